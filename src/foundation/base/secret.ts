@@ -1,0 +1,28 @@
+/** A holder that keeps secrets out of logs, errors and JSON by accident; reading one is a visible act. @module */
+
+const REDACTED = '[secret]'
+
+export class Secret {
+  readonly #bytes: Uint8Array
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+  }
+
+  /** The bytes themselves, not a copy. Do not log, store in an error, or change them. */
+  expose(): Uint8Array {
+    return this.#bytes
+  }
+
+  toString(): string {
+    return REDACTED
+  }
+
+  toJSON(): string {
+    return REDACTED
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return REDACTED
+  }
+}

@@ -1,0 +1,51 @@
+/** Time as an argument. Whoever starts a timer owns its stop. @module */
+import { MixnetError } from '../base/errors.ts'
+import type { Millis } from '../base/units.ts'
+
+export interface Timer {
+  cancel(): void
+}
+
+export interface Clock {
+  /** Wall-clock time, since the Unix epoch. May jump when the machine's clock is set. */
+  now(): Millis
+  /** Time since some fixed instant; never goes back. Measure durations with this one. */
+  monotonic(): Millis
+  /** Runs `run` once, `delay` from now. A pending timer does not keep a process alive. */
+  after(delay: Millis, run: () => void): Timer
+  /** Runs `run` after the callbacks of this turn: where batches are flushed. */
+  soon(run: () => void): void
+}
+
+/** Rejects with ABORTED when `signal` fires first. */
+export function sleep(clock: Clock, delay: Millis, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(new MixnetError('ABORTED'))
+    const abort = () => {
+      timer.cancel()
+      reject(new MixnetError('ABORTED'))
+    }
+    const timer = clock.after(delay, () => {
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    })
+    signal?.addEventListener('abort', abort, { once: true })
+  })
+}
+
+/** `work`, or TIMEOUT naming `what` after `limit`. The work itself is not stopped: give it a signal for that. */
+export function withDeadline<T>(clock: Clock, limit: Millis, what: string, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(limit, () => reject(new MixnetError('TIMEOUT', { what, limitMs: limit })))
+    work.then(
+      (value) => {
+        timer.cancel()
+        resolve(value)
+      },
+      (error: unknown) => {
+        timer.cancel()
+        reject(error)
+      },
+    )
+  })
+}

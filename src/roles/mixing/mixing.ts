@@ -1,0 +1,180 @@
+/**
+ * The path every packet takes in a node, in this order: open the header, drop replays, remove one encryption, hold for the
+ * delay, forward. A mix node is this alone; a gateway also takes what ends here. Synchronous up to the delay: no promise is
+ * made per packet. @module
+ */
+import type { Counter, Log, Meter } from '../../foundation/base/observe.ts'
+import { tryDecode, isMixnetError } from '../../foundation/base/errors.ts'
+import { millis, type Nanos, nanosToMillis } from '../../foundation/base/units.ts'
+import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
+import type { Clock } from '../../foundation/platform/clock.ts'
+import { decodeNodeAddress, type NodeAddress } from '../../protocol/packet/nodeAddress.ts'
+import type { PacketSize } from '../../protocol/packet/sizes.ts'
+import type { RotationFlag } from '../../protocol/packet/keyRotation.ts'
+import { type OpenedHeader, openHeader } from '../../protocol/sphinx/unwrap.ts'
+import type { MixFrame } from '../../protocol/wire/mixFrame.ts'
+import { DelayQueue } from './delayQueue.ts'
+import type { MixParams } from './mixParams.ts'
+import type { ReplayGuard } from './replayGuard.ts'
+import type { SphinxKey, SphinxKeys } from './sphinxKeys.ts'
+
+/** What is left of a packet whose route ends here. */
+export interface FinalPacket {
+  /** The client's Ed25519 identity, 32 bytes. */
+  readonly destination: Uint8Array
+  readonly message: Uint8Array
+  readonly size: PacketSize
+  readonly rotation: RotationFlag
+}
+
+/** Where forwarded packets go; false means dropped, and counted there. */
+export interface Egress {
+  send(nextHop: NodeAddress, frame: MixFrame): boolean
+}
+
+export interface MixingOptions {
+  readonly clock: Clock
+  readonly crypto: CryptoProvider
+  readonly keys: SphinxKeys
+  readonly replay: ReplayGuard
+  readonly egress: Egress
+  /** Whether packets may be sent to that IP: the nodes of the topology. Keeps a node from being a packet cannon. */
+  readonly allows: (ip: string) => boolean
+  /** False for a gateway that is no mix node: packets asking to be forwarded are dropped. */
+  readonly forwards: boolean
+  /** Absent for a mix node: packets that end here are dropped. */
+  readonly final?: (packet: FinalPacket) => void
+  readonly params: MixParams
+  readonly meter: Meter
+  readonly log: Log
+}
+
+type DropReason =
+  | 'malformed'
+  | 'expired-key'
+  | 'mac'
+  | 'replay'
+  | 'payload'
+  | 'not-forwarding'
+  | 'not-final'
+  | 'next-hop-malformed'
+  | 'next-hop-unknown'
+  | 'delay-queue-full'
+
+interface Forward {
+  readonly nextHop: NodeAddress
+  readonly frame: MixFrame
+}
+
+export class Mixing {
+  readonly #options: MixingOptions
+  readonly #delays: DelayQueue<Forward>
+  readonly #received: Counter
+  readonly #forwarded: Counter
+  readonly #final: Counter
+  readonly #excessiveDelays: Counter
+  readonly #dropped = new Map<DropReason, Counter>()
+
+  constructor(options: MixingOptions) {
+    this.#options = options
+    this.#delays = new DelayQueue(options.clock, options.params.delayQueueCapacity, (forward) => this.#leave(forward))
+    const { meter } = options
+    this.#received = meter.counter('mix_received_total', 'Mix packets received')
+    this.#forwarded = meter.counter('mix_forwarded_total', 'Mix packets handed to the next hop')
+    this.#final = meter.counter('mix_final_total', 'Mix packets whose route ended here')
+    this.#excessiveDelays = meter.counter('mix_excessive_delay_total', 'Mix packets that asked for more than the longest delay')
+    meter.gauge('mix_pool', 'Mix packets held for their delay', () => this.#delays.length)
+  }
+
+  /** Packets held for their delay. */
+  get pool(): number {
+    return this.#delays.length
+  }
+
+  /** Takes one packet off the wire. Never throws, whatever the bytes. */
+  receive(frame: MixFrame): void {
+    this.#received.value++
+    const opened = this.#open(frame)
+    if (opened === undefined) return
+    const unwrapped = opened.unwrap()
+    if (unwrapped.kind === 'refused') {
+      this.#drop(unwrapped.reason === 'payload' ? 'payload' : 'malformed')
+    } else if (unwrapped.kind === 'forward') {
+      if (!this.#options.forwards) return this.#drop('not-forwarding')
+      const decoded = tryDecode(() => decodeNodeAddress(unwrapped.nextAddress))
+      if (isMixnetError(decoded)) return this.#drop('next-hop-malformed')
+      this.#hold({ nextHop: decoded.address, frame: { size: frame.size, rotation: frame.rotation, packet: unwrapped.packet } }, unwrapped.delay)
+    } else {
+      if (this.#options.final === undefined) return this.#drop('not-final')
+      this.#final.value++
+      this.#options.replay.flush()
+      this.#options.final({ destination: unwrapped.destination, message: unwrapped.message, size: frame.size, rotation: frame.rotation })
+    }
+  }
+
+  /** Sends a packet that starts here, without delay: a client's, or the SURB-ack of a delivered one. */
+  forward(nextHop: NodeAddress, frame: MixFrame): void {
+    this.#send({ nextHop, frame })
+  }
+
+  /** Drops what is still held. */
+  stop(): void {
+    this.#delays.clear()
+  }
+
+  #open(frame: MixFrame): OpenedHeader | undefined {
+    const { keys, crypto, replay } = this.#options
+    const candidates = keys.candidates(frame.rotation)
+    let refused: DropReason = 'expired-key'
+    for (const key of candidates) {
+      const opened = openHeader(crypto, key.secret.expose(), frame.packet)
+      if (opened.kind === 'opened') return this.#isReplay(key, opened, replay) ? undefined : opened
+      refused = opened.reason === 'mac' ? 'mac' : 'malformed'
+    }
+    this.#drop(refused)
+    return undefined
+  }
+
+  #isReplay(key: SphinxKey, opened: OpenedHeader, replay: ReplayGuard): boolean {
+    if (!replay.seen(key.rotationId, opened.replayTag)) return false
+    this.#drop('replay')
+    return true
+  }
+
+  #hold(forward: Forward, asked: Nanos): void {
+    const { params } = this.#options
+    let delay = nanosToMillis(asked)
+    if (delay > params.maxDelay) {
+      this.#excessiveDelays.value++
+      delay = params.maxDelay
+    }
+    if (delay === millis(0)) {
+      this.#leave(forward)
+    } else if (!this.#delays.hold(forward, delay)) {
+      this.#drop('delay-queue-full')
+    }
+  }
+
+  /** Nothing leaves before the tags seen so far are in the log. */
+  #leave(forward: Forward): void {
+    this.#options.replay.flush()
+    this.#send(forward)
+  }
+
+  #send(forward: Forward): void {
+    if (!this.#options.allows(forward.nextHop.ip)) {
+      this.#drop('next-hop-unknown')
+      return
+    }
+    if (this.#options.egress.send(forward.nextHop, forward.frame)) this.#forwarded.value++
+  }
+
+  #drop(reason: DropReason): void {
+    let counter = this.#dropped.get(reason)
+    if (counter === undefined) {
+      counter = this.#options.meter.counter('mix_dropped_total', 'Mix packets dropped', { reason })
+      this.#dropped.set(reason, counter)
+    }
+    counter.value++
+  }
+}

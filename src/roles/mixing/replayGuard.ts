@@ -1,0 +1,114 @@
+/**
+ * Replay protection of a node: one filter per key rotation, each with a log of the tags it was given, so that a packet replayed
+ * after a restart, even after kill -9, is still dropped. The log is written before any packet it covers can leave: tags collect
+ * during a turn and are appended at its end, and nothing forwarded in that turn is on a socket before. Filter and log go when
+ * their key goes, since nothing can be opened with it any more. @module
+ */
+import { isMixnetError } from '../../foundation/base/errors.ts'
+import type { Log, Meter } from '../../foundation/base/observe.ts'
+import type { AppendFile, Files } from '../../foundation/platform/files.ts'
+import { ReplayFilter, TAG_BYTES } from './replayFilter.ts'
+
+const PENDING_TAGS = 512
+
+interface Rotation {
+  readonly filter: ReplayFilter
+  readonly log: AppendFile
+  readonly pending: Uint8Array
+  pendingTags: number
+}
+
+export interface ReplayGuardOptions {
+  readonly files: Files
+  /** Where the tag logs live. */
+  readonly folder: string
+  readonly falsePositiveRate: number
+  /** Shared by all rotations; at most two are alive outside the minutes of a switch. */
+  readonly maxBytes: number
+  readonly meter: Meter
+  readonly log: Log
+}
+
+export class ReplayGuard {
+  readonly #options: ReplayGuardOptions
+  readonly #rotations = new Map<number, Rotation>()
+  #failed = false
+
+  constructor(options: ReplayGuardOptions) {
+    this.#options = options
+    options.meter.gauge('replay_filter_bytes', 'Memory of the replay filters', () => this.#sum((rotation) => rotation.filter.bytes))
+    options.meter.gauge('replay_filter_tags', 'Replay tags remembered', () => this.#sum((rotation) => rotation.filter.count))
+  }
+
+  /** Loads or starts the filter of a rotation. Must have happened before `seen` is asked about it. */
+  async open(rotationId: number): Promise<void> {
+    if (this.#rotations.has(rotationId)) return
+    const path = this.#path(rotationId)
+    const filter = new ReplayFilter(this.#options.falsePositiveRate, this.#options.maxBytes / 2)
+    const logged = await this.#options.files.read(path)
+    // A crash can tear the last tag only; the incomplete rest was never acted on.
+    const complete = logged === undefined ? 0 : Math.floor(logged.length / TAG_BYTES)
+    for (let i = 0; i < complete; i++) filter.seen((logged as Uint8Array).subarray(i * TAG_BYTES, (i + 1) * TAG_BYTES))
+    if (logged !== undefined && logged.length % TAG_BYTES !== 0) {
+      await this.#options.files.write(path, logged.slice(0, complete * TAG_BYTES), { secret: true })
+    }
+    const log = await this.#options.files.openAppend(path, { secret: true })
+    this.#rotations.set(rotationId, { filter, log, pending: new Uint8Array(PENDING_TAGS * TAG_BYTES), pendingTags: 0 })
+    this.#options.log.debug('replay.opened', { rotationId, tags: complete })
+  }
+
+  /**
+   * True where the packet must be dropped: its tag was seen, or its rotation is not open, or the log cannot be written (then
+   * nothing can be promised, so nothing passes).
+   */
+  seen(rotationId: number, tag: Uint8Array): boolean {
+    const rotation = this.#rotations.get(rotationId)
+    if (rotation === undefined || this.#failed) return true
+    if (rotation.filter.seen(tag)) return true
+    if (rotation.pendingTags === PENDING_TAGS) this.#flush(rotation)
+    rotation.pending.set(tag.subarray(0, TAG_BYTES), rotation.pendingTags * TAG_BYTES)
+    rotation.pendingTags++
+    return false
+  }
+
+  /** Writes what was seen this turn. The owner calls it before anything seen this turn may leave the process. */
+  flush(): void {
+    for (const rotation of this.#rotations.values()) this.#flush(rotation)
+  }
+
+  /** Forgets a rotation whose key is gone, on disk too. */
+  async drop(rotationId: number): Promise<void> {
+    const rotation = this.#rotations.get(rotationId)
+    this.#rotations.delete(rotationId)
+    await rotation?.log.close()
+    await this.#options.files.remove(this.#path(rotationId))
+  }
+
+  async close(): Promise<void> {
+    this.flush()
+    for (const rotation of this.#rotations.values()) await rotation.log.close()
+    this.#rotations.clear()
+  }
+
+  #flush(rotation: Rotation): void {
+    if (rotation.pendingTags === 0) return
+    const tags = rotation.pending.slice(0, rotation.pendingTags * TAG_BYTES)
+    rotation.pendingTags = 0
+    try {
+      rotation.log.append(tags)
+    } catch (error) {
+      this.#failed = true
+      this.#options.log.error('replay.log-unwritable', { code: isMixnetError(error) ? error.code : 'INTERNAL' })
+    }
+  }
+
+  #path(rotationId: number): string {
+    return `${this.#options.folder}/replay-${rotationId}.tags`
+  }
+
+  #sum(of: (rotation: Rotation) => number): number {
+    let sum = 0
+    for (const rotation of this.#rotations.values()) sum += of(rotation)
+    return sum
+  }
+}
