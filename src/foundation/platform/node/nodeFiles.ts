@@ -1,0 +1,138 @@
+/** Files of the machine: durable atomic writes, and locks that the kernel drops when the process dies. @module */
+import { writeSync } from 'node:fs'
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { MixnetError } from '../../base/errors.ts'
+import type { AppendFile, Files, Lock, WriteOptions } from '../files.ts'
+import { plainBytes } from './nodeTcp.ts'
+
+const OWNER_ONLY = 0o600
+const OWNER_ONLY_FOLDER = 0o700
+const READABLE = 0o644
+/** What a file is called until it is complete. One name per file, so what a crash leaves behind is overwritten, not collected. */
+const UNFINISHED = /^\..*\.unfinished$/
+const unfinishedName = (path: string): string => join(dirname(path), `.${basename(path)}.unfinished`)
+
+function isMissing(error: unknown): boolean {
+  const { code } = error as { code?: unknown }
+  return code === 'ENOENT' || code === 'ENOTDIR'
+}
+
+async function orMissing<T, Missing>(work: Promise<T>, missing: Missing): Promise<T | Missing> {
+  try {
+    return await work
+  } catch (error) {
+    if (isMissing(error)) return missing
+    throw error
+  }
+}
+
+async function withHandle(path: string, flags: string, mode: number, use: (file: FileHandle) => Promise<void>) {
+  const file = await open(path, flags, mode)
+  try {
+    await use(file)
+  } finally {
+    await file.close()
+  }
+}
+
+/** A rename is durable once its folder is. Windows has no such call and needs none. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform !== 'win32') await withHandle(folder, 'r', 0, (handle) => handle.sync())
+}
+
+async function makeFolder(folder: string, secret: boolean): Promise<void> {
+  await mkdir(folder, { recursive: true, ...(secret ? { mode: OWNER_ONLY_FOLDER } : {}) })
+}
+
+async function replace(path: string, contents: Uint8Array, { secret = false }: WriteOptions): Promise<void> {
+  const folder = dirname(path)
+  await makeFolder(folder, secret)
+  const unfinished = unfinishedName(path)
+  await rm(unfinished, { force: true })
+  // Made anew and exclusively: neither an old file's permissions nor a planted link can get at a secret.
+  await withHandle(unfinished, 'wx', secret ? OWNER_ONLY : READABLE, async (file) => {
+    await file.writeFile(contents)
+    await file.sync()
+  })
+  await rename(unfinished, path)
+  await syncFolder(folder)
+}
+
+/** Writes to one file follow each other in the order they were asked for. */
+const writing = new Map<string, Promise<void>>()
+
+function inOrder(path: string, work: () => Promise<void>): Promise<void> {
+  const done = (writing.get(path) ?? Promise.resolve()).then(work, work)
+  writing.set(path, done)
+  const forget = () => {
+    if (writing.get(path) === done) writing.delete(path)
+  }
+  done.then(forget, forget)
+  return done
+}
+
+async function openAppend(path: string, { secret = false }: WriteOptions = {}): Promise<AppendFile> {
+  await makeFolder(dirname(path), secret)
+  const file = await open(path, 'a', secret ? OWNER_ONLY : READABLE)
+  let closed = false
+  return {
+    append(bytes) {
+      if (closed) throw new MixnetError('STOPPED', { what: 'append' })
+      for (let offset = 0; offset < bytes.length; ) offset += writeSync(file.fd, bytes, offset)
+    },
+    async close() {
+      closed = true
+      await file.close()
+    },
+  }
+}
+
+// A database that nobody refers to is closed by the garbage collector, and its lock with it.
+const held = new Set<DatabaseSync>()
+
+/**
+ * The lock is SQLite's: a lock of the operating system on an empty database. It falls with the process, whatever killed it,
+ * and no process id is compared, which another process might have by then. The file stays: removing it would let two
+ * processes lock two files of the same name.
+ */
+async function lock(path: string): Promise<Lock> {
+  await makeFolder(dirname(path), false)
+  const database = new DatabaseSync(path, { timeout: 0 })
+  try {
+    database.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    database.close()
+    if (/locked|busy/i.test((error as Error).message)) throw new MixnetError('LOCKED')
+    throw error
+  }
+  held.add(database)
+  return {
+    async release() {
+      if (held.delete(database)) database.close()
+    },
+  }
+}
+
+export const nodeFiles: Files = {
+  openAppend,
+  async read(path) {
+    const contents = await orMissing(readFile(path), undefined)
+    return contents && plainBytes(contents)
+  },
+  write(path, contents, options = {}) {
+    return inOrder(path, () => replace(path, contents, options))
+  },
+  async list(folder) {
+    const names = await orMissing(readdir(folder), [])
+    return names.filter((name) => !UNFINISHED.test(name)).sort()
+  },
+  remove(path) {
+    return inOrder(path, async () => {
+      await orMissing(rm(path, { force: true }), undefined)
+      await orMissing(syncFolder(dirname(path)), undefined)
+    })
+  },
+  lock,
+}

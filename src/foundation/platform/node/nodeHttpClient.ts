@@ -1,0 +1,57 @@
+/** HTTP requests through undici: no redirects, one deadline for everything, a bounded body. @module */
+import { Agent, request as undiciRequest } from 'undici'
+import { concat } from '../../base/bytes.ts'
+import { MixnetError } from '../../base/errors.ts'
+import type { HttpRequest, HttpResponse } from '../net.ts'
+import { startDeadline } from './deadline.ts'
+import { socketError } from './systemErrors.ts'
+
+// HTTP/1.1 only: what a directory answers is the same, and there is one protocol less to attack. Undici's own timeouts are
+// off because they start anew with every byte; ours does not.
+const agent = new Agent({ allowH2: false, headersTimeout: 0, bodyTimeout: 0, connections: 16, maxHeaderSize: 16_384 })
+
+export async function requestHttp(request: HttpRequest): Promise<HttpResponse> {
+  const { url, method = 'GET', headers = {}, body, timeout, maxBodyBytes, signal } = request
+  if (signal?.aborted) throw new MixnetError('ABORTED')
+  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) throw new MixnetError('BAD_ARGUMENT', { argument: 'url' })
+  const stop = new AbortController()
+  const stopDeadline = startDeadline({ what: 'HTTP request', timeout, signal }, (why) => stop.abort(why))
+  let answered = false
+  try {
+    const response = await undiciRequest(url, {
+      dispatcher: agent,
+      method,
+      headers: { ...headers },
+      body: body ?? null,
+      signal: stop.signal,
+    })
+    answered = true
+    const chunks: Uint8Array[] = []
+    let length = 0
+    for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+      length += chunk.length
+      // Leaving the loop destroys the body and with it the connection.
+      if (length > maxBodyBytes) throw new MixnetError('MESSAGE_TOO_LONG', { what: 'response body', maxBodyBytes })
+      chunks.push(chunk)
+    }
+    const contentType = response.headers['content-type']
+    return {
+      status: response.statusCode,
+      contentType: typeof contentType === 'string' ? contentType : '',
+      body: concat(...chunks),
+    }
+  } catch (error) {
+    if (stop.signal.aborted) throw stop.signal.reason
+    throw requestError(error, answered)
+  } finally {
+    stopDeadline()
+  }
+}
+
+function requestError(error: unknown, answered: boolean): MixnetError {
+  const { code } = error as { code?: unknown }
+  // A server that hangs up in the middle of an answer was reached.
+  if (answered || code === 'UND_ERR_SOCKET' || code === 'ECONNRESET') return socketError(error, 'open')
+  if (code === 'UND_ERR_INVALID_ARG') return new MixnetError('BAD_ARGUMENT', { argument: 'request' })
+  return socketError(error, 'connecting')
+}
