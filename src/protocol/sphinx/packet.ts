@@ -11,7 +11,7 @@
  * | 17 + k | rest  | zeros            |
  * @module
  */
-import { concat } from '../../foundation/base/bytes.ts'
+import { EMPTY_BYTES } from '../../foundation/base/bytes.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
 import { lionessEncrypt } from '../../foundation/crypto/lioness.ts'
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
@@ -30,7 +30,7 @@ export interface PacketParams extends HeaderParams {
 export function wrapPacket(crypto: CryptoProvider, params: PacketParams): Uint8Array {
   const { header, secrets } = buildHeader(crypto, params)
   const payloadKeys = secrets.map((secret) => secret.payloadKey(params.version))
-  return concat(header, encapsulate(crypto, params.message, payloadKeys, params.payloadBytes))
+  return encapsulateBehind(crypto, header, params.message, payloadKeys, params.payloadBytes)
 }
 
 /** The payload a sender puts behind a header: the plain block, encrypted for the last hop first. Keys are in route order. */
@@ -40,16 +40,29 @@ export function encapsulate(
   payloadKeys: readonly Uint8Array[],
   payloadBytes: number,
 ): Uint8Array {
+  return encapsulateBehind(crypto, EMPTY_BYTES, message, payloadKeys, payloadBytes)
+}
+
+/** `header`, then the payload: one array, encrypted where it stands. Throws BAD_ARGUMENT or MESSAGE_TOO_LONG. */
+export function encapsulateBehind(
+  crypto: CryptoProvider,
+  header: Uint8Array,
+  message: Uint8Array,
+  payloadKeys: readonly Uint8Array[],
+  payloadBytes: number,
+): Uint8Array {
   if (!Number.isSafeInteger(payloadBytes) || payloadBytes < MIN_PAYLOAD_BYTES) {
     throw new MixnetError('BAD_ARGUMENT', { argument: 'payloadBytes', value: payloadBytes, min: MIN_PAYLOAD_BYTES })
   }
   const longest = payloadBytes - PAYLOAD_OVERHEAD_BYTES
   if (message.length > longest) throw new MixnetError('MESSAGE_TOO_LONG', { bytes: message.length, max: longest })
-  const block = new Uint8Array(payloadBytes)
+  const packet = new Uint8Array(header.length + payloadBytes)
+  packet.set(header)
+  const block = packet.subarray(header.length)
   block.set(message, PAYLOAD_ZEROS_BYTES)
   block[PAYLOAD_ZEROS_BYTES + message.length] = END_MARKER
   for (const key of payloadKeys.toReversed()) lionessEncrypt(crypto, key, block)
-  return block
+  return packet
 }
 
 /**

@@ -25,7 +25,7 @@ import {
 } from './constants.ts'
 import { buildHeader } from './header.ts'
 import { expandPayloadKeySeed } from './keys.ts'
-import { encapsulate } from './packet.ts'
+import { encapsulateBehind } from './packet.ts'
 import type { HeaderParams, Hop } from './route.ts'
 
 export interface Surb {
@@ -91,7 +91,7 @@ export function useSurb(crypto: CryptoProvider, surb: Surb, message: Uint8Array,
       ? surb.keyMaterial.map((seed) => expandPayloadKeySeed(crypto, seed))
       : surb.keyMaterial
   return {
-    packet: concat(surb.header, encapsulate(crypto, message, payloadKeys, payloadBytes)),
+    packet: encapsulateBehind(crypto, surb.header, message, payloadKeys, payloadBytes),
     firstHop: surb.firstHop,
   }
 }
