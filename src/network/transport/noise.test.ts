@@ -199,7 +199,8 @@ describe('what is refused', () => {
   })
 
   test('data before the handshake, handshake after it, other patterns and versions', () => {
-    const fresh = (head: number[]) => new End(crypto, optionsOf(xk, 'responder')).receive(Uint8Array.of(...head, 0, 48, 0, 0, 0))
+    const fresh = (head: number[]) =>
+      new End(crypto, optionsOf(xk, 'responder')).receive(Uint8Array.of(...head, 0, 48, 0, 0, 0))
     assert.equal(fresh([1, 1, 1]), 'frame-message-type')
     assert.equal(fresh([1, 1, 2]), 'frame-message-type')
     assert.equal(fresh([1, 2, 0]), 'frame-pattern')
@@ -255,7 +256,11 @@ describe('the stream', () => {
   test('arrives whatever way it is cut', () => {
     for (const step of [1, 7, 8, 9, 4096]) {
       const known = caseOf(1)
-      const { initiator, responder } = connect(nodeProvider, optionsOf(known, 'initiator'), optionsOf(known, 'responder'))
+      const { initiator, responder } = connect(
+        nodeProvider,
+        optionsOf(known, 'initiator'),
+        optionsOf(known, 'responder'),
+      )
       const sent = [new Uint8Array(33_137).fill(1), new Uint8Array(33_137).fill(2), new Uint8Array(5).fill(3)]
       const frames = initiator.session.seal(sent)
       assert.deepEqual(
