@@ -1,0 +1,63 @@
+/**
+ * Bundles of IP packets, the payload of packet router data both ways: each packet behind its length, u16 big-endian. An exit
+ * fills a bundle up to 1,500 bytes, so that answers cost few reply SURBs. Format: docs/spec/exit.md. @module
+ */
+import { concat } from '../../../foundation/base/bytes.ts'
+import { MixnetError } from '../../../foundation/base/errors.ts'
+
+export const MAX_BUNDLE_BYTES = 1500
+const LENGTH_BYTES = 2
+const MAX_PACKET_BYTES = 0xffff
+
+export interface DecodedBundle {
+  /** Views into the bundle. */
+  readonly packets: readonly Uint8Array[]
+  /** An incomplete packet at the end: official peers ignore it without a word. */
+  readonly left: Uint8Array
+}
+
+/** One packet behind its length. */
+export function encodePacket(packet: Uint8Array): Uint8Array {
+  if (packet.length > MAX_PACKET_BYTES)
+    throw new MixnetError('BAD_ARGUMENT', { what: 'IP packet', bytes: packet.length })
+  return concat(Uint8Array.of(packet.length >> 8, packet.length & 0xff), packet)
+}
+
+/** Total: anything is a bundle, if only of an incomplete packet. */
+export function decodeBundle(bundle: Uint8Array): DecodedBundle {
+  const packets: Uint8Array[] = []
+  let offset = 0
+  while (offset + LENGTH_BYTES <= bundle.length) {
+    const start = offset + LENGTH_BYTES
+    const end = start + (((bundle[offset] as number) << 8) | (bundle[offset + 1] as number))
+    if (end > bundle.length) break
+    packets.push(bundle.subarray(start, end))
+    offset = end
+  }
+  return { packets, left: bundle.subarray(offset) }
+}
+
+/** Fills bundles as official exits do. Whoever owns it also flushes it, 20 ms after the last bundle or as the client asked. */
+export class BundleFiller {
+  #packets: Uint8Array[] = []
+  #bytes = 0
+
+  /** Takes a packet; the bundle that has become complete by it, if one has. */
+  push(packet: Uint8Array): Uint8Array | undefined {
+    const encoded = encodePacket(packet)
+    const full = this.#bytes > 0 && this.#bytes + encoded.length > MAX_BUNDLE_BYTES ? this.flush() : undefined
+    this.#packets.push(encoded)
+    this.#bytes += encoded.length
+    // A packet too large for any bundle travels alone: at once, or, behind a bundle just emitted, with the next call.
+    return full ?? (this.#bytes > MAX_BUNDLE_BYTES ? this.flush() : undefined)
+  }
+
+  /** What is held back, or undefined. */
+  flush(): Uint8Array | undefined {
+    if (this.#bytes === 0) return undefined
+    const bundle = concat(...this.#packets)
+    this.#packets = []
+    this.#bytes = 0
+    return bundle
+  }
+}
