@@ -13,29 +13,101 @@ interface Kind {
 }
 
 const KINDS = {
-  MALFORMED: { guilty: 'peer', message: 'malformed input', nextStep: 'Drop it; if it keeps coming, look at who sends it.' },
+  MALFORMED: {
+    guilty: 'peer',
+    message: 'malformed input',
+    nextStep: 'Drop it; if it keeps coming, look at who sends it.',
+  },
   BAD_ARGUMENT: { guilty: 'you', message: 'bad argument', nextStep: 'Check the argument named in the details.' },
-  CONFIG_INVALID: { guilty: 'you', message: 'invalid configuration', nextStep: 'Correct the key named in the details.' },
-  KEY_FILE_UNREADABLE: { guilty: 'you', message: 'key file cannot be used', nextStep: 'Restore it from a backup, or move it away to start with a new identity.' },
-  LOCKED: { guilty: 'you', message: 'another process uses this directory', nextStep: 'Stop the other process or choose another directory.' },
-  ADDRESS_IN_USE: { guilty: 'you', message: 'the port is taken by another program', nextStep: 'Choose another port, or stop the other program.' },
-  SPHINX_BAD_ROUTE: { guilty: 'you', message: 'a Sphinx route has 1 to 5 hops', nextStep: 'Give between 1 and 5 hops with as many delays.' },
+  CONFIG_INVALID: {
+    guilty: 'you',
+    message: 'invalid configuration',
+    nextStep: 'Correct the key named in the details.',
+  },
+  KEY_FILE_UNREADABLE: {
+    guilty: 'you',
+    message: 'key file cannot be used',
+    nextStep: 'Restore it from a backup, or move it away to start with a new identity.',
+  },
+  LOCKED: {
+    guilty: 'you',
+    message: 'another process uses this directory',
+    nextStep: 'Stop the other process or choose another directory.',
+  },
+  ADDRESS_IN_USE: {
+    guilty: 'you',
+    message: 'the port is taken by another program',
+    nextStep: 'Choose another port, or stop the other program.',
+  },
+  SPHINX_BAD_ROUTE: {
+    guilty: 'you',
+    message: 'a Sphinx route has 1 to 5 hops',
+    nextStep: 'Give between 1 and 5 hops with as many delays.',
+  },
   MESSAGE_TOO_LONG: { guilty: 'you', message: 'the message does not fit', nextStep: 'Send less at a time.' },
-  TOPOLOGY_UNAVAILABLE: { guilty: 'network', message: 'no usable topology', nextStep: 'Check the directory address, or wait for the directory to come back.' },
-  NO_ROUTE: { guilty: 'network', message: 'no route to the recipient', nextStep: "Wait for a topology that has every layer and the recipient's gateway." },
-  GATEWAY_UNREACHABLE: { guilty: 'network', message: 'the entry gateway cannot be reached', nextStep: 'Try another gateway, or check the connection.' },
+  TOPOLOGY_UNAVAILABLE: {
+    guilty: 'network',
+    message: 'no usable topology',
+    nextStep: 'Check the directory address, or wait for the directory to come back.',
+  },
+  NO_ROUTE: {
+    guilty: 'network',
+    message: 'no route to the recipient',
+    nextStep: "Wait for a topology that has every layer and the recipient's gateway.",
+  },
+  GATEWAY_UNREACHABLE: {
+    guilty: 'network',
+    message: 'the entry gateway cannot be reached',
+    nextStep: 'Try another gateway, or check the connection.',
+  },
   GATEWAY_REFUSED: { guilty: 'peer', message: 'the entry gateway refused', nextStep: 'Try another gateway.' },
-  GATEWAY_LOST: { guilty: 'network', message: 'the connection to the entry gateway was lost', nextStep: 'Wait: it is reopened automatically.' },
-  OUT_OF_BANDWIDTH: { guilty: 'you', message: 'the gateway says the bandwidth is used up', nextStep: 'Claim or buy bandwidth.' },
-  NOISE_HANDSHAKE_FAILED: { guilty: 'peer', message: 'the Noise handshake failed', nextStep: "Check that the directory announces the peer's current Noise key." },
-  CONNECTION_REFUSED: { guilty: 'network', message: 'the connection was refused', nextStep: 'Check that the other side is running.' },
+  GATEWAY_LOST: {
+    guilty: 'network',
+    message: 'the connection to the entry gateway was lost',
+    nextStep: 'Wait: it is reopened automatically.',
+  },
+  OUT_OF_BANDWIDTH: {
+    guilty: 'you',
+    message: 'the gateway says the bandwidth is used up',
+    nextStep: 'Claim or buy bandwidth.',
+  },
+  NOISE_HANDSHAKE_FAILED: {
+    guilty: 'peer',
+    message: 'the Noise handshake failed',
+    nextStep: "Check that the directory announces the peer's current Noise key.",
+  },
+  CONNECTION_REFUSED: {
+    guilty: 'network',
+    message: 'the connection was refused',
+    nextStep: 'Check that the other side is running.',
+  },
   CONNECTION_CLOSED: { guilty: 'network', message: 'the connection was closed', nextStep: 'Open it again.' },
-  HOST_UNKNOWN: { guilty: 'you', message: 'the host name does not exist', nextStep: 'Check the spelling of the host name.' },
+  HOST_UNKNOWN: {
+    guilty: 'you',
+    message: 'the host name does not exist',
+    nextStep: 'Check the spelling of the host name.',
+  },
   QUEUE_FULL: { guilty: 'you', message: 'the queue is full', nextStep: 'Wait for it to drain before sending more.' },
-  EXIT_REFUSED: { guilty: 'peer', message: "the exit's policy does not allow this destination", nextStep: 'Use another exit, or another destination.' },
-  EXIT_UNREACHABLE: { guilty: 'network', message: 'the exit did not answer in time', nextStep: 'Try again, or use another exit.' },
-  DESTINATION_UNREACHABLE: { guilty: 'network', message: 'the exit could not connect to the destination', nextStep: 'Check the host and port.' },
-  NO_REPLY_BLOCKS: { guilty: 'network', message: 'there is no reply block left for this sender', nextStep: 'Wait for the sender to supply more.' },
+  EXIT_REFUSED: {
+    guilty: 'peer',
+    message: "the exit's policy does not allow this destination",
+    nextStep: 'Use another exit, or another destination.',
+  },
+  EXIT_UNREACHABLE: {
+    guilty: 'network',
+    message: 'the exit did not answer in time',
+    nextStep: 'Try again, or use another exit.',
+  },
+  DESTINATION_UNREACHABLE: {
+    guilty: 'network',
+    message: 'the exit could not connect to the destination',
+    nextStep: 'Check the host and port.',
+  },
+  NO_REPLY_BLOCKS: {
+    guilty: 'network',
+    message: 'there is no reply block left for this sender',
+    nextStep: 'Wait for the sender to supply more.',
+  },
   TIMEOUT: { guilty: 'network', message: 'no answer in time', nextStep: 'Try again, or allow more time.' },
   ABORTED: { guilty: 'you', message: 'aborted', nextStep: 'Nothing: it was asked for.' },
   STOPPED: { guilty: 'you', message: 'already stopped', nextStep: 'Start it again.' },
@@ -47,21 +119,24 @@ export type ErrorCode = keyof typeof KINDS
 export type ErrorDetails = Readonly<Record<string, string | number | boolean>>
 
 // Matched by registered symbol, not `instanceof`: two copies of the package, or two realms, still recognise each other's errors.
-const MIXNET_ERROR = Symbol.for('starling.MixnetError')
+const MIXNET_ERROR: unique symbol = Symbol.for('starling.MixnetError')
 
 export class MixnetError extends Error {
-  override readonly name = 'MixnetError'
+  override readonly name: string = 'MixnetError'
   readonly code: ErrorCode
   readonly guilty: Guilty
   readonly nextStep: string
   readonly details: ErrorDetails
-  readonly [MIXNET_ERROR] = true
+  readonly [MIXNET_ERROR]: true = true
 
   constructor(code: ErrorCode, details: ErrorDetails = {}, options: { cause?: unknown; message?: string } = {}) {
     const kind: Kind = KINDS[code]
     const shown = Object.entries(details).map(([key, value]) => `${key}: ${value}`)
     const text = options.message ?? kind.message
-    super(shown.length > 0 ? `${text} (${shown.join(', ')})` : text, options.cause === undefined ? undefined : { cause: options.cause })
+    super(
+      shown.length > 0 ? `${text} (${shown.join(', ')})` : text,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    )
     this.code = code
     this.guilty = kind.guilty
     this.nextStep = kind.nextStep
@@ -71,7 +146,12 @@ export class MixnetError extends Error {
 
 /** True for a MixnetError of any copy of this package, and, where `code` is given, only for that code. */
 export function isMixnetError(error: unknown, code?: ErrorCode): error is MixnetError {
-  return typeof error === 'object' && error !== null && MIXNET_ERROR in error && (code === undefined || (error as MixnetError).code === code)
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    MIXNET_ERROR in error &&
+    (code === undefined || (error as MixnetError).code === code)
+  )
 }
 
 /** The refusal every decoder throws: what was being decoded, and which rule it broke. */

@@ -70,7 +70,8 @@ export class Reader {
 
   #advance(length: number, field: string): number {
     const start = this.#offset
-    if (length < 0 || start + length > this.#bytes.length) this.refuse(field, `needs ${length} bytes, ${this.remaining} left`)
+    if (length < 0 || start + length > this.#bytes.length)
+      this.refuse(field, `needs ${length} bytes, ${this.remaining} left`)
     this.#offset = start + length
     return start
   }

@@ -1,5 +1,6 @@
 /** A holder that keeps secrets out of logs, errors and JSON by accident; reading one is a visible act. @module */
 
+const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom')
 const REDACTED = '[secret]'
 
 export class Secret {
@@ -22,7 +23,7 @@ export class Secret {
     return REDACTED
   }
 
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
+  [INSPECT](): string {
     return REDACTED
   }
 }

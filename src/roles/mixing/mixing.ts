@@ -3,14 +3,15 @@
  * delay, forward. A mix node is this alone; a gateway also takes what ends here. Synchronous up to the delay: no promise is
  * made per packet. @module
  */
+
+import { isMixnetError, tryDecode } from '../../foundation/base/errors.ts'
 import type { Counter, Log, Meter } from '../../foundation/base/observe.ts'
-import { tryDecode, isMixnetError } from '../../foundation/base/errors.ts'
 import { millis, type Nanos, nanosToMillis } from '../../foundation/base/units.ts'
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
 import type { Clock } from '../../foundation/platform/clock.ts'
+import type { RotationFlag } from '../../protocol/packet/keyRotation.ts'
 import { decodeNodeAddress, type NodeAddress } from '../../protocol/packet/nodeAddress.ts'
 import type { PacketSize } from '../../protocol/packet/sizes.ts'
-import type { RotationFlag } from '../../protocol/packet/keyRotation.ts'
 import { type OpenedHeader, openHeader } from '../../protocol/sphinx/unwrap.ts'
 import type { MixFrame } from '../../protocol/wire/mixFrame.ts'
 import { DelayQueue } from './delayQueue.ts'
@@ -82,7 +83,10 @@ export class Mixing {
     this.#received = meter.counter('mix_received_total', 'Mix packets received')
     this.#forwarded = meter.counter('mix_forwarded_total', 'Mix packets handed to the next hop')
     this.#final = meter.counter('mix_final_total', 'Mix packets whose route ended here')
-    this.#excessiveDelays = meter.counter('mix_excessive_delay_total', 'Mix packets that asked for more than the longest delay')
+    this.#excessiveDelays = meter.counter(
+      'mix_excessive_delay_total',
+      'Mix packets that asked for more than the longest delay',
+    )
     meter.gauge('mix_pool', 'Mix packets held for their delay', () => this.#delays.length)
   }
 
@@ -103,12 +107,20 @@ export class Mixing {
       if (!this.#options.forwards) return this.#drop('not-forwarding')
       const decoded = tryDecode(() => decodeNodeAddress(unwrapped.nextAddress))
       if (isMixnetError(decoded)) return this.#drop('next-hop-malformed')
-      this.#hold({ nextHop: decoded.address, frame: { size: frame.size, rotation: frame.rotation, packet: unwrapped.packet } }, unwrapped.delay)
+      this.#hold(
+        { nextHop: decoded.address, frame: { size: frame.size, rotation: frame.rotation, packet: unwrapped.packet } },
+        unwrapped.delay,
+      )
     } else {
       if (this.#options.final === undefined) return this.#drop('not-final')
       this.#final.value++
       this.#options.replay.flush()
-      this.#options.final({ destination: unwrapped.destination, message: unwrapped.message, size: frame.size, rotation: frame.rotation })
+      this.#options.final({
+        destination: unwrapped.destination,
+        message: unwrapped.message,
+        size: frame.size,
+        rotation: frame.rotation,
+      })
     }
   }
 

@@ -36,8 +36,12 @@ export class ReplayGuard {
 
   constructor(options: ReplayGuardOptions) {
     this.#options = options
-    options.meter.gauge('replay_filter_bytes', 'Memory of the replay filters', () => this.#sum((rotation) => rotation.filter.bytes))
-    options.meter.gauge('replay_filter_tags', 'Replay tags remembered', () => this.#sum((rotation) => rotation.filter.count))
+    options.meter.gauge('replay_filter_bytes', 'Memory of the replay filters', () =>
+      this.#sum((rotation) => rotation.filter.bytes),
+    )
+    options.meter.gauge('replay_filter_tags', 'Replay tags remembered', () =>
+      this.#sum((rotation) => rotation.filter.count),
+    )
   }
 
   /** Loads or starts the filter of a rotation. Must have happened before `seen` is asked about it. */

@@ -2,9 +2,8 @@
  * The Sphinx keys of a node and their rotation (docs/spec/packet.md, key rotation): a primary for the current rotation, and at
  * most one secondary, which is the pre-announced next key or, for one epoch after a switch, the previous one. @module
  */
-import { concat, utf8, fromUtf8Lossy } from '../../foundation/base/bytes.ts'
-import { fromBase64, toBase64 } from '../../foundation/base/base58.ts'
-import { MixnetError, malformed } from '../../foundation/base/errors.ts'
+import { MixnetError } from '../../foundation/base/errors.ts'
+import { decodePem, encodePem } from '../../foundation/base/pem.ts'
 import { Reader } from '../../foundation/base/reader.ts'
 import { Secret } from '../../foundation/base/secret.ts'
 import { Writer } from '../../foundation/base/writer.ts'
@@ -116,7 +115,10 @@ export class SphinxKeys {
     this.#candidates = [this.#primary, ...others]
     this.#candidatesByFlag = new Map()
     for (const flag of [1, 2] as const) {
-      this.#candidatesByFlag.set(flag, this.#candidates.filter((key) => rotationFlag(key.rotationId) === flag || rotationFlag(key.rotationId) === 0))
+      this.#candidatesByFlag.set(
+        flag,
+        this.#candidates.filter((key) => rotationFlag(key.rotationId) === flag || rotationFlag(key.rotationId) === 0),
+      )
     }
   }
 }
@@ -131,18 +133,15 @@ const keyPath = (folder: string, rotationId: number): string => `${folder}/sphin
 
 /** PEM around `u32be rotation id || 32-byte key`, as nym-node writes it. */
 export function encodeKeyFile(rotationId: number, secret: Uint8Array): Uint8Array {
-  const body = toBase64(new Writer(36).u32(rotationId).bytes(secret).finish())
-  return utf8(`-----BEGIN ${PEM_TYPE}-----\n${body}\n-----END ${PEM_TYPE}-----\n`)
+  return encodePem(PEM_TYPE, new Writer(36).u32(rotationId).bytes(secret).finish())
 }
 
 /** Throws KEY_FILE_UNREADABLE: a damaged key file is never silently replaced. */
 export function decodeKeyFile(crypto: CryptoProvider, contents: Uint8Array): SphinxKey {
   try {
-    const match = /^-----BEGIN ([A-Z0-9 ]+)-----\s+([A-Za-z0-9+/=\s]+)-----END \1-----\s*$/.exec(fromUtf8Lossy(contents))
-    if (match?.[1] !== PEM_TYPE) throw malformed('sphinx key file', `not a PEM of type ${PEM_TYPE}`)
-    const reader = new Reader(fromBase64((match[2] as string).replace(/\s/g, ''), 'sphinx key file'), 'sphinx key file')
+    const reader = new Reader(decodePem(PEM_TYPE, contents), 'sphinx key file')
     const rotationId = reader.u32('rotation id')
-    const secret = concat(reader.bytes(32, 'key'))
+    const secret = reader.bytes(32, 'key').slice()
     reader.expectEnd()
     return { rotationId, secret: new Secret(secret), publicKey: crypto.x25519Base(secret) }
   } catch (cause) {
