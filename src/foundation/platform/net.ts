@@ -118,7 +118,8 @@ export interface HttpResponse {
   readonly body: Uint8Array
 }
 
-export type HttpHandler = (request: Request) => Response | Promise<Response>
+/** `peer` is the other end of the connection. */
+export type HttpHandler = (request: Request, peer: Endpoint) => Response | Promise<Response>
 
 export interface Net {
   listen(options: ListenOptions, accept: (connection: Connection) => void): Promise<Listener>

@@ -52,7 +52,8 @@ async function answer(incoming: IncomingMessage, outgoing: ServerResponse, how: 
   if (body === undefined) return refuse(outgoing, 413)
   let response: Response
   try {
-    response = await how.handler(requestOf(incoming, url, body, gone.signal))
+    const { remoteAddress: host = '', remotePort: port = 0 } = incoming.socket
+    response = await how.handler(requestOf(incoming, url, body, gone.signal), { host, port })
   } catch {
     // Handlers report their own failures; the peer learns nothing of them.
     return refuse(outgoing, 500)
