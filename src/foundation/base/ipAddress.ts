@@ -35,7 +35,7 @@ export function formatIp(bytes: Uint8Array): string {
 }
 
 /** Whether 16 bytes are `::ffff:0:0/96`. */
-export function isIpv4Mapped(bytes: Uint8Array): boolean {
+function isIpv4Mapped(bytes: Uint8Array): boolean {
   if (bytes.length !== IPV6_BYTES || bytes[10] !== 0xff || bytes[11] !== 0xff) return false
   return bytes.subarray(0, 10).every((byte) => byte === 0)
 }

@@ -15,7 +15,7 @@ export interface JsonObject {
 }
 
 /** A listing of ten thousand described nodes is about half of it. */
-export const MAX_JSON_CHARACTERS: number = 32 * 1024 * 1024
+const MAX_JSON_CHARACTERS = 32 * 1024 * 1024
 const MAX_STRING = 1024
 const U16_MAX = 0xffff
 const U32_MAX = 0xffff_ffff

@@ -3,7 +3,7 @@
  * trailing bytes. Numbers up to 250 are one byte; `fb`, `fc`, `fd` announce 2, 4, 8 bytes. Readers accept longer forms than
  * needed, as the original does; writers never emit them. Format: docs/spec/exit.md. @module
  */
-import { concat, fromUtf8, utf8 } from '../../../foundation/base/bytes.ts'
+import { fromUtf8, utf8 } from '../../../foundation/base/bytes.ts'
 import { IPV4_BYTES, IPV6_BYTES } from '../../../foundation/base/ipAddress.ts'
 import { type Bounds, Reader } from '../../../foundation/base/reader.ts'
 import { Writer } from '../../../foundation/base/writer.ts'
@@ -209,7 +209,9 @@ export class BincodeWriter {
   }
 
   finish(): Uint8Array {
-    return concat(...this.#pieces)
+    const writer = new Writer(this.#pieces.reduce((bytes, piece) => bytes + piece.length, 0))
+    for (const piece of this.#pieces) writer.bytes(piece)
+    return writer.finish()
   }
 }
 

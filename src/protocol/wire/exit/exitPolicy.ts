@@ -41,7 +41,7 @@ const ACTIONS = ['accept', 'reject', 'accept6', 'reject6'] as const
 const PREFIX = 'ExitPolicy'
 const WHAT = 'exit policy'
 const ALL_PORTS: PortRange = { start: 1, end: 65_535 }
-const MAX_RULES = 65_536
+const MAX_RULES = 16_384
 /** Action, an empty pattern's length and two ports: what a rule takes at least in binary. */
 const MIN_RULE_BYTES = 4
 const MAX_PATTERN_CHARACTERS = 64

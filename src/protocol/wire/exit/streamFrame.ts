@@ -14,7 +14,7 @@ import { MixnetError, malformed } from '../../../foundation/base/errors.ts'
 import { Reader } from '../../../foundation/base/reader.ts'
 import { Writer } from '../../../foundation/base/writer.ts'
 
-export const STREAM_FRAME_HEADER_BYTES = 16
+const STREAM_FRAME_HEADER_BYTES = 16
 const ATTRIBUTE_BYTES = 14
 const WHAT = 'stream frame'
 const KINDS = ['opaque', 'registration', 'forward', 'stream'] as const
