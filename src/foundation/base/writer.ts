@@ -14,27 +14,32 @@ export class Writer {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#advance(1), value)
+    const at = this.#advance(1)
+    this.#view.setUint8(at, value)
     return this
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#advance(2), value)
+    const at = this.#advance(2)
+    this.#view.setUint16(at, value)
     return this
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#advance(4), value)
+    const at = this.#advance(4)
+    this.#view.setUint32(at, value)
     return this
   }
 
   i32(value: number): this {
-    this.#view.setInt32(this.#advance(4), value)
+    const at = this.#advance(4)
+    this.#view.setInt32(at, value)
     return this
   }
 
   u64(value: bigint): this {
-    this.#view.setBigUint64(this.#advance(8), value)
+    const at = this.#advance(8)
+    this.#view.setBigUint64(at, value)
     return this
   }
 

@@ -1,0 +1,22 @@
+/** A Net that knows a few names more: how the exit of a network on one machine finds the demo site on its odd port. @module */
+import type { Endpoint, Net } from '../../foundation/platform/net.ts'
+
+// A documentation address: never routed, so nothing real is hidden by it.
+const FIRST_ADDRESS = '192.0.2.'
+
+export function withNamedHosts(net: Net, hosts: ReadonlyMap<string, Endpoint>): Net {
+  const byAddress = new Map([...hosts].map(([name, endpoint], i) => [`${FIRST_ADDRESS}${i + 1}`, { name, endpoint }]))
+  const addressOf = (host: string) => [...byAddress].find(([, { name }]) => name === host)?.[0]
+  return {
+    listen: (options, accept) => net.listen(options, accept),
+    connect: (options) => net.connect({ ...options, ...byAddress.get(options.host)?.endpoint }),
+    listenWebSocket: (options, accept) => net.listenWebSocket(options, accept),
+    connectWebSocket: (options) => net.connectWebSocket(options),
+    serveHttp: (options, handler) => net.serveHttp(options, handler),
+    request: (request) => net.request(request),
+    resolve: async (host) => {
+      const address = addressOf(host)
+      return address === undefined ? net.resolve(host) : [address]
+    },
+  }
+}
