@@ -8,7 +8,8 @@ import type { Connection } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { type MixFrame, MixFrameDecoder, type MixFrameRefusalReason } from '../../protocol/wire/mixFrame.ts'
 import type { MixIngressParams } from './mixLinkParams.ts'
-import { NOISE_KEY_BYTES, type NoiseKeyPair, type NoisePattern } from './noise.ts'
+import type { NoiseKeyPair } from './noise.ts'
+import { NOISE_KEY_BYTES, type NoisePattern } from './noiseCipher.ts'
 import { NoiseSession, type NoiseSessionRefusal, type NoiseSessionSink } from './noiseSession.ts'
 
 export type InboundRefusal =

@@ -12,7 +12,8 @@ import { EgressCounters } from './egressCounters.ts'
 import type { OpenMixLinkOptions } from './mixLink.ts'
 import { DEFAULT_EGRESS_PARAMS, type MixEgressParams } from './mixLinkParams.ts'
 import { NextHop, type QueueBudget } from './nextHop.ts'
-import type { NoiseKeyPair, NoisePattern } from './noise.ts'
+import type { NoiseKeyPair } from './noise.ts'
+import type { NoisePattern } from './noiseCipher.ts'
 
 export interface MixEgressOptions {
   /** Absent: this node announces no Noise key, and talks plain TCP with everybody. */

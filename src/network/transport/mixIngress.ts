@@ -11,7 +11,8 @@ import type { World } from '../../foundation/platform/world.ts'
 import type { MixFrame } from '../../protocol/wire/mixFrame.ts'
 import { InboundLink, type InboundRefusal } from './inboundLink.ts'
 import { DEFAULT_INGRESS_PARAMS, type MixIngressParams } from './mixLinkParams.ts'
-import type { NoiseKeyPair, NoisePattern } from './noise.ts'
+import type { NoiseKeyPair } from './noise.ts'
+import type { NoisePattern } from './noiseCipher.ts'
 
 export interface MixIngressOptions {
   readonly endpoint: Endpoint

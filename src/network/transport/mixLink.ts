@@ -8,7 +8,8 @@ import type { Millis } from '../../foundation/base/units.ts'
 import type { Timer } from '../../foundation/platform/clock.ts'
 import type { Connection } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
-import { NOISE_KEY_BYTES, type NoiseKeyPair, type NoisePattern } from './noise.ts'
+import type { NoiseKeyPair } from './noise.ts'
+import { NOISE_KEY_BYTES, type NoisePattern } from './noiseCipher.ts'
 import { NoiseSession } from './noiseSession.ts'
 
 export interface OpenMixLinkOptions {

@@ -6,9 +6,15 @@
 import { concat, EMPTY_BYTES, utf8 } from '../../foundation/base/bytes.ts'
 import { Secret } from '../../foundation/base/secret.ts'
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
-
-/** 1 = Noise_XKpsk3_25519_AESGCM_SHA256 (the default everywhere), 2 = Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s. */
-export type NoisePattern = 1 | 2
+import {
+  NOISE_KEY_BYTES,
+  NOISE_SUITES,
+  NOISE_TAG_BYTES,
+  NoiseCipher,
+  type NoisePattern,
+  type NoiseSuite,
+  type NoiseToken,
+} from './noiseCipher.ts'
 
 export type NoiseRole = 'initiator' | 'responder'
 
@@ -35,60 +41,6 @@ export interface NoiseTransport {
   readonly remotePublic: Uint8Array
 }
 
-export const NOISE_TAG_BYTES = 16
-export const NOISE_KEY_BYTES = 32
-
-type Token = 'e' | 's' | 'ee' | 'es' | 'se' | 'ss' | 'psk'
-
-interface Suite {
-  readonly name: string
-  /** Messages alternate, the initiator's first. */
-  readonly messages: readonly (readonly Token[])[]
-  /** Exact lengths of those messages with empty payloads. */
-  readonly lengths: readonly number[]
-  hash(crypto: CryptoProvider, data: Uint8Array): Uint8Array
-  hmac(crypto: CryptoProvider, key: Uint8Array, data: Uint8Array): Uint8Array
-  seal(crypto: CryptoProvider, key: Uint8Array, nonce: Uint8Array, text: Uint8Array, ad: Uint8Array): Uint8Array
-  open(
-    crypto: CryptoProvider,
-    key: Uint8Array,
-    nonce: Uint8Array,
-    sealed: Uint8Array,
-    ad: Uint8Array,
-  ): Uint8Array | undefined
-  readonly littleEndianNonce: boolean
-}
-
-const SUITES: Readonly<Record<NoisePattern, Suite>> = {
-  1: {
-    name: 'Noise_XKpsk3_25519_AESGCM_SHA256',
-    messages: [
-      ['e', 'es'],
-      ['e', 'ee'],
-      ['s', 'se', 'psk'],
-    ],
-    lengths: [48, 48, 64],
-    hash: (crypto, data) => crypto.sha256(data),
-    hmac: (crypto, key, data) => crypto.hmacSha256(key, data),
-    seal: (crypto, key, nonce, text, ad) => crypto.sealAesGcm(key, nonce, text, ad),
-    open: (crypto, key, nonce, sealed, ad) => crypto.openAesGcm(key, nonce, sealed, ad),
-    littleEndianNonce: false,
-  },
-  2: {
-    name: 'Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s',
-    messages: [
-      ['e', 'es', 's', 'ss'],
-      ['e', 'ee', 'se', 'psk'],
-    ],
-    lengths: [96, 48],
-    hash: (crypto, data) => crypto.blake2s256(data),
-    hmac: (crypto, key, data) => crypto.hmacBlake2s(key, data),
-    seal: (crypto, key, nonce, text, ad) => crypto.sealChaChaPoly(key, nonce, text, ad),
-    open: (crypto, key, nonce, sealed, ad) => crypto.openChaChaPoly(key, nonce, sealed, ad),
-    littleEndianNonce: true,
-  },
-}
-
 const PSK_LABEL: Uint8Array = utf8('NYMTECH_NOISE_dQw4w9WgXcQ')
 const HASH_BYTES = 32
 
@@ -97,50 +49,15 @@ export function noisePsk(crypto: CryptoProvider, responderPublic: Uint8Array): U
   return crypto.sha256(concat(PSK_LABEL, responderPublic))
 }
 
-/** One direction of an established link, or the handshake's own cipher: a key and a counter that never repeats. */
-export class NoiseCipher {
-  readonly #crypto: CryptoProvider
-  readonly #suite: Suite
-  readonly #key: Uint8Array
-  readonly #nonce = new Uint8Array(12)
-  readonly #view = new DataView(this.#nonce.buffer)
-  #counter = 0
-
-  constructor(crypto: CryptoProvider, suite: Suite, key: Uint8Array) {
-    this.#crypto = crypto
-    this.#suite = suite
-    this.#key = key
-  }
-
-  seal(plaintext: Uint8Array, associated: Uint8Array = EMPTY_BYTES): Uint8Array {
-    return this.#suite.seal(this.#crypto, this.#key, this.#nextNonce(), plaintext, associated)
-  }
-
-  /** undefined where the tag does not hold: tampered, replayed or out of order. The link is then of no more use. */
-  open(sealed: Uint8Array, associated: Uint8Array = EMPTY_BYTES): Uint8Array | undefined {
-    return this.#suite.open(this.#crypto, this.#key, this.#nextNonce(), sealed, associated)
-  }
-
-  #nextNonce(): Uint8Array {
-    // 2⁵³ frames of 2 KB are 16 EiB on one connection: the counter cannot wrap, so there is nothing to refuse.
-    const high = Math.floor(this.#counter / 0x1_0000_0000)
-    const low = this.#counter % 0x1_0000_0000
-    this.#view.setUint32(4, this.#suite.littleEndianNonce ? low : high, this.#suite.littleEndianNonce)
-    this.#view.setUint32(8, this.#suite.littleEndianNonce ? high : low, this.#suite.littleEndianNonce)
-    this.#counter++
-    return this.#nonce
-  }
-}
-
 /** `ck`, `h` and the cipher of Noise 5.2. */
 class SymmetricState {
   readonly #crypto: CryptoProvider
-  readonly #suite: Suite
+  readonly #suite: NoiseSuite
   #chainingKey: Uint8Array
   #hash: Uint8Array
   #cipher: NoiseCipher | undefined
 
-  constructor(crypto: CryptoProvider, suite: Suite) {
+  constructor(crypto: CryptoProvider, suite: NoiseSuite) {
     this.#crypto = crypto
     this.#suite = suite
     const name = utf8(suite.name)
@@ -210,7 +127,7 @@ class SymmetricState {
  */
 export class NoiseHandshake {
   readonly #crypto: CryptoProvider
-  readonly #suite: Suite
+  readonly #suite: NoiseSuite
   readonly #symmetric: SymmetricState
   readonly #role: NoiseRole
   readonly #own: NoiseKeyPair
@@ -222,7 +139,7 @@ export class NoiseHandshake {
 
   constructor(crypto: CryptoProvider, options: NoiseHandshakeOptions) {
     this.#crypto = crypto
-    this.#suite = SUITES[options.pattern]
+    this.#suite = NOISE_SUITES[options.pattern]
     this.#symmetric = new SymmetricState(crypto, this.#suite)
     this.#role = options.role
     this.#own = options.own
@@ -296,7 +213,7 @@ export class NoiseHandshake {
   }
 
   /** False where a product is all zeros, that is, where the peer sent a point of low order: a key everybody knows. */
-  #mixToken(token: Exclude<Token, 'e' | 's'>): boolean {
+  #mixToken(token: Exclude<NoiseToken, 'e' | 's'>): boolean {
     if (token === 'psk') {
       this.#symmetric.mixKeyAndHash(this.#psk)
       return true

@@ -9,7 +9,7 @@
  * @module
  */
 import { EMPTY_BYTES } from '../../foundation/base/bytes.ts'
-import { NOISE_TAG_BYTES, type NoisePattern } from './noise.ts'
+import { NOISE_TAG_BYTES, type NoisePattern } from './noiseCipher.ts'
 
 export const NOISE_FRAME_VERSION = 1
 export const NOISE_HEADER_BYTES = 8

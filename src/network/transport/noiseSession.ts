@@ -8,13 +8,8 @@
  * @module
  */
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
-import {
-  NOISE_TAG_BYTES,
-  NoiseHandshake,
-  type NoiseHandshakeOptions,
-  type NoiseRefusal,
-  type NoiseTransport,
-} from './noise.ts'
+import { NoiseHandshake, type NoiseHandshakeOptions, type NoiseRefusal, type NoiseTransport } from './noise.ts'
+import { NOISE_TAG_BYTES } from './noiseCipher.ts'
 import {
   encodeNoiseFrame,
   MAX_NOISE_PLAINTEXT_BYTES,

@@ -1,0 +1,52 @@
+/**
+ * What a node needs to know about the others: the topology, whom it may send to, and who speaks Noise with which key.
+ * Rules: docs/spec/links.md, "Topology". @module
+ */
+import { canonicalIp, formatIp, parseIp } from '../../foundation/base/ipAddress.ts'
+import type { Millis } from '../../foundation/base/units.ts'
+import type { RewardedSet } from '../../protocol/wire/directory/epochs.ts'
+import type { NodesListing } from '../../protocol/wire/directory/listings.ts'
+import type { SemiSkimmedNode } from '../../protocol/wire/directory/skimmedNodes.ts'
+import { buildTopology, type Topology, type TopologyParams } from './topology.ts'
+
+export interface NodeView {
+  readonly topology: Topology
+  /** Every announced IP of every bonded node, canonical, however badly it performs: the routing filter's allow-list. */
+  readonly addresses: ReadonlySet<string>
+  /** By canonical IP. Of two nodes that share one, the later in the listing: give every node its own. */
+  readonly noiseKeys: ReadonlyMap<string, Uint8Array>
+}
+
+export interface NodeViewInput {
+  readonly listing: NodesListing<SemiSkimmedNode>
+  readonly rewardedSet: RewardedSet
+  readonly now: Millis
+  readonly params?: TopologyParams
+}
+
+/** Throws TOPOLOGY_UNAVAILABLE as buildTopology does. */
+export function buildNodeView({ listing, rewardedSet, now, params }: NodeViewInput): NodeView {
+  const addresses = new Set<string>()
+  const noiseKeys = new Map<string, Uint8Array>()
+  for (const { basic, noiseKey } of listing.items) {
+    for (const text of basic.ipAddresses) {
+      const ip = canonicalIpText(text)
+      addresses.add(ip)
+      // Whatever version it announces: official nodes try version 1 then, and so do we.
+      if (noiseKey) noiseKeys.set(ip, noiseKey.publicKey)
+    }
+  }
+  const nodes = listing.items.map(({ basic, noiseKey }) => ({
+    node: basic,
+    gateway: basic.supportedRoles.entry || basic.role === 'entryGateway' || basic.role === 'exitGateway',
+    noiseKey: noiseKey?.publicKey,
+  }))
+  const topology = buildTopology({ metadata: listing.metadata, rewardedSet, nodes, now, ...(params && { params }) })
+  return { topology, addresses, noiseKeys }
+}
+
+/** IPv4-mapped IPv6 as the IPv4 it stands for. What is no IP stays as it is. */
+export function canonicalIpText(text: string): string {
+  const bytes = parseIp(text)
+  return bytes === undefined ? text : formatIp(canonicalIp(bytes))
+}

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { MixnetError } from '../../foundation/base/errors.ts'
+import { type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
+import type { Clock, Timer } from '../../foundation/platform/clock.ts'
+import { CLIENT_REFRESH, Refreshing } from './topologyProvider.ts'
+
+class HandClock implements Clock {
+  #time = 1_000_000
+  #timers = new Set<{ at: number; run: () => void }>()
+
+  now(): Millis {
+    return millis(this.#time)
+  }
+  monotonic(): Millis {
+    return millis(this.#time)
+  }
+  after(delay: Millis, run: () => void): Timer {
+    const timer = { at: this.#time + delay, run }
+    this.#timers.add(timer)
+    return { cancel: () => this.#timers.delete(timer) }
+  }
+  soon(run: () => void): void {
+    setImmediate(run)
+  }
+  get pending(): number {
+    return this.#timers.size
+  }
+  /** Lets promises settle after every timer. */
+  async advance(by: Millis): Promise<void> {
+    const end = this.#time + by
+    for (;;) {
+      await settle()
+      const [next] = [...this.#timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)
+      if (!next) break
+      this.#timers.delete(next)
+      this.#time = next.at
+      next.run()
+    }
+    this.#time = end
+  }
+}
+
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+describe('keeping it fresh', () => {
+  const refused = new MixnetError('CONNECTION_REFUSED')
+
+  /** A provider whose fetch answers what `next` says. */
+  function providing(next: (count: number) => number | MixnetError | Promise<number>) {
+    const clock = new HandClock()
+    let count = 0
+    const provider = new Refreshing<number>({
+      clock,
+      fetch: async () => {
+        const value = await next(++count)
+        if (value instanceof MixnetError) throw value
+        return value
+      },
+    })
+    const seen: (number | undefined)[] = []
+    provider.onChange((value) => seen.push(value))
+    return { clock, provider, seen, asked: () => count }
+  }
+
+  test('every five minutes, until stopped', async () => {
+    const { clock, provider, seen, asked } = providing((count) => count)
+    assert.equal(provider.current(), undefined)
+    assert.equal(await provider.start(), 1)
+    await clock.advance(minutes(16))
+    assert.deepEqual([provider.current(), seen], [4, [1, 2, 3, 4]])
+    provider.stop()
+    await clock.advance(minutes(30))
+    assert.deepEqual([asked(), clock.pending, provider.current()], [4, 0, 4])
+    await assert.rejects(provider.refresh(), { code: 'STOPPED' })
+  })
+
+  test('the old value survives ten failures and no more; a success begins the count anew', async () => {
+    const { clock, provider, seen } = providing((count) => (count === 1 || count === 12 ? count : refused))
+    await provider.start()
+    await clock.advance(minutes(50))
+    assert.deepEqual([provider.current(), seen], [1, [1]])
+    await clock.advance(minutes(5))
+    assert.deepEqual([provider.current(), seen], [12, [1, 12]])
+    await clock.advance(minutes(50))
+    assert.equal(provider.current(), 12)
+    await clock.advance(minutes(5))
+    assert.deepEqual([provider.current(), seen], [undefined, [1, 12, undefined]])
+    provider.stop()
+  })
+
+  test('whoever asks meanwhile gets the same answer', async () => {
+    const { provider, asked } = providing((count) => count)
+    assert.deepEqual(await Promise.all([provider.refresh(), provider.refresh(), provider.start()]), [1, 1, 1])
+    assert.equal(asked(), 1)
+    provider.stop()
+  })
+
+  test('starting tries again until the network is there', async () => {
+    const { clock, provider, asked } = providing((count) => (count < 4 ? refused : count))
+    const started = provider.start()
+    await clock.advance(seconds(3))
+    assert.equal(await started, 4)
+    assert.equal(asked(), 4)
+    provider.stop()
+  })
+
+  test('but not for ever', async () => {
+    const { clock, provider, asked } = providing(() => refused)
+    const started = assert.rejects(provider.start(), { code: 'CONNECTION_REFUSED' })
+    await clock.advance(seconds(60))
+    await started
+    assert.equal(asked(), CLIENT_REFRESH.startLimit / CLIENT_REFRESH.startRetry + 1)
+    assert.equal(clock.pending, 0)
+  })
+
+  test('stopping ends a start that waits', async () => {
+    const { clock, provider } = providing(() => refused)
+    const started = assert.rejects(provider.start(), { code: 'ABORTED' })
+    await clock.advance(millis(500))
+    provider.stop()
+    await started
+    assert.equal(clock.pending, 0)
+  })
+
+  test('a directory that never answers is given up at the deadline', async () => {
+    const clock = new HandClock()
+    const provider = new Refreshing<number>({
+      clock,
+      fetch: (signal) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(new MixnetError('ABORTED')))
+        }),
+    })
+    const refreshed = assert.rejects(provider.refresh(), {
+      code: 'TOPOLOGY_UNAVAILABLE',
+      details: { why: 'the directory did not answer in time' },
+    })
+    await clock.advance(CLIENT_REFRESH.deadline)
+    await refreshed
+    provider.stop()
+  })
+})

@@ -1,0 +1,198 @@
+/**
+ * Keeps a topology, or a node's view, fresh: asks again every few minutes, lives on the old one while the directory is away,
+ * and gives it up after many failures. Rules: docs/spec/links.md, "Topology". @module
+ */
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import { type Log, silentLog } from '../../foundation/base/observe.ts'
+import { type Millis, minutes, seconds } from '../../foundation/base/units.ts'
+import { type Clock, sleep, type Timer } from '../../foundation/platform/clock.ts'
+import type { NodeView } from './nodeView.ts'
+import { type Topology, unavailable } from './topology.ts'
+import type { Fetch } from './topologySources.ts'
+
+/** A value that somebody keeps fresh. */
+export interface Provider<T> {
+  /** undefined before the first success, and after too many failures. */
+  current(): T | undefined
+  /** Asks now; whoever asks meanwhile gets the same answer. The old value stays where it fails. */
+  refresh(): Promise<T>
+  /** Called with every new value, and with undefined when the old one is given up. Returns how to stop it. */
+  onChange(listener: (value: T | undefined) => void): () => void
+  /** Resolves with the first value; then goes on refreshing until `stop`. Throws TOPOLOGY_UNAVAILABLE when none came in time. */
+  start(): Promise<T>
+  stop(): void
+}
+
+export type TopologyProvider = Provider<Topology>
+export type NodeViewProvider = Provider<NodeView>
+
+export interface RefreshParams {
+  readonly interval: Millis
+  /** For one refresh, all its requests together. */
+  readonly deadline: Millis
+  /** Consecutive failures that the old value survives. */
+  readonly maxFailures: number
+  /** Between attempts while there is no value yet. */
+  readonly startRetry: Millis
+  /** How long `start` goes on trying. */
+  readonly startLimit: Millis
+}
+
+/** Of the official clients, but for the start, where somebody waits. */
+export const CLIENT_REFRESH: RefreshParams = {
+  interval: minutes(5),
+  deadline: seconds(30),
+  maxFailures: 10,
+  startRetry: seconds(1),
+  startLimit: seconds(30),
+}
+
+/** Of the official nodes: they may start before their network is complete. */
+export const NODE_REFRESH: RefreshParams = {
+  ...CLIENT_REFRESH,
+  interval: minutes(10),
+  startRetry: seconds(5),
+  startLimit: minutes(15),
+}
+
+export interface RefreshingOptions<T> {
+  readonly clock: Clock
+  readonly fetch: Fetch<T>
+  readonly params?: RefreshParams
+  readonly log?: Log
+}
+
+export class Refreshing<T> implements Provider<T> {
+  readonly #clock: Clock
+  readonly #fetch: Fetch<T>
+  readonly #params: RefreshParams
+  readonly #log: Log
+  readonly #listeners = new Set<(value: T | undefined) => void>()
+  #value: T | undefined
+  #failures = 0
+  #timer: Timer | undefined
+  #running: { readonly abort: AbortController; readonly done: Promise<T> } | undefined
+  #started: Promise<T> | undefined
+  readonly #life = new AbortController()
+
+  constructor({ clock, fetch, params = CLIENT_REFRESH, log = silentLog }: RefreshingOptions<T>) {
+    this.#clock = clock
+    this.#fetch = fetch
+    this.#params = params
+    this.#log = log
+  }
+
+  current(): T | undefined {
+    return this.#value
+  }
+
+  onChange(listener: (value: T | undefined) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  refresh(): Promise<T> {
+    if (this.#life.signal.aborted) return Promise.reject(new MixnetError('STOPPED', { what: 'topology provider' }))
+    if (this.#running) return this.#running.done
+    const abort = new AbortController()
+    const done = this.#refresh(abort)
+    this.#running = { abort, done }
+    return done
+  }
+
+  start(): Promise<T> {
+    this.#started ??= this.#start().catch((error: unknown) => {
+      this.#started = undefined
+      throw error
+    })
+    return this.#started
+  }
+
+  stop(): void {
+    this.#life.abort()
+    this.#timer?.cancel()
+    this.#running?.abort.abort()
+    this.#listeners.clear()
+  }
+
+  async #start(): Promise<T> {
+    const limit = this.#clock.monotonic() + this.#params.startLimit
+    for (;;) {
+      try {
+        const value = await this.refresh()
+        this.#refreshLater()
+        return value
+      } catch (error) {
+        if (this.#life.signal.aborted || this.#clock.monotonic() + this.#params.startRetry > limit) throw error
+      }
+      await sleep(this.#clock, this.#params.startRetry, this.#life.signal)
+    }
+  }
+
+  #refreshLater(): void {
+    if (this.#life.signal.aborted) return
+    this.#timer = this.#clock.after(this.#params.interval, () => {
+      // A failure is counted and logged where it happened; there is nobody here to tell.
+      this.refresh()
+        .catch(() => {})
+        .finally(() => this.#refreshLater())
+    })
+  }
+
+  async #refresh(abort: AbortController): Promise<T> {
+    let expired = false
+    const deadline = this.#clock.after(this.#params.deadline, () => {
+      expired = true
+      abort.abort()
+    })
+    try {
+      const value = await this.#fetch(abort.signal)
+      if (this.#life.signal.aborted) throw new MixnetError('STOPPED', { what: 'topology provider' })
+      this.#failures = 0
+      this.#set(value)
+      return value
+    } catch (error) {
+      if (this.#life.signal.aborted) throw new MixnetError('STOPPED', { what: 'topology provider' })
+      const why = expired ? unavailable('the directory did not answer in time', error) : error
+      this.#fail(why)
+      throw why
+    } finally {
+      deadline.cancel()
+      this.#running = undefined
+    }
+  }
+
+  #fail(why: unknown): void {
+    this.#failures++
+    this.#log.warn('refresh failed', { code: isMixnetError(why) ? why.code : 'unknown', failures: this.#failures })
+    if (this.#failures <= this.#params.maxFailures || this.#value === undefined) return
+    this.#set(undefined)
+  }
+
+  #set(value: T | undefined): void {
+    this.#value = value
+    for (const listener of [...this.#listeners]) listener(value)
+  }
+}
+
+/** A value that never changes, for tests, simulations and networks written down in a file. */
+export function fixed<T>(value: T): Provider<T> {
+  return {
+    current: () => value,
+    refresh: () => Promise.resolve(value),
+    onChange: () => () => {},
+    start: () => Promise.resolve(value),
+    stop() {},
+  }
+}
+
+/** The topology inside a node's view, for the clients that live in the node. Starting and stopping stay with the view. */
+export function topologyOf(views: NodeViewProvider): TopologyProvider {
+  return {
+    current: () => views.current()?.topology,
+    refresh: async () => (await views.refresh()).topology,
+    onChange: (listener) => views.onChange((view) => listener(view?.topology)),
+    start: async () => (await views.start()).topology,
+    stop() {},
+  }
+}
