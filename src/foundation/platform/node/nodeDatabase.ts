@@ -3,7 +3,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Database, Databases } from '../database.ts'
-import { SqliteDatabase } from './sqlite.ts'
+import { SqliteDatabase } from '../sqlite.ts'
 
 /** How long a statement waits for another process, a backup for one, to let go. */
 const BUSY_TIMEOUT_MS = 5000
@@ -32,6 +32,6 @@ export const nodeDatabases: Databases = {
       PRAGMA synchronous = FULL;
       PRAGMA journal_size_limit = ${MAX_IDLE_LOG_BYTES};
     `)
-    return new SqliteDatabase(database, () => database.close())
+    return new SqliteDatabase(database, { check() {}, close: () => database.close() })
   },
 }

@@ -1,0 +1,165 @@
+/**
+ * What is going to happen in a simulation, by time and then by order of scheduling. A binary heap holds the future; what
+ * happens at the present instant waits in a plain queue, since it was scheduled after everything the heap has for it. @module
+ */
+import type { Timer } from '../clock.ts'
+
+/** The process that scheduled an event: its events do not happen once it is dead. */
+export interface Mortal {
+  readonly alive: boolean
+}
+
+export class SimulatedEvent implements Timer {
+  /** Milliseconds since the simulation began. */
+  readonly time: number
+  readonly sequence: number
+  readonly owner: Mortal | undefined
+  run: (() => void) | undefined
+  readonly #queue: EventQueue
+
+  constructor(queue: EventQueue, time: number, sequence: number, run: () => void, owner: Mortal | undefined) {
+    this.#queue = queue
+    this.time = time
+    this.sequence = sequence
+    this.run = run
+    this.owner = owner
+  }
+
+  /** Happens; a cancel from now on comes too late. */
+  start(): void {
+    const { run } = this
+    this.run = undefined
+    run?.()
+  }
+
+  cancel(): void {
+    if (this.run === undefined) return
+    this.run = undefined
+    this.#queue.noteCancelled()
+  }
+}
+
+/** Below this many events a clean-up is not worth its time. */
+const CLEAN_FROM = 1024
+
+export class EventQueue {
+  #heap: SimulatedEvent[] = []
+  #present: SimulatedEvent[] = []
+  #presentHead = 0
+  #now = 0
+  #sequence = 0
+  #cancelled = 0
+
+  get now(): number {
+    return this.#now
+  }
+
+  get size(): number {
+    return this.#heap.length + this.#present.length - this.#presentHead
+  }
+
+  /** `delay` from now; a delay that is not positive means after everything that is scheduled for this instant. */
+  schedule(delay: number, run: () => void, owner: Mortal | undefined): SimulatedEvent {
+    // Written so that NaN counts as now.
+    const time = delay > 0 ? this.#now + delay : this.#now
+    const event = new SimulatedEvent(this, time, this.#sequence++, run, owner)
+    if (time === this.#now) this.#present.push(event)
+    else this.#push(event)
+    return event
+  }
+
+  /** When the next event happens; undefined where none is left. */
+  nextTime(): number | undefined {
+    for (;;) {
+      const event = this.#peek()
+      if (event === undefined) return undefined
+      if (happens(event)) return event.time
+      this.#take()
+    }
+  }
+
+  /** Takes the next event and makes its time the present. */
+  next(): SimulatedEvent | undefined {
+    if (this.nextTime() === undefined) return undefined
+    const event = this.#take() as SimulatedEvent
+    this.#now = event.time
+    return event
+  }
+
+  /** Lets time pass up to `time`, which must not be later than the next event. */
+  advance(time: number): void {
+    if (time > this.#now) this.#now = time
+  }
+
+  /** Cancelled events stay where they are until they are due, unless they become the majority. */
+  noteCancelled(): void {
+    this.#cancelled++
+    if (this.#heap.length < CLEAN_FROM || this.#cancelled * 2 < this.#heap.length) return
+    const kept = this.#heap.filter(happens)
+    this.#heap = []
+    for (const event of kept) this.#push(event)
+    this.#cancelled = 0
+  }
+
+  #peek(): SimulatedEvent | undefined {
+    const top = this.#heap[0]
+    return top !== undefined && top.time === this.#now ? top : (this.#present[this.#presentHead] ?? top)
+  }
+
+  #take(): SimulatedEvent | undefined {
+    const top = this.#heap[0]
+    if ((top !== undefined && top.time === this.#now) || this.#presentHead === this.#present.length) return this.#pop()
+    const event = this.#present[this.#presentHead++]
+    if (this.#presentHead === this.#present.length) {
+      this.#present.length = 0
+      this.#presentHead = 0
+    } else if (this.#presentHead === CLEAN_FROM) {
+      // An instant that goes on and on must not keep its past.
+      this.#present = this.#present.slice(this.#presentHead)
+      this.#presentHead = 0
+    }
+    return event
+  }
+
+  #push(event: SimulatedEvent): void {
+    const heap = this.#heap
+    let index = heap.length
+    heap.push(event)
+    while (index > 0) {
+      const above = (index - 1) >> 1
+      const parent = heap[above] as SimulatedEvent
+      if (!before(event, parent)) break
+      heap[index] = parent
+      index = above
+    }
+    heap[index] = event
+  }
+
+  #pop(): SimulatedEvent | undefined {
+    const heap = this.#heap
+    const top = heap[0]
+    const last = heap.pop()
+    if (top === undefined || last === undefined || heap.length === 0) return top
+    const length = heap.length
+    let index = 0
+    for (;;) {
+      let below = 2 * index + 1
+      if (below >= length) break
+      if (below + 1 < length && before(heap[below + 1] as SimulatedEvent, heap[below] as SimulatedEvent)) below++
+      const child = heap[below] as SimulatedEvent
+      if (!before(child, last)) break
+      heap[index] = child
+      index = below
+    }
+    heap[index] = last
+    return top
+  }
+}
+
+function happens(event: SimulatedEvent): boolean {
+  return event.run !== undefined && (event.owner === undefined || event.owner.alive)
+}
+
+function before(a: SimulatedEvent, b: SimulatedEvent): boolean {
+  return a.time < b.time || (a.time === b.time && a.sequence < b.sequence)
+}
