@@ -46,7 +46,7 @@ export function buildNodeView({ listing, rewardedSet, now, params }: NodeViewInp
 }
 
 /** IPv4-mapped IPv6 as the IPv4 it stands for. What is no IP stays as it is. */
-export function canonicalIpText(text: string): string {
+function canonicalIpText(text: string): string {
   const bytes = parseIp(text)
   return bytes === undefined ? text : formatIp(canonicalIp(bytes))
 }

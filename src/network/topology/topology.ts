@@ -136,7 +136,7 @@ export function buildTopology(input: TopologyInput): Topology {
 }
 
 /** undefined for a node without an address: it cannot be used. */
-export function describeNode({ node, noiseKey }: TopologyNode, layer?: Layer): NodeDescriptor | undefined {
+function describeNode({ node, noiseKey }: TopologyNode, layer?: Layer): NodeDescriptor | undefined {
   const [ip] = node.ipAddresses
   if (ip === undefined) return undefined
   const address: NodeAddress = { ip, port: node.mixPort }

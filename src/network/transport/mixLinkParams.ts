@@ -57,7 +57,7 @@ export interface MixIngressParams {
 }
 
 /** Of the official nodes (spec/sphinx.md 2.19). */
-export const OFFICIAL_BACKOFF: BackoffParams = { first: seconds(10), max: seconds(300), refused: millis(250) }
+const OFFICIAL_BACKOFF: BackoffParams = { first: seconds(10), max: seconds(300), refused: millis(250) }
 
 /**
  * For networks on one machine. The official 10 s protect strangers from being dialled by thousands; here nobody is a stranger,

@@ -11,14 +11,14 @@
 import { EMPTY_BYTES } from '../../foundation/base/bytes.ts'
 import { NOISE_TAG_BYTES, type NoisePattern } from './noiseCipher.ts'
 
-export const NOISE_FRAME_VERSION = 1
+const NOISE_FRAME_VERSION = 1
 export const NOISE_HEADER_BYTES = 8
 export const NOISE_HANDSHAKE = 0
 export const NOISE_DATA = 1
 export type NoiseMessageType = typeof NOISE_HANDSHAKE | typeof NOISE_DATA
 
 /** Longer handshake messages do not exist; the official buffers end here. */
-export const MAX_HANDSHAKE_BYTES = 1024
+const MAX_HANDSHAKE_BYTES = 1024
 /** What one data frame can carry: a Noise message of at most 65,535 bytes, less its tag. */
 export const MAX_NOISE_PLAINTEXT_BYTES: number = 65_535 - NOISE_TAG_BYTES
 
