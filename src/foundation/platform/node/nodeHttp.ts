@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { MixnetError } from '../../base/errors.ts'
 import type { Millis } from '../../base/units.ts'
 import type { HttpHandler, HttpListenOptions, Listener } from '../net.ts'
-import { startListening, trackSockets } from './nodeTcp.ts'
+import { endpointOf, startListening, trackSockets } from './nodeTcp.ts'
 
 const MAX_HEADER_BYTES = 16_384
 /** A response leaves in pieces this long, each of which the peer must take within the request timeout. */
@@ -52,8 +52,8 @@ async function answer(incoming: IncomingMessage, outgoing: ServerResponse, how: 
   if (body === undefined) return refuse(outgoing, 413)
   let response: Response
   try {
-    const { remoteAddress: host = '', remotePort: port = 0 } = incoming.socket
-    response = await how.handler(requestOf(incoming, url, body, gone.signal), { host, port })
+    const peer = endpointOf(incoming.socket.remoteAddress, incoming.socket.remotePort)
+    response = await how.handler(requestOf(incoming, url, body, gone.signal), peer)
   } catch {
     // Handlers report their own failures; the peer learns nothing of them.
     return refuse(outgoing, 500)

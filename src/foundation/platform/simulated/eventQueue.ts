@@ -3,6 +3,7 @@
  * happens at the present instant waits in a plain queue, since it was scheduled after everything the heap has for it. @module
  */
 import type { Timer } from '../clock.ts'
+import { Fifo } from './fifo.ts'
 
 /** The process that scheduled an event: its events do not happen once it is dead. */
 export interface Mortal {
@@ -44,8 +45,7 @@ const CLEAN_FROM = 1024
 
 export class EventQueue {
   #heap: SimulatedEvent[] = []
-  #present: SimulatedEvent[] = []
-  #presentHead = 0
+  readonly #present: Fifo<SimulatedEvent> = new Fifo()
   #now = 0
   #sequence = 0
   #cancelled = 0
@@ -55,7 +55,7 @@ export class EventQueue {
   }
 
   get size(): number {
-    return this.#heap.length + this.#present.length - this.#presentHead
+    return this.#heap.length + this.#present.length
   }
 
   /** `delay` from now; a delay that is not positive means after everything that is scheduled for this instant. */
@@ -103,22 +103,12 @@ export class EventQueue {
 
   #peek(): SimulatedEvent | undefined {
     const top = this.#heap[0]
-    return top !== undefined && top.time === this.#now ? top : (this.#present[this.#presentHead] ?? top)
+    return top !== undefined && top.time === this.#now ? top : (this.#present.peek() ?? top)
   }
 
   #take(): SimulatedEvent | undefined {
     const top = this.#heap[0]
-    if ((top !== undefined && top.time === this.#now) || this.#presentHead === this.#present.length) return this.#pop()
-    const event = this.#present[this.#presentHead++]
-    if (this.#presentHead === this.#present.length) {
-      this.#present.length = 0
-      this.#presentHead = 0
-    } else if (this.#presentHead === CLEAN_FROM) {
-      // An instant that goes on and on must not keep its past.
-      this.#present = this.#present.slice(this.#presentHead)
-      this.#presentHead = 0
-    }
-    return event
+    return top !== undefined && top.time === this.#now ? this.#pop() : (this.#present.shift() ?? this.#pop())
   }
 
   #push(event: SimulatedEvent): void {

@@ -1,8 +1,9 @@
 /** One direction of a simulated connection: ordered, with a window that a slow reader closes. @module */
+import { Fifo } from './fifo.ts'
 import type { Link } from './link.ts'
 
 /** What may be on its way or unread at the other end: stands for both kernels' socket buffers. */
-const WINDOW_BYTES = 262_144
+const WINDOW_BYTES = 1_048_576
 /** What may wait beyond the window before `send` says to stop. */
 const HIGH_WATER_BYTES = 65_536
 
@@ -15,7 +16,7 @@ export class Flow<T> {
   readonly #link: Link
   readonly #deliver: (value: T) => void
   readonly #drained: () => void
-  #waiting: Parcel<T>[] = []
+  readonly #waiting: Fifo<Parcel<T>> = new Fifo()
   #waitingBytes = 0
   #outstandingBytes = 0
   #lastArrival = 0
@@ -62,15 +63,11 @@ export class Flow<T> {
   /** The other end's reader has taken this much. */
   consumed(bytes: number): void {
     this.#outstandingBytes -= bytes
-    let taken = 0
-    for (const parcel of this.#waiting) {
-      if (!this.#fits(parcel.bytes)) break
-      taken++
+    for (let parcel = this.#waiting.peek(); parcel && this.#fits(parcel.bytes); parcel = this.#waiting.peek()) {
+      this.#waiting.shift()
       this.#waitingBytes -= parcel.bytes
       this.#transmit(parcel.value, parcel.bytes)
     }
-    if (taken === 0) return
-    this.#waiting.splice(0, taken)
     if (this.#waiting.length > 0 || !this.#toldToStop) return
     this.#toldToStop = false
     this.#drained()
@@ -78,7 +75,7 @@ export class Flow<T> {
 
   /** Forgets what has not left yet. */
   clear(): void {
-    this.#waiting = []
+    this.#waiting.clear()
     this.#waitingBytes = 0
     this.#toldToStop = false
   }

@@ -1,10 +1,10 @@
 /** HTTP between simulated hosts: the handler is called, and nothing is parsed. What it waits for must be simulated too. @module */
 import { concat, utf8 } from '../../base/bytes.ts'
 import { MixnetError } from '../../base/errors.ts'
-import type { HttpHandler, HttpListenOptions, HttpRequest, HttpResponse, Listener } from '../net.ts'
+import type { Endpoint, HttpHandler, HttpListenOptions, HttpRequest, HttpResponse, Listener } from '../net.ts'
 import { settleOnce } from './dial.ts'
-import type { Life, Service } from './life.ts'
-import type { Network } from './network.ts'
+import type { Life } from './life.ts'
+import { ephemeralPort, type Network } from './network.ts'
 import { endpointOfUrl } from './simulatedWebSocket.ts'
 
 /** What headers and TCP/IP add to a body, roughly. */
@@ -89,6 +89,7 @@ export function requestHttp(network: Network, life: Life, request: HttpRequest):
     const closed = () =>
       answer(OPENING_BYTES, () => reject(new MixnetError('CONNECTION_CLOSED', { system: 'ECONNRESET' })))
     const exchange = new Exchange(closed)
+    const peer: Endpoint = { host: path.localIp, port: ephemeralPort(life.machine) }
     // One round trip for TCP, one for the request.
     there.transmit(OPENING_BYTES, 0, () => {
       if (network.find(path, port, 'http') === undefined) {
@@ -104,7 +105,7 @@ export function requestHttp(network: Network, life: Life, request: HttpRequest):
             return
           }
           exchange.gone.signal.addEventListener('abort', () => service.accept.leave(exchange), { once: true })
-          serve(service.accept, request, exchange.gone.signal).then((response) => {
+          serve(service.accept, request, peer, exchange.gone.signal).then((response) => {
             service.accept.leave(exchange)
             if (exchange.gone.signal.aborted || !service.life.alive) return
             if (response === 'too long') {
@@ -123,14 +124,19 @@ export function requestHttp(network: Network, life: Life, request: HttpRequest):
   })
 }
 
-async function serve(accept: Accept, request: HttpRequest, gone: AbortSignal): Promise<HttpResponse | 'too long'> {
+async function serve(
+  accept: Accept,
+  request: HttpRequest,
+  peer: Endpoint,
+  gone: AbortSignal,
+): Promise<HttpResponse | 'too long'> {
   const { url, method = 'GET', headers = {}, body, maxBodyBytes } = request
   const sent = body === undefined ? undefined : utf8(body)
   if (sent !== undefined && sent.length > accept.maxBodyBytes) return bodyless(413)
   const hasBody = sent !== undefined && method !== 'GET'
   try {
     const content = hasBody ? { body: sent as Uint8Array<ArrayBuffer> } : {}
-    const response = await accept.handler(new Request(url, { method, headers, signal: gone, ...content }))
+    const response = await accept.handler(new Request(url, { method, headers, signal: gone, ...content }), peer)
     const contents = await readBody(response, maxBodyBytes, gone)
     if (contents === undefined) return 'too long'
     return { status: response.status, contentType: response.headers.get('content-type') ?? '', body: contents }

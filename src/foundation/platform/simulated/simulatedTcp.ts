@@ -2,6 +2,7 @@
 import { MixnetError } from '../../base/errors.ts'
 import type { Connection, ConnectionHandlers, ConnectOptions, Endpoint, Listener, ListenOptions } from '../net.ts'
 import { dial } from './dial.ts'
+import { Fifo } from './fifo.ts'
 import { Flow } from './flow.ts'
 import type { Life } from './life.ts'
 import type { Link } from './link.ts'
@@ -21,7 +22,8 @@ export class TcpEnd implements Connection {
   readonly #out: Flow<Parcel>
   #peer: TcpEnd | undefined
   #handlers: ConnectionHandlers | undefined
-  #unread: Unread[] = []
+  readonly #unread: Fifo<Unread> = new Fifo()
+  #unreadBytes = 0
   #paused = false
   #sentEnd = false
   #gotEnd = false
@@ -88,7 +90,7 @@ export class TcpEnd implements Connection {
   destroy(): void {
     if (this.#closed || !this.#life.alive) return
     // As kernels do: a peer whose bytes were thrown away unread is told so.
-    const ending = this.#unread.some((unread) => typeof unread !== 'string') ? 'reset' : 'fin'
+    const ending = this.#unreadBytes > 0 ? 'reset' : 'fin'
     this.#out.clear()
     if (ending === 'reset' || !this.#sentEnd) this.#out.sendUrgently(ending, HEADER_BYTES)
     this.#close(undefined)
@@ -114,7 +116,12 @@ export class TcpEnd implements Connection {
       return
     }
     if (typeof parcel === 'string') this.#unread.push(parcel)
-    else for (const chunk of parcel) this.#unread.push(chunk)
+    else {
+      for (const chunk of parcel) {
+        this.#unread.push(chunk)
+        this.#unreadBytes += chunk.length
+      }
+    }
     // Writing into a connection that is gone has no use, even while what came before is still to be read.
     if (parcel === 'reset') this.#out.clear()
     this.#read()
@@ -123,9 +130,9 @@ export class TcpEnd implements Connection {
   #read(): void {
     const handlers = this.#handlers
     if (handlers === undefined) return
-    let taken = 0
-    while (taken < this.#unread.length && !this.#paused && !this.#closed) {
-      const unread = this.#unread[taken++] as Unread
+    while (!this.#paused && !this.#closed) {
+      const unread = this.#unread.shift()
+      if (unread === undefined) return
       if (unread === 'fin') {
         this.#gotEnd = true
         if (handlers.end) handlers.end()
@@ -134,11 +141,11 @@ export class TcpEnd implements Connection {
       } else if (unread === 'reset') {
         this.#close(new MixnetError('CONNECTION_CLOSED', { system: 'ECONNRESET' }))
       } else {
+        this.#unreadBytes -= unread.length
         this.#peer?.acknowledge(unread.length)
         handlers.data(unread)
       }
     }
-    this.#unread.splice(0, taken)
   }
 
   acknowledge(bytes: number): void {
@@ -149,7 +156,7 @@ export class TcpEnd implements Connection {
     if (this.#closed) return
     this.#closed = true
     this.#error = error
-    this.#unread = []
+    this.#unread.clear()
     this.#life.connections.delete(this)
     this.onGone?.()
     this.#life.schedule(0, () => this.#handlers?.close(error))

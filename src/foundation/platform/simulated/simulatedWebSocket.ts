@@ -9,6 +9,7 @@ import type {
   WebSocketListenOptions,
 } from '../net.ts'
 import { dial } from './dial.ts'
+import { Fifo } from './fifo.ts'
 import { Flow } from './flow.ts'
 import type { Life } from './life.ts'
 import type { Link } from './link.ts'
@@ -37,7 +38,7 @@ export class WebSocketEnd implements WebSocketConnection {
   readonly #maxMessageBytes: number
   #peer: WebSocketEnd | undefined
   #handlers: WebSocketHandlers | undefined
-  #unread: Parcel[] = []
+  readonly #unread: Fifo<Parcel> = new Fifo()
   #paused = false
   #closing = false
   #closed = false
@@ -138,13 +139,12 @@ export class WebSocketEnd implements WebSocketConnection {
   #read(): void {
     const handlers = this.#handlers
     if (handlers === undefined) return
-    let taken = 0
-    while (taken < this.#unread.length && !this.#paused && !this.#closed) {
-      const parcel = this.#unread[taken++] as Parcel
+    while (!this.#paused && !this.#closed) {
+      const parcel = this.#unread.shift()
+      if (parcel === undefined) return
       this.#peer?.acknowledge(parcel.bytes)
       this.#take(parcel, handlers)
     }
-    this.#unread.splice(0, taken)
   }
 
   #take(parcel: Parcel, handlers: WebSocketHandlers): void {
@@ -186,7 +186,7 @@ export class WebSocketEnd implements WebSocketConnection {
     if (this.#closed) return
     this.#closed = true
     this.#error = error
-    this.#unread = []
+    this.#unread.clear()
     this.#life.connections.delete(this)
     this.onGone?.()
     this.#life.schedule(0, () => this.#handlers?.close(error))
