@@ -96,6 +96,20 @@ describe('keeping it fresh', () => {
     provider.stop()
   })
 
+  test('a fetch that throws at once is a failure like any other', async () => {
+    let count = 0
+    const provider = new Refreshing<number>({
+      clock: new HandClock(),
+      fetch: () => {
+        if (++count === 1) throw refused
+        return Promise.resolve(count)
+      },
+    })
+    await assert.rejects(provider.refresh(), { code: 'CONNECTION_REFUSED' })
+    assert.equal(await provider.refresh(), 2)
+    provider.stop()
+  })
+
   test('starting tries again until the network is there', async () => {
     const { clock, provider, asked } = providing((count) => (count < 4 ? refused : count))
     const started = provider.start()

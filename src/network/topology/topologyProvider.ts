@@ -95,7 +95,9 @@ export class Refreshing<T> implements Provider<T> {
     if (this.#life.signal.aborted) return Promise.reject(new MixnetError('STOPPED', { what: 'topology provider' }))
     if (this.#running) return this.#running.done
     const abort = new AbortController()
-    const done = this.#refresh(abort)
+    const done = this.#refresh(abort).finally(() => {
+      this.#running = undefined
+    })
     this.#running = { abort, done }
     return done
   }
@@ -158,7 +160,6 @@ export class Refreshing<T> implements Provider<T> {
       throw why
     } finally {
       deadline.cancel()
-      this.#running = undefined
     }
   }
 
