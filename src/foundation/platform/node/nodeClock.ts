@@ -5,7 +5,8 @@ import type { Clock, Timer } from '../clock.ts'
 
 // Node fires a timer longer than 2³¹ − 1 ms after one millisecond, so longer ones go in several steps.
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
-// setTimeout(0) waits a whole millisecond; an immediate does not. Delays that round to zero take the immediate.
+// setTimeout(0) waits a whole millisecond; an immediate does not. Delays that round to zero take the immediate, which keeps
+// the process alive for one turn: unref'd, it would wait until something else wakes the loop.
 const SHORTEST_TIMEOUT_MS = 0.5
 
 class NodeTimer implements Timer {
@@ -17,7 +18,7 @@ class NodeTimer implements Timer {
   constructor(delay: number, run: () => void) {
     this.#remaining = delay
     this.#run = run
-    if (delay < SHORTEST_TIMEOUT_MS) this.#immediate = setImmediate(run).unref()
+    if (delay < SHORTEST_TIMEOUT_MS) this.#immediate = setImmediate(run)
     else this.#step()
   }
 

@@ -33,6 +33,7 @@ class NodeWebSocket implements WebSocketConnection {
   // What one read of the socket still delivers after it was paused: at most 64 KiB of frames.
   #held: (string | Uint8Array)[] = []
   #closed = false
+  #toldClosed = false
   #destroyedHere = false
   #error: MixnetError | undefined
 
@@ -75,7 +76,8 @@ class NodeWebSocket implements WebSocketConnection {
     while (this.#held.length > 0 && !this.#paused) this.#deliver(this.#held.shift() as string | Uint8Array)
     if (!this.#closed) {
       if (!this.#paused) this.#socket.resume()
-    } else if (this.#held.length === 0) {
+    } else if (this.#held.length === 0 && !this.#toldClosed) {
+      this.#toldClosed = true
       this.#handlers.close(this.#destroyedHere ? undefined : this.#error)
     }
   }

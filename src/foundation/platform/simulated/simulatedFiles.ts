@@ -69,10 +69,12 @@ export function simulatedFiles(life: Life): Files {
         if (life.locks.has(name)) throw new MixnetError('LOCKED')
         life.locks.add(name)
         if (!files.has(name)) files.set(name, { pieces: [], secret: false })
+        let held = true
         return {
           release() {
             return life.later(() => {
-              life.locks.delete(name)
+              if (held) life.locks.delete(name)
+              held = false
             })
           },
         }

@@ -28,6 +28,7 @@ export class TcpEnd implements Connection {
   #sentEnd = false
   #gotEnd = false
   #closed = false
+  #toldClosed = false
   #error: MixnetError | undefined
   /** Called once this end is no connection any more. */
   onGone: (() => void) | undefined
@@ -53,7 +54,7 @@ export class TcpEnd implements Connection {
   attach(handlers: ConnectionHandlers): void {
     if (this.#handlers) throw new MixnetError('INTERNAL', { what: 'connection attached twice' })
     this.#handlers = handlers
-    this.#life.schedule(0, () => (this.#closed ? handlers.close(this.#error) : this.#read()))
+    this.#life.schedule(0, () => (this.#closed ? this.#tellClosed() : this.#read()))
   }
 
   write(chunks: readonly Uint8Array[]): boolean {
@@ -159,7 +160,13 @@ export class TcpEnd implements Connection {
     this.#unread.clear()
     this.#life.connections.delete(this)
     this.onGone?.()
-    this.#life.schedule(0, () => this.#handlers?.close(error))
+    this.#life.schedule(0, () => this.#tellClosed())
+  }
+
+  #tellClosed(): void {
+    if (this.#toldClosed || !this.#handlers) return
+    this.#toldClosed = true
+    this.#handlers.close(this.#error)
   }
 }
 

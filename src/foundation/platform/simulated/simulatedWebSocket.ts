@@ -42,6 +42,7 @@ export class WebSocketEnd implements WebSocketConnection {
   #paused = false
   #closing = false
   #closed = false
+  #toldClosed = false
   #error: MixnetError | undefined
   /** Called once this end is no connection any more. */
   onGone: (() => void) | undefined
@@ -67,7 +68,7 @@ export class WebSocketEnd implements WebSocketConnection {
   attach(handlers: WebSocketHandlers): void {
     if (this.#handlers) throw new MixnetError('INTERNAL', { what: 'connection attached twice' })
     this.#handlers = handlers
-    this.#life.schedule(0, () => (this.#closed ? handlers.close(this.#error) : this.#read()))
+    this.#life.schedule(0, () => (this.#closed ? this.#tellClosed() : this.#read()))
   }
 
   send(message: string | Uint8Array): void {
@@ -189,7 +190,13 @@ export class WebSocketEnd implements WebSocketConnection {
     this.#unread.clear()
     this.#life.connections.delete(this)
     this.onGone?.()
-    this.#life.schedule(0, () => this.#handlers?.close(error))
+    this.#life.schedule(0, () => this.#tellClosed())
+  }
+
+  #tellClosed(): void {
+    if (this.#toldClosed || !this.#handlers) return
+    this.#toldClosed = true
+    this.#handlers.close(this.#error)
   }
 }
 
