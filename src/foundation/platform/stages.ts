@@ -14,6 +14,8 @@ import type { World } from './world.ts'
 export interface Stage {
   readonly here: World
   readonly there: World
+  /** The address of `here`. */
+  readonly ownHost: string
   /** The address of `there`, to listen on and to connect to. */
   readonly host: string
   /** A folder of `here` with nothing in it. */
@@ -34,7 +36,7 @@ export function platforms(crypto: CryptoProvider): readonly Platform[] {
         const world = nodeWorld(crypto)
         const folder = mkdtempSync(join(tmpdir(), 'starling-test-'))
         try {
-          await scene({ here: world, there: world, host: '127.0.0.1', folder })
+          await scene({ here: world, there: world, ownHost: '127.0.0.1', host: '127.0.0.1', folder })
         } finally {
           rmSync(folder, { recursive: true })
         }
@@ -46,7 +48,10 @@ export function platforms(crypto: CryptoProvider): readonly Platform[] {
         const simulation = new Simulation({ seed: 'stage', crypto })
         const here = simulation.host('here', { ips: ['10.0.0.1'] })
         const there = simulation.host('there', { ips: ['10.0.0.2'] })
-        await simulation.complete(scene({ here, there, host: '10.0.0.2', folder: '/data' }), seconds(600))
+        await simulation.complete(
+          scene({ here, there, ownHost: '10.0.0.1', host: '10.0.0.2', folder: '/data' }),
+          seconds(600),
+        )
       },
     },
   ]

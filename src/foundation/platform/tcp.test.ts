@@ -151,6 +151,18 @@ for (const platform of platforms(nullProvider)) {
         await (await there.net.listen(endpoint, () => {})).close()
       }))
 
+    it('connects from the address it is told, if that is its own', () =>
+      platform.play(async ({ here, there, host, ownHost }) => {
+        const { accept, accepted } = nextAccepted<Connection>()
+        const { endpoint, close } = await there.net.listen({ host, port: 0 }, accept)
+        const client = await here.net.connect({ ...endpoint, timeout, localHost: ownHost })
+        assert.equal(client.local.host, ownHost)
+        assert.equal((await accepted).remote.host, ownHost)
+        const foreign = here.net.connect({ ...endpoint, timeout, localHost: '192.0.2.1' })
+        await assert.rejects(foreign, refusedWith('CONNECTION_REFUSED'))
+        await close()
+      }))
+
     it('keeps the oldest connections when there are too many', () =>
       platform.play(async ({ here, there, host }) => {
         const accepted: Connection[] = []

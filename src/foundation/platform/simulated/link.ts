@@ -39,7 +39,8 @@ export class Link {
   readonly #latency: RandomStream
   #busyUntil = 0
   #cuts = 0
-  // What arrived while the link was cut: bounded by the windows of the connections on it.
+  #givenUp = false
+  // What arrived while the link was cut: until it is given up, bounded by the windows of the connections on it.
   #held: (() => void)[] = []
 
   constructor(
@@ -74,6 +75,7 @@ export class Link {
       arrives - now,
       () => {
         // Behind what is held, nothing overtakes.
+        if (this.#givenUp) return
         if (this.#cuts > 0 || this.#held.length > 0) this.#held.push(arrive)
         else arrive()
       },
@@ -102,18 +104,22 @@ export class Link {
     return pieces
   }
 
-  get isCut(): boolean {
-    return this.#cuts > 0
-  }
-
   cut(): void {
     this.#cuts++
+  }
+
+  /** Every connection on the link is lost: what arrives before it is mended is lost as well. */
+  giveUp(): void {
+    this.#givenUp = true
+    this.#held = []
   }
 
   /** Undoes one `cut`. What was held arrives at once, in order. */
   mend(): void {
     this.#cuts--
-    if (this.#cuts > 0 || this.#held.length === 0) return
+    if (this.#cuts > 0) return
+    this.#givenUp = false
+    if (this.#held.length === 0) return
     this.#events.schedule(0, () => this.#release(), undefined)
   }
 

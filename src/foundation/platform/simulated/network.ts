@@ -1,6 +1,7 @@
 /** Who is where in a simulated internet, and which link leads there. @module */
 import { isIP } from 'node:net'
 import { MixnetError } from '../../base/errors.ts'
+import { millis } from '../../base/units.ts'
 import type { Endpoint } from '../net.ts'
 import type { Random } from '../random.ts'
 import type { EventQueue } from './eventQueue.ts'
@@ -10,10 +11,10 @@ import { SimulatedRandom } from './simulatedRandom.ts'
 
 const WILDCARDS = new Set(['0.0.0.0', '::', ''])
 const LOOPBACK = /^(127\.|::1$)/
-const FIRST_EPHEMERAL_PORT = 49_152
+export const FIRST_EPHEMERAL_PORT = 49_152
 const LAST_PORT = 65_535
 /** From a machine to itself. */
-const LOOPBACK_SHAPE: LinkShape = { latency: 0.02 as LinkShape['latency'] }
+const LOOPBACK_SHAPE: LinkShape = { latency: millis(0.02) }
 
 export interface NetworkOptions {
   readonly seed: string
@@ -113,10 +114,6 @@ export class Network {
     machine.services.set(chosen, [...beside, service])
     return service
   }
-
-  links(): Iterable<Link> {
-    return this.#links.values()
-  }
 }
 
 /** The next port of the ephemeral range on which nothing listens. */
@@ -127,5 +124,3 @@ export function ephemeralPort(machine: Machine): number {
     if (!machine.services.has(port)) return port
   }
 }
-
-export { FIRST_EPHEMERAL_PORT }

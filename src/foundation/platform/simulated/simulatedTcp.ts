@@ -15,7 +15,7 @@ const HEADER_BYTES = 40
 type Parcel = readonly Uint8Array[] | 'fin' | 'reset'
 type Unread = Uint8Array | 'fin' | 'reset'
 
-export class TcpEnd implements Connection {
+class TcpEnd implements Connection {
   readonly local: Endpoint
   readonly remote: Endpoint
   readonly #life: Life

@@ -31,7 +31,7 @@ const NORMAL = 1000
 const ABNORMAL = 1006
 const TOO_LONG = 1009
 
-export class WebSocketEnd implements WebSocketConnection {
+class WebSocketEnd implements WebSocketConnection {
   readonly remote: Endpoint
   readonly #life: Life
   readonly #out: Flow<Parcel>

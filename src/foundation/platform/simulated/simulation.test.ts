@@ -260,12 +260,19 @@ describe('simulation: partitions', { timeout: 20_000 }, () => {
   })
 
   it('loses connections that wait too long', async () => {
-    const { simulation, atServer, atClient } = await connected()
-    simulation.partition(['a'], ['b'])
+    const { simulation, a, client, atServer, atClient } = await connected()
+    client.write([Uint8Array.of(1)])
+    const mend = simulation.partition(['a'], ['b'])
     await simulation.runFor(seconds(61))
     for (const end of [atServer, atClient]) {
       assert.ok(isMixnetError(await end.closed, 'CONNECTION_CLOSED'))
       assert.equal(end.closes(), 1)
     }
+    const late = simulation.complete(a.net.connect({ host: 'b', port: 7, timeout: seconds(1) }))
+    await assert.rejects(late, (error) => isMixnetError(error, 'TIMEOUT'))
+    mend()
+    await simulation.runFor(seconds(1))
+    assert.deepEqual(atServer.items, [])
+    await simulation.complete(a.net.connect({ host: 'b', port: 7, timeout: seconds(1) }))
   })
 })

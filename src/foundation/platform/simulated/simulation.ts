@@ -231,6 +231,7 @@ export class Simulation {
     for (const { life } of this.#machines.values()) {
       for (const connection of life?.connections ?? []) connection.loseIfOn(cut, error)
     }
+    for (const link of cut) link.giveUp()
   }
 
   #record(what: string, ...fields: readonly (string | number)[]): void {
