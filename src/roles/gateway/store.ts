@@ -1,0 +1,305 @@
+/**
+ * What a gateway keeps on disk: its clients, and the messages that wait for them. Writes are grouped (groupCommit.ts); what
+ * has not been committed yet is known here all the same, so that a login cannot be replayed, nor a bound passed, between a
+ * change and its commit. @module
+ */
+import { toHex } from '../../foundation/base/bytes.ts'
+import { isMixnetError } from '../../foundation/base/errors.ts'
+import type { Log, Meter } from '../../foundation/base/observe.ts'
+import { Secret } from '../../foundation/base/secret.ts'
+import { millis } from '../../foundation/base/units.ts'
+import type { Database, Statement } from '../../foundation/platform/database.ts'
+import type { World } from '../../foundation/platform/world.ts'
+import type { Bandwidth } from './bandwidth.ts'
+import type { GatewayCounters } from './counters.ts'
+import type { GatewayParams } from './gatewayParams.ts'
+import {
+  GATEWAY_STATEMENTS,
+  type GatewayStatement,
+  type InboxMessage,
+  type InboxRow,
+  openSchema,
+  rowOf,
+} from './gatewaySchema.ts'
+import { GroupCommit } from './groupCommit.ts'
+
+export interface StoredClient {
+  readonly sharedKey: Secret
+  /** In seconds; of the last login that was accepted. */
+  readonly lastTimestamp: number | undefined
+  readonly bandwidth: Bandwidth
+}
+
+export type KeepRefusal = 'unknown-client' | 'client-inbox-full' | 'inbox-full'
+
+export interface GatewayStoreOptions {
+  readonly folder: string
+  readonly params: GatewayParams
+  readonly counters: GatewayCounters
+  readonly meter: Meter
+  readonly log: Log
+}
+
+export class GatewayStore {
+  readonly #world: World
+  readonly #options: GatewayStoreOptions
+  readonly #database: Database
+  readonly #statements = new Map<GatewayStatement, Statement>()
+  readonly #commit: GroupCommit
+  #nextId: number
+  #totalBytes = 0
+  #clients = 0
+
+  // Staged and not committed.
+  readonly #logins = new Map<string, number>()
+  readonly #balances = new Map<string, Bandwidth>()
+  readonly #forgotten = new Set<string>()
+  readonly #addedBytes = new Map<string, number>()
+  readonly #removed = new Set<number>()
+
+  constructor(world: World, options: GatewayStoreOptions) {
+    const { params, meter, log, counters } = options
+    this.#world = world
+    this.#options = options
+    this.#database = world.databases.open(`${options.folder}/gateway.sqlite`)
+    openSchema(this.#database)
+    this.#commit = new GroupCommit({
+      clock: world.clock,
+      database: this.#database,
+      interval: params.commitInterval,
+      maxBytes: params.maxStagedBytes,
+      onFailure: (error) => {
+        counters.storageFailures.value++
+        log.error('gateway.storage-failed', { code: isMixnetError(error) ? error.code : 'INTERNAL' })
+      },
+    })
+    this.#nextId = this.#number('lastId') + 1
+    this.#totalBytes = this.#number('totalBytes')
+    this.#clients = this.#number('clients')
+    meter.gauge('gateway_inbox_bytes', 'Bytes of messages that wait for their clients', () => this.#totalBytes)
+    meter.gauge('gateway_clients', 'Clients registered', () => this.#clients)
+    meter.gauge('gateway_staged_bytes', 'Bytes that wait for a commit', () => this.#commit.stagedBytes)
+  }
+
+  get inboxBytes(): number {
+    return this.#totalBytes
+  }
+
+  client(identity: Uint8Array): StoredClient | undefined {
+    const key = toHex(identity)
+    const row = this.#forgotten.has(key) ? undefined : this.#statement('client').get(identity)
+    if (row === undefined) return undefined
+    const stored = row.last_login_s
+    return {
+      sharedKey: new Secret(row.shared_key as Uint8Array),
+      lastTimestamp: this.#logins.get(key) ?? (stored === null ? undefined : Number(stored)),
+      bandwidth: this.#balances.get(key) ?? {
+        bytes: Number(row.balance_bytes),
+        expiresOn: millis(Number(row.balance_expires_on_ms)),
+      },
+    }
+  }
+
+  /** Makes `sharedKey` the client's key; a client that was known keeps its bandwidth and its inbox. False where there is no room. */
+  register(identity: Uint8Array, sharedKey: Secret, done: (durable: boolean) => void): boolean {
+    const isNew = this.client(identity) === undefined
+    if (isNew && this.#clients >= this.#options.params.maxClients) return false
+    if (isNew) this.#clients++
+    const now = this.#now()
+    const key = sharedKey.expose()
+    this.#change(
+      () => this.#statement('register').run(identity, key, now),
+      (durable) => {
+        if (!durable && isNew) this.#clients--
+        done(durable)
+      },
+    )
+    return true
+  }
+
+  login(identity: Uint8Array, timestamp: number, done: (durable: boolean) => void): void {
+    const key = toHex(identity)
+    this.#logins.set(key, timestamp)
+    const now = this.#now()
+    this.#change(
+      () => this.#statement('login').run(timestamp, now, identity),
+      (durable) => {
+        if (this.#logins.get(key) === timestamp) this.#logins.delete(key)
+        done(durable)
+      },
+    )
+  }
+
+  /** The client is still there: it is not forgotten for not logging in. */
+  seen(identity: Uint8Array): void {
+    const now = this.#now()
+    this.#change(() => this.#statement('seen').run(now, identity))
+  }
+
+  saveBalance(identity: Uint8Array, bandwidth: Bandwidth, done?: (durable: boolean) => void): void {
+    const key = toHex(identity)
+    const now = this.#now()
+    this.#balances.set(key, bandwidth)
+    this.#change(
+      () => this.#statement('balance').run(bandwidth.bytes, bandwidth.expiresOn, now, identity),
+      (durable) => {
+        if (this.#balances.get(key) === bandwidth) this.#balances.delete(key)
+        done?.(durable)
+      },
+    )
+  }
+
+  /** Deletes shared key, bandwidth and inbox. */
+  forget(identity: Uint8Array, done: (durable: boolean) => void): void {
+    const key = toHex(identity)
+    this.#forgotten.add(key)
+    let bytes = 0
+    let clients = 0
+    this.#change(
+      () => {
+        bytes = Number(this.#statement('inboxBytes').get(identity)?.inbox_bytes ?? 0)
+        this.#statement('forgetInbox').run(identity)
+        clients = this.#statement('forgetClient').run(identity).changes
+      },
+      (durable) => {
+        this.#forgotten.delete(key)
+        if (durable) {
+          this.#totalBytes -= bytes
+          this.#clients -= clients
+        }
+        done(durable)
+      },
+    )
+  }
+
+  /**
+   * Puts a message into the inbox of a registered client, or says why not. `done` follows the commit, and only a durable
+   * message may be acknowledged.
+   */
+  keep(identity: Uint8Array, payload: Uint8Array, done: (durable: boolean) => void): InboxRow | KeepRefusal {
+    const { params } = this.#options
+    const key = toHex(identity)
+    const row = this.#forgotten.has(key) ? undefined : this.#statement('inboxBytes').get(identity)
+    if (row === undefined) return 'unknown-client'
+    const added = this.#addedBytes.get(key) ?? 0
+    const bytes = payload.length
+    if (Number(row.inbox_bytes) + added + bytes > params.maxInboxBytesPerClient) return 'client-inbox-full'
+    if (this.#totalBytes + bytes > params.maxInboxBytes) return 'inbox-full'
+    const id = this.#nextId++
+    const now = this.#now()
+    this.#addedBytes.set(key, added + bytes)
+    this.#totalBytes += bytes
+    this.#commit.add({
+      bytes,
+      write: () => {
+        this.#statement('keep').run(id, identity, payload, now)
+        this.#statement('addInboxBytes').run(bytes, identity)
+      },
+      done: (durable) => {
+        const left = (this.#addedBytes.get(key) ?? 0) - bytes
+        if (left > 0) this.#addedBytes.set(key, left)
+        else this.#addedBytes.delete(key)
+        if (durable) this.#options.counters.stored.value++
+        else this.#totalBytes -= bytes
+        done(durable)
+      },
+    })
+    return { id, bytes }
+  }
+
+  /** Deletes messages their client has. A crash before the commit only repeats them. */
+  remove(identity: Uint8Array, rows: readonly InboxRow[]): void {
+    if (rows.length === 0) return
+    let bytes = 0
+    for (const row of rows) {
+      this.#removed.add(row.id)
+      bytes += row.bytes
+    }
+    this.#totalBytes -= bytes
+    this.#change(
+      () => {
+        for (const row of rows) this.#statement('remove').run(row.id)
+        this.#statement('addInboxBytes').run(-bytes, identity)
+      },
+      (durable) => {
+        for (const row of rows) this.#removed.delete(row.id)
+        if (!durable) this.#totalBytes += bytes
+      },
+    )
+  }
+
+  /** The oldest committed messages for a client behind `afterId` that `skip` does not name, a batch of them. */
+  read(identity: Uint8Array, afterId: number, skip: (id: number) => boolean): readonly InboxMessage[] {
+    const { inboxBatchMessages, inboxBatchBytes } = this.#options.params
+    const messages: InboxMessage[] = []
+    let total = 0
+    let after = afterId
+    for (;;) {
+      const rows = this.#statement('waiting').all(identity, after, inboxBatchMessages).map(rowOf)
+      for (const { id, bytes } of rows) {
+        after = id
+        if (this.#removed.has(id) || skip(id)) continue
+        if (messages.length > 0 && total + bytes > inboxBatchBytes) return messages
+        messages.push({ id, bytes, payload: this.#statement('payload').get(id)?.payload as Uint8Array })
+        total += bytes
+      }
+      if (messages.length > 0 || rows.length < inboxBatchMessages) return messages
+    }
+  }
+
+  /** Deletes a batch of what is too old. True where there may be more. */
+  purge(): boolean {
+    const { inboxRetention, clientRetention, purgeBatch } = this.#options.params
+    const now = this.#now()
+    const rows = this.#statement('oldest').all(purgeBatch)
+    // Ids grow with time: behind the first that is young enough there is nothing to look for.
+    const kept = rows.findIndex((row) => Number(row.stored_at_ms) >= now - inboxRetention)
+    const old = kept < 0 ? rows : rows.slice(0, kept)
+    for (const row of old) {
+      if (!this.#removed.has(Number(row.id))) this.remove(row.identity as Uint8Array, [rowOf(row)])
+    }
+    let forgotten = 0
+    this.#change(
+      () => {
+        forgotten = this.#statement('forgetIdle').run(now - clientRetention, purgeBatch).changes
+      },
+      (durable) => {
+        if (durable) this.#clients -= forgotten
+      },
+    )
+    this.flush()
+    return old.length === purgeBatch || forgotten === purgeBatch
+  }
+
+  /** Commits what is staged, now. */
+  flush(): void {
+    this.#commit.flush()
+  }
+
+  close(): void {
+    this.#commit.flush()
+    this.#database.close()
+  }
+
+  #change(write: () => void, done?: (durable: boolean) => void): void {
+    this.#commit.add({ write, done })
+  }
+
+  #number(name: GatewayStatement): number {
+    return Number(this.#statement(name).get()?.value ?? 0)
+  }
+
+  /** Prepared when first needed: preparing costs more than running. */
+  #statement(name: GatewayStatement): Statement {
+    let statement = this.#statements.get(name)
+    if (statement === undefined) {
+      statement = this.#database.prepare(GATEWAY_STATEMENTS[name])
+      this.#statements.set(name, statement)
+    }
+    return statement
+  }
+
+  #now(): number {
+    return Math.floor(this.#world.clock.now())
+  }
+}
