@@ -1,0 +1,70 @@
+/**
+ * What the HTTP APIs of directory and nodes have in common: paths with and without a prefix and a slash at the end, JSON always,
+ * refusals as `{"message"}`. A handler is `Request → Response`, so simulations call it without sockets. @module
+ */
+import { type Context, Hono } from 'hono'
+import { isMixnetError } from '../../foundation/base/errors.ts'
+import type { Log } from '../../foundation/base/observe.ts'
+import { encodeRequestError } from '../../protocol/wire/directory/apiStatus.ts'
+import type { JsonValue } from '../../protocol/wire/directory/json.ts'
+
+export type ErrorStatus = 400 | 401 | 403 | 404 | 413 | 422 | 429 | 500 | 501 | 503
+
+export interface JsonApiOptions {
+  /** `/api`: such paths mean the same without it. */
+  readonly optionalPrefix?: string
+  readonly log: Log
+}
+
+/** Readers go by the Content-Type of the answer, so JSON is right whichever of these they ask for. */
+const OUTPUTS = ['json', 'yaml', 'bincode']
+const JSON_TYPE = { 'content-type': 'application/json' }
+
+export function jsonApi({ optionalPrefix, log }: JsonApiOptions): Hono {
+  const app = new Hono({ getPath: (request) => plainPath(new URL(request.url).pathname, optionalPrefix) })
+  app.use(async (context, next): Promise<Response | undefined> => {
+    const output = context.req.query('output')
+    if (output !== undefined && !OUTPUTS.includes(output)) return refuse(400, 'unknown output format')
+    await next()
+    return undefined
+  })
+  app.notFound(() => refuse(404, 'there is no such resource'))
+  app.onError((error) => {
+    if (isMixnetError(error, 'MALFORMED')) return refuse(400, error.message)
+    log.error('api.failed', { code: isMixnetError(error) ? error.code : error.name })
+    return refuse(500, 'internal error')
+  })
+  return app
+}
+
+export const answerText = (text: string, headers: Readonly<Record<string, string>> = {}): Response =>
+  new Response(text, { headers: { ...JSON_TYPE, ...headers } })
+
+export const answer = (value: JsonValue): Response => answerText(JSON.stringify(value))
+
+export const refuse = (status: ErrorStatus, message: string): Response =>
+  new Response(JSON.stringify(encodeRequestError(message)), { status, headers: JSON_TYPE })
+
+/** A number in the path or the query; 'bad' where there is something else, undefined where there is nothing. */
+export function numberParameter(text: string | undefined): number | 'bad' | undefined {
+  if (text === undefined) return undefined
+  const value = Number(text)
+  return /^[0-9]{1,10}$/.test(text) && value <= 0xffff_ffff ? value : 'bad'
+}
+
+/** The body's text, or undefined where it is longer than `maxBytes` whatever the server in front allows. */
+export async function boundedText(context: Context, maxBytes: number): Promise<string | undefined> {
+  const announced = Number(context.req.header('content-length') ?? 0)
+  if (announced > maxBytes) return undefined
+  const text = await context.req.text()
+  return text.length > maxBytes ? undefined : text
+}
+
+function plainPath(path: string, prefix: string | undefined): string {
+  const single = path.replace(/\/{2,}/g, '/')
+  const bare =
+    prefix !== undefined && (single === prefix || single.startsWith(`${prefix}/`))
+      ? single.slice(prefix.length)
+      : single
+  return bare.length > 1 ? bare.replace(/\/$/, '') : bare || '/'
+}

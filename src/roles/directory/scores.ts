@@ -1,0 +1,23 @@
+/**
+ * How well each node works, as listings state it. The network monitor measures; until it does, a node that describes itself
+ * counts as perfect, because clients leave out whatever is below one half. @module
+ */
+
+/** Fractions of one. */
+export interface Score {
+  /** What listings state and rewards are paid for. */
+  readonly performance: number
+  /** Of test packets. */
+  readonly routing: number
+  /** Of what the node says about itself: version, accepted terms. */
+  readonly config: number
+}
+
+export interface Scores {
+  /** Of a described node. */
+  of(nodeId: number): Score
+}
+
+const PERFECT: Score = { performance: 1, routing: 1, config: 1 }
+
+export const BOOTSTRAP_SCORES: Scores = { of: () => PERFECT }
