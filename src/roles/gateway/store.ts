@@ -210,20 +210,17 @@ export class GatewayStore {
   /** Deletes messages their client has. A crash before the commit only repeats them. */
   remove(identity: Uint8Array, rows: readonly InboxRow[]): void {
     if (rows.length === 0) return
+    for (const row of rows) this.#removed.add(row.id)
+    // Counted as they go: the client may have been forgotten, and its inbox with it.
     let bytes = 0
-    for (const row of rows) {
-      this.#removed.add(row.id)
-      bytes += row.bytes
-    }
-    this.#totalBytes -= bytes
     this.#change(
       () => {
-        for (const row of rows) this.#statement('remove').run(row.id)
+        for (const row of rows) if (this.#statement('remove').run(row.id).changes > 0) bytes += row.bytes
         this.#statement('addInboxBytes').run(-bytes, identity)
       },
       (durable) => {
         for (const row of rows) this.#removed.delete(row.id)
-        if (!durable) this.#totalBytes += bytes
+        if (durable) this.#totalBytes -= bytes
       },
     )
   }
@@ -255,9 +252,7 @@ export class GatewayStore {
     // Ids grow with time: behind the first that is young enough there is nothing to look for.
     const kept = rows.findIndex((row) => Number(row.stored_at_ms) >= now - inboxRetention)
     const old = kept < 0 ? rows : rows.slice(0, kept)
-    for (const row of old) {
-      if (!this.#removed.has(Number(row.id))) this.remove(row.identity as Uint8Array, [rowOf(row)])
-    }
+    for (const row of old) this.remove(row.identity as Uint8Array, [rowOf(row)])
     let forgotten = 0
     this.#change(
       () => {
