@@ -152,6 +152,7 @@ describe('entry selector', () => {
     named.answers.protocol = errorResponse('no')
     const link = await create({ gateway: named.name })
     const { events } = watch(link)
+    await assert.rejects(sim.complete(link.whenOpen(minutes(5))), { code: 'GATEWAY_REFUSED' })
     await sim.runFor(minutes(5))
     topology.change([])
     await sim.runFor(minutes(60))

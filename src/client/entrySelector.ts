@@ -113,7 +113,10 @@ export class EntrySelector implements EntryLink {
     return this.#connection.send(packet)
   }
 
-  /** Resolves once it is open; rejects with the last failure, or TIMEOUT, after `limit`. It goes on trying all the same. */
+  /**
+   * Resolves once it is open; rejects with the last failure, or TIMEOUT, after `limit`, and at once where the only gateway
+   * refuses. It goes on trying all the same.
+   */
   async whenOpen(limit: Millis): Promise<void> {
     if (this.isOpen) return
     if (this.#closed) throw new MixnetError('STOPPED')
@@ -187,7 +190,10 @@ export class EntrySelector implements EntryLink {
   #failed({ error, kind }: GatewayFailure): void {
     this.#lastError = error
     const { failover } = this.#params
-    if (kind === 'refused') return this.#moveOn(failover.avoidRefused)
+    if (kind === 'refused') {
+      if (this.#options.gateway !== undefined) for (const waiter of this.#waiters) waiter.reject(error)
+      return this.#moveOn(failover.avoidRefused)
+    }
     const away = this.#world.clock.monotonic() - this.#downSince
     const topology = this.#options.topology.current()
     // Where the directory leaves it out as well, its address is of no use to anybody.
@@ -224,7 +230,7 @@ export class EntrySelector implements EntryLink {
     log.child('entry').warn('changing the gateway')
     meter.counter('client_gateway_changes_total', 'Moves to another gateway').value++
     if (wasOpen) this.#lost(new MixnetError('GATEWAY_LOST', { why: 'the directory does not list it any more' }))
-    this.#start()
+    if (!this.#closed) this.#start()
   }
 
   /** The one that served last where it may be chosen, so that the address comes back; else a random one. */

@@ -139,7 +139,8 @@ export class GatewayConnection implements EntryLink {
     }
     const cure = this.#cure(failure, registration)
     if (openedAt !== undefined) this.#handlers?.lost(error)
-    if (!stable && cure === undefined) onFailure?.(failure)
+    if (!stable && cure === undefined && !this.#abort.signal.aborted) onFailure?.(failure)
+    // Either of them may have closed it.
     if (this.#abort.signal.aborted) return
     this.#retry = this.#world.clock.after(cure ?? this.#pause(), () => this.#connect())
   }
