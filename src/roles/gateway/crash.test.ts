@@ -158,4 +158,33 @@ describe('crash', () => {
       }
     }
   })
+
+  it('never loses a stored message when the gateway or the client dies while it is repeated', async () => {
+    for (const dies of ['gateway', 'client'] as const) {
+      for (let steps = 0; steps < 60; steps++) {
+        const test = await TestGateway.start({ seed: `repeat ${steps}`, params: { inboxBatchMessages: 2 } })
+        const client = await test.registered()
+        client.socket.close()
+        await test.sim.runFor(seconds(2))
+        for (const number of [1, 2, 3, 4, 5]) test.gateway.deliver(message(client.identity, number))
+        await test.sim.runFor(seconds(1))
+        assert.equal(test.acked.length, 5)
+        const second = await test.connect()
+        const key = client.sharedKey as Secret
+        void second.loginNow(key)
+        for (let i = 0; i < steps; i++) await test.sim.step()
+        test.sim.crash(dies)
+        const got = second.pushed.map(numberIn)
+        if (dies === 'gateway') await test.restart()
+        else test.restartClient()
+        await test.sim.runFor(seconds(2))
+        const third = await test.connect()
+        assert.match(await third.login(key), /"status":true/)
+        await test.sim.runFor(seconds(1))
+        const received = new Set([...got, ...second.pushed.map(numberIn), ...third.pushed.map(numberIn)])
+        assert.deepEqual([...received].toSorted(), [1, 2, 3, 4, 5], `${dies} after ${steps} events`)
+        assert.equal(test.count('gateway_inbox_bytes'), 0)
+      }
+    }
+  })
 })
