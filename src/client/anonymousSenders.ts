@@ -4,46 +4,35 @@
  */
 
 import { EMPTY_BYTES } from '../foundation/base/bytes.ts'
-import type { Meter } from '../foundation/base/observe.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import type { Clock } from '../foundation/platform/clock.ts'
 import type { Random, RandomStream } from '../foundation/platform/random.ts'
 import { fragmentation } from '../protocol/packet/fragments.ts'
 import { encodeMessage, type RepliableMessage, SENDER_TAG_BYTES } from '../protocol/packet/message.ts'
-import { formatRecipient, type Recipient } from '../protocol/packet/recipient.ts'
+import { encodeRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import { type ReplySurb, replySurbBytes, replySurbDigest } from '../protocol/packet/replySurb.ts'
-import { fragmentBytes } from '../protocol/packet/sizes.ts'
 import type { Lane } from './laneQueue.ts'
 import { PACKET_SIZE } from './packetFactory.ts'
-import { ReplyKeys } from './replyKeys.ts'
+import { type HandedOut, type Holder, ReplyKeys } from './replyKeys.ts'
 import { SurbSupply } from './surbSupply.ts'
 import type { ReplyParams } from './trafficParams.ts'
-
-interface Known {
-  readonly recipient: Recipient
-  /** Random per recipient, or two recipients could compare notes. */
-  readonly senderTag: Uint8Array
-}
 
 export interface AnonymousSendersOptions {
   readonly clock: Clock
   readonly crypto: CryptoProvider
   readonly random: Random
   readonly params: ReplyParams
+  /** undefined while there is no route. */
   readonly createSurb: () => ReplySurb | undefined
   /** Fragments of earlier shipments still waiting. */
   readonly backlog: () => number
   readonly send: (recipient: Recipient, message: RepliableMessage) => void
-  readonly meter: Meter
 }
 
 const SURB_HOPS = 4
 const SURB_BYTES = replySurbBytes(SURB_HOPS)
-const FRAGMENT_HEADER_BYTES = 7
-// Recipients remembered; a request for SURBs from any other is ignored.
-const MAX_RECIPIENTS = 1_000
-// SURBs per message in answer to a request (Nym: 100), cut smaller so that one lost fragment does not delay them all.
-const MAX_SURBS_PER_MESSAGE = 24
+// Holders remembered; a request for SURBs from any other is ignored.
+const MAX_HOLDERS = 1_000
 
 export class AnonymousSenders {
   /** The lane of SURBs sent alone. */
@@ -53,7 +42,9 @@ export class AnonymousSenders {
   readonly #tags: RandomStream
   readonly #keys: ReplyKeys
   readonly #supply: SurbSupply
-  readonly #known = new Map<string, Known>()
+  /** Least recently used first. */
+  readonly #holders = new Map<string, Holder>()
+  #lastNumber = 0
 
   constructor(options: AnonymousSendersOptions) {
     this.#options = options
@@ -69,82 +60,93 @@ export class AnonymousSenders {
     })
   }
 
+  /** Reply SURBs handed out and not seen used. */
   get outstanding(): number {
     return this.#keys.size
   }
 
-  /** `data` under our pseudonym, its last fragment filled up with SURBs instead of padding: they cost no packet. */
+  /**
+   * `data` under our pseudonym, its last fragment filled up with SURBs instead of padding: they cost no packet. One at least,
+   * where it fits, however many we believe to be there: a recipient that lost its stock could not even ask for more.
+   */
   message(recipient: Recipient, data: Uint8Array): RepliableMessage {
-    const known = this.#know(recipient)
-    const bare: RepliableMessage = {
-      kind: 'repliable',
-      senderTag: known.senderTag,
-      content: { kind: 'data', surbs: [], data },
-    }
+    const holder = this.#holder(recipient)
+    const bare = repliable(holder.senderTag, 'data', data)
     const { spaceLeft } = fragmentation(encodeMessage(bare).length + 1, PACKET_SIZE)
-    const holder = formatRecipient(recipient)
-    const wanted = this.#options.params.busyTarget - this.#keys.unused(holder)
-    const surbs = this.#create(holder, Math.min(Math.floor(spaceLeft / SURB_BYTES), wanted))
+    const fitting = Math.floor(spaceLeft / SURB_BYTES)
+    const wanted = Math.max(this.#options.params.busyTarget - this.#keys.unused(holder), 1)
+    const surbs = this.#create(holder, Math.min(fitting, wanted))
+    // Without a topology the message goes later, and its SURBs later still, on their own.
+    if (fitting > 0 && surbs.length === 0) this.#supply.asked(holder, fitting)
     return { ...bare, content: { kind: 'data', surbs, data } }
   }
 
   keep(recipient: Recipient, target: number): void {
-    this.#know(recipient)
-    this.#supply.keep(formatRecipient(recipient), target)
+    this.#supply.keep(this.#holder(recipient), target)
   }
 
-  /** The recipient asks for more. Ignored unless we are anonymous towards it: whoever asks would learn that we exist. */
-  requested(recipient: Recipient, amount: number): void {
-    const holder = formatRecipient(recipient)
-    if (!this.#known.has(holder)) return
-    this.#keys.ranOut(holder)
-    const missing = Math.min(amount, this.#options.params.maxAllowedRequest)
-    for (let sent = 0; sent < missing; sent += MAX_SURBS_PER_MESSAGE) {
-      this.#ship(holder, Math.min(MAX_SURBS_PER_MESSAGE, missing - sent))
-    }
+  /**
+   * `from` asks for more to be sent to `recipient`. Answered only where the question came through a SURB that had been given to
+   * that very recipient: whoever could ask otherwise, by our address, would see the SURBs arrive and know whose the pseudonym is.
+   */
+  requested(from: Holder, recipient: Recipient, amount: number): void {
+    if (this.#holders.get(keyOf(recipient)) !== from) return
+    this.#keys.presumeLost(from, this.#options.clock.monotonic())
+    this.#supply.asked(from, amount)
   }
 
-  takeReplyKey(digest: Uint8Array): Uint8Array | undefined {
+  /** Whose SURB it was and the key of what came through it, once. */
+  takeReplyKey(digest: Uint8Array): HandedOut | undefined {
     const taken = this.#keys.take(digest)
-    if (taken === undefined) return undefined
-    this.#supply.used(taken.holder)
-    return taken.key
+    if (taken !== undefined) this.#supply.used(taken.holder)
+    return taken
   }
 
-  review(): void {
+  /** SURBs handed out so far lead through old keys, or to where we are no longer: others must take their place. */
+  outdate(): void {
+    this.#keys.outdate()
     this.#supply.replenish()
   }
 
-  #know(recipient: Recipient): Known {
-    const id = formatRecipient(recipient)
-    const known = this.#known.get(id) ?? { recipient, senderTag: this.#tags.bytes(SENDER_TAG_BYTES) }
-    // Least recently used first.
-    this.#known.delete(id)
-    this.#known.set(id, known)
-    if (this.#known.size > MAX_RECIPIENTS) {
-      const [oldest] = this.#known.keys()
-      this.#known.delete(oldest as string)
-      this.#supply.keep(oldest as string, 0)
+  /** To be called now and then. */
+  review(): void {
+    this.#keys.expire(this.#options.clock.monotonic())
+    this.#supply.replenish()
+  }
+
+  #holder(recipient: Recipient): Holder {
+    const key = keyOf(recipient)
+    const holder = this.#holders.get(key) ?? {
+      recipient,
+      senderTag: this.#tags.bytes(SENDER_TAG_BYTES),
+      number: ++this.#lastNumber,
     }
-    return known
+    this.#holders.delete(key)
+    this.#holders.set(key, holder)
+    if (this.#holders.size > MAX_HOLDERS) {
+      for (const [oldestKey, oldest] of this.#holders) {
+        this.#holders.delete(oldestKey)
+        this.#supply.forget(oldest)
+        break
+      }
+    }
+    return holder
   }
 
-  #ship(holder: string, amount: number): void {
-    const known = this.#known.get(holder)
+  #ship(holder: Holder, amount: number): number {
     const surbs = this.#create(holder, amount)
-    if (known === undefined || surbs.length === 0) return
-    const content = { kind: 'additionalSurbs', surbs, data: EMPTY_BYTES } as const
-    this.#options.send(known.recipient, { kind: 'repliable', senderTag: known.senderTag, content })
+    if (surbs.length === 0) return 0
+    const bare = repliable(holder.senderTag, 'additionalSurbs', EMPTY_BYTES)
+    this.#options.send(holder.recipient, { ...bare, content: { ...bare.content, surbs } })
+    return surbs.length
   }
 
-  #create(holder: string, amount: number): ReplySurb[] {
+  #create(holder: Holder, amount: number): ReplySurb[] {
     const { crypto, clock, createSurb } = this.#options
     const surbs: ReplySurb[] = []
-    for (let i = 0; i < amount; i++) {
+    while (surbs.length < amount) {
       const surb = createSurb()
       if (surb === undefined) break
-      // All in one message are of one rotation; the next message takes the new one.
-      if (surbs[0] !== undefined && surb.rotation !== surbs[0].rotation) break
       this.#keys.add(replySurbDigest(crypto, surb.encryptionKey), surb.encryptionKey, holder, clock.monotonic())
       surbs.push(surb)
     }
@@ -152,13 +154,20 @@ export class AnonymousSenders {
   }
 }
 
-/** How many SURBs a message of so many packets carries. */
+function repliable(senderTag: Uint8Array, kind: 'data' | 'additionalSurbs', data: Uint8Array): RepliableMessage {
+  return { kind: 'repliable', senderTag, content: { kind, surbs: [], data } }
+}
+
+const keyOf = (recipient: Recipient): string => String.fromCharCode(...encodeRecipient(recipient))
+
+const SURBS_ALONE_BYTES = encodeMessage(
+  repliable(new Uint8Array(SENDER_TAG_BYTES), 'additionalSurbs', EMPTY_BYTES),
+).length
+
+const PACKET_CAPACITY = fragmentation(1, PACKET_SIZE).spaceLeft + 1
+const END_MARK_BYTES = 1
+
+/** How many SURBs a message of so many packets, fewer than a fragment set, carries. */
 function surbsFitting(packets: number): number {
-  const empty: RepliableMessage = {
-    kind: 'repliable',
-    senderTag: new Uint8Array(SENDER_TAG_BYTES),
-    content: { kind: 'additionalSurbs', surbs: [], data: EMPTY_BYTES },
-  }
-  const capacity = packets * (fragmentBytes(PACKET_SIZE) - FRAGMENT_HEADER_BYTES)
-  return Math.floor((capacity - encodeMessage(empty).length - 1) / SURB_BYTES)
+  return Math.floor((packets * PACKET_CAPACITY - END_MARK_BYTES - SURBS_ALONE_BYTES) / SURB_BYTES)
 }

@@ -1,12 +1,11 @@
 /** Sees one fragment through: queued, sent, waited for, queued again, until it is acknowledged or given up. @module */
 import { nanos } from '../foundation/base/units.ts'
+import type { FragmentId } from '../protocol/packet/acks.ts'
 import type { Fragment } from '../protocol/packet/fragments.ts'
 import type { PreparedPacket } from '../protocol/packet/prepare.ts'
 import type { Lane, LaneQueue } from './laneQueue.ts'
 import type { Awaiting, PendingAcks } from './pendingAcks.ts'
 import type { Outgoing } from './sender.ts'
-
-const RETRANSMISSIONS: Lane = 'retransmission'
 
 export interface FragmentSenderOptions {
   readonly lanes: LaneQueue<Outgoing>
@@ -19,12 +18,29 @@ export interface FragmentSenderOptions {
 export interface FragmentJob {
   readonly fragment: Fragment
   readonly lane: Lane
-  /** undefined where there is no route just now. */
-  readonly prepare: () => PreparedPacket | undefined
-  /** What sending again means, where it is not preparing the same again: a reply needs another SURB. */
-  readonly again?: () => void
   readonly maxRetransmissions?: number
+  /** undefined where there is no route to the recipient: counts as sent and lost. */
+  prepare(): PreparedPacket | undefined
+  /** Gets what each transmission needs before it may join its lane, now or later. Absent: nothing. */
+  acquire?(turn: Turn): void
+  /** The link took the packet: what it needed is used up. */
+  sent?(): void
+  /** What was acquired is not needed after all. */
+  discard?(): void
 }
+
+/** One transmission that waits for what it needs. */
+export interface Turn {
+  readonly lane: Lane
+  /** False once the fragment is acknowledged: do not spend anything on it. */
+  isNeeded(): boolean
+  /** It has what it needs: into its lane. */
+  queue(): void
+  /** It will never have it. */
+  giveUp(): void
+}
+
+const RETRANSMISSIONS: Lane = 'retransmission'
 
 export class FragmentSender {
   readonly #options: FragmentSenderOptions
@@ -34,38 +50,74 @@ export class FragmentSender {
   }
 
   send(job: FragmentJob): void {
-    const { lanes, pending, wake } = this.#options
-    const { setId, position } = job.fragment
-    const id = { setId, position }
-    let transmissions = 0
-    const awaiting: Awaiting = {
-      maxRetransmissions: job.maxRetransmissions ?? this.#options.maxRetransmissions,
-      retransmit: () => {
-        if (job.again === undefined) lanes.push(RETRANSMISSIONS, outgoing)
-        else job.again()
-        wake()
-      },
-      acknowledged: () => {},
-      givenUp: () => {},
-    }
-    const outgoing: Outgoing = {
-      prepare: () => {
-        // Queued again, and acknowledged while it waited.
-        if (transmissions > 0 && !pending.has(id)) return undefined
-        const prepared = job.prepare()
-        // No route: counts as sent and lost, so that it comes back after the usual wait.
-        if (prepared === undefined) pending.sent(id, nanos(0), awaiting)
-        transmissions++
-        return prepared
-      },
-      sent: (prepared) => pending.sent(id, prepared.expectedRoundTrip, awaiting),
-    }
-    lanes.push(job.lane, outgoing)
-    wake()
+    new Delivery(this.#options, job).begin(job.lane)
+  }
+}
+
+class Delivery implements Outgoing, Awaiting {
+  readonly maxRetransmissions: number
+  readonly #options: FragmentSenderOptions
+  readonly #job: FragmentJob
+  readonly #id: FragmentId
+  #everSent = false
+
+  constructor(options: FragmentSenderOptions, job: FragmentJob) {
+    this.#options = options
+    this.#job = job
+    this.#id = { setId: job.fragment.setId, position: job.fragment.position }
+    this.maxRetransmissions = job.maxRetransmissions ?? options.maxRetransmissions
   }
 
-  /** Nobody waits for its ack any more. */
-  abandon({ setId, position }: Fragment): void {
-    this.#options.pending.cancel({ setId, position })
+  begin(lane: Lane): void {
+    const turn: Turn = {
+      lane,
+      isNeeded: () => this.#isNeeded,
+      queue: () => {
+        this.#options.lanes.push(lane, this)
+        this.#options.wake()
+      },
+      giveUp: () => this.givenUp(),
+    }
+    if (this.#job.acquire === undefined) turn.queue()
+    else this.#job.acquire(turn)
+  }
+
+  prepare(): PreparedPacket | undefined {
+    // Queued again, and acknowledged while it waited.
+    if (!this.#isNeeded) {
+      this.discard()
+      return undefined
+    }
+    const prepared = this.#job.prepare()
+    if (prepared === undefined) this.#await(nanos(0))
+    return prepared
+  }
+
+  sent(prepared: PreparedPacket): void {
+    this.#job.sent?.()
+    this.#await(prepared.expectedRoundTrip)
+  }
+
+  discard(): void {
+    this.#job.discard?.()
+  }
+
+  retransmit(): void {
+    this.begin(RETRANSMISSIONS)
+  }
+
+  givenUp(): void {
+    this.#options.pending.cancel(this.#id)
+    this.#job.discard?.()
+    this.#options.wake()
+  }
+
+  get #isNeeded(): boolean {
+    return !this.#everSent || this.#options.pending.has(this.#id)
+  }
+
+  #await(expected: PreparedPacket['expectedRoundTrip']): void {
+    this.#everSent = true
+    this.#options.pending.sent(this.#id, expected, this)
   }
 }

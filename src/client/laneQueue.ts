@@ -1,9 +1,9 @@
 /**
  * Packets waiting to be sent, grouped by lane so that one busy connection does not starve the others. The choice of the next
- * lane is random, preferring short lanes and then old ones (docs/spec/packet.md, lanes). Bounded: producers wait. @module
+ * lane is random, preferring short lanes and then old ones (docs/spec/packet.md, "Sending"). Bounded: producers wait. @module
  */
 import { MixnetError } from '../foundation/base/errors.ts'
-import { below, type RandomStream } from '../foundation/platform/random.ts'
+import { below, pick, type RandomStream } from '../foundation/platform/random.ts'
 
 /** A name, never on the wire: 'general', 'surbs', 'retransmission', or one per connection. */
 export type Lane = string
@@ -12,7 +12,10 @@ const SHORT_LANE = 100
 const OLD_LANES = 4
 
 interface Queue<T> {
+  readonly lane: Lane
+  // `shift` costs 0.05 µs up to some 10,000 items and 10 µs at 65,000: nothing beside making a packet.
   readonly items: T[]
+  /** Since it last was empty. */
   sent: number
 }
 
@@ -20,14 +23,18 @@ interface Waiter {
   readonly lane: Lane
   readonly packets: number
   resolve(): void
+  reject(error: MixnetError): void
 }
 
 export class LaneQueue<T> {
   readonly #random: RandomStream
   readonly #capacity: number
-  readonly #lanes = new Map<Lane, Queue<T>>()
+  /** Only lanes with items, in no particular order. */
+  readonly #queues: Queue<T>[] = []
+  readonly #byLane = new Map<Lane, Queue<T>>()
   readonly #waiters = new Set<Waiter>()
   #total = 0
+  #closed = false
 
   constructor(random: RandomStream, capacity: number) {
     this.#random = random
@@ -39,14 +46,17 @@ export class LaneQueue<T> {
   }
 
   length(lane: Lane): number {
-    return this.#lanes.get(lane)?.items.length ?? 0
+    return this.#byLane.get(lane)?.items.length ?? 0
   }
 
+  /** Takes the item even above the bounds: who produces asks `isBelow` before. */
   push(lane: Lane, item: T): void {
-    let queue = this.#lanes.get(lane)
+    if (this.#closed) return
+    let queue = this.#byLane.get(lane)
     if (queue === undefined) {
-      queue = { items: [], sent: 0 }
-      this.#lanes.set(lane, queue)
+      queue = { lane, items: [], sent: 0 }
+      this.#byLane.set(lane, queue)
+      this.#queues.push(queue)
     }
     queue.items.push(item)
     this.#total++
@@ -54,71 +64,89 @@ export class LaneQueue<T> {
 
   /** The next item to send, or undefined where nothing waits. */
   pop(): T | undefined {
-    const chosen = this.#choose()
-    if (chosen === undefined) return undefined
-    const [lane, queue] = chosen
-    const item = queue.items.shift() as T
+    const queue = this.#choose()
+    if (queue === undefined) return undefined
+    const item = queue.items.shift()
     queue.sent++
-    this.#total--
-    if (queue.items.length === 0) this.#lanes.delete(lane)
-    this.#wake()
+    if (queue.items.length === 0) this.#remove(queue)
+    this.#shrink(queue.lane, 1)
     return item
   }
 
   /** Drops what waits in a lane, and returns it. */
   clear(lane: Lane): readonly T[] {
-    const queue = this.#lanes.get(lane)
+    const queue = this.#byLane.get(lane)
     if (queue === undefined) return []
-    this.#lanes.delete(lane)
-    this.#total -= queue.items.length
-    this.#wake()
+    this.#remove(queue)
+    this.#shrink(lane, queue.items.length)
     return queue.items
   }
 
-  /** Resolves once the lane holds at most `packets` and the whole queue has room. Throws ABORTED. */
-  async whenBelow(lane: Lane, packets: number, signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted) throw new MixnetError('ABORTED')
-    if (this.#isBelow(lane, packets)) return
-    await new Promise<void>((resolve, reject) => {
-      const abort = () => {
-        this.#waiters.delete(waiter)
-        reject(new MixnetError('ABORTED'))
-      }
-      const waiter: Waiter = {
-        lane,
-        packets,
-        resolve: () => {
-          signal?.removeEventListener('abort', abort)
-          resolve()
-        },
-      }
-      signal?.addEventListener('abort', abort, { once: true })
-      this.#waiters.add(waiter)
-    })
+  /** Drops everything; whoever waits, or comes to wait later, gets STOPPED. */
+  close(): void {
+    this.#closed = true
+    this.#queues.length = 0
+    this.#byLane.clear()
+    this.#total = 0
+    for (const waiter of this.#waiters) waiter.reject(new MixnetError('STOPPED'))
   }
 
-  #isBelow(lane: Lane, packets: number): boolean {
+  /** Whether the lane holds at most `packets` and the whole queue has room. */
+  isBelow(lane: Lane, packets: number): boolean {
     return this.length(lane) <= packets && this.#total < this.#capacity
   }
 
-  #wake(): void {
-    for (const waiter of this.#waiters) {
-      if (!this.#isBelow(waiter.lane, waiter.packets)) continue
+  /**
+   * Resolves once it was below. All who waited for the same room are woken: look at `isBelow` again before using it. Throws
+   * ABORTED, STOPPED.
+   */
+  async whenBelow(lane: Lane, packets: number, signal?: AbortSignal): Promise<void> {
+    if (this.#closed) throw new MixnetError('STOPPED')
+    if (signal?.aborted) throw new MixnetError('ABORTED')
+    if (this.isBelow(lane, packets)) return
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const waiter: Waiter = { lane, packets, resolve, reject }
+    const abort = () => reject(new MixnetError('ABORTED'))
+    this.#waiters.add(waiter)
+    signal?.addEventListener('abort', abort, { once: true })
+    try {
+      await promise
+    } finally {
       this.#waiters.delete(waiter)
-      waiter.resolve()
+      signal?.removeEventListener('abort', abort)
     }
   }
 
-  #choose(): readonly [Lane, Queue<T>] | undefined {
-    if (this.#total === 0) return undefined
-    const lanes = [...this.#lanes]
-    if (lanes.length === 1) return lanes[0]
-    const short = lanes.filter(([, queue]) => queue.items.length < SHORT_LANE)
-    if (short.length > 0) return short[below(this.#random, short.length)]
-    if (this.#random.uniform() < 2 / 3) {
-      const old = lanes.sort(([, a], [, b]) => b.sent - a.sent).slice(0, OLD_LANES)
-      return old[below(this.#random, old.length)]
+  #remove(queue: Queue<T>): void {
+    this.#byLane.delete(queue.lane)
+    const last = this.#queues.pop()
+    if (last !== undefined && last !== queue) this.#queues[this.#queues.indexOf(queue)] = last
+  }
+
+  #shrink(lane: Lane, items: number): void {
+    const wasFull = this.#total >= this.#capacity
+    this.#total -= items
+    for (const waiter of this.#waiters) {
+      // The queue of all lanes matters to everybody, a lane to those who wait for it.
+      if (waiter.lane !== lane && !wasFull) continue
+      if (this.isBelow(waiter.lane, waiter.packets)) waiter.resolve()
     }
-    return lanes[below(this.#random, lanes.length)]
+  }
+
+  #choose(): Queue<T> | undefined {
+    const queues = this.#queues
+    if (queues.length <= 1) return queues[0]
+    // Once per packet, so it allocates nothing: 0.1 µs with ten lanes, 3 µs with a thousand.
+    let short = 0
+    for (const { items } of queues) if (items.length < SHORT_LANE) short++
+    if (short === 0) return this.#chooseLong()
+    let skip = below(this.#random, short)
+    return queues.find(({ items }) => items.length < SHORT_LANE && skip-- === 0)
+  }
+
+  #chooseLong(): Queue<T> | undefined {
+    if (this.#random.uniform() >= 2 / 3) return pick(this.#random, this.#queues)
+    const old = this.#queues.toSorted((a, b) => b.sent - a.sent).slice(0, OLD_LANES)
+    return pick(this.#random, old)
   }
 }

@@ -1,22 +1,19 @@
 /**
  * A client of the mixnet: sends messages and answers, receives both, keeps cover traffic going. What leaves when is decided by
- * Sender, what is missing by PendingAcks; this file puts messages into fragments and what comes back into messages. @module
+ * Sender, what is missing by PendingAcks, what arrives is read by Receiver; this file puts them together. @module
  */
 import { toBase58 } from '../foundation/base/base58.ts'
-import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
+import { MixnetError } from '../foundation/base/errors.ts'
 import type { Counter, Log, Meter } from '../foundation/base/observe.ts'
 import { millis } from '../foundation/base/units.ts'
 import type { Timer } from '../foundation/platform/clock.ts'
+import type { RandomStream } from '../foundation/platform/random.ts'
 import type { World } from '../foundation/platform/world.ts'
+import { identityKey } from '../network/topology/topology.ts'
 import type { TopologyProvider } from '../network/topology/topologyProvider.ts'
-import { decodeAck } from '../protocol/packet/acks.ts'
 import { type Fragment, splitMessage } from '../protocol/packet/fragments.ts'
-import { decodeMessage, encodeMessage, type NymMessage, padMessage, unpadMessage } from '../protocol/packet/message.ts'
-import type { MixnetPacket, PreparedPacket } from '../protocol/packet/prepare.ts'
-import { classifyPushed, openPushed } from '../protocol/packet/pushed.ts'
-import { Reassembler } from '../protocol/packet/reassembly.ts'
+import { encodeMessage, type NymMessage, padMessage } from '../protocol/packet/message.ts'
 import type { Recipient } from '../protocol/packet/recipient.ts'
-import type { ReplySurb } from '../protocol/packet/replySurb.ts'
 import { AnonymousSenders } from './anonymousSenders.ts'
 import type { EntryLink } from './entryLink.ts'
 import { FragmentSender } from './fragmentSender.ts'
@@ -24,6 +21,9 @@ import type { ClientKeys } from './keys.ts'
 import { type Lane, LaneQueue } from './laneQueue.ts'
 import { PACKET_SIZE, PacketFactory } from './packetFactory.ts'
 import { PendingAcks } from './pendingAcks.ts'
+import { Receiver } from './receiver.ts'
+import { ReplyJobs } from './replyJobs.ts'
+import type { Holder } from './replyKeys.ts'
 import { ReplyStock, type SenderTag } from './replyStock.ts'
 import { type Outgoing, Sender } from './sender.ts'
 import type { TrafficParams } from './trafficParams.ts'
@@ -32,6 +32,11 @@ export interface ReceivedMessage {
   readonly data: Uint8Array
   /** The pseudonym to answer to, where the sender gave reply SURBs. */
   readonly sender?: SenderTag
+  /**
+   * An answer through reply SURBs: whom they had been given to, so that it is from there. Who is anonymous towards a recipient
+   * must take its answers in no other way: acting on what was sent to our address would show that the pseudonym is ours.
+   */
+  readonly repliedBy?: Recipient
 }
 
 export type ClientEvent =
@@ -59,40 +64,42 @@ export interface SendOptions {
 
 export interface ReplyOptions {
   readonly to: SenderTag
+  /** Not empty. */
   readonly data: Uint8Array
   readonly lane?: Lane
   readonly signal?: AbortSignal
 }
 
 const GENERAL: Lane = 'general'
-const RETRANSMISSIONS: Lane = 'retransmission'
-const SURB_REQUESTS: Lane = 'surb-requests'
 const REVIEW_INTERVAL = millis(500)
 
-type ReceiveReason = 'too-short' | 'fragment' | 'ack' | 'message'
-
 export class MixnetClient implements AsyncDisposable {
-  readonly #world: World
   readonly #options: MixnetClientOptions
+  readonly #clock: World['clock']
+  readonly #setIds: RandomStream
   readonly #factory: PacketFactory
   readonly #lanes: LaneQueue<Outgoing>
   readonly #pending: PendingAcks
   readonly #sender: Sender
   readonly #fragments: FragmentSender
   readonly #stock: ReplyStock
+  readonly #replies: ReplyJobs
   readonly #anonymous: AnonymousSenders
-  readonly #reassembler: Reassembler
+  readonly #receiver: Receiver
   readonly #received: Counter
-  readonly #coverReceived: Counter
+  readonly #unsubscribe: () => void
   #handler: (message: ReceivedMessage) => void = () => {}
   #review: Timer | undefined
-  #stopped = false
+  /** What reply SURBs handed out so far lead through: rotation and gateway. */
+  #surbsFor: string | undefined
+  #stopped: Promise<void> | undefined
 
   private constructor(world: World, options: MixnetClientOptions) {
-    this.#world = world
     this.#options = options
-    const { traffic, meter, keys, topology } = options
+    const { traffic, meter, keys, topology, link } = options
     const { clock, random, crypto } = world
+    this.#clock = clock
+    this.#setIds = random.stream('fragment')
     this.#factory = new PacketFactory({
       crypto,
       random,
@@ -104,30 +111,39 @@ export class MixnetClient implements AsyncDisposable {
     })
     this.#lanes = new LaneQueue(random.stream('lane'), traffic.queueCapacity)
     this.#pending = new PendingAcks(clock, traffic, meter)
+    this.#sender = new Sender({
+      clock,
+      random,
+      params: traffic,
+      lanes: this.#lanes,
+      transmit: ({ packet, firstHop, rotation }) => link.send({ rotation, nextHop: firstHop, packet }),
+      canTransmit: () => link.isOpen && this.#factory.isReady,
+      prepareCover: () => this.#factory.loopCover(),
+      unacknowledged: () => this.#pending.inFlight,
+      meter,
+    })
     this.#fragments = new FragmentSender({
       lanes: this.#lanes,
       pending: this.#pending,
       maxRetransmissions: traffic.maxRetransmissions,
       wake: () => this.#sender.wake(),
     })
-    this.#sender = new Sender({
-      clock,
-      random,
-      params: traffic,
-      lanes: this.#lanes,
-      transmit: (packet) => this.#transmit(packet),
-      canTransmit: () => options.link.isOpen,
-      prepareCover: () => this.#factory.loopCover(),
-      unacknowledged: () => this.#pending.inFlight,
-      meter,
-    })
     this.#stock = new ReplyStock({
       clock,
       random: random.stream('reply-lane'),
       params: traffic.replies,
-      queueCapacity: traffic.queueCapacity,
-      request: (surb, amount) => this.#requestSurbs(surb, amount),
+      present: () => topology.current(),
+      request: (tag, surb, amount) => {
+        const content = { kind: 'surbRequest', recipient: this.address, amount } as const
+        for (const fragment of this.#split({ kind: 'reply', content }))
+          this.#fragments.send(this.#replies.request(tag, fragment, surb))
+      },
       meter,
+    })
+    this.#replies = new ReplyJobs({
+      stock: this.#stock,
+      prepare: (fragment, surb) => this.#factory.reply(fragment, surb),
+      maxRetransmissions: traffic.replies.maxRetransmissions,
     })
     this.#anonymous = new AnonymousSenders({
       clock,
@@ -137,26 +153,40 @@ export class MixnetClient implements AsyncDisposable {
       createSurb: () => this.#factory.replySurb(),
       backlog: () => this.#lanes.length(AnonymousSenders.LANE),
       send: (recipient, message) => this.#sendMessage(recipient, message, AnonymousSenders.LANE),
-      meter,
     })
-    this.#reassembler = new Reassembler(traffic.reassembly, meter)
+    this.#receiver = new Receiver({
+      crypto,
+      clock,
+      keys,
+      limits: traffic.reassembly,
+      meter,
+      takeReplyKey: (digest) => this.#anonymous.takeReplyKey(digest),
+      acknowledged: (id) => {
+        if (this.#pending.acknowledge(id)) this.#sender.wake()
+      },
+      message: (message, holder) => this.#deliver(message, holder),
+    })
     this.#received = meter.counter('client_received_total', 'Messages received')
-    this.#coverReceived = meter.counter('client_cover_received_total', 'Loop cover that came back')
     meter.gauge('client_queued', 'Fragments waiting to be sent', () => this.#lanes.total)
     meter.gauge('client_reply_keys', 'Reply SURBs handed out and not yet used', () => this.#anonymous.outstanding)
+    this.#unsubscribe = topology.onChange(() => this.#networkChanged())
   }
 
   /** Starts cover traffic as soon as the link is open. The topology provider must be running. */
   static start(world: World, options: MixnetClientOptions): MixnetClient {
     const client = new MixnetClient(world, options)
-    options.link.attach({
-      pushed: (plaintext) => client.#pushed(plaintext),
-      opened: () => {
-        options.onEvent?.({ type: 'opened', gateway: options.link.gateway })
-        client.#sender.wake()
+    const { link, onEvent } = options
+    link.attach({
+      pushed: (plaintext) => {
+        if (client.#stopped === undefined) client.#receiver.pushed(plaintext)
       },
-      lost: (error) => options.onEvent?.({ type: 'lost', error }),
+      opened: () => {
+        client.#networkChanged()
+        onEvent?.({ type: 'opened', gateway: link.gateway })
+      },
+      lost: (error) => onEvent?.({ type: 'lost', error }),
     })
+    client.#networkChanged()
     client.#sender.start()
     client.#scheduleReview()
     return client
@@ -178,18 +208,26 @@ export class MixnetClient implements AsyncDisposable {
    * acknowledged. Throws ABORTED, STOPPED.
    */
   async send({ to, data, lane = GENERAL, anonymous = true, signal }: SendOptions): Promise<void> {
-    await this.#room(lane, signal)
+    const { laneCapacity } = this.#options.traffic
+    this.#assertRunning()
+    while (!this.#lanes.isBelow(lane, laneCapacity)) await this.#lanes.whenBelow(lane, laneCapacity, signal)
+    this.#assertRunning()
     this.#sendMessage(to, anonymous ? this.#anonymous.message(to, data) : { kind: 'plain', data }, lane)
   }
 
-  /** As `send`, to a pseudonym, using its reply SURBs. Throws NO_REPLY_BLOCKS where it never gave any. */
+  /** As `send`, to a pseudonym, using its reply SURBs. Throws NO_REPLY_BLOCKS where it never gave any, or too long ago. */
   async reply({ to, data, lane = GENERAL, signal }: ReplyOptions): Promise<void> {
-    await this.#room(lane, signal)
-    await this.#stock.whenBelow(to, lane, this.#options.traffic.laneCapacity, signal)
-    this.#alive()
+    const { laneCapacity } = this.#options.traffic
+    this.#assertRunning()
+    for (;;) {
+      if (!this.#lanes.isBelow(lane, laneCapacity)) await this.#lanes.whenBelow(lane, laneCapacity, signal)
+      else if (!this.#stock.isBelow(to, lane, laneCapacity)) await this.#stock.whenBelow(to, lane, laneCapacity, signal)
+      else break
+    }
+    this.#assertRunning()
     if (!this.#stock.has(to)) throw new MixnetError('NO_REPLY_BLOCKS')
     for (const fragment of this.#split({ kind: 'reply', content: { kind: 'data', data } }))
-      this.#replyFragment(to, fragment, lane)
+      this.#fragments.send(this.#replies.reply(to, fragment, lane))
   }
 
   /** Fragments of a lane not yet sent, those that wait for a SURB of `tag` included. */
@@ -197,158 +235,94 @@ export class MixnetClient implements AsyncDisposable {
     return this.#lanes.length(lane) + (tag === undefined ? 0 : this.#stock.waiting(tag, lane))
   }
 
-  /** Resolves once at most `packets` fragments of the lane wait for their turn. */
+  /** Resolves once at most `packets` fragments of the lane wait for their turn. Throws ABORTED, STOPPED. */
   async whenLaneBelow(lane: Lane, packets: number, signal?: AbortSignal): Promise<void> {
     await this.#lanes.whenBelow(lane, packets, signal)
   }
 
   /** Drops what a connection still wanted to send. */
   closeLane(lane: Lane, tag?: SenderTag): void {
-    this.#lanes.clear(lane)
+    for (const outgoing of this.#lanes.clear(lane)) outgoing.discard()
     if (tag !== undefined) this.#stock.closeLane(tag, lane)
   }
 
   /** Keeps that many unused reply SURBs at `recipient` from now on, so that its answers need not wait; 0 ends it. */
   supply(recipient: Recipient, target: number = this.#options.traffic.replies.idleTarget): void {
-    this.#anonymous.keep(recipient, target)
+    if (this.#stopped === undefined) this.#anonymous.keep(recipient, target)
   }
 
-  async stop(): Promise<void> {
-    if (this.#stopped) return
-    this.#stopped = true
-    this.#review?.cancel()
-    this.#sender.stop()
-    this.#pending.stop()
-    this.#stock.stop()
-    await this.#options.link.close()
+  /** What waits is dropped; whoever waits gets STOPPED. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }
 
-  async #room(lane: Lane, signal: AbortSignal | undefined): Promise<void> {
-    this.#alive()
-    await this.#lanes.whenBelow(lane, this.#options.traffic.laneCapacity, signal)
-    this.#alive()
+  async #stop(): Promise<void> {
+    this.#unsubscribe()
+    this.#review?.cancel()
+    this.#sender.stop()
+    this.#pending.stop()
+    this.#stock.stop()
+    this.#lanes.close()
+    await this.#options.link.close()
   }
 
-  #alive(): void {
-    if (this.#stopped) throw new MixnetError('STOPPED')
+  #assertRunning(): void {
+    if (this.#stopped !== undefined) throw new MixnetError('STOPPED')
   }
 
   #split(message: NymMessage): Fragment[] {
-    return splitMessage(
-      padMessage(encodeMessage(message), PACKET_SIZE),
-      PACKET_SIZE,
-      this.#world.random.stream('fragment'),
-    )
+    return splitMessage(padMessage(encodeMessage(message), PACKET_SIZE), PACKET_SIZE, this.#setIds)
   }
 
   #sendMessage(to: Recipient, message: NymMessage, lane: Lane): void {
-    for (const fragment of this.#split(message)) {
+    for (const fragment of this.#split(message))
       this.#fragments.send({ fragment, lane, prepare: () => this.#factory.packet(fragment, to) })
-    }
   }
 
-  #replyFragment(tag: SenderTag, fragment: Fragment, lane: Lane): void {
-    this.#stock.enqueue(tag, {
-      lane,
-      send: (surb) =>
-        this.#fragments.send({
-          fragment,
-          lane,
-          prepare: this.#once(fragment, surb),
-          again: () => this.#replyFragment(tag, fragment, RETRANSMISSIONS),
-        }),
-      abandon: () => this.#fragments.abandon(fragment),
-    })
-  }
-
-  #requestSurbs(surb: ReplySurb, amount: number): void {
-    const content = { kind: 'surbRequest', recipient: this.address, amount } as const
-    const [fragment] = this.#split({ kind: 'reply', content }) as [Fragment]
-    const prepare = this.#once(fragment, surb)
-    // Lost with its SURB: the stock asks again by itself after a while.
-    this.#fragments.send({ fragment, lane: SURB_REQUESTS, prepare, again: () => this.#fragments.abandon(fragment) })
-  }
-
-  /** A SURB is good for one packet: sending the fragment again takes another one. */
-  #once(fragment: Fragment, surb: ReplySurb): () => PreparedPacket | undefined {
-    let used = false
-    return () => {
-      if (used) return undefined
-      const packet = this.#factory.reply(fragment, surb)
-      used = packet !== undefined
-      return packet
-    }
-  }
-
-  #transmit({ packet, firstHop, rotation }: MixnetPacket): boolean {
-    return this.#options.link.send({ rotation, nextHop: firstHop, packet })
-  }
-
-  #pushed(plaintext: Uint8Array): void {
-    const { crypto, clock } = this.#world
-    const { keys } = this.#options
-    if (classifyPushed(plaintext) === 'ack') {
-      const id = tryDecode(() => decodeAck(crypto, keys.ackKey.expose(), plaintext))
-      if (isMixnetError(id)) return this.#refuse('ack')
-      if (id !== 'cover' && this.#pending.acknowledge(id)) this.#sender.wake()
-      return
-    }
-    const opened = openPushed(
-      crypto,
-      {
-        encryptionSecret: keys.encryptionSecret.expose(),
-        takeReplyKey: (digest) => this.#anonymous.takeReplyKey(digest),
-      },
-      plaintext,
-    )
-    if (opened.kind === 'refused') return this.#refuse(opened.reason)
-    if (opened.kind === 'cover') {
-      this.#coverReceived.value++
-      return
-    }
-    const result = this.#reassembler.accept(opened.fragment, clock.monotonic())
-    if (result.kind !== 'complete') return
-    const message = tryDecode(() => decodeMessage(crypto, unpadMessage(result.message)))
-    if (isMixnetError(message)) return this.#refuse('message')
-    this.#deliver(message)
-  }
-
-  #deliver(message: NymMessage): void {
-    if (message.kind === 'reply' && message.content.kind === 'surbRequest') {
-      this.#anonymous.requested(message.content.recipient, message.content.amount)
-      return
-    }
+  #deliver(message: NymMessage, holder: Holder | undefined): void {
+    if (message.kind === 'plain') return this.#hand({ data: message.data })
     if (message.kind === 'repliable') {
+      const { kind, surbs, data } = message.content
       const sender = toBase58(message.senderTag)
-      this.#stock.add(sender, message.content.surbs)
-      if (message.content.kind !== 'data') return
-      this.#received.value++
-      this.#handler({ data: message.content.data, sender })
+      this.#stock.add(sender, surbs)
+      if (kind === 'data') this.#hand({ data, sender })
       return
     }
-    this.#received.value++
-    this.#handler({
-      data:
-        message.kind === 'plain'
-          ? message.data
-          : message.content.kind === 'data'
-            ? message.content.data
-            : new Uint8Array(0),
-    })
+    const { content } = message
+    if (holder === undefined) return
+    if (content.kind === 'data') this.#hand({ data: content.data, repliedBy: holder.recipient })
+    else this.#anonymous.requested(holder, content.recipient, content.amount)
   }
 
-  #refuse(reason: ReceiveReason): void {
-    this.#options.meter.counter('client_refused_total', 'Pushed packets that could not be read', { reason }).value++
+  #hand(message: ReceivedMessage): void {
+    this.#received.value++
+    this.#handler(message)
+  }
+
+  /** The link opened, perhaps at another gateway, or there is a new topology, perhaps of another rotation. */
+  #networkChanged(): void {
+    const { topology, link } = this.#options
+    const rotation = topology.current()?.rotationId
+    if (rotation !== undefined) {
+      const surbsFor = `${rotation} ${identityKey(link.gateway)}`
+      if (this.#surbsFor !== undefined && this.#surbsFor !== surbsFor) {
+        this.#anonymous.outdate()
+        this.#stock.rotated()
+      }
+      this.#surbsFor = surbsFor
+    }
+    this.#sender.wake()
   }
 
   #scheduleReview(): void {
-    this.#review = this.#world.clock.after(REVIEW_INTERVAL, () => {
+    this.#review = this.#clock.after(REVIEW_INTERVAL, () => {
       this.#anonymous.review()
-      this.#reassembler.expire(this.#world.clock.monotonic())
+      this.#receiver.review()
       this.#scheduleReview()
     })
   }

@@ -5,7 +5,7 @@ import { type Millis, type Nanos, nanos } from '../foundation/base/units.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import { exponential, type Random, type RandomStream } from '../foundation/platform/random.ts'
 import { selectRoute } from '../network/topology/routes.ts'
-import type { Topology } from '../network/topology/topology.ts'
+import { identityKey, type Topology } from '../network/topology/topology.ts'
 import { prepareLoopCover } from '../protocol/packet/cover.ts'
 import type { Fragment } from '../protocol/packet/fragments.ts'
 import {
@@ -47,6 +47,12 @@ export class PacketFactory {
     this.#routes = options.random.stream('route')
     this.#delays = options.random.stream('delay')
     this.#wrapping = options.random.stream('wrapping')
+  }
+
+  /** Whether packets can be made at all: there is a topology, and our gateway is in it, where acks go. */
+  get isReady(): boolean {
+    const topology = this.#options.topology()
+    return topology?.nodesByIdentity.has(identityKey(this.#options.address().gateway)) ?? false
   }
 
   packet(fragment: Fragment, recipient: Recipient): PreparedPacket | undefined {

@@ -10,11 +10,11 @@ export interface Awaiting {
   readonly maxRetransmissions: number
   /** Its ack stayed away: queue it again. */
   retransmit(): void
-  acknowledged(): void
   /** The last retransmission went unanswered too. */
   givenUp(): void
 }
 
+/** No timer: it waits in a lane to be sent again. */
 interface Pending {
   readonly awaiting: Awaiting
   transmissions: number
@@ -23,14 +23,14 @@ interface Pending {
 
 export class PendingAcks {
   readonly #clock: Clock
-  readonly #params: TrafficParams
-  readonly #pending = new Map<string, Pending>()
+  readonly #params: Pick<TrafficParams, 'ackWaitMultiplier' | 'ackWaitAddition'>
+  readonly #pending = new Map<number, Pending>()
   readonly #acked: Counter
   readonly #retransmitted: Counter
   readonly #givenUp: Counter
   #inFlight = 0
 
-  constructor(clock: Clock, params: TrafficParams, meter: Meter) {
+  constructor(clock: Clock, params: Pick<TrafficParams, 'ackWaitMultiplier' | 'ackWaitAddition'>, meter: Meter) {
     this.#clock = clock
     this.#params = params
     this.#acked = meter.counter('client_acked_total', 'Fragments acknowledged')
@@ -65,20 +65,20 @@ export class PendingAcks {
 
   /** False for an ack nobody waits for: a duplicate, or of an earlier life. */
   acknowledge(id: FragmentId): boolean {
+    const known = this.cancel(id)
+    if (known) this.#acked.value++
+    return known
+  }
+
+  /** Stops waiting, silently: its message was cancelled. False where nobody waited. */
+  cancel(id: FragmentId): boolean {
     const key = keyOf(id)
     const pending = this.#pending.get(key)
     if (pending === undefined) return false
-    this.#forget(key, pending)
-    this.#acked.value++
-    pending.awaiting.acknowledged()
+    this.#pending.delete(key)
+    if (pending.timer !== undefined) this.#inFlight--
+    pending.timer?.cancel()
     return true
-  }
-
-  /** Stops waiting, silently: its message was cancelled. */
-  cancel(id: FragmentId): void {
-    const key = keyOf(id)
-    const pending = this.#pending.get(key)
-    if (pending !== undefined) this.#forget(key, pending)
   }
 
   stop(): void {
@@ -91,26 +91,21 @@ export class PendingAcks {
     return millis(this.#params.ackWaitMultiplier * nanosToMillis(expected) + this.#params.ackWaitAddition)
   }
 
-  #expired(key: string): void {
+  #expired(key: number): void {
     const pending = this.#pending.get(key)
     if (pending === undefined) return
-    if (pending.transmissions > pending.awaiting.maxRetransmissions) {
-      this.#forget(key, pending)
-      this.#givenUp.value++
-      pending.awaiting.givenUp()
-      return
-    }
     pending.timer = undefined
     this.#inFlight--
-    this.#retransmitted.value++
-    pending.awaiting.retransmit()
-  }
-
-  #forget(key: string, pending: Pending): void {
-    this.#pending.delete(key)
-    if (pending.timer !== undefined) this.#inFlight--
-    pending.timer?.cancel()
+    if (pending.transmissions > pending.awaiting.maxRetransmissions) {
+      this.#pending.delete(key)
+      this.#givenUp.value++
+      pending.awaiting.givenUp()
+    } else {
+      this.#retransmitted.value++
+      pending.awaiting.retransmit()
+    }
   }
 }
 
-const keyOf = (id: FragmentId): string => `${id.setId}:${id.position}`
+const POSITIONS = 256
+const keyOf = ({ setId, position }: FragmentId): number => setId * POSITIONS + position

@@ -1,7 +1,8 @@
 /**
  * The replier's side of reply SURBs: what each sender supplied, the fragments waiting for one, and when to ask for more
- * (docs/spec/packet.md, reply controller). One SURB per fragment; a small reserve pays for asking. Bounded in senders and in
- * SURBs per sender. @module
+ * (docs/spec/packet.md, "Sending"). One SURB per fragment; a small reserve pays for asking. Senders are strangers, and making a
+ * sender tag costs nothing: so senders, SURBs and waiting fragments are bounded per sender and in all, and beyond the bound
+ * the sender that was idle longest is forgotten. @module
  */
 import type { Counter, Meter } from '../foundation/base/observe.ts'
 import { type Millis, millis } from '../foundation/base/units.ts'
@@ -9,6 +10,7 @@ import type { Clock, Timer } from '../foundation/platform/clock.ts'
 import type { RandomStream } from '../foundation/platform/random.ts'
 import type { ReplySurb } from '../protocol/packet/replySurb.ts'
 import { type Lane, LaneQueue } from './laneQueue.ts'
+import { type Present, SurbShelf } from './surbShelf.ts'
 import type { ReplyParams } from './trafficParams.ts'
 
 /** Base58 of the 16-byte tag a peer chose for us: its pseudonym. */
@@ -17,172 +19,247 @@ export type SenderTag = string
 /** A fragment that waits for a SURB. */
 export interface WaitingReply {
   readonly lane: Lane
+  /** False once it was acknowledged after all: it gets no SURB. */
+  isNeeded(): boolean
   /** A SURB is there: queue the packet. */
   send(surb: ReplySurb): void
   /** No SURB came in time: the reply is lost. */
   abandon(): void
 }
 
-interface Sender {
-  readonly surbs: ReplySurb[]
+interface Stock {
+  readonly tag: SenderTag
+  readonly surbs: SurbShelf
   readonly waiting: LaneQueue<WaitingReply>
   /** Asked for and not yet received. */
   requested: number
   rerequests: number
-  lastReceived: Millis
+  /** SURBs came, or a fragment found none and began to wait. */
+  silentSince: Millis
+  lastTouched: Millis
 }
 
 export interface ReplyStockOptions {
   readonly clock: Clock
   readonly random: RandomStream
   readonly params: ReplyParams
-  readonly queueCapacity: number
+  /** undefined while there is no topology. */
+  readonly present: () => Present | undefined
   /** Sends a request for `amount` more to whom the SURB leads. */
-  readonly request: (surb: ReplySurb, amount: number) => void
+  readonly request: (tag: SenderTag, surb: ReplySurb, amount: number) => void
   readonly meter: Meter
 }
 
-// How often senders with waiting replies are looked at.
+// How often senders with waiting replies are looked at. Nym: the same.
 const REVIEW_INTERVAL = millis(5_000)
 
 export class ReplyStock {
   readonly #options: ReplyStockOptions
   /** Least recently used first. */
-  readonly #senders = new Map<SenderTag, Sender>()
+  readonly #stocks = new Map<SenderTag, Stock>()
   readonly #discarded: Counter
   readonly #abandoned: Counter
+  readonly #forgotten: Counter
+  #surbs = 0
+  #waiting = 0
   #review: Timer | undefined
 
   constructor(options: ReplyStockOptions) {
     this.#options = options
-    this.#discarded = options.meter.counter(
-      'client_surbs_discarded_total',
-      'Reply SURBs received and not kept: the stock was full',
-    )
-    this.#abandoned = options.meter.counter(
-      'client_replies_abandoned_total',
-      'Reply fragments that got no SURB in time',
-    )
-    options.meter.gauge('client_reply_senders', 'Senders whose reply SURBs are kept', () => this.#senders.size)
+    const { meter } = options
+    this.#discarded = meter.counter('client_surbs_discarded_total', 'Reply SURBs not kept: the stock was full')
+    this.#abandoned = meter.counter('client_replies_abandoned_total', 'Reply fragments that got no SURB in time')
+    this.#forgotten = meter.counter('client_reply_senders_forgotten_total', 'Senders forgotten: there were too many')
+    meter.gauge('client_reply_senders', 'Senders whose reply SURBs are kept', () => this.#stocks.size)
+    meter.gauge('client_reply_surbs', 'Reply SURBs in stock', () => this.#surbs)
+    meter.gauge('client_replies_waiting', 'Reply fragments waiting for a SURB', () => this.#waiting)
   }
 
   has(tag: SenderTag): boolean {
-    return this.#senders.has(tag)
+    return this.#stocks.has(tag)
   }
 
   /** SURBs in stock for a sender. */
   count(tag: SenderTag): number {
-    return this.#senders.get(tag)?.surbs.length ?? 0
+    return this.#stocks.get(tag)?.surbs.size ?? 0
   }
 
   /** Fragments of a lane that wait for a SURB of that sender. */
   waiting(tag: SenderTag, lane: Lane): number {
-    return this.#senders.get(tag)?.waiting.length(lane) ?? 0
+    return this.#stocks.get(tag)?.waiting.length(lane) ?? 0
   }
 
-  /** Resolves once the lane's fragments waiting for this sender's SURBs are at most `packets`, or the sender is gone. */
+  isBelow(tag: SenderTag, lane: Lane, packets: number): boolean {
+    return this.#stocks.get(tag)?.waiting.isBelow(lane, packets) ?? true
+  }
+
+  /** As LaneQueue: resolves once it was below, or the sender is forgotten. */
   async whenBelow(tag: SenderTag, lane: Lane, packets: number, signal?: AbortSignal): Promise<void> {
-    await this.#senders.get(tag)?.waiting.whenBelow(lane, packets, signal)
+    await this.#stocks.get(tag)?.waiting.whenBelow(lane, packets, signal)
   }
 
   add(tag: SenderTag, surbs: readonly ReplySurb[]): void {
-    const sender = this.#touch(tag)
-    sender.requested = Math.max(0, sender.requested - surbs.length)
-    sender.rerequests = 0
-    sender.lastReceived = this.#options.clock.monotonic()
-    // The newest are of the current key rotation: they push the oldest out.
-    sender.surbs.push(...surbs)
-    const excess = sender.surbs.length - 2 * this.#options.params.maxStock
-    if (excess > 0) {
-      sender.surbs.splice(0, excess)
-      this.#discarded.value += excess
-    }
-    this.#serve(sender)
+    const stock = this.#touch(tag)
+    if (surbs.length === 0) return
+    stock.requested = Math.max(0, stock.requested - surbs.length)
+    stock.rerequests = 0
+    stock.silentSince = this.#options.clock.monotonic()
+    this.#counting(stock, () => {
+      this.#discarded.value += stock.surbs.add(surbs, this.#options.present())
+    })
+    this.#serve(stock)
+    this.#makeRoom(stock)
   }
 
-  /** Queues a fragment until a SURB is free for it. False where the sender never supplied any. */
+  /** Queues a fragment until a SURB is free for it. False where the sender is unknown. */
   enqueue(tag: SenderTag, reply: WaitingReply): boolean {
-    if (!this.#senders.has(tag)) return false
-    const sender = this.#touch(tag)
-    sender.waiting.push(reply.lane, reply)
-    this.#serve(sender)
+    if (!this.#stocks.has(tag)) return false
+    const stock = this.#touch(tag)
+    if (stock.waiting.total === 0) stock.silentSince = this.#options.clock.monotonic()
+    this.#counting(stock, () => stock.waiting.push(reply.lane, reply))
+    this.#serve(stock)
+    this.#makeRoom(stock)
     return true
+  }
+
+  /** A SURB for asking once more, from the reserve. */
+  take(tag: SenderTag): ReplySurb | undefined {
+    const stock = this.#stocks.get(tag)
+    return stock && this.#counting(stock, () => stock.surbs.take(this.#options.present()))
+  }
+
+  /** The fragment it was for does not need it any more. */
+  giveBack(tag: SenderTag, surb: ReplySurb): void {
+    const stock = this.#stocks.get(tag)
+    if (stock === undefined) return
+    this.#counting(stock, () => stock.surbs.giveBack(surb))
+    this.#serve(stock)
   }
 
   /** Drops a connection's fragments that still wait. */
   closeLane(tag: SenderTag, lane: Lane): void {
-    this.#senders.get(tag)?.waiting.clear(lane)
+    const stock = this.#stocks.get(tag)
+    if (stock !== undefined) this.#counting(stock, () => stock.waiting.clear(lane))
+  }
+
+  /**
+   * Keys rotated: senders in touch lately are asked for fresh SURBs while the old ones can still carry the question. Others
+   * bring some with their next message.
+   */
+  rotated(): void {
+    const { params, clock, present } = this.#options
+    const now = clock.monotonic()
+    for (const stock of this.#stocks.values()) {
+      const before = stock.surbs.fresh
+      this.#counting(stock, () => stock.surbs.sort(present()))
+      const lost = before - stock.surbs.fresh - stock.requested
+      if (lost > 0 && now - stock.lastTouched < params.giveUpAfter) this.#ask(stock, lost)
+    }
   }
 
   stop(): void {
     this.#review?.cancel()
-    this.#senders.clear()
+    for (const { waiting } of this.#stocks.values()) waiting.close()
+    this.#stocks.clear()
+    this.#surbs = 0
+    this.#waiting = 0
   }
 
-  #touch(tag: SenderTag): Sender {
-    const { params, random, queueCapacity, clock } = this.#options
-    const known = this.#senders.get(tag)
-    this.#senders.delete(tag)
-    const sender = known ?? {
-      surbs: [],
-      waiting: new LaneQueue<WaitingReply>(random, queueCapacity),
+  #touch(tag: SenderTag): Stock {
+    const { params, random, clock } = this.#options
+    const now = clock.monotonic()
+    const stock = this.#stocks.get(tag) ?? {
+      tag,
+      surbs: new SurbShelf(2 * params.maxStock),
+      waiting: new LaneQueue<WaitingReply>(random, params.maxWaitingPerSender),
       requested: 0,
       rerequests: 0,
-      lastReceived: clock.monotonic(),
+      silentSince: now,
+      lastTouched: now,
     }
-    this.#senders.set(tag, sender)
-    const oldest = this.#senders.entries().next()
-    if (this.#senders.size > params.maxSenders && !oldest.done) this.#abandon(oldest.value[0], oldest.value[1])
-    return sender
+    stock.lastTouched = now
+    this.#stocks.delete(tag)
+    this.#stocks.set(tag, stock)
+    return stock
   }
 
-  #serve(sender: Sender): void {
-    const { params } = this.#options
-    while (sender.surbs.length > params.reserve) {
-      const reply = sender.waiting.pop()
+  #serve(stock: Stock): void {
+    const { params, present } = this.#options
+    this.#counting(stock, () => stock.surbs.sort(present()))
+    while (stock.surbs.size > params.reserve) {
+      const reply = this.#counting(stock, () => stock.waiting.pop())
       if (reply === undefined) break
-      reply.send(sender.surbs.shift() as ReplySurb)
+      if (reply.isNeeded()) reply.send(this.#counting(stock, () => stock.surbs.take(present())) as ReplySurb)
     }
-    this.#requestMore(sender)
-    if (sender.waiting.total > 0)
-      this.#review ??= this.#options.clock.after(REVIEW_INTERVAL, () => this.#reviewSenders())
+    this.#requestMore(stock)
+    if (stock.waiting.total > 0) this.#scheduleReview()
   }
 
-  #requestMore(sender: Sender): void {
-    const { params, request } = this.#options
-    const coming = sender.surbs.length + sender.requested
-    if (sender.surbs.length === 0 || coming >= params.maxStock || coming >= sender.waiting.total + params.reserve)
-      return
-    const amount = Math.min(params.maxRequest, Math.max(sender.waiting.total, params.minRequest))
-    sender.requested += amount
-    request(sender.surbs.shift() as ReplySurb, amount)
+  /** True where a request was sent. */
+  #requestMore(stock: Stock): boolean {
+    const { params } = this.#options
+    const coming = stock.surbs.fresh + stock.requested
+    if (coming >= params.maxStock || coming >= stock.waiting.total + params.reserve) return false
+    return this.#ask(stock, stock.waiting.total)
   }
 
-  #reviewSenders(): void {
-    this.#review = undefined
+  #ask(stock: Stock, wanted: number): boolean {
+    const { params, request, present } = this.#options
+    const surb = this.#counting(stock, () => stock.surbs.take(present()))
+    if (surb === undefined) return false
+    const amount = Math.min(params.maxRequest, Math.max(wanted, params.minRequest))
+    stock.requested += amount
+    request(stock.tag, surb, amount)
+    return true
+  }
+
+  #scheduleReview(): void {
+    this.#review ??= this.#options.clock.after(REVIEW_INTERVAL, () => {
+      this.#review = undefined
+      for (const stock of this.#stocks.values()) if (stock.waiting.total > 0) this.#look(stock)
+    })
+  }
+
+  #look(stock: Stock): void {
     const { clock, params } = this.#options
-    const now = clock.monotonic()
-    for (const [tag, sender] of this.#senders) {
-      if (sender.waiting.total === 0) continue
-      const silence = now - sender.lastReceived
-      if (silence > params.giveUpAfter || sender.rerequests > params.maxRerequests) {
-        this.#abandon(tag, sender)
-      } else if (silence > params.rerequestAfter * (sender.rerequests + 1)) {
-        sender.rerequests++
-        sender.requested = 0
-        this.#requestMore(sender)
-      }
+    const silence = clock.monotonic() - stock.silentSince
+    if (silence > params.giveUpAfter || stock.rerequests > params.maxRerequests) return this.#abandon(stock)
+    if (silence > params.rerequestAfter * (stock.rerequests + 1)) {
+      stock.requested = 0
+      if (this.#requestMore(stock)) stock.rerequests++
     }
-    for (const sender of this.#senders.values()) {
-      if (sender.waiting.total > 0) this.#review ??= clock.after(REVIEW_INTERVAL, () => this.#reviewSenders())
+    this.#scheduleReview()
+  }
+
+  /** Forgets those idle longest until all bounds hold. Not the one at work: it has bounds of its own. */
+  #makeRoom(busy: Stock): void {
+    const { maxSenders, maxSurbs, maxWaiting } = this.#options.params
+    for (const stock of this.#stocks.values()) {
+      const tooMany = this.#stocks.size > maxSenders || this.#surbs > maxSurbs
+      if (!tooMany && this.#waiting <= maxWaiting) return
+      if (stock === busy || (!tooMany && stock.waiting.total === 0)) continue
+      this.#forgotten.value++
+      this.#abandon(stock)
     }
   }
 
-  #abandon(tag: SenderTag, sender: Sender): void {
-    this.#senders.delete(tag)
-    for (let reply = sender.waiting.pop(); reply !== undefined; reply = sender.waiting.pop()) {
+  #abandon(stock: Stock): void {
+    this.#stocks.delete(stock.tag)
+    this.#surbs -= stock.surbs.size
+    this.#waiting -= stock.waiting.total
+    for (let reply = stock.waiting.pop(); reply !== undefined; reply = stock.waiting.pop()) {
       this.#abandoned.value++
       reply.abandon()
     }
+  }
+
+  /** Keeps the sums over all senders true. */
+  #counting<T>({ surbs, waiting }: Stock, change: () => T): T {
+    const surbsBefore = surbs.size
+    const waitingBefore = waiting.total
+    const result = change()
+    this.#surbs += surbs.size - surbsBefore
+    this.#waiting += waiting.total - waitingBefore
+    return result
   }
 }

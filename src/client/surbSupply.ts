@@ -1,69 +1,126 @@
 /**
  * Keeps reply SURBs at the recipients we expect answers from, ahead of need: each answer packet costs one, and a recipient that
- * has to ask first costs a round trip. How many: a small stock while idle; more while SURBs come back used. They travel in the
- * main stream in the place of cover, so a watcher sees no difference. @module
+ * has to ask first costs a round trip. They travel in the main stream in the place of cover, so a watcher sees no difference.
+ *
+ * How many: the target while idle; while SURBs come back used, more by twice what came back in about the last second. So the
+ * stock doubles each second until slots, not round trips, are the limit (171 SURBs a second against half a second from making
+ * a SURB to seeing it used: some 90 under way), while a page of ten packets makes nobody ship hundreds.
+ *
+ * The most that answers can reach is 1 / mainStreamInterval packets a second × 24/7 SURBs a packet (see MAX_PACKETS) × 1,604
+ * bytes a reply fragment: 275 kB/s by default. surbSupply.test.ts measures the share reached. @module
  */
-import { type Millis, millis } from '../foundation/base/units.ts'
+import type { Millis } from '../foundation/base/units.ts'
+import type { Holder } from './replyKeys.ts'
 import type { ReplyParams } from './trafficParams.ts'
 
-// Replies in flow: a SURB came back this recently.
-const BUSY_FOR = millis(2_000)
-// A message of 7 packets carries 24 SURBs, 3.43 a packet of at most 3.49; making them takes some 10 ms in one go.
-const MAX_PACKETS_PER_SHIPMENT = 7
+// A message of 7 packets carries 24 SURBs, 3.43 a packet of at most 3.49; making them takes some 5 ms in one go.
+const MAX_PACKETS = 7
+// Of the sum of SURBs that came back used: halves in 0.7 s.
+const FLOW_DECAY_MS = 1_000
+const GROWTH = 2
 
 interface Supplied {
   target: number
-  lastUsed: Millis
+  /** Asked for by the holder. */
+  owed: number
+  /** SURBs seen used, decaying. */
+  flow: number
+  flowAt: Millis
 }
 
 export interface SupplyOptions {
-  readonly params: ReplyParams
+  readonly params: Pick<ReplyParams, 'busyTarget' | 'maxAllowedRequest'>
   readonly now: () => Millis
-  /** SURBs at the recipient, by our count. */
-  readonly unused: (holder: string) => number
-  /** Whether earlier shipments still wait for their slots. */
+  /** SURBs at the holder, by our count. */
+  readonly unused: (holder: Holder) => number
+  /** Packets of earlier shipments that wait for their slots. */
   readonly backlog: () => number
   /** How many SURBs fit in a message of so many packets. */
   readonly capacity: (packets: number) => number
-  readonly ship: (holder: string, surbs: number) => void
+  /** Returns how many could be made: none without a topology. */
+  readonly ship: (holder: Holder, surbs: number) => number
 }
 
 export class SurbSupply {
   readonly #options: SupplyOptions
-  readonly #supplied = new Map<string, Supplied>()
+  /** Served last goes last. */
+  readonly #supplied = new Map<Holder, Supplied>()
 
   constructor(options: SupplyOptions) {
     this.#options = options
   }
 
   /** Keeps at least `target` SURBs there from now on; 0 ends it. */
-  keep(holder: string, target: number): void {
-    if (target === 0) this.#supplied.delete(holder)
-    else
-      this.#supplied.set(holder, {
-        target,
-        lastUsed: this.#supplied.get(holder)?.lastUsed ?? millis(Number.NEGATIVE_INFINITY),
-      })
+  keep(holder: Holder, target: number): void {
+    this.#of(holder).target = target
     this.replenish()
   }
 
-  used(holder: string): void {
+  /** One came back used. */
+  used(holder: Holder): void {
     const supplied = this.#supplied.get(holder)
     if (supplied === undefined) return
-    supplied.lastUsed = this.#options.now()
+    supplied.flow = this.#flow(supplied) + 1
+    supplied.flowAt = this.#options.now()
     this.replenish()
   }
 
-  /** Ships what is missing, if nothing shipped earlier still waits. Called whenever something changed, and now and then. */
+  /**
+   * The holder ran short. What it has not used of what it was sent lately counts against the most it may ask for, so that asking
+   * again and again brings no more than that.
+   */
+  asked(holder: Holder, amount: number): void {
+    const allowed = Math.max(0, this.#options.params.maxAllowedRequest - this.#options.unused(holder))
+    const supplied = this.#of(holder)
+    supplied.owed = Math.max(supplied.owed, Math.min(amount, allowed))
+    this.replenish()
+  }
+
+  forget(holder: Holder): void {
+    this.#supplied.delete(holder)
+  }
+
+  /** How many the holder should have now. */
+  desired(holder: Holder): number {
+    const supplied = this.#supplied.get(holder)
+    if (supplied === undefined || supplied.target === 0) return 0
+    const wanted = supplied.target + Math.floor(GROWTH * this.#flow(supplied))
+    return Math.min(wanted, Math.max(this.#options.params.busyTarget, supplied.target))
+  }
+
+  /** Ships what is missing, as far as slots allow. Called whenever something changed, and now and then. */
   replenish(): void {
-    const { params, now, unused, backlog, capacity, ship } = this.#options
-    for (const [holder, supplied] of this.#supplied) {
-      if (backlog() > MAX_PACKETS_PER_SHIPMENT) return
-      const busy = now() - supplied.lastUsed < BUSY_FOR
-      const missing = (busy ? params.busyTarget : supplied.target) - unused(holder)
-      let packets = Math.min(MAX_PACKETS_PER_SHIPMENT, missing)
-      while (packets > 0 && capacity(packets) > missing) packets--
-      if (packets > 0) ship(holder, capacity(packets))
+    for (const [holder, supplied] of [...this.#supplied]) {
+      while (this.#options.backlog() <= MAX_PACKETS && this.#shipOne(holder, supplied));
+      if (supplied.target === 0 && supplied.owed === 0) this.#supplied.delete(holder)
     }
+  }
+
+  /** False where nothing is missing, or nothing could be made. */
+  #shipOne(holder: Holder, supplied: Supplied): boolean {
+    const { unused, capacity, ship } = this.#options
+    const missing = Math.max(supplied.owed, this.desired(holder) - unused(holder))
+    let packets = 1
+    while (packets < MAX_PACKETS && capacity(packets + 1) <= missing) packets++
+    // Less than a packetful is only sent to who asked: padding would be all the rest.
+    if (missing <= 0 || (supplied.owed === 0 && capacity(packets) > missing)) return false
+    const shipped = ship(holder, Math.min(missing, capacity(packets)))
+    supplied.owed = Math.max(0, supplied.owed - shipped)
+    this.#supplied.delete(holder)
+    this.#supplied.set(holder, supplied)
+    return shipped > 0
+  }
+
+  #of(holder: Holder): Supplied {
+    let supplied = this.#supplied.get(holder)
+    if (supplied === undefined) {
+      supplied = { target: 0, owed: 0, flow: 0, flowAt: this.#options.now() }
+      this.#supplied.set(holder, supplied)
+    }
+    return supplied
+  }
+
+  #flow({ flow, flowAt }: Supplied): number {
+    return flow * Math.exp((flowAt - this.#options.now()) / FLOW_DECAY_MS)
   }
 }

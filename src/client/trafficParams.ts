@@ -1,4 +1,4 @@
-/** When packets leave a client and how hard it tries. Nym's defaults (docs/spec/packet.md, sending behaviour). @module */
+/** When packets leave a client and how hard it tries. Nym's defaults where Nym has the knob (docs/spec/packet.md, "Sending"). @module */
 import { hours, type Millis, millis, minutes, seconds } from '../foundation/base/units.ts'
 import { REASSEMBLER_DEFAULTS, type ReassemblerLimits } from '../protocol/packet/reassembly.ts'
 
@@ -18,7 +18,7 @@ export interface TrafficParams {
   /** An ack is waited for: multiplier · expected round trip + addition. */
   readonly ackWaitMultiplier: number
   readonly ackWaitAddition: Millis
-  /** Times a fragment is sent again before its message is given up; a SURB request has its own, smaller number. */
+  /** Times a fragment is sent again, some 1.6 s apart, before its message is given up. Waiting for a link does not count. */
   readonly maxRetransmissions: number
   /** Fragments queued in all lanes; senders wait above it. */
   readonly queueCapacity: number
@@ -43,8 +43,14 @@ export interface ReplyParams {
   readonly maxKeyAge: Millis
   /** Reply keys remembered: SURBs sent out and not yet used. */
   readonly maxKeys: number
-  /** Senders whose SURBs are kept; the one idle longest goes first. */
+  /** Times a reply or a SURB request is sent again, each time with another SURB. */
+  readonly maxRetransmissions: number
+  /** Senders whose SURBs are kept, and SURBs of all of them; who was idle longest goes first. */
   readonly maxSenders: number
+  readonly maxSurbs: number
+  /** Reply fragments that wait for a SURB: of one sender, above which replies to it wait; of all, above which some are lost. */
+  readonly maxWaitingPerSender: number
+  readonly maxWaiting: number
   /** Owner: SURBs kept at a recipient ahead of need, idle and while replies flow. */
   readonly idleTarget: number
   readonly busyTarget: number
@@ -72,7 +78,11 @@ export const DEFAULT_TRAFFIC: TrafficParams = {
     maxRerequests: 5,
     maxKeyAge: hours(24),
     maxKeys: 20_000,
-    maxSenders: 2_000,
+    maxRetransmissions: 10,
+    maxSenders: 10_000,
+    maxSurbs: 50_000,
+    maxWaitingPerSender: 1_024,
+    maxWaiting: 16_384,
     idleTarget: 40,
     busyTarget: 300,
   },

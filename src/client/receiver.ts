@@ -1,0 +1,109 @@
+/**
+ * Turns what the gateway pushes into acks and messages. All of it is from strangers: refusals are counted, nothing is thrown.
+ *
+ * Fragments that came through reply SURBs are put together apart from those sent to our address, and apart by whom the SURBs
+ * had been given to. Otherwise two parties could find out that they know the same client under two names, by sending half a
+ * message each and watching whether it is acted upon. Rules: docs/spec/packet.md, "At the client". @module
+ */
+import { isMixnetError, tryDecode } from '../foundation/base/errors.ts'
+import type { Counter, Meter } from '../foundation/base/observe.ts'
+import type { CryptoProvider } from '../foundation/crypto/provider.ts'
+import type { Clock } from '../foundation/platform/clock.ts'
+import { decodeAck, type FragmentId } from '../protocol/packet/acks.ts'
+import type { Fragment } from '../protocol/packet/fragments.ts'
+import { decodeMessage, type NymMessage, unpadMessage } from '../protocol/packet/message.ts'
+import { classifyPushed, openPushed } from '../protocol/packet/pushed.ts'
+import { Reassembler, type ReassemblerLimits } from '../protocol/packet/reassembly.ts'
+import type { ClientKeys } from './keys.ts'
+import type { HandedOut, Holder } from './replyKeys.ts'
+
+export interface ReceiverOptions {
+  readonly crypto: CryptoProvider
+  readonly clock: Clock
+  readonly keys: Pick<ClientKeys, 'encryptionSecret' | 'ackKey'>
+  readonly limits: ReassemblerLimits
+  readonly meter: Meter
+  readonly takeReplyKey: (digest: Uint8Array) => HandedOut | undefined
+  readonly acknowledged: (id: FragmentId) => void
+  /** `holder`: it came through reply SURBs of theirs; undefined: to our address. */
+  readonly message: (message: NymMessage, holder: Holder | undefined) => void
+}
+
+/** `source`: a reply that did not come through a SURB, or anything else that did. */
+type Refusal = 'too-short' | 'fragment' | 'ack' | 'message' | 'source'
+
+export class Receiver {
+  readonly #options: ReceiverOptions
+  readonly #reassembler: Reassembler
+  readonly #cover: Counter
+  readonly #refused: Record<Refusal, Counter>
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options
+    const { meter } = options
+    this.#reassembler = new Reassembler(options.limits, meter)
+    this.#cover = meter.counter('client_cover_received_total', 'Cover that arrived')
+    const refused = (reason: Refusal) =>
+      meter.counter('client_refused_total', 'Pushed packets that could not be read', { reason })
+    this.#refused = {
+      'too-short': refused('too-short'),
+      fragment: refused('fragment'),
+      ack: refused('ack'),
+      message: refused('message'),
+      source: refused('source'),
+    }
+  }
+
+  pushed(plaintext: Uint8Array): void {
+    if (classifyPushed(plaintext) === 'ack') this.#ack(plaintext)
+    else this.#data(plaintext)
+  }
+
+  /** To be called now and then. */
+  review(): void {
+    this.#reassembler.expire(this.#options.clock.monotonic())
+  }
+
+  #ack(plaintext: Uint8Array): void {
+    const { crypto, keys, acknowledged } = this.#options
+    const id = tryDecode(() => decodeAck(crypto, keys.ackKey.expose(), plaintext))
+    if (isMixnetError(id)) this.#refused.ack.value++
+    else if (id !== 'cover') acknowledged(id)
+  }
+
+  #data(plaintext: Uint8Array): void {
+    const { crypto, keys, takeReplyKey, clock, message } = this.#options
+    let holder: Holder | undefined
+    const encryptionSecret = keys.encryptionSecret.expose()
+    const take = (digest: Uint8Array): Uint8Array | undefined => {
+      const taken = takeReplyKey(digest)
+      holder = taken?.holder
+      return taken?.key
+    }
+    const opened = openPushed(crypto, { encryptionSecret, takeReplyKey: take }, plaintext)
+    if (opened.kind === 'refused') {
+      this.#refused[opened.reason].value++
+      return
+    }
+    if (opened.kind === 'cover') {
+      this.#cover.value++
+      return
+    }
+    const fragment = holder === undefined ? opened.fragment : apart(opened.fragment, holder)
+    const assembled = this.#reassembler.accept(fragment, clock.monotonic())
+    if (assembled.kind !== 'complete') return
+    const decoded = tryDecode(() => decodeMessage(crypto, unpadMessage(assembled.message)))
+    if (isMixnetError(decoded)) this.#refused.message.value++
+    else if ((decoded.kind === 'reply') !== (holder !== undefined)) this.#refused.source.value++
+    else message(decoded, holder)
+  }
+}
+
+const SET_IDS = 2 ** 31
+
+/** In a range of set ids of the holder's own: numbers stay whole up to four million holders. */
+function apart(fragment: Fragment, { number }: Holder): Fragment {
+  const setId = fragment.setId + number * SET_IDS
+  const { link } = fragment
+  return { ...fragment, setId, link: link && { ...link, setId: link.setId + number * SET_IDS } }
+}

@@ -1,0 +1,72 @@
+/** Fragments that travel through reply SURBs: each transmission takes another one. @module */
+import type { Fragment } from '../protocol/packet/fragments.ts'
+import type { PreparedPacket } from '../protocol/packet/prepare.ts'
+import type { ReplySurb } from '../protocol/packet/replySurb.ts'
+import type { FragmentJob, Turn } from './fragmentSender.ts'
+import type { Lane } from './laneQueue.ts'
+import type { ReplyStock, SenderTag } from './replyStock.ts'
+
+export interface ReplyJobsOptions {
+  readonly stock: ReplyStock
+  /** undefined where there is no route for the ack. */
+  readonly prepare: (fragment: Fragment, surb: ReplySurb) => PreparedPacket | undefined
+  readonly maxRetransmissions: number
+}
+
+type Acquire = (turn: Turn, send: (surb: ReplySurb) => void) => void
+
+const SURB_REQUESTS: Lane = 'surb-requests'
+
+export class ReplyJobs {
+  readonly #options: ReplyJobsOptions
+
+  constructor(options: ReplyJobsOptions) {
+    this.#options = options
+  }
+
+  /** Waits for SURBs where there are none. */
+  reply(tag: SenderTag, fragment: Fragment, lane: Lane): FragmentJob {
+    const { stock } = this.#options
+    return this.#job(tag, fragment, lane, (turn, send) => {
+      const reply = { lane: turn.lane, isNeeded: turn.isNeeded, send, abandon: turn.giveUp }
+      if (!stock.enqueue(tag, reply)) turn.giveUp()
+    })
+  }
+
+  /** A request for SURBs: goes at once, with `first`, and is repeated with the reserve. */
+  request(tag: SenderTag, fragment: Fragment, first: ReplySurb): FragmentJob {
+    let next: ReplySurb | undefined = first
+    return this.#job(tag, fragment, SURB_REQUESTS, (turn, send) => {
+      const surb = next ?? this.#options.stock.take(tag)
+      next = undefined
+      if (surb === undefined) turn.giveUp()
+      else send(surb)
+    })
+  }
+
+  #job(tag: SenderTag, fragment: Fragment, lane: Lane, acquire: Acquire): FragmentJob {
+    const { stock, prepare, maxRetransmissions } = this.#options
+    // Kept until the link takes the packet: what never left can be used again.
+    let held: ReplySurb | undefined
+    return {
+      fragment,
+      lane,
+      maxRetransmissions,
+      acquire: (turn) => {
+        if (held !== undefined) return turn.queue()
+        acquire(turn, (surb) => {
+          held = surb
+          turn.queue()
+        })
+      },
+      prepare: () => held && prepare(fragment, held),
+      sent: () => {
+        held = undefined
+      },
+      discard: () => {
+        if (held !== undefined) stock.giveBack(tag, held)
+        held = undefined
+      },
+    }
+  }
+}
