@@ -19,7 +19,7 @@ export function createLog({ level, name, destination }: LogOptions): Log {
     level,
     base: { name },
     redact: REDACT,
-    messageKey: 'code',
+    messageKey: 'event',
     timestamp: pino.stdTimeFunctions.isoTime,
   }
   return adapt(destination === undefined ? pino(options, pino.destination(2)) : pino(options, destination))

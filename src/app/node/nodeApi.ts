@@ -7,7 +7,6 @@ import { equalBytes, utf8 } from '../../foundation/base/bytes.ts'
 import type { Log, Meter } from '../../foundation/base/observe.ts'
 import type { Secret } from '../../foundation/base/secret.ts'
 import type { Millis } from '../../foundation/base/units.ts'
-import type { HttpHandler } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { type BuildInformation, encodeBuildInformation } from '../../protocol/wire/directory/buildInformation.ts'
 import {
@@ -30,7 +29,7 @@ import {
   type ServiceProviderDetails,
 } from '../../protocol/wire/directory/nodeApi.ts'
 import { formatRfc3339 } from '../../protocol/wire/timestamp.ts'
-import { answer, jsonApi, refuse } from '../../roles/directory/jsonApi.ts'
+import { answer, type JsonHandler, jsonApi, refuse } from '../../roles/directory/jsonApi.ts'
 import { prometheusText } from './metrics.ts'
 
 /** For people. */
@@ -102,7 +101,7 @@ const REDIRECTS: Readonly<Record<string, string>> = {
   '/metrics': 'metrics/prometheus',
 }
 
-export function nodeApi(options: NodeApiOptions): HttpHandler {
+export function nodeApi(options: NodeApiOptions): JsonHandler {
   const { world, self, log } = options
   const startedAt = world.clock.monotonic()
   const app = jsonApi({ log })
@@ -150,7 +149,7 @@ export function nodeApi(options: NodeApiOptions): HttpHandler {
   for (const [path, target] of Object.entries(REDIRECTS))
     app.get(path, (context) => context.redirect(`/api/v1/${target}`))
   app.get('/', () => new Response('A node of a mixnet. What it says about itself: /api/v1/description\n'))
-  return (request) => app.fetch(request)
+  return async (request) => app.fetch(request)
 }
 
 function serveMetrics(

@@ -1,10 +1,10 @@
 /** The configuration of a node: a TOML file, checked key by key. Errors name the file, the key and what it may be. @module */
-import { parse, stringify, TomlError } from 'smol-toml'
+import { stringify } from 'smol-toml'
 import { z } from 'zod'
-import { fromUtf8Lossy, utf8 } from '../../foundation/base/bytes.ts'
-import { MixnetError } from '../../foundation/base/errors.ts'
-import { formatIp, parseIp } from '../../foundation/base/ipAddress.ts'
+import { utf8 } from '../../foundation/base/bytes.ts'
+import { canonicalIpText, parseIp } from '../../foundation/base/ipAddress.ts'
 import type { Files } from '../../foundation/platform/files.ts'
+import { checkConfig, readConfigFile } from './configFile.ts'
 
 export type NodeRole = 'mix' | 'entry' | 'exit'
 
@@ -60,31 +60,15 @@ const schema: z.ZodType<NodeConfig, unknown> = z.strictObject({
     .prefault({}),
 })
 
-/** Throws CONFIG_INVALID naming the key. */
-export function checkNodeConfig(input: unknown, file: string): NodeConfig {
-  const checked = schema.safeParse(input)
-  if (checked.success) {
-    const { host } = checked.data
-    return { ...checked.data, host: formatIp(parseIp(host) as Uint8Array) }
-  }
-  const [issue] = checked.error.issues
-  const key = issue === undefined || issue.path.length === 0 ? '(top level)' : issue.path.join('.')
-  throw new MixnetError('CONFIG_INVALID', { file, key, problem: issue?.message ?? 'unknown' })
-}
+/** Throws CONFIG_INVALID. */
+export const readNodeConfig = async (files: Files, path: string): Promise<NodeConfig> =>
+  canonical(await readConfigFile(files, path, schema))
 
 /** Throws CONFIG_INVALID. */
-export async function readNodeConfig(files: Files, path: string): Promise<NodeConfig> {
-  const contents = await files.read(path)
-  if (contents === undefined) throw new MixnetError('CONFIG_INVALID', { file: path, problem: 'there is no such file' })
-  let values: unknown
-  try {
-    values = parse(fromUtf8Lossy(contents))
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error
-    throw new MixnetError('CONFIG_INVALID', { file: path, line: error.line, problem: 'not TOML' }, { cause: error })
-  }
-  return checkNodeConfig(values, path)
-}
+export const checkNodeConfig = (values: unknown, source: string): NodeConfig =>
+  canonical(checkConfig(values, source, schema))
+
+const canonical = (config: NodeConfig): NodeConfig => ({ ...config, host: canonicalIpText(config.host) })
 
 export function formatNodeConfig(config: NodeConfig): Uint8Array {
   return utf8(

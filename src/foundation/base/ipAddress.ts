@@ -103,3 +103,9 @@ function longestZeroRun(groups: readonly number[]): { start: number; length: num
   }
   return best
 }
+
+/** IPv4-mapped IPv6 as the IPv4 it stands for. What is no IP stays as it is. */
+export function canonicalIpText(text: string): string {
+  const bytes = parseIp(text)
+  return bytes === undefined ? text : formatIp(canonicalIp(bytes))
+}

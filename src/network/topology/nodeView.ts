@@ -2,7 +2,7 @@
  * What a node needs to know about the others: the topology, whom it may send to, and who speaks Noise with which key.
  * Rules: docs/spec/links.md, "Topology". @module
  */
-import { canonicalIp, formatIp, parseIp } from '../../foundation/base/ipAddress.ts'
+import { canonicalIpText } from '../../foundation/base/ipAddress.ts'
 import type { Millis } from '../../foundation/base/units.ts'
 import type { RewardedSet } from '../../protocol/wire/directory/epochs.ts'
 import type { NodesListing } from '../../protocol/wire/directory/listings.ts'
@@ -43,10 +43,4 @@ export function buildNodeView({ listing, rewardedSet, now, params }: NodeViewInp
   }))
   const topology = buildTopology({ metadata: listing.metadata, rewardedSet, nodes, now, ...(params && { params }) })
   return { topology, addresses, noiseKeys }
-}
-
-/** IPv4-mapped IPv6 as the IPv4 it stands for. What is no IP stays as it is. */
-function canonicalIpText(text: string): string {
-  const bytes = parseIp(text)
-  return bytes === undefined ? text : formatIp(canonicalIp(bytes))
 }

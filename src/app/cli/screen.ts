@@ -1,0 +1,81 @@
+/**
+ * What a person sees: short lines, aligned, colour only on a terminal; or, with --json, one object a line for scripts. @module
+ */
+import { isMixnetError } from '../../foundation/base/errors.ts'
+
+export interface ScreenOptions {
+  readonly json: boolean
+  /** Stack traces and causes. */
+  readonly verbose: boolean
+  readonly write: (text: string) => void
+  readonly colour: boolean
+}
+
+export interface JsonEvent {
+  readonly event: string
+  readonly [key: string]: unknown
+}
+
+const LABEL_WIDTH = 12
+const TEXT_WIDTH = 58
+const INDENT = '  '
+
+const CODES = { dim: '2', bold: '1', red: '31', green: '32' } as const
+
+export class Screen {
+  readonly #options: ScreenOptions
+
+  constructor(options: ScreenOptions) {
+    this.#options = options
+  }
+
+  /** A line for people; scripts get `event` instead, if there is one. */
+  line(text: string, event?: JsonEvent): void {
+    if (!this.#options.json) this.#options.write(`${text}\n`)
+    else if (event !== undefined) this.#options.write(`${JSON.stringify(event)}\n`)
+  }
+
+  /** A step that is done: what, how, and how long it took. */
+  step(label: string, text: string, tookMs: number | undefined, event: JsonEvent): void {
+    const took = tookMs === undefined ? '' : this.dim(`${(tookMs / 1000).toFixed(1)} s`.padStart(8))
+    this.line(`${INDENT}${label.padEnd(LABEL_WIDTH)}${took === '' ? text : text.padEnd(TEXT_WIDTH)}${took}`, {
+      ...event,
+      ...(tookMs === undefined ? {} : { tookMs: Math.round(tookMs) }),
+    })
+  }
+
+  /** What went wrong, whose fault it is, and what to do. */
+  problem(label: string, error: unknown): void {
+    const known = isMixnetError(error)
+    const text = known ? error.message : `unexpected: ${error instanceof Error ? error.message : String(error)}`
+    const guilty = known ? error.guilty : 'bug'
+    const nextStep = known ? error.nextStep : 'Run again with --verbose and report what it prints.'
+    this.line(`${INDENT}${label.padEnd(LABEL_WIDTH)}${this.#paint('red', '✗')} ${text} (${guilty}).  ${nextStep}`, {
+      event: 'problem',
+      what: label,
+      code: known ? error.code : 'INTERNAL',
+      guilty,
+      message: text,
+      nextStep,
+    })
+    if (this.#options.verbose && !this.#options.json) this.#options.write(`${describe(error)}\n`)
+  }
+
+  dim(text: string): string {
+    return this.#paint('dim', text)
+  }
+
+  bold(text: string): string {
+    return this.#paint('bold', text)
+  }
+
+  #paint(code: keyof typeof CODES, text: string): string {
+    return this.#options.colour ? `\u001b[${CODES[code]}m${text}\u001b[0m` : text
+  }
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const cause = error.cause === undefined ? '' : `\ncaused by ${describe(error.cause)}`
+  return `${error.stack ?? error.message}${cause}`
+}

@@ -1,0 +1,78 @@
+/** A directory as a process: its configuration, and what it says of a network without a ledger. @module */
+import { z } from 'zod'
+import type { Log, Meter } from '../../foundation/base/observe.ts'
+import { seconds } from '../../foundation/base/units.ts'
+import type { Files } from '../../foundation/platform/files.ts'
+import type { World } from '../../foundation/platform/world.ts'
+import type { NetworkDetails } from '../../protocol/wire/directory/networkDetails.ts'
+import { FileBondedNodes } from '../../roles/directory/bondedNodes.ts'
+import { Directory } from '../../roles/directory/directory.ts'
+import { BUILD_INFORMATION } from './buildInformation.ts'
+import { readConfigFile } from './configFile.ts'
+
+export interface DirectoryConfig {
+  readonly listen: { readonly host: string; readonly port: number }
+  /** File that lists the nodes of the network. */
+  readonly bonded: string
+  /** Folder for epochs and roles. */
+  readonly data: string
+  readonly epochLengthSeconds: number
+  /** How many epochs a Sphinx key lives. */
+  readonly validityEpochs: number
+  /** A network on one machine: nodes may announce loopback addresses, and are asked more often. */
+  readonly local: boolean
+}
+
+const schema: z.ZodType<DirectoryConfig, unknown> = z.strictObject({
+  listen: z
+    .strictObject({ host: z.string().default('127.0.0.1'), port: z.number().int().min(0).max(65_535).default(8080) })
+    .prefault({}),
+  bonded: z.string().min(1),
+  data: z.string().min(1),
+  epochLengthSeconds: z.number().int().min(10).default(3600),
+  validityEpochs: z.number().int().min(3).default(24),
+  local: z.boolean().default(false),
+})
+
+/** Throws CONFIG_INVALID. */
+export const readDirectoryConfig = (files: Files, path: string): Promise<DirectoryConfig> =>
+  readConfigFile(files, path, schema)
+
+/** Starts serving. Throws what Directory.start does. */
+export async function startDirectory(
+  world: World,
+  config: DirectoryConfig,
+  { meter, log }: { meter: Meter; log: Log },
+): Promise<Directory> {
+  const { listen, bonded, data, epochLengthSeconds, validityEpochs, local } = config
+  return Directory.start(world, {
+    folder: data,
+    listen,
+    bonded: new FileBondedNodes({ world, path: bonded, meter, log }),
+    network: localNetworkDetails(`http://${listen.host}:${listen.port}/api`),
+    build: BUILD_INFORMATION,
+    epochs: { epochLength: seconds(epochLengthSeconds), validityEpochs },
+    describer: local ? LOCAL_DESCRIBER : {},
+    meter,
+    log,
+  })
+}
+
+export const LOCAL_DESCRIBER = { allowLocalAddresses: true, retryInterval: seconds(1), refreshInterval: seconds(60) }
+
+/** What is said of a network that has no ledger yet. */
+export function localNetworkDetails(apiUrl: string): NetworkDetails {
+  const denomination = (base: string, display: string) => ({ base, display, displayExponent: 6 })
+  return {
+    connectedNyxd: '',
+    networkName: 'starling-local',
+    bech32Prefix: 'n',
+    mixDenomination: denomination('unym', 'nym'),
+    stakeDenomination: denomination('unyx', 'nyx'),
+    endpoints: [],
+    contracts: {},
+    nymApiUrls: apiUrl === '' ? [] : [{ url: apiUrl, frontHosts: undefined }],
+    nymVpnApiUrls: [],
+    dnsFallbacks: [],
+  }
+}

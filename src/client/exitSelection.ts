@@ -1,0 +1,31 @@
+/** Finding network requesters: nodes that declare the role and say under which address their service listens. @module */
+import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
+import type { CryptoProvider } from '../foundation/crypto/provider.ts'
+import { pick, type RandomStream } from '../foundation/platform/random.ts'
+import type { DirectoryClient } from '../network/topology/directoryClient.ts'
+import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
+import { decodeDescribedNodes } from '../protocol/wire/directory/describedNodes.ts'
+
+/** All that the directory lists; a node whose address does not parse is left out. */
+export async function listExits(crypto: CryptoProvider, directory: DirectoryClient): Promise<readonly Recipient[]> {
+  const page = await directory.ask((reader) => reader.get('/v1/nym-nodes/described', decodeDescribedNodes))
+  const exits: Recipient[] = []
+  for (const { declaredRole, networkRequester } of page.items) {
+    // Official nodes fill in the requester's address whatever they do: only the role says that it runs.
+    if (!declaredRole.exitNr || networkRequester === undefined) continue
+    const address = tryDecode(() => parseRecipient(crypto, networkRequester.address))
+    if (!isMixnetError(address)) exits.push(address)
+  }
+  return exits
+}
+
+/** Throws EXIT_UNREACHABLE where the directory lists none. */
+export async function chooseExit(
+  crypto: CryptoProvider,
+  random: RandomStream,
+  directory: DirectoryClient,
+): Promise<Recipient> {
+  const exit = pick(random, await listExits(crypto, directory))
+  if (exit === undefined) throw new MixnetError('EXIT_UNREACHABLE', { why: 'the directory lists no exit' })
+  return exit
+}

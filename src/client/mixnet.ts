@@ -1,0 +1,182 @@
+/**
+ * The mixnet as an application sees it: one client with its gateway and its exit, and on top of them fetch, streams and a SOCKS
+ * proxy. @module
+ */
+import { isMixnetError, type MixnetError } from '../foundation/base/errors.ts'
+import { type Log, Meter, silentLog } from '../foundation/base/observe.ts'
+import { type Millis, seconds } from '../foundation/base/units.ts'
+import { withDeadline } from '../foundation/platform/clock.ts'
+import type { Endpoint } from '../foundation/platform/net.ts'
+import type { World } from '../foundation/platform/world.ts'
+import { DirectoryClient } from '../network/topology/directoryClient.ts'
+import type { Topology } from '../network/topology/topology.ts'
+import { CLIENT_REFRESH, Refreshing, type RefreshParams } from '../network/topology/topologyProvider.ts'
+import { clientTopologySource } from '../network/topology/topologySources.ts'
+import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
+import type { EntryParams } from './entryParams.ts'
+import { EntrySelector } from './entrySelector.ts'
+import { ExitConnections } from './exitConnections.ts'
+import { chooseExit } from './exitSelection.ts'
+import { createFetch, type MixnetFetch } from './fetch.ts'
+import { createClientKeys, loadOrCreateClientKeys } from './keys.ts'
+import { type ClientEvent, MixnetClient } from './mixnetClient.ts'
+import { Socks5Server } from './socks5Server.ts'
+import { DEFAULT_TRAFFIC, type TrafficParams } from './trafficParams.ts'
+
+export interface MixnetOptions {
+  /** URLs of directories with the same contents, for instance http://127.0.0.1:8080/api. */
+  readonly directories: readonly string[]
+  /** Where identity, keys and the choice of gateway are kept. Absent: nowhere, so every run is somebody new. */
+  readonly folder?: string | undefined
+  /** Base58 identity of the entry gateway. Default: the one of last time, or a random one. */
+  readonly gateway?: string | undefined
+  /** Address of the network requester. Default: a random one that the directory lists. */
+  readonly exit?: string | undefined
+  /** Default true: the exit learns a pseudonym. False is faster, and the exit learns our address. */
+  readonly anonymous?: boolean | undefined
+  readonly traffic?: TrafficParams | undefined
+  readonly entry?: EntryParams | undefined
+  readonly refresh?: RefreshParams | undefined
+  /** For `connect` to succeed. Default 60 s. */
+  readonly connectTimeout?: Millis | undefined
+  readonly onEvent?: ((event: ClientEvent) => void) | undefined
+  readonly log?: Log | undefined
+  readonly meter?: Meter | undefined
+}
+
+const CONNECT_TIMEOUT = seconds(60)
+
+export class Mixnet implements AsyncDisposable {
+  readonly client: MixnetClient
+  /** The network requester that connects to the outside world for us. */
+  readonly exit: Recipient
+  readonly connections: ExitConnections
+  readonly meter: Meter
+  readonly #world: World
+  readonly #log: Log
+  readonly #topology: Refreshing<Topology>
+  readonly #proxies = new Set<Socks5Server>()
+  #fetch: MixnetFetch | undefined
+
+  private constructor(
+    world: World,
+    parts: {
+      client: MixnetClient
+      exit: Recipient
+      connections: ExitConnections
+      meter: Meter
+      log: Log
+      topology: Refreshing<Topology>
+    },
+  ) {
+    this.#world = world
+    this.client = parts.client
+    this.exit = parts.exit
+    this.connections = parts.connections
+    this.meter = parts.meter
+    this.#log = parts.log
+    this.#topology = parts.topology
+  }
+
+  /**
+   * Resolves when packets can be sent. Throws TOPOLOGY_UNAVAILABLE, GATEWAY_UNREACHABLE, GATEWAY_REFUSED, EXIT_UNREACHABLE,
+   * KEY_FILE_UNREADABLE or TIMEOUT.
+   */
+  static async connect(world: World, options: MixnetOptions): Promise<Mixnet> {
+    const { log = silentLog, meter = new Meter(), folder, anonymous = true, traffic = DEFAULT_TRAFFIC } = options
+    const { clock, crypto, random, files, net } = world
+    const directory = new DirectoryClient(net, { baseUrls: options.directories })
+    const topology = new Refreshing<Topology>({
+      clock,
+      fetch: clientTopologySource({ clock, directory }),
+      params: options.refresh ?? CLIENT_REFRESH,
+      log,
+    })
+    const limit = options.connectTimeout ?? CONNECT_TIMEOUT
+    let client: MixnetClient | undefined
+    try {
+      await withDeadline(clock, limit, 'directory', topology.start())
+      const keys =
+        folder === undefined
+          ? createClientKeys(crypto, random.stream('client-keys'))
+          : await loadOrCreateClientKeys(crypto, random.stream('client-keys'), files, folder)
+      const exit =
+        options.exit === undefined
+          ? await chooseExit(crypto, random.stream('exit-choice'), directory)
+          : parseRecipient(crypto, options.exit)
+      const link = await EntrySelector.create(world, {
+        identitySeed: keys.identitySeed,
+        topology,
+        gateway: options.gateway,
+        folder,
+        params: options.entry,
+        meter,
+        log,
+      })
+      const opened = Promise.withResolvers<void>()
+      let lastLoss: MixnetError | undefined
+      client = MixnetClient.start(world, {
+        keys,
+        topology,
+        link,
+        traffic,
+        meter,
+        log,
+        onEvent: (event) => {
+          if (event.type === 'opened') opened.resolve()
+          else lastLoss = event.error
+          options.onEvent?.(event)
+        },
+      })
+      await withDeadline(clock, limit, 'entry gateway', opened.promise).catch((error: unknown) => {
+        throw isMixnetError(error, 'TIMEOUT') && lastLoss !== undefined ? lastLoss : error
+      })
+      const connections = new ExitConnections(world, { client, exit, anonymous })
+      return new Mixnet(world, { client, exit, connections, meter, log, topology })
+    } catch (error) {
+      await client?.stop()
+      topology.stop()
+      throw error
+    }
+  }
+
+  /** Where others send to. */
+  get address(): Recipient {
+    return this.client.address
+  }
+
+  topology(): Topology | undefined {
+    return this.#topology.current()
+  }
+
+  /** As the global one, through the mixnet; see MixnetFetch. */
+  get fetch(): MixnetFetch['fetch'] {
+    this.#fetch ??= createFetch(this.#world, { dialer: this.connections })
+    return this.#fetch.fetch
+  }
+
+  /** A SOCKS proxy for other programs. Throws ADDRESS_IN_USE. */
+  async proxy(endpoint: Endpoint): Promise<Socks5Server> {
+    const { meter } = this
+    const server = await Socks5Server.listen(this.#world, {
+      ...endpoint,
+      dialer: this.connections,
+      meter,
+      log: this.#log,
+    })
+    this.#proxies.add(server)
+    return server
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#proxies].map((proxy) => proxy.close()))
+    await this.#fetch?.close()
+    this.connections.close()
+    await this.client.stop()
+    this.#topology.stop()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
