@@ -51,6 +51,8 @@ export interface RunningNode {
   readonly ready: Promise<void>
   /** Asks the directory to describe this node now instead of at its next round. */
   announce(): Promise<void>
+  /** Asks the directory for the network now instead of at the next round. */
+  refresh(): Promise<void>
   status(): NodeStatus
   stop(): Promise<void>
 }
@@ -71,6 +73,9 @@ const ANNOUNCE_TIMEOUT = seconds(10)
 const API_LIMITS = { maxConnections: 256, maxBodyBytes: 4096, requestTimeout: seconds(10) }
 const LOCAL_DIRECTORY_RETRY = millis(200)
 const DIRECTORY_RETRY = seconds(5)
+// Between two questions caused by packets for unknown nodes: whoever sends such packets must not make us a burden to the directory.
+const ASK_AGAIN = seconds(60)
+const LOCAL_ASK_AGAIN = seconds(1)
 
 /** Throws LOCKED, ADDRESS_IN_USE, KEY_FILE_UNREADABLE, CONFIG_INVALID. Whatever fails, nothing stays behind. */
 export async function startNode(world: World, config: NodeConfig, options: NodeOptions): Promise<RunningNode> {
@@ -95,6 +100,7 @@ class Node implements RunningNode {
   readonly #ready = Promise.withResolvers<void>()
   #stopping: Promise<void> | undefined
   #isReady = false
+  #askedAgain = Number.NEGATIVE_INFINITY
   #keys!: NodeKeys
   #rotation!: KeyRotation
   #mixing!: Mixing
@@ -173,6 +179,10 @@ class Node implements RunningNode {
     )
   }
 
+  async refresh(): Promise<void> {
+    await this.#view.refresh()
+  }
+
   status(): NodeStatus {
     return {
       name: this.#config.name,
@@ -231,7 +241,7 @@ class Node implements RunningNode {
       keys: this.#rotation.keys,
       replay,
       egress,
-      allows: (ip) => this.#view.current()?.addresses.has(canonicalIpText(ip)) === true,
+      allows: (ip) => this.#knows(ip),
       forwards: this.#is('mix'),
       ...(this.#isGateway ? { final: (packet) => this.#gateway?.deliver(packet) } : {}),
       params,
@@ -241,6 +251,19 @@ class Node implements RunningNode {
     this.#stops.push(() => this.#mixing.stop())
     this.#mixListener = await this.#listen(this.#config.ports.mix, (port) => this.#listenMix(port))
     this.#stops.push(() => this.#mixListener.close())
+  }
+
+  /** Whether a node has that IP. A stranger may have joined since we asked: asked again, but not for every packet. */
+  #knows(ip: string): boolean {
+    const view = this.#view.current()
+    if (view?.addresses.has(canonicalIpText(ip)) === true) return true
+    const now = this.#world.clock.monotonic()
+    if (view !== undefined && now - this.#askedAgain > (this.#config.local ? LOCAL_ASK_AGAIN : ASK_AGAIN)) {
+      this.#askedAgain = now
+      // Counted and logged by the view itself.
+      this.#view.refresh().catch(() => {})
+    }
+    return false
   }
 
   #openEgress(): MixEgress {

@@ -119,6 +119,8 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
       'nodes',
       Promise.all(nodes.map(({ running }) => running.ready)),
     )
+    // A node that asked early knows a part of the network only.
+    await Promise.all(nodes.map(({ running }) => running.refresh()))
     return {
       directoryUrl,
       nodes,
