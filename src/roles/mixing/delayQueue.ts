@@ -58,10 +58,12 @@ export class DelayQueue<T> {
   }
 
   #due(): void {
+    // A timer that rounds may fire up to half a millisecond early. What it was set for is due all the same: waiting for the
+    // rest of it would be spinning, since no timer is that short.
+    const until = Math.max(this.#clock.monotonic(), this.#timerAt)
     this.#timerAt = Number.POSITIVE_INFINITY
-    const now = this.#clock.monotonic()
     let first = this.#heap[0]
-    while (first !== undefined && first.releaseAt <= now) {
+    while (first !== undefined && first.releaseAt <= until) {
       this.#pop()
       this.#release(first.item)
       first = this.#heap[0]

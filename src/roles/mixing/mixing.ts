@@ -55,12 +55,14 @@ type DropReason =
   | 'expired-key'
   | 'mac'
   | 'replay'
+  | 'replay-log'
   | 'payload'
   | 'not-forwarding'
   | 'not-final'
   | 'next-hop-malformed'
   | 'next-hop-unknown'
   | 'delay-queue-full'
+  | 'stopping'
 
 interface Forward {
   readonly nextHop: NodeAddress
@@ -75,6 +77,8 @@ export class Mixing {
   readonly #final: Counter
   readonly #excessiveDelays: Counter
   readonly #dropped = new Map<DropReason, Counter>()
+  #stopping: Promise<void> | undefined
+  #onEmpty: (() => void) | undefined
 
   constructor(options: MixingOptions) {
     this.#options = options
@@ -98,6 +102,7 @@ export class Mixing {
   /** Takes one packet off the wire. Never throws, whatever the bytes. */
   receive(frame: MixFrame): void {
     this.#received.value++
+    if (this.#stopping !== undefined) return this.#drop('stopping')
     const opened = this.#open(frame)
     if (opened === undefined) return
     const unwrapped = opened.unwrap()
@@ -113,8 +118,8 @@ export class Mixing {
       )
     } else {
       if (this.#options.final === undefined) return this.#drop('not-final')
+      if (!this.#options.replay.flush()) return this.#drop('replay-log')
       this.#final.value++
-      this.#options.replay.flush()
       this.#options.final({
         destination: unwrapped.destination,
         message: unwrapped.message,
@@ -129,9 +134,19 @@ export class Mixing {
     this.#send({ nextHop, frame })
   }
 
-  /** Drops what is still held. */
-  stop(): void {
-    this.#delays.clear()
+  /** Takes nothing more; what is held may still leave for `drainLimit`, the rest is dropped. `forward` still works. */
+  stop(): Promise<void> {
+    this.#stopping ??= new Promise((resolve) => {
+      const limit = this.#options.clock.after(this.#options.params.drainLimit, () => this.#onEmpty?.())
+      this.#onEmpty = () => {
+        limit.cancel()
+        for (let left = this.#delays.length; left > 0; left--) this.#drop('stopping')
+        this.#delays.clear()
+        resolve()
+      }
+      if (this.#delays.length === 0) this.#onEmpty()
+    })
+    return this.#stopping
   }
 
   #open(frame: MixFrame): OpenedHeader | undefined {
@@ -169,8 +184,9 @@ export class Mixing {
 
   /** Nothing leaves before the tags seen so far are in the log. */
   #leave(forward: Forward): void {
-    this.#options.replay.flush()
-    this.#send(forward)
+    if (this.#options.replay.flush()) this.#send(forward)
+    else this.#drop('replay-log')
+    if (this.#delays.length === 0) this.#onEmpty?.()
   }
 
   #send(forward: Forward): void {

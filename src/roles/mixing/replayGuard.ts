@@ -32,6 +32,7 @@ export interface ReplayGuardOptions {
 export class ReplayGuard {
   readonly #options: ReplayGuardOptions
   readonly #rotations = new Map<number, Rotation>()
+  readonly #opening = new Map<number, Promise<void>>()
   #failed = false
 
   constructor(options: ReplayGuardOptions) {
@@ -45,8 +46,18 @@ export class ReplayGuard {
   }
 
   /** Loads or starts the filter of a rotation. Must have happened before `seen` is asked about it. */
-  async open(rotationId: number): Promise<void> {
-    if (this.#rotations.has(rotationId)) return
+  open(rotationId: number): Promise<void> {
+    if (this.#rotations.has(rotationId)) return Promise.resolve()
+    let opening = this.#opening.get(rotationId)
+    if (opening === undefined) {
+      // Twice at once would mean two filters, one of which forgets what it was shown.
+      opening = this.#open(rotationId).finally(() => this.#opening.delete(rotationId))
+      this.#opening.set(rotationId, opening)
+    }
+    return opening
+  }
+
+  async #open(rotationId: number): Promise<void> {
     const path = this.#path(rotationId)
     const filter = new ReplayFilter(this.#options.falsePositiveRate, this.#options.maxBytes / 2)
     const logged = await this.#options.files.read(path)
@@ -70,14 +81,19 @@ export class ReplayGuard {
     if (rotation === undefined || this.#failed) return true
     if (rotation.filter.seen(tag)) return true
     if (rotation.pendingTags === PENDING_TAGS) this.#flush(rotation)
+    if (this.#failed) return true
     rotation.pending.set(tag.subarray(0, TAG_BYTES), rotation.pendingTags * TAG_BYTES)
     rotation.pendingTags++
     return false
   }
 
-  /** Writes what was seen this turn. The owner calls it before anything seen this turn may leave the process. */
-  flush(): void {
+  /**
+   * Writes what was seen this turn. The owner calls it before anything seen this turn may leave the process; false where that
+   * was impossible, and then nothing may.
+   */
+  flush(): boolean {
     for (const rotation of this.#rotations.values()) this.#flush(rotation)
+    return !this.#failed
   }
 
   /** Forgets a rotation whose key is gone, on disk too. */
@@ -101,6 +117,7 @@ export class ReplayGuard {
     try {
       rotation.log.append(tags)
     } catch (error) {
+      // For good: the log may end inside a tag now, and only opening it anew mends that.
       this.#failed = true
       this.#options.log.error('replay.log-unwritable', { code: isMixnetError(error) ? error.code : 'INTERNAL' })
     }

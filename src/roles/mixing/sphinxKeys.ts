@@ -100,14 +100,12 @@ export class SphinxKeys {
       changed = true
     }
     this.#primary = this.#keys.get(wanted.current) as SphinxKey
-    for (const id of [...this.#keys.keys()]) {
-      if (keep.has(id)) continue
-      this.#keys.delete(id)
-      await this.#options.files.remove(keyPath(this.#options.folder, id))
-      changed = true
-    }
+    const old = [...this.#keys.keys()].filter((id) => !keep.has(id))
+    for (const id of old) this.#keys.delete(id)
+    // Before the files go: packets come while we wait for the disk.
     this.#arrange()
-    return changed
+    for (const id of old) await this.#options.files.remove(keyPath(this.#options.folder, id))
+    return changed || old.length > 0
   }
 
   #arrange(): void {
