@@ -7,7 +7,6 @@ import { toBase58 } from '../../foundation/base/base58.ts'
 import { canonicalIp, formatIp, parseIp } from '../../foundation/base/ipAddress.ts'
 import type { Log, Meter } from '../../foundation/base/observe.ts'
 import { type Millis, millis, minutes } from '../../foundation/base/units.ts'
-import type { HttpHandler } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import {
   type ApiHealth,
@@ -31,7 +30,7 @@ import { annotate, ratePerformance } from './annotations.ts'
 import type { Describer } from './describer.ts'
 import type { EpochSource } from './epochs.ts'
 import { formatHttpDate } from './httpDate.ts'
-import { answer, answerText, boundedText, jsonApi, numberParameter, refuse } from './jsonApi.ts'
+import { answer, answerText, boundedText, type JsonHandler, jsonApi, numberParameter, refuse } from './jsonApi.ts'
 import { isActive, listNodes, NODE_LISTINGS, type NodeListing, withRole } from './nodeListings.ts'
 import { mixPortOf, type Snapshot, type Snapshots } from './snapshot.ts'
 
@@ -64,7 +63,7 @@ const PREFLIGHT = {
 }
 const NOT_READY = 'the directory has not asked its nodes yet; try again in some seconds'
 
-export function directoryApi(options: DirectoryApiOptions): HttpHandler {
+export function directoryApi(options: DirectoryApiOptions): JsonHandler {
   const { world, epochs, network, build, chainStatus, meter, log, extend } = options
   const startedAt = world.clock.monotonic()
   const app = jsonApi({ optionalPrefix: '/api', log })

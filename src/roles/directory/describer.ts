@@ -36,7 +36,7 @@ export interface DescriberParams extends PollParams {
   readonly failuresToDrop: number
   /** The fraction of an epoch before a key rotation in which every node is asked for the key it announces. */
   readonly rotationLead: number
-  /** Between two refreshes that a node asks for. */
+  /** Between refreshes that a node asks for. */
   readonly forcedInterval: Millis
 }
 
@@ -281,8 +281,7 @@ export class Describer {
 
   #fail(entry: Entry, { part, why }: PollFailure): void {
     const { params, meter, log } = this.#options
-    const help = 'Attempts to describe a node that failed, by the answer that was wrong and how'
-    meter.counter('directory_polls_failed_total', help, { part, why }).value++
+    meter.counter('directory_polls_failed_total', 'Failed attempts to describe a node', { part, why }).value++
     entry.failures++
     log.debug('directory.node-not-described', { nodeId: entry.bonded.nodeId, part, why, failures: entry.failures })
     if (entry.description === undefined || entry.failures < params.failuresToDrop) return

@@ -7,7 +7,7 @@ import { MixnetError } from '../../foundation/base/errors.ts'
 import { type Log, Meter, silentLog } from '../../foundation/base/observe.ts'
 import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
 import type { Timer } from '../../foundation/platform/clock.ts'
-import type { Endpoint, HttpHandler, Listener } from '../../foundation/platform/net.ts'
+import type { Endpoint, Listener } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { ApiHealth } from '../../protocol/wire/directory/apiStatus.ts'
 import type { BuildInformation } from '../../protocol/wire/directory/buildInformation.ts'
@@ -16,6 +16,7 @@ import { directoryApi, MAX_REQUEST_BYTES } from './api.ts'
 import type { BondedNodes } from './bondedNodes.ts'
 import { DEFAULT_DESCRIBER_PARAMS, Describer, type DescriberParams } from './describer.ts'
 import { DEFAULT_EPOCH_PARAMS, type EpochParams, Epochs } from './epochs.ts'
+import type { JsonHandler } from './jsonApi.ts'
 import { RoleMemory } from './roleMemory.ts'
 import { BOOTSTRAP_SCORES, type Scores } from './scores.ts'
 import { type Snapshot, Snapshots } from './snapshot.ts'
@@ -58,7 +59,8 @@ const REQUEST_TIMEOUT: Millis = seconds(30)
 const AFTER_EPOCH: Millis = millis(1)
 
 export class Directory implements AsyncDisposable {
-  readonly handler: HttpHandler
+  /** The API without sockets. */
+  readonly handler: JsonHandler
   /** Resolves when clients can use the network for the first time; rejects with STOPPED. */
   readonly ready: Promise<void>
   readonly #world: World

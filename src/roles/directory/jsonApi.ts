@@ -5,8 +5,12 @@
 import { type Context, Hono } from 'hono'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import type { Log } from '../../foundation/base/observe.ts'
+import type { Endpoint } from '../../foundation/platform/net.ts'
 import { encodeRequestError } from '../../protocol/wire/directory/apiStatus.ts'
 import type { JsonValue } from '../../protocol/wire/directory/json.ts'
+
+/** An HTTP handler that does not care who asks. */
+export type JsonHandler = (request: Request, peer?: Endpoint) => Promise<Response>
 
 export type ErrorStatus = 400 | 401 | 403 | 404 | 413 | 422 | 429 | 500 | 501 | 503
 

@@ -40,7 +40,7 @@ export interface PollParams {
   /** Of an exit policy, by far the longest answer. */
   readonly maxPolicyBytes: number
   /** Loopback addresses may be announced: for networks on one machine. */
-  readonly allowLoopback: boolean
+  readonly allowLocalAddresses: boolean
   /** Where the policy that all exits are to follow is published: `uses_exit_policy` compares with it. */
   readonly exitPolicyUrl: string
 }
@@ -51,7 +51,7 @@ export const DEFAULT_POLL_PARAMS: PollParams = {
   nodeTimeout: seconds(15),
   maxBodyBytes: 64 * 1024,
   maxPolicyBytes: 1024 * 1024,
-  allowLoopback: false,
+  allowLocalAddresses: false,
   exitPolicyUrl: 'https://nymtech.net/.wellknown/network-requester/exit-policy.txt',
 }
 
@@ -68,6 +68,7 @@ export interface PollFailure {
     | 'signature'
     | 'address'
     | 'key'
+    | 'bug'
 }
 
 export interface Polled {
@@ -132,7 +133,7 @@ async function describe(asking: Asking, bonded: BondedNode): Promise<PollResult>
   const { world, params } = asking
   const signed = await get(asking, 'host-information', decodeSignedHostInformation)
   if (signed.failure) return signed
-  const ipAddresses = announcedIps(signed.value, params.allowLoopback)
+  const ipAddresses = announcedIps(signed.value, params.allowLocalAddresses)
   const lie = lieIn(world, signed.value, bonded) ?? (ipAddresses === undefined ? 'address' : undefined)
   if (lie !== undefined || ipAddresses === undefined) return failed('host-information', lie ?? 'address')
 
@@ -189,24 +190,24 @@ function lieIn(
 }
 
 /** Canonical and each once, or undefined where the list is empty or holds what no node can be reached at. */
-function announcedIps({ data }: SignedHostInformation, allowLoopback: boolean): readonly string[] | undefined {
+function announcedIps({ data }: SignedHostInformation, allowLocalAddresses: boolean): readonly string[] | undefined {
   const ips = new Set<string>()
   for (const text of data.ipAddresses) {
     const bytes = canonicalIp(parseIp(text) as Uint8Array)
-    if (!isReachable(bytes, allowLoopback)) return undefined
+    if (!isReachable(bytes, allowLocalAddresses)) return undefined
     ips.add(formatIp(bytes))
   }
   return ips.size === 0 ? undefined : [...ips]
 }
 
-function isReachable(ip: Uint8Array, allowLoopback: boolean): boolean {
+function isReachable(ip: Uint8Array, allowLocalAddresses: boolean): boolean {
   const [first = 0] = ip
   const isUnspecified = ip.every((byte) => byte === 0)
   const isV4 = ip.length === IPV4_BYTES
   const isMulticast = isV4 ? first >= 0xe0 && first < 0xf0 : first === 0xff
   const isBroadcast = isV4 && ip.every((byte) => byte === 0xff)
   const isLoopback = isV4 ? first === 127 : ip[15] === 1 && ip.subarray(0, 15).every((byte) => byte === 0)
-  return !isUnspecified && !isMulticast && !isBroadcast && (allowLoopback || !isLoopback)
+  return !isUnspecified && !isMulticast && !isBroadcast && (allowLocalAddresses || !isLoopback)
 }
 
 async function ipsOf({ world, params }: Asking, host: string): Promise<readonly string[]> {

@@ -113,8 +113,8 @@ function naturalRole({ role, roles }: Candidate): EpochRole | 'mix' {
   return roles.mixnode ? 'mix' : 'inactive'
 }
 
-/** As official directories define an exit: both services, and a gateway in front of them. */
-const isExit = ({ exitNr, exitIpr }: DeclaredRoles): boolean => exitNr && exitIpr
+/** One service is enough for the role, though official directories want both: an exit that only connects is an exit. */
+const isExit = ({ exitNr, exitIpr }: DeclaredRoles): boolean => exitNr || exitIpr
 
 function smallestLayer(roles: ReadonlyMap<number, EpochRole>): LayerRole {
   const sizes = LAYERS.map((layer) => countOf(roles, layer))
