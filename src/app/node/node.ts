@@ -41,6 +41,8 @@ export interface NodeOptions {
   readonly log: Log
   /** A local network only: the port was taken and another one is used. */
   readonly onStep?: (wanted: number, used: number) => void
+  /** Ends a start that still waits for the directory. */
+  readonly signal?: AbortSignal
 }
 
 export interface RunningNode {
@@ -122,6 +124,7 @@ class Node implements RunningNode {
       log: options.log,
     })
     this.#ready.promise.catch(() => {})
+    options.signal?.addEventListener('abort', () => this.#starting.abort(), { once: true })
   }
 
   get identity(): Uint8Array {
