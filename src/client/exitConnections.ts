@@ -3,6 +3,7 @@
  * Format: docs/spec/exit.md. @module
  */
 import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
+import { IPV6_BYTES, parseIp } from '../foundation/base/ipAddress.ts'
 import { minutes, seconds } from '../foundation/base/units.ts'
 import type { World } from '../foundation/platform/world.ts'
 import type { Recipient } from '../protocol/packet/recipient.ts'
@@ -18,7 +19,8 @@ import {
   encodeSocks5Request,
   type Socks5RequestBody,
 } from '../protocol/wire/exit/socks5Messages.ts'
-import { ExitStream, type ExitStreamParams } from './exitStream.ts'
+import type { Destination, Dialer } from './dialer.ts'
+import { ExitStream, type ExitStreamParams, type SharedMemory } from './exitStream.ts'
 import type { Lane } from './laneQueue.ts'
 import type { MixnetClient, ReceivedMessage } from './mixnetClient.ts'
 import { PACKET_SIZE } from './packetFactory.ts'
@@ -26,6 +28,7 @@ import { PACKET_SIZE } from './packetFactory.ts'
 export const DEFAULT_EXIT_STREAM: ExitStreamParams = {
   openTimeout: seconds(30),
   idleTimeout: minutes(5),
+  keepAliveInterval: seconds(60),
   maxAhead: 1000,
   maxHeldBytes: 8 * 1024 * 1024,
   maxPausedBytes: 16 * 1024 * 1024,
@@ -38,28 +41,28 @@ export interface ExitConnectionsOptions {
   readonly anonymous: boolean
   readonly params?: ExitStreamParams
   readonly maxConnections?: number
-}
-
-export interface Destination {
-  /** A name is resolved at the exit. */
-  readonly host: string
-  readonly port: number
+  /** Received and not yet taken, over all connections. */
+  readonly maxMemoryBytes?: number
 }
 
 const MAX_CONNECTIONS = 1_000
+const MAX_MEMORY_BYTES = 256 * 1024 * 1024
 // Packets per message: one lost packet holds up its message only, and headers stay under one percent.
 const PACKETS_PER_MESSAGE = 4
 // Fragment headers, message kind, pseudonym and SURB prefix, envelope and stream header, and the byte that ends the message.
 const MESSAGE_OVERHEAD_BYTES = PACKETS_PER_MESSAGE * 7 + 1 + 21 + 2 + 19 + 1
 
-export class ExitConnections {
+export class ExitConnections implements Dialer {
   readonly #world: World
   readonly #options: ExitConnectionsOptions
   readonly #streams = new Map<bigint, ExitStream>()
+  readonly #memory: SharedMemory
+  #closed = false
 
   constructor(world: World, options: ExitConnectionsOptions) {
     this.#world = world
     this.#options = options
+    this.#memory = { bytes: 0, limit: options.maxMemoryBytes ?? MAX_MEMORY_BYTES }
     if (options.anonymous) options.client.supply(options.exit)
     options.client.onMessage((message) => this.#received(message))
   }
@@ -68,17 +71,22 @@ export class ExitConnections {
     return this.#streams.size
   }
 
-  /** Returns at once: data written goes right behind the connect. Throws QUEUE_FULL above the connection limit. */
-  open({ host, port }: Destination): ExitStream {
+  /** Throws STOPPED after `close`. */
+  open(destination: Destination): ExitStream {
     const { client, anonymous, params = DEFAULT_EXIT_STREAM, maxConnections = MAX_CONNECTIONS } = this.#options
+    if (this.#closed) throw new MixnetError('STOPPED')
     if (this.#streams.size >= maxConnections) throw new MixnetError('QUEUE_FULL', { connections: this.#streams.size })
     const connectionId = this.#newId()
     const lane: Lane = `connection:${connectionId}`
+    const returnAddress = anonymous ? undefined : client.address
+    const remote = remoteText(destination)
     const stream: ExitStream = new ExitStream({
       clock: this.#world.clock,
       connectionId,
       params,
+      memory: this.#memory,
       messageBytes: PACKETS_PER_MESSAGE * fragmentBytes(PACKET_SIZE) - MESSAGE_OVERHEAD_BYTES,
+      connect: (signal) => this.#send(lane, { kind: 'connect', connectionId, remote, returnAddress }, signal),
       send: (data, signal) => this.#send(lane, { kind: 'send', connectionId, ...data }, signal),
       finished: (abandon) => {
         this.#streams.delete(connectionId)
@@ -86,28 +94,23 @@ export class ExitConnections {
       },
     })
     this.#streams.set(connectionId, stream)
-    const returnAddress = anonymous ? undefined : client.address
-    this.#send(lane, { kind: 'connect', connectionId, remote: `${host}:${port}`, returnAddress }).catch(
-      (error: unknown) => {
-        stream.fail(isMixnetError(error) ? error : new MixnetError('INTERNAL', {}, { cause: error }))
-      },
-    )
     return stream
   }
 
-  /** Ends every stream. */
+  /** Ends every stream; no new ones. */
   close(): void {
+    this.#closed = true
     for (const stream of this.#streams.values()) stream.destroy(new MixnetError('STOPPED'))
   }
 
-  async #send(lane: Lane, body: Socks5RequestBody, signal?: AbortSignal): Promise<void> {
+  async #send(lane: Lane, body: Socks5RequestBody, signal: AbortSignal): Promise<void> {
     const { client, exit, anonymous } = this.#options
     const data = encodeInterfaceRequest({
       interfaceVersion: CURRENT_VERSION,
       kind: 'providerData',
       data: encodeSocks5Request({ version: CURRENT_VERSION, ...body }),
     })
-    await client.send({ to: exit, data, lane, anonymous, ...(signal === undefined ? {} : { signal }) })
+    await client.send({ to: exit, data, lane, anonymous, signal })
   }
 
   #received({ data }: ReceivedMessage): void {
@@ -118,7 +121,7 @@ export class ExitConnections {
     if (response === undefined || isMixnetError(response) || response.kind === 'query') return
     const stream = this.#streams.get(response.connectionId)
     if (stream === undefined) return
-    if (response.kind === 'networkData') stream.receive({ ...response, data: response.data })
+    if (response.kind === 'networkData') stream.receive(response)
     else stream.fail(failureOf(response.message))
   }
 
@@ -127,6 +130,15 @@ export class ExitConnections {
     const id = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0)
     return this.#streams.has(id) ? this.#newId() : id
   }
+}
+
+/** As the official SOCKS5 client writes it, so that the exit cannot tell: IPv6 in eight groups, no brackets. */
+function remoteText({ host, port }: Destination): string {
+  const ip = parseIp(host)
+  if (ip?.length !== IPV6_BYTES) return `${host}:${port}`
+  const view = new DataView(ip.buffer, ip.byteOffset)
+  const groups = Array.from({ length: IPV6_BYTES / 2 }, (_, index) => view.getUint16(2 * index).toString(16))
+  return `${groups.join(':')}:${port}`
 }
 
 function failureOf(text: string): MixnetError {

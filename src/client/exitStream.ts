@@ -1,20 +1,24 @@
 /**
  * One TCP connection made for us by a network requester: an ordered byte stream each way, over messages that the mixnet
- * reorders. The protocol acknowledges no connect; the requester's first data message, usually empty, is the sign that it
+ * reorders. The protocol acknowledges no connect; the requester's first message, usually empty, is the sign that it
  * worked. Format: docs/spec/exit.md. @module
+ *
+ *   opening ── first message ──► open ── both sides ended ──► closed
+ *      └── refused, closed at once, no answer ──┴── destroyed, silent too long, out of bounds ──► closed with an error
  */
-import { MixnetError } from '../foundation/base/errors.ts'
-import type { Millis } from '../foundation/base/units.ts'
+import { EMPTY_BYTES } from '../foundation/base/bytes.ts'
+import { isMixnetError, MixnetError } from '../foundation/base/errors.ts'
+import { type Millis, millis } from '../foundation/base/units.ts'
 import type { Clock, Timer } from '../foundation/platform/clock.ts'
 import type { SocketData } from '../protocol/wire/exit/socks5Messages.ts'
 import { OrderedBuffer } from './orderedBuffer.ts'
 
 export interface ExitStreamHandlers {
-  /** The handler's until it returns. */
+  /** Ownership of the chunk passes. */
   data(chunk: Uint8Array): void
   /** The destination will send no more. */
   end(): void
-  /** Called exactly once, last; without an error where both sides had ended. */
+  /** Called exactly once, last; without an error where both sides had ended. May come before `attach` returns. */
   close(error?: MixnetError): void
 }
 
@@ -23,6 +27,8 @@ export interface ExitStreamParams {
   readonly openTimeout: Millis
   /** Without a message from the exit. Nym: 5 min. */
   readonly idleTimeout: Millis
+  /** Without a message to the exit, after which an empty one is sent: an exit gives up a silent client. Nym: 60 s. */
+  readonly keepAliveInterval: Millis
   /** Messages and bytes that may wait for an earlier one. */
   readonly maxAhead: number
   readonly maxHeldBytes: number
@@ -30,17 +36,31 @@ export interface ExitStreamParams {
   readonly maxPausedBytes: number
 }
 
+/** Bytes that several streams hold together, and the most they may. */
+export interface SharedMemory {
+  bytes: number
+  readonly limit: number
+}
+
 export interface ExitStreamOptions {
   readonly clock: Clock
   readonly connectionId: bigint
   readonly params: ExitStreamParams
+  readonly memory: SharedMemory
   /** Bytes per message that fill whole packets. */
   readonly messageBytes: number
-  /** Queues one message; resolves when there is room for the next. */
+  /** Queues the connect request. */
+  readonly connect: (signal: AbortSignal) => Promise<void>
+  /** Queues one message; resolves when there is room for the next. Where it rejects, nothing was queued. */
   readonly send: (data: Omit<SocketData, 'connectionId'>, signal: AbortSignal) => Promise<void>
-  /** The stream is over: forget it, and what it still wanted to send if `abandon`. */
+  /** The stream is over: forget it, and, if `abandon`, what is queued, since the exit no longer waits for it. */
   readonly finished: (abandon: boolean) => void
 }
+
+// A chunk keeps alive the message it was cut from, which came in at least one packet.
+const LEAST_CHUNK_COST_BYTES = 2048
+
+const nothing = () => {}
 
 export class ExitStream {
   readonly #options: ExitStreamOptions
@@ -50,32 +70,44 @@ export class ExitStream {
   #handlers: ExitStreamHandlers | undefined
   #timer: Timer | undefined
   #state: 'opening' | 'open' | 'closed' = 'opening'
+  #sending: Promise<void>
+  #connectQueued = false
   #sequence = 0n
-  #sending: Promise<void> = Promise.resolve()
+  #heardAt: Millis
+  #sentAt: Millis
   #localEnded = false
   #remoteEnded = false
   #endTold = false
+  #closeTold = false
   #paused = false
   #held: Uint8Array[] = []
   #heldBytes = 0
+  #accounted = 0
   #failure: MixnetError | undefined
 
   constructor(options: ExitStreamOptions) {
     this.#options = options
-    const { maxAhead, maxHeldBytes } = options.params
-    this.#inbound = new OrderedBuffer({ maxAhead, maxBytes: maxHeldBytes })
+    const { clock, params } = options
+    this.#inbound = new OrderedBuffer({ maxAhead: params.maxAhead, maxBytes: params.maxHeldBytes })
     // Nobody has to wait for it.
-    this.#opened.promise.catch(() => {})
-    this.#timer = options.clock.after(options.params.openTimeout, () =>
-      this.fail(new MixnetError('EXIT_UNREACHABLE', { waitedMs: options.params.openTimeout })),
-    )
+    this.#opened.promise.catch(nothing)
+    this.#heardAt = clock.monotonic()
+    this.#sentAt = this.#heardAt
+    this.#sending = options.connect(this.#aborted.signal).then(() => {
+      this.#connectQueued = true
+    })
+    this.#sending.catch((error: unknown) => this.#sendingFailed(error))
+    this.#watch()
   }
 
   get connectionId(): bigint {
     return this.#options.connectionId
   }
 
-  /** Resolves when the exit has connected. Rejects with EXIT_REFUSED, HOST_UNKNOWN, DESTINATION_UNREACHABLE, EXIT_UNREACHABLE or ABORTED. */
+  /**
+   * Resolves when the exit has connected. Rejects with EXIT_REFUSED, HOST_UNKNOWN, DESTINATION_UNREACHABLE, EXIT_UNREACHABLE,
+   * ABORTED, or what sending failed with.
+   */
   get opened(): Promise<void> {
     return this.#opened.promise
   }
@@ -84,38 +116,50 @@ export class ExitStream {
   attach(handlers: ExitStreamHandlers): void {
     this.#handlers = handlers
     this.#flush()
-    if (this.#state === 'closed') handlers.close(this.#failure)
+    this.#tellClose()
   }
 
-  /** Resolves when there is room for more. Data may be written before `opened`: it travels behind the connect. */
+  /**
+   * Resolves when there is room for more; until then the bytes must not change. Data may be written before `opened`: it
+   * travels behind the connect. Rejects with what ended the stream, or CONNECTION_CLOSED after `end`.
+   */
   write(data: Uint8Array): Promise<void> {
-    if (this.#state === 'closed' || this.#localEnded) return Promise.reject(new MixnetError('CONNECTION_CLOSED'))
+    if (this.#state === 'closed' || this.#localEnded) {
+      return Promise.reject(this.#failure ?? new MixnetError('CONNECTION_CLOSED'))
+    }
     for (let offset = 0; offset < data.length; offset += this.#options.messageBytes) {
       this.#queue(data.subarray(offset, offset + this.#options.messageBytes), false)
     }
-    return this.#sending
+    const written = this.#sending.catch((error: unknown) => {
+      throw this.#failure ?? error
+    })
+    // Whoever does not wait learns of it from `close`.
+    written.catch(nothing)
+    return written
   }
 
   /** No more will be written; the destination may still answer. */
   end(): void {
     if (this.#state === 'closed' || this.#localEnded) return
     this.#localEnded = true
-    this.#queue(new Uint8Array(0), true)
-    if (this.#remoteEnded) this.#finish(undefined)
+    this.#queue(EMPTY_BYTES, true)
+    this.#flush()
   }
 
-  /** Gives up both directions; the exit is told. */
-  destroy(error?: MixnetError): void {
+  /** Gives up both directions. What was queued is sent, what still waits for room is not; then the exit is told. */
+  destroy(error: MixnetError = new MixnetError('ABORTED')): void {
     if (this.#state === 'closed') return
-    if (!this.#localEnded) {
-      this.#localEnded = true
-      this.#sequence++
-      // Told at once, past what still waits: the exit closes when all before it has come, or after its idle time.
-      this.#options
-        .send({ sequence: this.#sequence - 1n, closed: true, data: new Uint8Array(0) }, new AbortController().signal)
-        .catch(() => {})
-    }
-    this.#finish(error ?? new MixnetError('ABORTED'))
+    const settled = this.#sending.then(nothing, nothing)
+    this.#finish(error, false)
+    settled
+      .then(() => {
+        // An exit that never heard of the connection need not hear of its end. One that was told of our end already (`end`)
+        // is told again: a message after the last one says that nobody listens either.
+        if (!this.#connectQueued) return
+        const last = { sequence: this.#sequence, closed: true, data: EMPTY_BYTES }
+        return this.#options.send(last, new AbortController().signal)
+      })
+      .catch(nothing)
   }
 
   pause(): void {
@@ -128,73 +172,119 @@ export class ExitStream {
   }
 
   /** A message of the exit, in whatever order it came. */
-  receive({ sequence, closed, data }: SocketData): void {
+  receive({ sequence, closed, data }: Omit<SocketData, 'connectionId'>): void {
     if (this.#state === 'closed') return
     const result = this.#inbound.push(sequence, data, closed)
-    if (result.kind === 'overflow')
-      return this.fail(new MixnetError('EXIT_UNREACHABLE', { why: 'its messages are out of bounds' }))
-    if (result.kind === 'nothing') return
+    if (result.kind === 'overflow') {
+      return this.destroy(new MixnetError('EXIT_UNREACHABLE', { why: 'its messages are out of bounds' }))
+    }
+    this.#heardAt = this.#options.clock.monotonic()
     if (this.#state === 'opening') {
-      // An exit that cannot connect says so by closing before it sent anything.
-      if (result.closed && result.data.length === 0) return this.fail(new MixnetError('DESTINATION_UNREACHABLE'))
+      // An exit that cannot connect says so with an empty closing message before any other. Any other message, whatever is
+      // still missing before it, can only come from a connection.
+      if (sequence === 0n && closed && data.length === 0) return this.fail(new MixnetError('DESTINATION_UNREACHABLE'))
       this.#state = 'open'
       this.#opened.resolve()
     }
-    this.#touch()
-    this.#held.push(...result.data)
-    for (const chunk of result.data) this.#heldBytes += chunk.length
-    if (result.closed) this.#remoteEnded = true
-    this.#flush()
-    if (this.#heldBytes > this.#options.params.maxPausedBytes)
-      this.fail(new MixnetError('QUEUE_FULL', { bytes: this.#heldBytes }))
+    if (result.kind === 'deliver') {
+      for (const chunk of result.data) {
+        this.#held.push(chunk)
+        this.#heldBytes += costOf(chunk)
+      }
+      if (result.closed) this.#remoteEnded = true
+      this.#flush()
+    }
+    this.#account()
   }
 
-  /** Ends the stream for a reason the exit or the network gave. */
+  /** Ends the stream for a reason that the exit gave, or because nothing can be sent to it. */
   fail(error: MixnetError): void {
-    if (this.#state === 'closed') return
-    this.#localEnded = true
-    this.#finish(error)
+    if (this.#state !== 'closed') this.#finish(error, true)
   }
 
   #queue(data: Uint8Array, closed: boolean): void {
-    const sequence = this.#sequence++
-    this.#sending = this.#sending.then(() => this.#options.send({ sequence, closed, data }, this.#aborted.signal))
-    // Seen by whoever awaits the write; a stream that ended has said why already.
-    this.#sending.catch(() => {})
+    this.#sentAt = this.#options.clock.monotonic()
+    this.#sending = this.#sending.then(async () => {
+      await this.#options.send({ sequence: this.#sequence, closed, data }, this.#aborted.signal)
+      // Only now, so that the number after the last message that was really queued is known whenever the stream ends.
+      this.#sequence++
+    })
+    this.#sending.catch((error: unknown) => this.#sendingFailed(error))
+  }
+
+  #sendingFailed(error: unknown): void {
+    this.fail(isMixnetError(error) ? error : new MixnetError('INTERNAL', {}, { cause: error }))
   }
 
   #flush(): void {
     if (this.#handlers === undefined) return
     while (!this.#paused && this.#held.length > 0) {
       const chunk = this.#held.shift() as Uint8Array
-      this.#heldBytes -= chunk.length
+      this.#heldBytes -= costOf(chunk)
       this.#handlers.data(chunk)
     }
-    if (this.#paused || this.#held.length > 0 || !this.#remoteEnded || this.#state !== 'open') return
-    if (this.#localEnded) this.#finish(undefined)
-    else if (!this.#endTold) {
+    if (this.#held.length > 0 || !this.#remoteEnded || this.#state !== 'open') return
+    if (!this.#endTold) {
       this.#endTold = true
       this.#handlers.end()
     }
+    // `end` may have ended our side, and with it the stream.
+    if (this.#localEnded && this.#state === 'open') this.#finish(undefined, false)
   }
 
-  #touch(): void {
-    this.#timer?.cancel()
+  #account(): void {
+    if (this.#state === 'closed') return
+    const { memory, params } = this.#options
+    const holds = this.#heldBytes + this.#inbound.heldBytes
+    memory.bytes += holds - this.#accounted
+    this.#accounted = holds
+    if (this.#heldBytes > params.maxPausedBytes || memory.bytes > memory.limit) {
+      this.destroy(new MixnetError('QUEUE_FULL', { bytes: holds }))
+    }
+  }
+
+  /** One timer for both limits, set again when it fires and not at every message. */
+  #watch(): void {
     const { clock, params } = this.#options
-    this.#timer = clock.after(params.idleTimeout, () =>
-      this.fail(new MixnetError('TIMEOUT', { what: 'idle connection' })),
-    )
+    const now = clock.monotonic()
+    const opening = this.#state === 'opening'
+    // An exit that has sent its last message is silent with good reason: what counts then is whether we still send.
+    const aliveAt = this.#remoteEnded ? Math.max(this.#heardAt, this.#sentAt) : this.#heardAt
+    const silentAt = aliveAt + (opening ? params.openTimeout : params.idleTimeout)
+    if (now >= silentAt) {
+      return this.destroy(
+        opening
+          ? new MixnetError('EXIT_UNREACHABLE', { waitedMs: params.openTimeout })
+          : new MixnetError('TIMEOUT', { what: 'idle connection' }),
+      )
+    }
+    if (!this.#localEnded && now >= this.#sentAt + params.keepAliveInterval) this.#queue(EMPTY_BYTES, false)
+    const keepAliveAt = this.#localEnded ? Number.POSITIVE_INFINITY : this.#sentAt + params.keepAliveInterval
+    this.#timer = clock.after(millis(Math.min(silentAt, keepAliveAt) - now), () => this.#watch())
   }
 
-  #finish(error: MixnetError | undefined): void {
+  #finish(error: MixnetError | undefined, abandon: boolean): void {
     this.#timer?.cancel()
     this.#state = 'closed'
+    this.#localEnded = true
     this.#failure = error
     this.#held = []
     this.#heldBytes = 0
+    this.#options.memory.bytes -= this.#accounted
+    this.#accounted = 0
     this.#opened.reject(error ?? new MixnetError('CONNECTION_CLOSED'))
     if (error !== undefined) this.#aborted.abort()
-    this.#options.finished(error !== undefined)
-    this.#handlers?.close(error)
+    this.#options.finished(abandon)
+    this.#tellClose()
   }
+
+  #tellClose(): void {
+    if (this.#state !== 'closed' || this.#closeTold || this.#handlers === undefined) return
+    this.#closeTold = true
+    this.#handlers.close(this.#failure)
+  }
+}
+
+function costOf(chunk: Uint8Array): number {
+  return Math.max(chunk.length, LEAST_CHUNK_COST_BYTES)
 }

@@ -40,8 +40,11 @@ export class OrderedBuffer {
   /** Keeps `data`; the caller must not change it. */
   push(sequence: bigint, data: Uint8Array, closed: boolean): OrderedResult {
     if (this.#closed || sequence < this.#next || this.#ahead.has(sequence)) return NOTHING
-    if (sequence > this.#next + BigInt(this.#maxAhead) || this.#bytes + data.length > this.#maxBytes)
-      return { kind: 'overflow' }
+    // The message everything waits for is not held, so it fits whatever is.
+    if (sequence !== this.#next) {
+      const tooFar = sequence > this.#next + BigInt(this.#maxAhead)
+      if (tooFar || this.#bytes + data.length > this.#maxBytes) return { kind: 'overflow' }
+    }
     this.#ahead.set(sequence, { data, closed })
     this.#bytes += data.length
     if (sequence !== this.#next) return NOTHING

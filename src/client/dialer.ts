@@ -1,0 +1,13 @@
+/** What opens streams to the outside world: ExitConnections in production, something in memory in tests. @module */
+import type { ExitStream } from './exitStream.ts'
+
+export interface Destination {
+  /** An IP address, IPv6 without brackets, or a name, which is resolved at the exit. */
+  readonly host: string
+  readonly port: number
+}
+
+export interface Dialer {
+  /** Returns at once: data written goes right behind the connect. Throws QUEUE_FULL above the connection limit. */
+  open(destination: Destination): ExitStream
+}

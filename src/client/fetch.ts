@@ -1,0 +1,166 @@
+/**
+ * `fetch` through an exit, on Node: HTTP, pooling and redirects by undici, TLS by Node, the bytes through the mixnet. The exit
+ * sees which host is asked, and of https nothing else. @module
+ */
+import {
+  Agent,
+  type Dispatcher,
+  FormData as UndiciFormData,
+  Request as UndiciRequest,
+  fetch as undiciFetch,
+} from 'undici'
+import { MixnetError } from '../foundation/base/errors.ts'
+import { type Millis, seconds } from '../foundation/base/units.ts'
+import type { World } from '../foundation/platform/world.ts'
+import type { Dialer } from './dialer.ts'
+import { ExitConnector } from './exitConnector.ts'
+import { explainFetchError, isClosedByPeer } from './fetchErrors.ts'
+import { RequestLifetime } from './requestLifetime.ts'
+
+export interface FetchOptions {
+  readonly dialer: Dialer
+  /** From the call to the last byte of the body. Default 60 s. */
+  readonly timeout?: Millis
+  /** PEM of the only authorities to trust, for services with their own. Default: those Node comes with. */
+  readonly ca?: string
+  /** Default 6. */
+  readonly maxConnectionsPerOrigin?: number
+  /** Sent where a request names none. */
+  readonly userAgent?: string
+}
+
+export interface MixnetRequestInit extends RequestInit {
+  /** Overrides the timeout of all requests. */
+  readonly timeout?: Millis
+}
+
+export interface MixnetFetch extends AsyncDisposable {
+  /**
+   * As the global one. Rejects with a TypeError whose `cause` is a MixnetError, with the reason of the caller's signal where
+   * that was aborted; `explainFetchError` tells of any of them, and of what reading a body threw.
+   */
+  readonly fetch: (input: string | URL | Request, init?: MixnetRequestInit) => Promise<Response>
+  /** Ends all requests with STOPPED and every connection. */
+  close(): Promise<void>
+}
+
+const TIMEOUT = seconds(60)
+const TLS_HANDSHAKE_TIMEOUT = seconds(60)
+const CONNECTIONS_PER_ORIGIN = 6
+// Shorter than most servers': a request on a connection that the server is just closing is lost.
+const KEEP_ALIVE_MS = 10_000
+const KEEP_ALIVE_MAX_MS = 60_000
+// A new connection costs about two round trips through the mixnet; so much a server's hint is shortened by.
+const KEEP_ALIVE_THRESHOLD_MS = 2_000
+// What the largest crowd begins with; some servers refuse a request without any.
+const USER_AGENT = 'Mozilla/5.0'
+const UNDICI_USER_AGENTS = new Set(['undici', 'node'])
+
+type Target = string | URL | UndiciRequest
+type UndiciInit = Parameters<typeof undiciFetch>[1]
+
+export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions): MixnetFetch {
+  const { clock } = world
+  const { dialer, ca, userAgent = USER_AGENT, timeout = TIMEOUT } = options
+  const connector = new ExitConnector({ clock, dialer, ca, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT })
+  const agent = new Agent({
+    connect: connector.connect,
+    connections: options.maxConnectionsPerOrigin ?? CONNECTIONS_PER_ORIGIN,
+    pipelining: 1,
+    allowH2: false,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
+    keepAliveTimeoutThreshold: KEEP_ALIVE_THRESHOLD_MS,
+    // RequestLifetime has the one limit.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+  let closed = false
+
+  async function run(target: Target, init: MixnetRequestInit, lifetime: RequestLifetime): Promise<Response> {
+    const { timeout: _, body, ...rest } = init
+    const dispatcher = agent.compose((dispatch: Dispatcher['dispatch']) => (request, handler) => {
+      return dispatch({ ...request, headers: withoutTraces(request.headers, userAgent) }, lifetime.watch(handler))
+    })
+    const own = { ...rest, ...(body === undefined ? {} : { body: ownBody(body) }), signal: lifetime.signal, dispatcher }
+    const send = () => undiciFetch(target, own as UndiciInit) as Promise<unknown> as Promise<Response>
+    try {
+      return await send()
+    } catch (error) {
+      // The server closed a kept connection while the request was on its way: asking again is what browsers do.
+      if (closed || lifetime.signal.aborted || !isClosedByPeer(error) || !isRepeatable(target, init)) throw error
+      return await send()
+    }
+  }
+
+  return {
+    async fetch(input, init = {}) {
+      if (closed) throw failed(new MixnetError('STOPPED'))
+      let signals: readonly AbortSignal[] = []
+      let lifetime: RequestLifetime | undefined
+      try {
+        const target = typeof input === 'string' || input instanceof URL ? input : ownRequest(input)
+        signals = [init.signal, target instanceof UndiciRequest ? target.signal : undefined].filter(isSignal)
+        lifetime = new RequestLifetime({ clock, limit: init.timeout ?? timeout, signals })
+        const response = await run(target, init, lifetime)
+        lifetime.resolved()
+        return response
+      } catch (error) {
+        lifetime?.rejected()
+        throw signals.some((signal) => signal.aborted) ? error : failed(error)
+      }
+    },
+    async close() {
+      closed = true
+      const stopped = new MixnetError('STOPPED')
+      const destroyed = agent.destroy(stopped)
+      connector.close(stopped)
+      await destroyed
+    },
+    async [Symbol.asyncDispose]() {
+      await this.close()
+    },
+  }
+}
+
+/** What global fetch throws of a failure, with a cause that says which. */
+function failed(error: unknown): TypeError {
+  const message = error instanceof TypeError ? error.message : 'fetch failed'
+  return new TypeError(message, { cause: explainFetchError(error) })
+}
+
+/** Without what tells this client from others, or how it is written, where the caller did not ask for it. */
+function withoutTraces(headers: Dispatcher.DispatchOptions['headers'], userAgent: string): Record<string, string> {
+  const kept: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers as Record<string, string>)) {
+    const lower = name.toLowerCase()
+    if (lower === 'sec-fetch-mode' || (lower === 'accept-language' && value === '*')) continue
+    kept[name] = lower === 'user-agent' && UNDICI_USER_AGENTS.has(value) ? userAgent : value
+  }
+  return kept
+}
+
+function isRepeatable(target: Target, init: MixnetRequestInit): boolean {
+  const request = target instanceof UndiciRequest ? target : undefined
+  const method = (init.method ?? request?.method ?? 'GET').toUpperCase()
+  return (method === 'GET' || method === 'HEAD') && (init.body ?? request?.body ?? null) === null
+}
+
+function isSignal(signal: AbortSignal | null | undefined): signal is AbortSignal {
+  return signal !== null && signal !== undefined
+}
+
+/** undici knows its own classes only; the runtime's are another copy of them. */
+function ownRequest(request: Request): UndiciRequest {
+  if (request instanceof UndiciRequest) return request
+  const { method, body, redirect, signal } = request
+  const init = { method, headers: [...request.headers], body, redirect, signal, duplex: 'half' }
+  return new UndiciRequest(request.url, init as ConstructorParameters<typeof UndiciRequest>[1])
+}
+
+function ownBody(body: RequestInit['body']): unknown {
+  if (!(body instanceof FormData)) return body
+  const form = new UndiciFormData()
+  for (const [name, value] of body) form.append(name, value)
+  return form
+}

@@ -1,0 +1,57 @@
+/** What went wrong, out of whatever `fetch` or the reading of a body threw. @module */
+import { type ErrorDetails, isMixnetError, MixnetError } from '../foundation/base/errors.ts'
+
+const MAX_CAUSES = 8
+
+// OpenSSL's verification results and Node's own; they carry no address, unlike the messages that come with them.
+const TLS =
+  /^(?:ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERROR_IN_|HOSTNAME_MISMATCH|INVALID_|PATH_LENGTH_|EPROTO)/
+const CLOSED = /^(?:UND_ERR_SOCKET|UND_ERR_DESTROYED|UND_ERR_CLOSED|ECONNRESET|EPIPE|ERR_STREAM_)/
+const BAD_RESPONSE = /^(?:HPE_|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_|Z_)/
+const BAD_ARGUMENT = /^(?:ERR_INVALID_|UND_ERR_INVALID_ARG)/
+
+/** The MixnetError among an error's causes, or the one that says the same. */
+export function explainFetchError(error: unknown): MixnetError {
+  let found: MixnetError | undefined
+  for (let cause = error, depth = 0; cause instanceof Error && depth < MAX_CAUSES; cause = cause.cause, depth++) {
+    if (isMixnetError(cause)) return cause
+    found = translate(cause) ?? found
+  }
+  return found ?? new MixnetError('INTERNAL', {}, { cause: error })
+}
+
+/** Whether the other side closed a connection that was fine before: a request may have met it on its way. */
+export function isClosedByPeer(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause instanceof Error && CLOSED.test(codeOf(cause))
+}
+
+function translate(error: Error): MixnetError | undefined {
+  if (error.name === 'AbortError') return new MixnetError('ABORTED')
+  if (error.name === 'TimeoutError') return new MixnetError('TIMEOUT', { what: 'request' })
+  const system = codeOf(error)
+  const details: ErrorDetails = { system }
+  if (system === '') return translateText(error)
+  if (BAD_ARGUMENT.test(system)) return new MixnetError('BAD_ARGUMENT', details)
+  if (CLOSED.test(system)) return new MixnetError('CONNECTION_CLOSED', details)
+  if (BAD_RESPONSE.test(system)) return new MixnetError('MALFORMED', { what: 'HTTP response', why: system })
+  if (TLS.test(system)) {
+    return new MixnetError('DESTINATION_UNREACHABLE', details, {
+      message: 'the secure connection to the destination failed',
+    })
+  }
+  return undefined
+}
+
+/** What undici says without a code. */
+function translateText(error: Error): MixnetError | undefined {
+  if (/redirect/.test(error.message)) return new MixnetError('MALFORMED', { what: 'HTTP response', why: 'redirect' })
+  if (/scheme/.test(error.message)) return new MixnetError('BAD_ARGUMENT', { argument: 'URL' })
+  if (error instanceof TypeError && error.cause === undefined)
+    return new MixnetError('BAD_ARGUMENT', {}, { cause: error })
+  return undefined
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : ''
+}

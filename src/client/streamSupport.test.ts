@@ -1,0 +1,332 @@
+/** For the tests of streams, SOCKS and fetch: time by hand, an exit without a mixnet, a TCP peer to talk to. @module */
+import assert from 'node:assert/strict'
+import { concat } from '../foundation/base/bytes.ts'
+import { MixnetError } from '../foundation/base/errors.ts'
+import { type Millis, millis, seconds } from '../foundation/base/units.ts'
+import { nodeProvider } from '../foundation/crypto/nodeProvider.ts'
+import type { Clock, Timer } from '../foundation/platform/clock.ts'
+import type { Connection, Endpoint, Listener } from '../foundation/platform/net.ts'
+import { nodeNet } from '../foundation/platform/node/nodeNet.ts'
+import { nodeWorld } from '../foundation/platform/node/nodeWorld.ts'
+import type { World } from '../foundation/platform/world.ts'
+import type { SocketData } from '../protocol/wire/exit/socks5Messages.ts'
+import type { Destination, Dialer } from './dialer.ts'
+import { ExitStream, type ExitStreamParams, type SharedMemory } from './exitStream.ts'
+import { OrderedBuffer } from './orderedBuffer.ts'
+
+export const HOST = '127.0.0.1'
+
+export const PARAMS: ExitStreamParams = {
+  openTimeout: seconds(30),
+  idleTimeout: seconds(300),
+  keepAliveInterval: seconds(60),
+  maxAhead: 1000,
+  maxHeldBytes: 4 << 20,
+  maxPausedBytes: 8 << 20,
+}
+
+/** Real turns, but time passes only by hand. */
+export class HandClock implements Clock {
+  #time = 1_000_000
+  #timers = new Set<{ at: number; run: () => void }>()
+
+  get pending(): number {
+    return this.#timers.size
+  }
+  now(): Millis {
+    return millis(this.#time)
+  }
+  monotonic(): Millis {
+    return millis(this.#time)
+  }
+  after(delay: Millis, run: () => void): Timer {
+    const timer = { at: this.#time + delay, run }
+    this.#timers.add(timer)
+    return { cancel: () => this.#timers.delete(timer) }
+  }
+  soon(run: () => void): void {
+    setImmediate(run)
+  }
+  advance(by: Millis): void {
+    const end = this.#time + by
+    for (;;) {
+      const [next] = [...this.#timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)
+      if (!next) break
+      this.#timers.delete(next)
+      this.#time = next.at
+      next.run()
+    }
+    this.#time = end
+  }
+}
+
+export function testWorld(clock: Clock): World {
+  return { ...nodeWorld(nodeProvider), clock }
+}
+
+/** One turn of the event loop: all promises that can settle have. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/** Turns of the event loop until it holds; fails the test when it does not come to hold. */
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5000
+  while (!holds()) {
+    assert.ok(Date.now() < deadline, `waited in vain until ${what}`)
+    await turn()
+  }
+}
+
+/** A repeatable choice in [0, bound). */
+export function chooser(seed: number): (bound: number) => number {
+  let state = seed >>> 0
+  return (bound) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * bound)
+  }
+}
+
+/** Bytes that show when a piece is missing or in the wrong place. */
+export function pattern(length: number): Uint8Array {
+  const choose = chooser(length)
+  return Uint8Array.from({ length }, () => choose(256))
+}
+
+export type SentMessage = Omit<SocketData, 'connectionId'>
+
+export interface Scripted {
+  readonly stream: ExitStream
+  readonly sent: SentMessage[]
+  readonly events: string[]
+  readonly received: Uint8Array[]
+  readonly memory: SharedMemory
+  /** While false, nothing is taken for sending. */
+  open: boolean
+  /** Lets what waits go on. */
+  release(): void
+  connected: boolean
+  finished: 'abandoned' | 'kept' | undefined
+  attach(): void
+}
+
+/** A stream whose other end is the test. */
+export function scripted(
+  clock: Clock,
+  {
+    params = PARAMS,
+    memory = { bytes: 0, limit: 1 << 30 },
+    open = true,
+    messageBytes = 100,
+  }: { params?: ExitStreamParams; memory?: SharedMemory; open?: boolean; messageBytes?: number } = {},
+): Scripted {
+  const waiting = new Set<() => void>()
+  const room = async (signal: AbortSignal): Promise<void> => {
+    if (signal.aborted) throw new MixnetError('ABORTED')
+    if (script.open) return
+    await new Promise<void>((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(new MixnetError('ABORTED')))
+      waiting.add(resolve)
+    })
+  }
+  const script = {
+    sent: [] as SentMessage[],
+    events: [] as string[],
+    received: [] as Uint8Array[],
+    memory,
+    open,
+    connected: false,
+    finished: undefined as Scripted['finished'],
+    release() {
+      for (const resolve of waiting) resolve()
+      waiting.clear()
+    },
+    attach() {
+      script.stream.attach({
+        data: (chunk) => {
+          script.received.push(chunk)
+          script.events.push('data')
+        },
+        end: () => script.events.push('end'),
+        close: (error) => script.events.push(error === undefined ? 'close' : `close ${error.code}`),
+      })
+    },
+    stream: undefined as unknown as ExitStream,
+  }
+  script.stream = new ExitStream({
+    clock,
+    connectionId: 1n,
+    params,
+    memory,
+    messageBytes,
+    connect: async (signal) => {
+      await room(signal)
+      script.connected = true
+    },
+    send: async (message, signal) => {
+      await room(signal)
+      script.sent.push({ ...message, data: message.data.slice() })
+    },
+    finished: (abandon) => {
+      script.finished = abandon ? 'abandoned' : 'kept'
+    },
+  })
+  return script
+}
+
+export type Route = Endpoint | 'refused' | 'unknown' | 'unreachable' | 'silent'
+
+/** An exit in this process: real sockets behind, a mixnet in between that reorders. */
+export class BridgeExit implements Dialer {
+  readonly destinations: Destination[] = []
+  readonly connections = new Set<Connection>()
+  readonly streams = new Set<ExitStream>()
+  readonly #clock: Clock
+  readonly #route: (destination: Destination) => Route
+  readonly #choose = chooser(7)
+  readonly #params: ExitStreamParams
+  #onItsWay: (() => void)[] = []
+
+  constructor(clock: Clock, route: (destination: Destination) => Route, params: ExitStreamParams = PARAMS) {
+    this.#clock = clock
+    this.#route = route
+    this.#params = params
+  }
+
+  open(destination: Destination): ExitStream {
+    this.destinations.push(destination)
+    let connection: Connection | undefined
+    const toConnection: SentMessage[] = []
+    const inbound = new OrderedBuffer({ maxAhead: 1000, maxBytes: 4 << 20 })
+    let outSequence = 0n
+    let outClosed = false
+    let inClosed = false
+    const answer = (data: Uint8Array, closed: boolean): void => {
+      if (outClosed) return
+      outClosed = closed
+      const message = { sequence: outSequence++, closed, data: data.slice() }
+      this.#travel(() => stream.receive(message))
+    }
+    const forward = (message: SentMessage): void => {
+      if (connection === undefined) {
+        toConnection.push(message)
+        return
+      }
+      if (inClosed && message.closed) return connection.destroy()
+      const result = inbound.push(message.sequence, message.data, message.closed)
+      assert.notEqual(result.kind, 'overflow')
+      if (result.kind !== 'deliver') return
+      if (result.data.length > 0) connection.write(result.data)
+      if (result.closed) {
+        inClosed = true
+        connection.end()
+      }
+    }
+    const connect = async (): Promise<void> => {
+      const route = this.#route(destination)
+      if (route === 'silent') return
+      if (route === 'refused') return stream.fail(new MixnetError('EXIT_REFUSED'))
+      if (route === 'unknown') return stream.fail(new MixnetError('HOST_UNKNOWN'))
+      if (route === 'unreachable') return answer(new Uint8Array(0), true)
+      const made = await nodeNet.connect({ ...route, timeout: seconds(2) }).catch(() => undefined)
+      if (made === undefined) return answer(new Uint8Array(0), true)
+      connection = made
+      this.connections.add(made)
+      answer(new Uint8Array(0), false)
+      made.attach({
+        data: (chunk) => {
+          for (let offset = 0; offset < chunk.length; ) {
+            const length = 1 + this.#choose(8000)
+            answer(chunk.subarray(offset, offset + length), false)
+            offset += length
+          }
+        },
+        end: () => answer(new Uint8Array(0), true),
+        close: () => {
+          this.connections.delete(made)
+          answer(new Uint8Array(0), true)
+        },
+      })
+      for (const message of toConnection) forward(message)
+    }
+    const stream: ExitStream = new ExitStream({
+      clock: this.#clock,
+      connectionId: BigInt(this.destinations.length),
+      params: this.#params,
+      memory: { bytes: 0, limit: 1 << 30 },
+      messageBytes: 7000,
+      connect: async (signal) => {
+        if (signal.aborted) throw new MixnetError('ABORTED')
+        this.#travel(() => void connect())
+      },
+      send: async (message, signal) => {
+        await turn()
+        if (signal.aborted) throw new MixnetError('ABORTED')
+        const copy = { ...message, data: message.data.slice() }
+        this.#travel(() => forward(copy))
+      },
+      finished: () => this.streams.delete(stream),
+    })
+    this.streams.add(stream)
+    return stream
+  }
+
+  /** Arrives in a later turn, in any order with what is on its way then. */
+  #travel(arrive: () => void): void {
+    this.#onItsWay.push(arrive)
+    setImmediate(() => {
+      const [next] = this.#onItsWay.splice(this.#choose(this.#onItsWay.length), 1)
+      next?.()
+    })
+  }
+}
+
+/** A TCP connection with a memory. */
+export class Peer {
+  readonly connection: Connection
+  readonly #chunks: Uint8Array[] = []
+  #length = 0
+  ended = false
+  closed = false
+
+  constructor(connection: Connection) {
+    this.connection = connection
+    connection.attach({
+      data: (chunk) => {
+        this.#chunks.push(chunk.slice())
+        this.#length += chunk.length
+      },
+      end: () => {
+        this.ended = true
+      },
+      close: () => {
+        this.closed = true
+      },
+    })
+  }
+
+  static async connect(endpoint: Endpoint): Promise<Peer> {
+    return new Peer(await nodeNet.connect({ ...endpoint, timeout: seconds(2) }))
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  get bytes(): Uint8Array {
+    return concat(...this.#chunks)
+  }
+
+  send(...bytes: readonly (number | Uint8Array)[]): void {
+    this.connection.write(bytes.map((part) => (typeof part === 'number' ? Uint8Array.of(part) : part)))
+  }
+
+  /** The first `length` bytes ever received, once they are there. */
+  async first(length: number): Promise<Uint8Array> {
+    await until(`${length} bytes have come`, () => this.#length >= length || this.closed)
+    return this.bytes.subarray(0, length)
+  }
+}
+
+/** A TCP server that hands out its peers. */
+export async function serve(accept: (peer: Peer) => void): Promise<Listener> {
+  return await nodeNet.listen({ host: HOST, port: 0 }, (connection) => accept(new Peer(connection)))
+}
