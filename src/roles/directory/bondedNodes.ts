@@ -31,7 +31,10 @@ export interface BondedNode {
 }
 
 export interface BondedNodes {
-  /** All of them. Ids and identities are unique. Throws MixnetErrors where they cannot be told now. */
+  /**
+   * All of them; the same array while nothing changed. Ids and identities are unique. Throws MixnetErrors where they cannot be
+   * told now. Asked whenever a stranger claims to be a node: it must be cheap.
+   */
   current(): Promise<readonly BondedNode[]>
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import { hours, minutes, seconds } from '../../foundation/base/units.ts'
 import { nodeProvider as crypto } from '../../foundation/crypto/nodeProvider.ts'
 import { decodeDescribedNodes } from '../../protocol/wire/directory/describedNodes.ts'
@@ -180,6 +181,19 @@ describe('describing nodes', () => {
     assert.equal(network.meter.snapshot()['directory_polls_failed_total{part="roles",why="timeout"}'], 1)
   })
 
+  it('many slow nodes do not keep the directory shut', async () => {
+    const network = await startNetwork({
+      describer: { parallel: 1 },
+      settle: seconds(19),
+      prepare(nodes) {
+        for (const node of nodes.slice(1)) node.override.set('health', () => new Promise<Response>(() => {}))
+      },
+    })
+    assert.equal((await network.get('/v1/nym-nodes/described')).response.status, 503)
+    await network.simulation.runFor(seconds(2))
+    assert.deepEqual(await listed(network), [1])
+  })
+
   it('a host that is none', async () => {
     const network = await startNetwork({
       prepare(nodes, bonded) {
@@ -259,67 +273,38 @@ describe('keeping descriptions fresh', () => {
   })
 })
 
-describe('refresh-described', () => {
-  it('describes a node at once, once a minute', async () => {
-    const network = await startNetwork()
-    const [first] = network.nodes
-    assert.ok(first)
-    first.hostname = 'first.example.org'
-    assert.equal(await network.refresh(first), 200)
-    const { body } = await network.get('/v1/nym-nodes/described')
-    const [described] = (body as { data: { description: { host_information: { hostname: string } } }[] }).data
-    assert.equal(described?.description.host_information.hostname, 'first.example.org')
-    assert.equal(await network.refresh(first), 429)
-    await network.simulation.runFor(minutes(1))
-    assert.equal(await network.refresh(first), 200)
-  })
+describe('whatever a node answers', () => {
+  const parts = ['health', 'host-information', 'build-information', 'roles', 'auxiliary-details', 'network-requester']
+  const junk = fc.oneof(
+    fc.json(),
+    fc.string(),
+    fc.uint8Array({ maxLength: 200 }).map((bytes) => bytes.slice()),
+  )
 
-  it('does later what it refused as too often', async () => {
+  it('property: it harms only itself', async () => {
     const network = await startNetwork()
-    const [first] = network.nodes
-    assert.ok(first)
-    assert.equal(await network.refresh(first), 200)
-    first.rotationId = 1
-    const { polls } = first
-    assert.equal(await network.refresh(first), 429)
-    assert.equal(first.polls, polls)
-    await network.simulation.runFor(minutes(1))
-    assert.equal(first.polls, polls + 1)
-  })
-
-  it('refuses as official directories do', async () => {
-    const network = await startNetwork()
-    const [first] = network.nodes
-    assert.ok(first)
-    const now = Math.floor(network.world.clock.now() / 1000)
-    const stranger = { ...first, identity: crypto.ed25519PublicKey(new Uint8Array(32).fill(9)) } as FakeNode
-    assert.equal(await network.refresh(stranger), 404)
-    assert.equal(await network.refresh(first, { seed: new Uint8Array(32).fill(9) }), 401)
-    assert.equal(await network.refresh(first, { unixSeconds: now + 5 }), 400)
-    assert.equal(await network.refresh(first, { unixSeconds: now - 31 }), 400)
-    assert.equal(first.polls, 1)
-    assert.equal(await network.refresh(first, { unixSeconds: now - 30 }), 200)
     const [, second] = network.nodes
     assert.ok(second)
-    second.isUp = false
-    assert.equal(await network.refresh(second), 422)
-    assert.deepEqual(await listed(network), [1, 2, 3, 4, 5])
-    const post = async (body: string) =>
-      (await network.get('/v1/nym-nodes/refresh-described', { method: 'POST', body })).response.status
-    assert.equal(await post('{}'), 400)
-    assert.equal(await post(' '.repeat(5000)), 413)
-    assert.equal((await network.get('/v1/nym-nodes/refresh-described')).response.status, 404)
-  })
-
-  it('finds a node that was bonded a moment ago', async () => {
-    const network = await startNetwork()
-    const [first] = network.nodes
-    assert.ok(first)
-    network.bonded.set(network.nodes.slice(1).map((node) => node.bonded))
-    await network.simulation.runFor(minutes(2))
-    assert.equal(await network.refresh(first), 404)
-    network.bonded.set(network.nodes.map((node) => node.bonded))
-    assert.equal(await network.refresh(first), 200)
-    assert.deepEqual(await listed(network), [1, 2, 3, 4, 5])
+    const answers = fc.record({
+      part: fc.constantFrom(...parts),
+      body: junk,
+      status: fc.constantFrom(200, 204, 302, 404, 500),
+    })
+    await fc.assert(
+      fc.asyncProperty(answers, async ({ part, body, status }) => {
+        second.override.clear()
+        second.override.set(part, () => new Response(status === 204 ? null : body, { status }))
+        await network.simulation.runFor(minutes(1))
+        assert.ok([200, 422].includes(await network.refresh(second)))
+        assert.deepEqual(
+          (await listed(network)).filter((id) => id !== 2),
+          [1, 3, 4, 5],
+        )
+      }),
+      { numRuns: 60 },
+    )
+    second.override.clear()
+    await network.simulation.runFor(minutes(1))
+    assert.equal(await network.refresh(second), 200)
   })
 })

@@ -9,7 +9,6 @@ import type { Log, Meter } from '../../foundation/base/observe.ts'
 import { type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
 import type { Timer } from '../../foundation/platform/clock.ts'
 import type { World } from '../../foundation/platform/world.ts'
-import { NO_ROTATION_ID } from '../../protocol/wire/directory/nodeKeys.ts'
 import type { BondedNode, BondedNodes } from './bondedNodes.ts'
 import type { EpochSource } from './epochs.ts'
 import {
@@ -26,6 +25,8 @@ export interface DescriberParams extends PollParams {
   readonly refreshInterval: Millis
   /** A node that failed is asked again after this, then after twice this, and so on up to `refreshInterval`. */
   readonly retryInterval: Millis
+  /** What was found until then is shown even if the first round goes on: slow nodes must not keep the directory shut. */
+  readonly firstRoundLimit: Millis
   /** Nodes asked at one time. */
   readonly parallel: number
   /**
@@ -44,6 +45,7 @@ export const DEFAULT_DESCRIBER_PARAMS: DescriberParams = {
   ...DEFAULT_POLL_PARAMS,
   refreshInterval: seconds(4500),
   retryInterval: minutes(1),
+  firstRoundLimit: seconds(20),
   parallel: 50,
   failuresToDrop: 3,
   rotationLead: 0.25,
@@ -83,6 +85,7 @@ export class Describer {
   readonly #stop: AbortController = new AbortController()
   #bonded: readonly BondedNode[] = []
   #timer: Timer | undefined
+  #firstRound: Timer | undefined
   #round: Promise<void> | undefined
   #isReady = false
   #version = 0
@@ -96,6 +99,7 @@ export class Describer {
 
   /** Begins the first round. */
   start(): void {
+    this.#firstRound = this.#options.world.clock.after(this.#options.params.firstRoundLimit, () => this.#show())
     this.#tick()
   }
 
@@ -103,11 +107,12 @@ export class Describer {
   async stop(): Promise<void> {
     this.#stop.abort()
     this.#timer?.cancel()
+    this.#firstRound?.cancel()
     await this.#round
     await Promise.all([...this.#entries.values()].map((entry) => entry.polling))
   }
 
-  /** Whether every bonded node has been asked once. */
+  /** Whether every bonded node has been asked once, or has had its time. */
   get isReady(): boolean {
     return this.#isReady
   }
@@ -172,7 +177,11 @@ export class Describer {
       }
     }
     await Promise.all(Array.from({ length: Math.min(this.#options.params.parallel, due.length) }, work))
-    if (this.#stop.signal.aborted) return
+    if (!this.#stop.signal.aborted) this.#show()
+  }
+
+  #show(): void {
+    this.#firstRound?.cancel()
     this.#isReady = true
     this.#options.onChange()
   }
@@ -229,7 +238,9 @@ export class Describer {
     const sinceLead = world.clock.now() - this.#leadStart()
     if (sinceLead >= 0 && elapsed > sinceLead) return true
     // A node that has no key for this rotation loses every packet: look again soon.
-    return elapsed >= params.retryInterval && !hasKeyFor(description, epoch.rotation.currentKeyRotationId)
+    const keys = description?.node.hostInformation.keys
+    const hasKey = keys !== undefined && hasKeyFor(keys, epoch.rotation.currentKeyRotationId)
+    return elapsed >= params.retryInterval && !hasKey
   }
 
   /** When to ask everybody for the next key: nodes announce it one epoch before it is used. */
@@ -290,11 +301,4 @@ export class Describer {
     meter.counter('directory_nodes_dropped_total', 'Nodes that stopped answering and were dropped').value++
     log.warn('directory.node-dropped', { nodeId: entry.bonded.nodeId, part, why })
   }
-}
-
-function hasKeyFor(description: Description | undefined, rotationId: number): boolean {
-  const keys = description?.node.hostInformation.keys
-  if (keys === undefined) return false
-  const { sphinxKey, preAnnouncedSphinxKey } = keys
-  return [rotationId, NO_ROTATION_ID].includes(sphinxKey.rotationId) || preAnnouncedSphinxKey?.rotationId === rotationId
 }

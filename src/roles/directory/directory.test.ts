@@ -4,6 +4,8 @@ import fc from 'fast-check'
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import { hours, millis, minutes, seconds } from '../../foundation/base/units.ts'
+import { DirectoryClient } from '../../network/topology/directoryClient.ts'
+import { clientTopologySource, nodeViewSource } from '../../network/topology/topologySources.ts'
 import { decodeKeyRotationInfo, decodeRewardedSet } from '../../protocol/wire/directory/epochs.ts'
 import { decodeSemiSkimmedListing, decodeSkimmedListing, sameEpoch } from '../../protocol/wire/directory/listings.ts'
 import { MemoryBondedNodes } from './bondedNodes.ts'
@@ -70,6 +72,19 @@ describe('the directory', () => {
     const url = `http://127.0.0.1:${directory.endpoint?.port}/api/v1/nym-nodes/rewarded-set`
     const response = await simulation.complete(world.net.request({ url, timeout: seconds(5), maxBodyBytes: 65_536 }))
     assert.equal(response.contentType, 'application/json')
+    // What our clients and nodes make of it.
+    const client = new DirectoryClient(world.net, { baseUrls: [`http://127.0.0.1:${directory.endpoint?.port}/api`] })
+    const source = { clock: world.clock, directory: client }
+    const { signal } = new AbortController()
+    const topology = await simulation.complete(clientTopologySource(source)(signal))
+    assert.deepEqual(
+      topology.layers.map((layer) => layer.length),
+      [1, 1, 1],
+    )
+    assert.equal(topology.gateways.size, 2)
+    const view = await simulation.complete(nodeViewSource(source)(signal))
+    assert.equal(view.addresses.size, 5)
+    assert.equal(view.noiseKeys.size, 5)
     await simulation.complete(directory.stop())
   })
 
@@ -172,7 +187,7 @@ describe('the directory', () => {
   it('property: listings fetched at one instant belong together, whatever happens', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.record({ wait: fc.integer({ min: 1, max: 50 * 60_000 }), node: fc.nat(4), isUp: fc.boolean() }), {
+        fc.array(fc.record({ wait: fc.integer({ min: 1, max: 25 * 60_000 }), node: fc.nat(4), isUp: fc.boolean() }), {
           minLength: 1,
           maxLength: 12,
         }),
@@ -199,7 +214,7 @@ describe('the directory', () => {
           }
         },
       ),
-      { numRuns: 8 },
+      { numRuns: 5 },
     )
   })
 })

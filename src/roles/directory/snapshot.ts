@@ -10,7 +10,6 @@ import type { World } from '../../foundation/platform/world.ts'
 import type { DescribedNode } from '../../protocol/wire/directory/describedNodes.ts'
 import type { RewardedSet } from '../../protocol/wire/directory/epochs.ts'
 import type { JsonValue } from '../../protocol/wire/directory/json.ts'
-import { NO_ROTATION_ID } from '../../protocol/wire/directory/nodeKeys.ts'
 import type { EpochRole, SkimmedNode } from '../../protocol/wire/directory/skimmedNodes.ts'
 import { settleClaims } from './addressClaims.ts'
 import type { BondedNode } from './bondedNodes.ts'
@@ -18,6 +17,7 @@ import type { Description } from './describer.ts'
 import type { Epoch, EpochSource } from './epochs.ts'
 import { assignRoles } from './rewardedSet.ts'
 import type { RoleMemory } from './roleMemory.ts'
+import { sphinxKeyFor } from './rotationKeys.ts'
 import type { Score, Scores } from './scores.ts'
 
 export interface ListedNode {
@@ -169,19 +169,12 @@ function skim(node: DescribedNode, role: EpochRole, score: Score, rotationId: nu
     // Clients route over the first one, and many have no IPv6.
     ipAddresses: [...ipAddresses.filter(isV4), ...ipAddresses.filter((ip) => !isV4(ip))],
     mixPort: mixPortOf(node),
-    sphinxKey: sphinxKeyFor(node, rotationId),
+    sphinxKey: sphinxKeyFor(keys, rotationId),
     role,
     supportedRoles: declaredRole,
     entry: declaredRole.entry ? { hostname, ...mixnetWebsockets } : undefined,
     performance: Math.min(1, Math.max(0, score.performance)),
   }
-}
-
-/** The primary key where it is of this rotation or of none, else the announced one where that is, else the primary after all. */
-function sphinxKeyFor({ hostInformation: { keys } }: DescribedNode, rotationId: number): Uint8Array {
-  const { sphinxKey, preAnnouncedSphinxKey } = keys
-  if (sphinxKey.rotationId === rotationId || sphinxKey.rotationId === NO_ROTATION_ID) return sphinxKey.publicKey
-  return preAnnouncedSphinxKey?.rotationId === rotationId ? preAnnouncedSphinxKey.publicKey : sphinxKey.publicKey
 }
 
 export const mixPortOf = (node: DescribedNode): number =>
