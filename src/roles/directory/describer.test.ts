@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { hours, minutes, seconds } from '../../foundation/base/units.ts'
+import { minutes, seconds } from '../../foundation/base/units.ts'
 import { nodeProvider as crypto } from '../../foundation/crypto/nodeProvider.ts'
 import { decodeDescribedNodes } from '../../protocol/wire/directory/describedNodes.ts'
 import { encodeSignedHostInformation, signHostInformation } from '../../protocol/wire/directory/hostInformation.ts'
@@ -218,58 +218,6 @@ describe('describing nodes', () => {
       items.slice(0, 2).map(({ ipAddresses }) => ipAddresses),
       [['127.0.1.1'], ['127.0.1.2']],
     )
-  })
-})
-
-describe('keeping descriptions fresh', () => {
-  it('a node stays through failed rounds, but not for ever', async () => {
-    const network = await startNetwork()
-    const [first] = network.nodes
-    assert.ok(first)
-    first.isUp = false
-    // The refresh after 75 minutes fails, then the retries one and two minutes later.
-    await network.simulation.runFor(minutes(77))
-    assert.deepEqual(await listed(network), [1, 2, 3, 4, 5])
-    await network.simulation.runFor(minutes(2))
-    assert.deepEqual(await listed(network), [2, 3, 4, 5])
-    assert.equal(network.meter.snapshot().directory_nodes_dropped_total, 1)
-    first.isUp = true
-    await network.simulation.runFor(minutes(10))
-    assert.deepEqual(await listed(network), [1, 2, 3, 4, 5])
-  })
-
-  it('asks dead nodes less and less often', async () => {
-    const network = await withLiar((node) =>
-      node.override.set('host-information', () => new Response('', { status: 500 })),
-    )
-    const polls = () => network.nodes[1]?.polls ?? 0
-    await network.simulation.runFor(hours(1))
-    assert.ok(polls() <= 7, String(polls()))
-    await network.simulation.runFor(hours(10))
-    assert.ok(polls() <= 16, String(polls()))
-  })
-
-  it('follows the bonded nodes', async () => {
-    const network = await startNetwork()
-    network.bonded.set(network.nodes.filter(({ nodeId }) => nodeId !== 3).map((node) => node.bonded))
-    await network.simulation.runFor(minutes(2))
-    assert.deepEqual(await listed(network), [1, 2, 4, 5])
-    // The same place with another identity is another node.
-    const identity = crypto.ed25519PublicKey(new Uint8Array(32).fill(99))
-    network.bonded.set(network.nodes.map((node) => (node.nodeId === 3 ? { ...node.bonded, identity } : node.bonded)))
-    await network.simulation.runFor(minutes(2))
-    assert.deepEqual(await listed(network), [1, 2, 4, 5])
-  })
-
-  it('a change of wishes needs no new description', async () => {
-    const network = await startNetwork()
-    network.bonded.set(
-      network.nodes.map((node) => ({ ...node.bonded, ...(node.kind === 'mix' && { layer: 1 as const }) })),
-    )
-    await network.simulation.runFor(minutes(2))
-    const { body } = await network.get('/v1/nym-nodes/rewarded-set')
-    assert.deepEqual((body as { layer1: number[] }).layer1, [1, 2, 3])
-    assert.equal(network.nodes[0]?.polls, 1)
   })
 })
 
