@@ -2,6 +2,7 @@
  * A whole network on one machine, in this process, on real loopback sockets: directory, mix nodes, gateways, exits. The same
  * function starts it in simulations. @module
  */
+import { utf8 } from '../../foundation/base/bytes.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
 import { type Millis, seconds } from '../../foundation/base/units.ts'
 import { withDeadline } from '../../foundation/platform/clock.ts'
@@ -50,6 +51,8 @@ export interface Testnet {
 }
 
 const READY_LIMIT = seconds(30)
+// Everything but mail, this machine included: people try things out here. The one refusal shows what a refusal looks like.
+const EXIT_POLICY = 'ExitPolicy reject *:25\nExitPolicy accept *:*\n'
 const FIRST_PORTS = { mix: 1789, http: 8080, ws: 9000 }
 
 /** Resolves when clients can use it. Whatever fails, nothing stays behind. */
@@ -61,6 +64,7 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
     for (const stop of stops.splice(0).reverse()) await stop()
   }
   try {
+    await world.files.write(policyPath(folder), utf8(EXIT_POLICY))
     const directory = await Directory.start(world, {
       folder: `${folder}/directory`,
       bonded,
@@ -134,6 +138,8 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
   }
 }
 
+const policyPath = (folder: string): string => `${folder}/exit-policy.txt`
+
 function nodeConfig(
   plan: NodePlan,
   { folder, directoryUrl, noise }: { folder: string; directoryUrl: string; noise: boolean },
@@ -147,6 +153,6 @@ function nodeConfig(
     ports: FIRST_PORTS,
     noise,
     local: true,
-    exit: { openProxy: true, allowLocalAddresses: true },
+    exit: { openProxy: false, allowLocalAddresses: true, policyFile: policyPath(folder) },
   }
 }
