@@ -2,8 +2,10 @@
  * What a network requester answers outside connections: control requests, queries, refusals. Nobody waits for these answers
  * to be taken, so they are bounded in number, by sender and in all, and in time. @module
  */
+import { toBase58 } from '../../foundation/base/base58.ts'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import type { Clock } from '../../foundation/platform/clock.ts'
+import type { Recipient } from '../../protocol/packet/recipient.ts'
 import type { BuildInformation } from '../../protocol/wire/directory/buildInformation.ts'
 import { connectionErrorText } from '../../protocol/wire/exit/connectionErrors.ts'
 import {
@@ -25,6 +27,14 @@ export type ConnectRefusal = RefusalReason | 'early-data-lost' | 'sender-limit' 
 export interface AnsweredClient {
   readonly path: ReplyPath
   readonly sender: string
+}
+
+/** An address wins over a pseudonym, as with official requesters. */
+export function clientOf(returnAddress: Recipient | undefined, tag: string | undefined): AnsweredClient | undefined {
+  if (returnAddress !== undefined) {
+    return { path: { kind: 'address', recipient: returnAddress }, sender: `@${toBase58(returnAddress.identity)}` }
+  }
+  return tag === undefined ? undefined : { path: { kind: 'tag', tag }, sender: tag }
 }
 
 export interface AnswersOptions {

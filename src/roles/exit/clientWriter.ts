@@ -1,7 +1,7 @@
 /**
  * The stream from a destination to its client: cuts what was read into messages that fill whole packets, numbers them, and
  * sends them one after the other while the lane holds few packets. What is there goes at once, however little; what comes
- * while the lane is full goes together. Rules: docs/spec/exit.md, "Ordered streams". @module
+ * while the lane is full goes together. Rules: docs/spec/network-requester.md, "Ordered streams". @module
  */
 import type { Lane } from '../../client/laneQueue.ts'
 import { PACKET_SIZE } from '../../client/packetFactory.ts'

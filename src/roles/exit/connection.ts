@@ -1,6 +1,5 @@
 /**
- * One TCP connection to a destination on a client's behalf. Rules and timings: docs/spec/exit.md, "Ordered streams" and
- * "Timings".
+ * One TCP connection to a destination on a client's behalf. Rules and timings: docs/spec/network-requester.md.
  *
  *     opening ── connected ──▶ open ── destination gone, or a limit ──▶ draining ── closed mark sent ──▶ closed
  *

@@ -1,6 +1,7 @@
 /**
  * The policy of an exit that was given none: ports that exits of the Nym network open, closed for a few networks known for
- * abuse, and nothing else. No mail (25). Built in, so that an exit asks nobody for it. Origin: docs/spec/exit.md. @module
+ * abuse, and nothing else. No mail (25). Built in, so that an exit asks nobody for it. Origin:
+ * docs/spec/network-requester.md. @module
  */
 import { type ExitPolicy, parseExitPolicy } from '../../protocol/wire/exit/exitPolicy.ts'
 

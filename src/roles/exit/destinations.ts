@@ -34,7 +34,7 @@ const PORT = /^[0-9]{1,5}$/
 const TRANSLATED = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0]
 
 /** Splits at the last colon: IPv6 comes with brackets or without. Port 0 is none: policies take it for "any port". */
-export function parseRemote(remote: string): Endpoint | undefined {
+function parseRemote(remote: string): Endpoint | undefined {
   const colon = remote.lastIndexOf(':')
   const port = Number(remote.slice(colon + 1))
   if (colon < 1 || !PORT.test(remote.slice(colon + 1)) || port < 1 || port > 65_535) return undefined

@@ -1,4 +1,7 @@
-/** Limits of the exit. Timings that official requesters share are cited (docs/spec/exit.md); the others are ours to tune. @module */
+/**
+ * Limits of the exit (docs/spec/network-requester.md). What official requesters have too is cited; the others are ours to
+ * tune. @module
+ */
 import { type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
 import type { QuotaLimits } from './quotas.ts'
 
@@ -31,7 +34,7 @@ export interface ExitParams {
   readonly silenceTimeout: Millis
   /** One side ended: the other may go on for this long in all, since a client that gave up looks the same as one that listens. */
   readonly halfClosedTimeout: Millis
-  /** The destination ended and the client, told so, says nothing. */
+  /** The destination ended and the client, told so, says nothing: not even its keep-alives, once a minute. */
   readonly lingerTimeout: Millis
   /** The destination is gone: for the last messages to leave (Nym: 4 min). */
   readonly drainTimeout: Millis
@@ -63,7 +66,7 @@ export const DEFAULT_EXIT_PARAMS: ExitParams = {
   idleTimeout: minutes(5),
   silenceTimeout: minutes(30),
   halfClosedTimeout: minutes(10),
-  lingerTimeout: minutes(1),
+  lingerTimeout: seconds(150),
   drainTimeout: minutes(1),
   maxAhead: 1000,
   maxConnectionBytes: 8 * MIB,

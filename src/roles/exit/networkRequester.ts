@@ -1,13 +1,12 @@
 /**
  * The network requester: connects to the outside world for clients of the mixnet, who stay unknown to it. Hands each message
  * of a client to its connection, answers control requests and queries, and keeps every quantity bounded, since anybody may
- * write to it and pseudonyms are free. Behaviour: docs/spec/exit.md, "Network requester".
+ * write to it and pseudonyms are free. Behaviour: docs/spec/network-requester.md.
  *
  * Connections are scoped by the sender's pseudonym, so that nobody can write into another's: ids are chosen by clients. Only
  * clients that gave their address have no pseudonym on what they send; those share a scope, and a 64-bit id is their secret.
  * @module
  */
-import { toBase58 } from '../../foundation/base/base58.ts'
 import { isMixnetError, tryDecode } from '../../foundation/base/errors.ts'
 import type { Log, Meter } from '../../foundation/base/observe.ts'
 import type { Timer } from '../../foundation/platform/clock.ts'
@@ -30,6 +29,7 @@ import {
   answerControl,
   answerQuery,
   type ConnectRefusal,
+  clientOf,
   refusalText,
   shownRemote,
 } from './answers.ts'
@@ -294,11 +294,3 @@ export class NetworkRequester implements AsyncDisposable {
 
 const keyOf = (scope: string, connectionId: bigint): string => `${scope}/${connectionId}`
 const laneOf = (key: string): string => `exit:${key}`
-
-/** An address wins over a pseudonym, as with official requesters. */
-function clientOf(returnAddress: Recipient | undefined, tag: string | undefined): AnsweredClient | undefined {
-  if (returnAddress !== undefined) {
-    return { path: { kind: 'address', recipient: returnAddress }, sender: `@${toBase58(returnAddress.identity)}` }
-  }
-  return tag === undefined ? undefined : { path: { kind: 'tag', tag }, sender: tag }
-}
