@@ -18,7 +18,7 @@ export interface Bandwidth {
 
 export const NO_BANDWIDTH: Bandwidth = { bytes: 0, expiresOn: millis(0) }
 
-export const utcDay = (instant: Millis): Millis => millis(Math.floor(instant / DAY_MS) * DAY_MS)
+const utcDay = (instant: Millis): Millis => millis(Math.floor(instant / DAY_MS) * DAY_MS)
 
 /** The balance of one session. Expired bytes are gone at the next look. */
 export class Balance {

@@ -4,7 +4,8 @@ import fc from 'fast-check'
 import type { Secret } from '../../foundation/base/secret.ts'
 import { millis, seconds } from '../../foundation/base/units.ts'
 import { sleep } from '../../foundation/platform/clock.ts'
-import { CLIENT_SEED, message, numberIn, ScriptedClient, TestGateway } from './support.test.ts'
+import { ScriptedClient } from './scriptedClient.test.ts'
+import { CLIENT_SEED, message, numberIn, TestGateway } from './support.test.ts'
 
 const MESSAGES = 120
 const SPAN_MS = 6000

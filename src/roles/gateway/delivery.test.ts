@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { EntryLink } from '../../client/entryLink.ts'
 import { concat } from '../../foundation/base/bytes.ts'
-import { hours, millis } from '../../foundation/base/units.ts'
+import { millis } from '../../foundation/base/units.ts'
 import { ACK, REGULAR } from '../../protocol/packet/sizes.ts'
-import { ackFor, after, BIG, keyOf, message, numberIn, numbers, TestGateway } from './support.test.ts'
+import { ackFor, after, BIG, keyOf, message, numbers, TestGateway } from './support.test.ts'
 
 const range = (count: number): number[] => [...Array(count).keys()]
 
@@ -222,141 +221,5 @@ describe('delivery', () => {
         range(10),
       )
     assert.equal(test.acked.length, 50)
-  })
-
-  it('bounds inboxes, for each client and in all: what does not fit is not acknowledged', async () => {
-    const params = { maxInboxBytesPerClient: 5 * 1643, maxInboxBytes: 8 * 1643 }
-    const test = await TestGateway.start({ params })
-    const one = await test.registered('client')
-    const two = await test.registered('second', new Uint8Array(32).fill(9))
-    one.socket.close()
-    two.socket.close()
-    await after(test.sim, 100)
-    for (const i of range(7)) test.gateway.deliver(message(one.identity, i))
-    for (const i of range(4)) test.gateway.deliver(message(two.identity, 10 + i))
-    await after(test.sim, 100)
-    assert.deepEqual(test.acked, [0, 1, 2, 3, 4, 10, 11, 12])
-    assert.equal(test.dropped('client-inbox-full'), 2)
-    assert.equal(test.dropped('inbox-full'), 1)
-    test.crash()
-    await test.restart()
-    test.gateway.deliver(message(two.identity, 20))
-    await after(test.sim, 100)
-    assert.equal(test.dropped('inbox-full'), 1)
-  })
-
-  it('forgets stored messages after a day, and clients after their time', async () => {
-    const test = await TestGateway.start({ params: { clientRetention: hours(48), purgeBatch: 10 } })
-    const client = await test.registered()
-    client.socket.close()
-    await after(test.sim, 1100)
-    for (const i of range(35)) test.gateway.deliver(message(client.identity, i))
-    await after(test.sim, 23 * 3_600_000)
-    for (const i of [35, 36]) test.gateway.deliver(message(client.identity, i))
-    await after(test.sim, 2 * 3_600_000)
-    assert.equal(test.count('gateway_inbox_bytes'), 2 * 1643)
-    const again = await test.connect()
-    await again.login(keyOf(client))
-    await after(test.sim, 100)
-    assert.deepEqual(numbers(again.pushed), [35, 36])
-    await after(test.sim, 100 * 3_600_000)
-    assert.equal(test.count('gateway_clients'), 1)
-    again.socket.close()
-    await after(test.sim, 50 * 3_600_000)
-    assert.equal(test.count('gateway_clients'), 0)
-  })
-
-  it('acknowledges nothing where the disk fails, and goes on when it is back', async () => {
-    let failing = false
-    const test = await TestGateway.start({
-      world: (world) => ({
-        ...world,
-        databases: {
-          open(path) {
-            const database = world.databases.open(path)
-            return {
-              exec: (sql) => database.exec(sql),
-              prepare: (sql) => database.prepare(sql),
-              close: () => database.close(),
-              transaction: (run) =>
-                database.transaction(() => {
-                  const result = run()
-                  if (failing) throw new Error('disk full')
-                  return result
-                }),
-            }
-          },
-        },
-      }),
-    })
-    const client = await test.registered()
-    failing = true
-    const mend = test.sim.partition(['client'], ['gateway'])
-    test.gateway.deliver(message(client.identity, 1))
-    await after(test.sim, 1100)
-    test.gateway.deliver(message(client.identity, 2))
-    await after(test.sim, 100)
-    assert.deepEqual(test.acked, [])
-    assert.equal(test.dropped('storage'), 2)
-    assert.equal(test.count('gateway_inbox_bytes'), 0)
-    mend()
-    failing = false
-    await after(test.sim, 3000)
-    test.gateway.deliver(message(client.identity, 3))
-    await after(test.sim, 100)
-    assert.deepEqual(test.acked, [3])
-    assert.ok(test.count('gateway_storage_failures_total') >= 2)
-  })
-})
-
-describe('local link', () => {
-  function attach(link: EntryLink): { pushed: Uint8Array[]; events: string[] } {
-    const seen = { pushed: [] as Uint8Array[], events: [] as string[] }
-    link.attach({
-      pushed: (plaintext) => void seen.pushed.push(plaintext),
-      opened: () => void seen.events.push('opened'),
-      lost: (error) => void seen.events.push(error.code),
-    })
-    return seen
-  }
-
-  it('gives an embedded client its messages, and the acks go out after them', async () => {
-    const test = await TestGateway.start()
-    const identity = new Uint8Array(32).fill(8)
-    const link = test.gateway.localLink(identity)
-    assert.throws(() => test.gateway.localLink(identity), { code: 'BAD_ARGUMENT' })
-    assert.deepEqual(link.gateway, test.identity)
-    test.gateway.deliver(message(identity, 1))
-    await after(test.sim, 1)
-    assert.deepEqual(test.acked, [])
-    const seen = attach(link)
-    test.gateway.deliver(message(identity, 2))
-    test.gateway.deliver(ackFor(identity))
-    await after(test.sim, 1)
-    assert.deepEqual(
-      seen.pushed.map((bytes) => bytes.length),
-      [1643, 1643, 21],
-    )
-    assert.deepEqual(test.acked, [1, 2])
-    const packet = new Uint8Array(REGULAR.totalBytes).fill(3)
-    assert.equal(link.send({ rotation: 1, nextHop: { ip: '10.0.0.9', port: 1 }, packet }), true)
-    assert.equal(numberIn(test.sent.at(-1)?.frame.packet as Uint8Array), 0x03030303)
-    await link.close()
-    assert.equal(link.send({ rotation: 1, nextHop: { ip: '10.0.0.9', port: 1 }, packet }), false)
-    test.gateway.deliver(message(identity, 3))
-    assert.equal(test.dropped('unknown-client'), 1)
-    assert.deepEqual(seen.events, ['opened'])
-  })
-
-  it('is bounded, and is told when the gateway stops', async () => {
-    const test = await TestGateway.start({ params: { localQueueCapacity: 10 } })
-    const identity = new Uint8Array(32).fill(8)
-    const seen = attach(test.gateway.localLink(identity))
-    for (const i of range(15)) test.gateway.deliver(message(identity, i))
-    await after(test.sim, 1)
-    assert.deepEqual(test.acked, range(10))
-    assert.equal(test.dropped('local-queue-full'), 5)
-    await test.sim.complete(test.gateway.stop())
-    assert.deepEqual(seen.events, ['opened', 'STOPPED'])
   })
 })

@@ -1,7 +1,7 @@
 /**
  * What was pushed to a client and not confirmed yet. A websocket is ordered and every client answers pings by itself, so the
  * answer to a ping confirms all that was pushed before it. Only then, or once a message is stored, may its SURB-ack be
- * released (docs/adr: never lose what was acknowledged).
+ * released: what was acknowledged is never lost.
  *
  *   pushed ── ping at the end of the turn ──▶ pong ──▶ confirmed: ack released, stored copy deleted
  *      └── no pong in time, or the session closes ──▶ stored: ack released once durable; repeated at the next login

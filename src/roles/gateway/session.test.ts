@@ -6,7 +6,8 @@ import { parseControlResponse } from '../../protocol/wire/gateway/control.ts'
 import { openEncryptedResponse, sealEncryptedRequest } from '../../protocol/wire/gateway/encryptedRequests.ts'
 import { sealTicket } from '../../protocol/wire/gateway/ticket.ts'
 import type { TicketVerdict } from './bandwidth.ts'
-import { after, BIG, keyOf, message, numberIn, type ScriptedClient, TestGateway } from './support.test.ts'
+import type { ScriptedClient } from './scriptedClient.test.ts'
+import { after, BIG, keyOf, message, numberIn, TestGateway } from './support.test.ts'
 
 const FREE = 68_719_476_736
 const send = (remaining: number) => `{"type":"send","remaining_bandwidth":${remaining},"upgrade_mode":false}`

@@ -13,10 +13,10 @@ import { toHex } from '../../foundation/base/bytes.ts'
 import { isMixnetError, tryDecode } from '../../foundation/base/errors.ts'
 import { Secret } from '../../foundation/base/secret.ts'
 import type { WebSocketConnection } from '../../foundation/platform/net.ts'
-import { checkAuthentication, checkRegistered } from '../../protocol/wire/gateway/authentication.ts'
 import {
   type AuthenticateV2,
   type ControlRequest,
+  type ControlResponse,
   encodeControlResponse,
   parseControlRequest,
 } from '../../protocol/wire/gateway/control.ts'
@@ -42,6 +42,7 @@ import {
 import { answeredProtocol, GATEWAY_PROTOCOL, NONCE_BYTES } from '../../protocol/wire/gateway/protocol.ts'
 import type { ConnectionRefusal } from './counters.ts'
 import { AdmissionDeadline } from './deadline.ts'
+import { checkLogin, checkStoredLogin } from './login.ts'
 import { OpenSession } from './openSession.ts'
 import { Pacer } from './pacer.ts'
 import type { ClientSession, SessionOptions } from './sessionHost.ts'
@@ -63,7 +64,7 @@ export class Session implements ClientSession {
   readonly #pacer: Pacer
   #phase: Phase = { phase: 'waiting' }
   #key: string | undefined
-  #timestamp = 0
+  timestamp = 0
   readonly #deadline: AdmissionDeadline
   #admitted = false
 
@@ -90,10 +91,6 @@ export class Session implements ClientSession {
     return this.#phase.phase === 'open' ? this.#phase.client : undefined
   }
 
-  get timestamp(): number {
-    return this.#timestamp
-  }
-
   probe(done: (alive: boolean) => void): void {
     const { client } = this
     if (client === undefined) done(this.#phase.phase === 'deciding')
@@ -105,7 +102,6 @@ export class Session implements ClientSession {
     this.#close()
   }
 
-  /** Says goodbye. */
   end(): void {
     this.#socket.close()
     this.#close()
@@ -137,7 +133,7 @@ export class Session implements ClientSession {
     if (isMixnetError(request)) return this.#refuse('text-before-login', NOT_AUTHENTICATED_TEXT)
     switch (request.type) {
       case 'supportedProtocol':
-        this.#socket.send(encodeControlResponse({ type: 'supportedProtocol', version: GATEWAY_PROTOCOL }))
+        this.#send({ type: 'supportedProtocol', version: GATEWAY_PROTOCOL })
         return this.#deadline.expect(params.messageTimeout)
       case 'registerHandshakeInitRequest':
         return this.#register(request)
@@ -157,7 +153,8 @@ export class Session implements ClientSession {
       return this.#refuse('duplicate-session', DUPLICATE_SESSION_TEXT)
     }
     const ephemeralSecret = new Secret(world.random.stream('gateway-handshake').bytes(EPHEMERAL_SECRET_BYTES))
-    const options = { identitySeed, ephemeralSecret, nonce: this.#nonce(), liftOldClients: true }
+    const nonce = world.random.stream('gateway-nonce').bytes(NONCE_BYTES)
+    const options = { identitySeed, ephemeralSecret, nonce, liftOldClients: true }
     this.#handshake(startGatewayHandshake(world.crypto, options, request))
   }
 
@@ -191,19 +188,16 @@ export class Session implements ClientSession {
       const stored = durable ? store.client(identity) : undefined
       if (stored === undefined) return this.#refuse('storage', STORAGE_TEXT)
       if (done.send !== undefined) this.#socket.send(done.send)
-      this.#socket.send(encodeControlResponse({ type: 'register', protocolVersion, status: true, upgradeMode: false }))
+      this.#send({ type: 'register', protocolVersion, status: true, upgradeMode: false })
       this.#open(identity, stored)
     })
     if (!entered) this.#refuse('clients', STORAGE_TEXT)
   }
 
   #login(request: AuthenticateV2): void {
-    const { world } = this.#host
-    const now = Math.floor(world.clock.now() / 1000)
-    const refusal = checkAuthentication(world.crypto, request, now) ?? this.#checkStored(request)
+    const refusal = checkLogin(this.#host, request)
     if (refusal !== undefined) return this.#refuse(`login-${refusal.reason}`, authenticationRefusalText(refusal))
-    const { registry } = this.#options
-    const key = toHex(request.clientIdentity)
+    const [{ registry }, key] = [this.#options, toHex(request.clientIdentity)]
     const older = registry.get(key)
     if (older === undefined) return this.#admit(request)
     if (request.requestUnixTimestamp <= older.timestamp) return this.#refuse('stale-session', STALE_SESSION_TEXT)
@@ -226,7 +220,7 @@ export class Session implements ClientSession {
     const { store } = this.#host
     const { clientIdentity: identity, requestUnixTimestamp: timestamp } = request
     // Again: while the older session was asked, another login may have been accepted and ended.
-    const refusal = this.#checkStored(request)
+    const refusal = checkStoredLogin(this.#host, request)
     if (refusal !== undefined) return this.#refuse(`login-${refusal.reason}`, authenticationRefusalText(refusal))
     this.#decide(identity, timestamp)
     store.login(identity, timestamp, (durable) => {
@@ -234,24 +228,15 @@ export class Session implements ClientSession {
       const stored = durable ? store.client(identity) : undefined
       if (stored === undefined) return this.#refuse('storage', STORAGE_TEXT)
       this.#open(identity, stored, (client) =>
-        this.#socket.send(
-          encodeControlResponse({
-            type: 'authenticate',
-            protocolVersion: answeredProtocol(request.protocolVersion, true),
-            status: true,
-            bandwidthRemaining: client.bandwidthRemaining,
-            upgradeMode: false,
-          }),
-        ),
+        this.#send({
+          type: 'authenticate',
+          protocolVersion: answeredProtocol(request.protocolVersion, true),
+          status: true,
+          bandwidthRemaining: client.bandwidthRemaining,
+          upgradeMode: false,
+        }),
       )
     })
-  }
-
-  #checkStored(request: AuthenticateV2): ReturnType<typeof checkRegistered> {
-    const { store, world } = this.#host
-    const stored = store.client(request.clientIdentity)
-    const client = stored && { sharedKey: stored.sharedKey.expose(), lastTimestamp: stored.lastTimestamp }
-    return checkRegistered(world.crypto, request, client)
   }
 
   /** From here on this is the client's session, and it is not read until it is open. */
@@ -259,7 +244,7 @@ export class Session implements ClientSession {
     this.#phase = { phase: 'deciding' }
     this.#deadline.cancel()
     this.#pacer.hold('answer')
-    this.#timestamp = timestamp
+    this.timestamp = timestamp
     this.#key = toHex(identity)
     this.#options.registry.enter(this.#key)
   }
@@ -287,7 +272,7 @@ export class Session implements ClientSession {
     if (this.#phase.phase === 'closed') return
     this.#host.counters.close(reason)
     if (message === undefined) return this.drop()
-    this.#socket.send(encodeControlResponse(errorResponse(message)))
+    this.#send(errorResponse(message))
     this.end()
   }
 
@@ -302,13 +287,13 @@ export class Session implements ClientSession {
     this.#options.onClosed()
   }
 
+  #send(response: ControlResponse): void {
+    this.#socket.send(encodeControlResponse(response))
+  }
+
   #leaveQueue(): void {
     if (this.#admitted) return
     this.#admitted = true
     this.#options.onAdmitted()
-  }
-
-  #nonce(): Uint8Array {
-    return this.#host.world.random.stream('gateway-nonce').bytes(NONCE_BYTES)
   }
 }

@@ -181,8 +181,7 @@ export class GatewayStore {
     const key = toHex(identity)
     const row = this.#forgotten.has(key) ? undefined : this.#statement('inboxBytes').get(identity)
     if (row === undefined) return 'unknown-client'
-    const added = this.#addedBytes.get(key) ?? 0
-    const bytes = payload.length
+    const [bytes, added] = [payload.length, this.#addedBytes.get(key) ?? 0]
     if (Number(row.inbox_bytes) + added + bytes > params.maxInboxBytesPerClient) return 'client-inbox-full'
     if (this.#totalBytes + bytes > params.maxInboxBytes) return 'inbox-full'
     const id = this.#nextId++

@@ -81,7 +81,7 @@ describe('sphinx keys', () => {
     const keys = await loadOn(sim, world, plain(1))
     const [first] = keys.candidates(0)
     assert.equal(first?.rotationId, 1)
-    assert.equal(keys.preAnnounced, undefined)
+    assert.deepEqual(keys.rotationIds, [1])
     assert.deepEqual([keys.candidates(1).length, keys.candidates(2).length], [1, 0])
 
     assert.equal(await sim.complete(keys.apply({ ...plain(1), announceNext: true })), true)
