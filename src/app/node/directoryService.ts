@@ -6,6 +6,7 @@ import type { Files } from '../../foundation/platform/files.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { NetworkDetails } from '../../protocol/wire/directory/networkDetails.ts'
 import { FileBondedNodes } from '../../roles/directory/bondedNodes.ts'
+import type { DescriberParams } from '../../roles/directory/describerParams.ts'
 import { Directory } from '../../roles/directory/directory.ts'
 import { BUILD_INFORMATION } from './buildInformation.ts'
 import { readConfigFile } from './configFile.ts'
@@ -58,7 +59,12 @@ export async function startDirectory(
   })
 }
 
-export const LOCAL_DESCRIBER = { allowLocalAddresses: true, retryInterval: seconds(1), refreshInterval: seconds(60) }
+/** Nodes of a network on one machine come and go while somebody watches. */
+export const LOCAL_DESCRIBER: Partial<DescriberParams> = {
+  allowLocalAddresses: true,
+  retryInterval: seconds(1),
+  refreshInterval: seconds(60),
+}
 
 /** What is said of a network that has no ledger yet. */
 export function localNetworkDetails(apiUrl: string): NetworkDetails {

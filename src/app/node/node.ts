@@ -33,7 +33,7 @@ import { KeyRotation } from './keyRotation.ts'
 import { nodeApi } from './nodeApi.ts'
 import type { NodeConfig } from './nodeConfig.ts'
 import { loadOrCreateNodeKeys, type NodeKeys } from './nodeKeys.ts'
-import { describeNode } from './selfDescription.ts'
+import { describeNode, type NodeEndpoints } from './selfDescription.ts'
 import { listenStepped } from './steppedPort.ts'
 
 export interface NodeOptions {
@@ -48,7 +48,7 @@ export interface NodeOptions {
 export interface RunningNode {
   /** Ed25519. */
   readonly identity: Uint8Array
-  readonly endpoints: { readonly mix: Endpoint; readonly http: Endpoint; readonly ws: Endpoint | undefined }
+  readonly endpoints: NodeEndpoints
   /** Resolves when the node knows its network and its services run; rejects with STOPPED. */
   readonly ready: Promise<void>
   /** Asks the directory to describe this node now instead of at its next round. */
@@ -75,6 +75,8 @@ const ANNOUNCE_TIMEOUT = seconds(10)
 const API_LIMITS = { maxConnections: 256, maxBodyBytes: 4096, requestTimeout: seconds(10) }
 const LOCAL_DIRECTORY_RETRY = millis(200)
 const DIRECTORY_RETRY = seconds(5)
+// Half of what one next hop's queue holds: clients are read more slowly before packets have to be dropped.
+const CONGESTED_FRAMES = 1000
 // Between two questions caused by packets for unknown nodes: whoever sends such packets must not make us a burden to the directory.
 const ASK_AGAIN = seconds(60)
 const LOCAL_ASK_AGAIN = seconds(1)
@@ -105,6 +107,7 @@ class Node implements RunningNode {
   #askedAgain = Number.NEGATIVE_INFINITY
   #keys!: NodeKeys
   #rotation!: KeyRotation
+  #egress!: MixEgress
   #mixing!: Mixing
   #gateway: Gateway | undefined
   #exit: ExitService | undefined
@@ -131,7 +134,7 @@ class Node implements RunningNode {
     return this.#keys.identity
   }
 
-  get endpoints(): RunningNode['endpoints'] {
+  get endpoints(): NodeEndpoints {
     const { host } = this.#config
     const at = (listener: Listener): Endpoint => ({ host, port: listener.endpoint.port })
     return {
@@ -236,14 +239,14 @@ class Node implements RunningNode {
       this.#starting.signal,
     )
     this.#stops.push(() => this.#rotation.stop())
-    const egress = this.#openEgress()
-    this.#stops.push(() => egress.close())
+    this.#egress = this.#openEgress()
+    this.#stops.push(() => this.#egress.close())
     this.#mixing = new Mixing({
       clock,
       crypto,
       keys: this.#rotation.keys,
       replay,
-      egress,
+      egress: this.#egress,
       allows: (ip) => this.#knows(ip),
       forwards: this.#is('mix'),
       ...(this.#isGateway ? { final: (packet) => this.#gateway?.deliver(packet) } : {}),
@@ -305,6 +308,7 @@ class Node implements RunningNode {
       world: this.#world,
       identitySeed: this.#keys.identitySeed,
       forward: (nextHop, frame) => this.#mixing.forward(nextHop, frame),
+      congested: () => this.#egress.queuedFrames > CONGESTED_FRAMES,
       folder: `${data}/gateway`,
       meter,
       log: log.child('gateway'),

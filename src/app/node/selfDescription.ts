@@ -1,22 +1,29 @@
 /** What a node tells the directory about itself, put together from its parts. @module */
 import type { Meter } from '../../foundation/base/observe.ts'
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
+import type { Endpoint } from '../../foundation/platform/net.ts'
 import { formatRecipient, type Recipient } from '../../protocol/packet/recipient.ts'
 import { signHostInformation } from '../../protocol/wire/directory/hostInformation.ts'
 import type { ServiceProviderDetails } from '../../protocol/wire/directory/nodeApi.ts'
 import type { RotationKey } from '../../protocol/wire/directory/nodeKeys.ts'
 import type { SphinxKey, SphinxKeys } from '../../roles/mixing/sphinxKeys.ts'
 import { BUILD_INFORMATION } from './buildInformation.ts'
-import type { RunningNode } from './node.ts'
 import type { NodeSelfDescription, PacketCounts } from './nodeApi.ts'
 import type { NodeConfig } from './nodeConfig.ts'
 import type { NodeKeys } from './nodeKeys.ts'
+
+/** Where the node really listens: its announced IP, and the ports it got. */
+export interface NodeEndpoints {
+  readonly mix: Endpoint
+  readonly http: Endpoint
+  readonly ws: Endpoint | undefined
+}
 
 export interface SelfDescriptionOptions {
   readonly config: NodeConfig
   readonly keys: NodeKeys
   readonly sphinx: SphinxKeys
-  readonly endpoints: () => RunningNode['endpoints']
+  readonly endpoints: () => NodeEndpoints
   readonly exitAddress: () => Recipient | undefined
   readonly meter: Meter
 }

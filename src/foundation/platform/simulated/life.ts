@@ -10,9 +10,14 @@ import type { Timer } from '../clock.ts'
 import type { Listener } from '../net.ts'
 import type { EventQueue, Mortal } from './eventQueue.ts'
 import type { Link } from './link.ts'
-import type { SimulatedFile } from './simulatedFiles.ts'
 
 export type ServiceKind = 'tcp' | 'websocket' | 'http'
+
+export interface SimulatedFile {
+  /** In pieces where it was appended to. */
+  pieces: Uint8Array[]
+  readonly secret: boolean
+}
 
 /** Something that listens; `accept` is what its kind of connection calls. */
 export interface Service<Accept> {

@@ -5,12 +5,6 @@ import { MixnetError } from '../../base/errors.ts'
 import type { AppendFile, Files, Lock } from '../files.ts'
 import type { Life } from './life.ts'
 
-export interface SimulatedFile {
-  /** In pieces where it was appended to. */
-  pieces: Uint8Array[]
-  readonly secret: boolean
-}
-
 /** Every operation is an event of its own: a process that crashes before it has written nothing. */
 export function simulatedFiles(life: Life): Files {
   const { files } = life.machine
