@@ -3,10 +3,11 @@
  * function starts it in simulations. @module
  */
 import { utf8 } from '../../foundation/base/bytes.ts'
+import { MixnetError } from '../../foundation/base/errors.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
 import { type Millis, seconds } from '../../foundation/base/units.ts'
 import { withDeadline } from '../../foundation/platform/clock.ts'
-import type { Endpoint, Listener } from '../../foundation/platform/net.ts'
+import type { Endpoint } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { MemoryBondedNodes } from '../../roles/directory/bondedNodes.ts'
 import { Directory } from '../../roles/directory/directory.ts'
@@ -47,6 +48,10 @@ export interface Testnet {
   readonly nodes: readonly TestnetNode[]
   /** The node that has this IP and this mix port, for showing routes. */
   nameOf(ip: string, port: number): string | undefined
+  /** Starts a node whose process died anew, on what it left behind, in `world`. Resolves when it listens. */
+  restartNode(name: string, world: World): Promise<TestnetNode>
+  /** The same for the directory. Resolves when it answers. */
+  restartDirectory(world: World): Promise<void>
   stop(): Promise<void>
 }
 
@@ -57,85 +62,124 @@ const FIRST_PORTS = { mix: 1789, http: 8080, ws: 9000 }
 
 /** Resolves when clients can use it. Whatever fails, nothing stays behind. */
 export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
-  const { plans, folder, world, worldOf, logOf, noise, onStep } = options
+  const { plans, folder, world, worldOf, readyLimit = READY_LIMIT } = options
   const bonded = new MemoryBondedNodes()
-  const stops: (() => Promise<void>)[] = []
+  const running = new Map<string, TestnetNode>()
+  let stopDirectory = async () => {}
   const stopAll = async () => {
-    for (const stop of stops.splice(0).reverse()) await stop()
+    for (const node of [...running.values()].reverse()) await node.running.stop()
+    running.clear()
+    await stopDirectory()
+    stopDirectory = async () => {}
   }
   try {
-    await world.files.write(policyPath(folder), utf8(EXIT_POLICY))
-    const directory = await Directory.start(world, {
-      folder: `${folder}/directory`,
-      bonded,
-      network: localNetworkDetails(''),
-      build: BUILD_INFORMATION,
-      describer: LOCAL_DESCRIBER,
-      ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
-      log: logOf('directory'),
-    })
-    stops.push(() => directory.stop())
-    const listener: Listener = await listenStepped(
-      { wanted: options.directory.port, step: true, onStep: (wanted, used) => onStep?.('directory', wanted, used) },
-      (port) =>
-        world.net.serveHttp(
-          {
-            host: options.directory.host,
-            port,
-            maxConnections: 4096,
-            maxBodyBytes: 65_536,
-            requestTimeout: seconds(30),
-          },
-          directory.handler,
-        ),
-    )
-    stops.push(() => listener.close())
-    const directoryUrl = `http://${listener.endpoint.host}:${listener.endpoint.port}/api`
-
-    const nodes = await Promise.all(
-      plans.map(async (plan): Promise<TestnetNode> => {
-        const meter = new Meter()
-        const running = await startNode(worldOf(plan), nodeConfig(plan, { folder, directoryUrl, noise }), {
-          meter,
-          log: logOf(plan.name),
-          onStep: (wanted, used) => onStep?.(plan.name, wanted, used),
-        })
-        stops.push(() => running.stop())
-        return { plan, meter, running }
-      }),
-    )
+    const first = await serveDirectory(world, options, bonded)
+    const { directory, endpoint } = first
+    stopDirectory = first.stop
+    const directoryUrl = `http://${endpoint.host}:${endpoint.port}/api`
+    const start = async (plan: NodePlan, nodeWorld: World) => {
+      const node = await startTestnetNode(nodeWorld, plan, { ...options, directoryUrl })
+      running.set(plan.name, node)
+      return node
+    }
+    const nodes = await Promise.all(plans.map((plan) => start(plan, worldOf(plan))))
     bonded.set(
-      await Promise.all(
-        nodes.map(async ({ plan, running }) => ({
-          nodeId: plan.nodeId,
-          identity: running.identity,
-          host: plan.host,
-          httpPort: running.endpoints.http.port,
-          layer: plan.layer,
-        })),
-      ),
+      nodes.map(({ plan, running: { identity, endpoints } }) => ({
+        nodeId: plan.nodeId,
+        identity,
+        host: plan.host,
+        httpPort: endpoints.http.port,
+        layer: plan.layer,
+      })),
     )
-    await Promise.all(nodes.map(({ running }) => running.announce()))
-    await withDeadline(world.clock, options.readyLimit ?? READY_LIMIT, 'network', directory.ready)
-    await withDeadline(
-      world.clock,
-      options.readyLimit ?? READY_LIMIT,
-      'nodes',
-      Promise.all(nodes.map(({ running }) => running.ready)),
-    )
+    await Promise.all(nodes.map((node) => node.running.announce()))
+    await withDeadline(world.clock, readyLimit, 'network', directory.ready)
+    await withDeadline(world.clock, readyLimit, 'nodes', Promise.all(nodes.map((node) => node.running.ready)))
     // A node that asked early knows a part of the network only.
-    await Promise.all(nodes.map(({ running }) => running.refresh()))
+    await Promise.all(nodes.map((node) => node.running.refresh()))
     return {
       directoryUrl,
-      nodes,
+      get nodes() {
+        return [...running.values()]
+      },
       nameOf: (ip, port) =>
-        nodes.find(({ running: { endpoints } }) => endpoints.mix.host === ip && endpoints.mix.port === port)?.plan.name,
+        [...running.values()].find(
+          ({ running: { endpoints } }) => endpoints.mix.host === ip && endpoints.mix.port === port,
+        )?.plan.name,
+      restartNode(name, nodeWorld) {
+        const plan = plans.find((one) => one.name === name)
+        if (plan === undefined) throw new MixnetError('BAD_ARGUMENT', { argument: 'node', unknown: name })
+        return start(plan, nodeWorld)
+      },
+      async restartDirectory(nextWorld) {
+        const next = await serveDirectory(nextWorld, { ...options, directory: endpoint }, bonded)
+        stopDirectory = next.stop
+      },
       stop: stopAll,
     }
   } catch (error) {
     await stopAll()
     throw error
   }
+}
+
+interface ServedDirectory {
+  readonly directory: Directory
+  readonly endpoint: Endpoint
+  readonly stop: () => Promise<void>
+}
+
+async function serveDirectory(
+  world: World,
+  { folder, epochs, logOf, directory: wanted, onStep }: TestnetOptions,
+  bonded: MemoryBondedNodes,
+): Promise<ServedDirectory> {
+  const directory = await Directory.start(world, {
+    folder: `${folder}/directory`,
+    bonded,
+    network: localNetworkDetails(''),
+    build: BUILD_INFORMATION,
+    describer: LOCAL_DESCRIBER,
+    ...(epochs === undefined ? {} : { epochs }),
+    log: logOf('directory'),
+  })
+  const limits = { maxConnections: 4096, maxBodyBytes: 65_536, requestTimeout: seconds(30) }
+  const step = {
+    wanted: wanted.port,
+    step: true,
+    onStep: (asked: number, used: number) => onStep?.('directory', asked, used),
+  }
+  try {
+    const listener = await listenStepped(step, (port) =>
+      world.net.serveHttp({ host: wanted.host, port, ...limits }, directory.handler),
+    )
+    return {
+      directory,
+      endpoint: listener.endpoint,
+      async stop() {
+        await listener.close()
+        await directory.stop()
+      },
+    }
+  } catch (error) {
+    await directory.stop()
+    throw error
+  }
+}
+
+async function startTestnetNode(
+  world: World,
+  plan: NodePlan,
+  { folder, directoryUrl, noise, logOf, onStep }: TestnetOptions & { readonly directoryUrl: string },
+): Promise<TestnetNode> {
+  if (plan.roles.includes('exit')) await world.files.write(policyPath(folder), utf8(EXIT_POLICY))
+  const meter = new Meter()
+  const running = await startNode(world, nodeConfig(plan, { folder, directoryUrl, noise }), {
+    meter,
+    log: logOf(plan.name),
+    onStep: (wanted, used) => onStep?.(plan.name, wanted, used),
+  })
+  return { plan, meter, running }
 }
 
 const policyPath = (folder: string): string => `${folder}/exit-policy.txt`
