@@ -1,111 +1,104 @@
 /**
- * What wrapping and unwrapping cost beside the arithmetic that no implementation can avoid: X25519 multiplications, two for
- * an unwrap, n + 1 for building a packet of n hops. Work and floor take turns within every round on the same core, so that
- * what disturbs one disturbs the other; ratios are taken per round and their median reported.
- *
- * Run alone: `node bench/sphinx.ts`. @module
+ * What wrapping and unwrapping cost on one core, beside the arithmetic that no implementation can avoid (X25519 multiplications:
+ * two for an unwrap, n + 1 for building a packet of n hops) and beside the official crate. All of them take turns within every
+ * round, so that what disturbs one disturbs the others; ratios are taken per round. @module
  */
-import { nanos } from '../src/foundation/base/units.ts'
-import { nodeProvider } from '../src/foundation/crypto/nodeProvider.ts'
-import type { CryptoProvider } from '../src/foundation/crypto/provider.ts'
-import { HEADER_BYTES, PAYLOAD_OVERHEAD_BYTES, type SphinxVersion } from '../src/protocol/sphinx/constants.ts'
-import { type PacketParams, wrapPacket } from '../src/protocol/sphinx/packet.ts'
-import { finalPaddingBytes } from '../src/protocol/sphinx/route.ts'
+import { nodeProvider as crypto } from '../src/foundation/crypto/nodeProvider.ts'
+import type { SphinxVersion } from '../src/protocol/sphinx/constants.ts'
+import { wrapPacket } from '../src/protocol/sphinx/packet.ts'
 import { openHeader } from '../src/protocol/sphinx/unwrap.ts'
+import { examplePacket, HOPS } from './examplePackets.ts'
+import { type Figure, ratios, type Subject, spread } from './figures.ts'
+import { OfficialCrate } from './officialCrate.ts'
 
-const PACKET_BYTES = 2413
-const HOPS = 4
+const VERSIONS: readonly SphinxVersion[] = [259, 258]
+const WARM_UP = 2_000
+const UNWRAP_GOAL = 1.25
+const BUILD_GOAL = 2.2
 
-export interface SphinxBenchOptions {
-  readonly crypto?: CryptoProvider
-  readonly version?: SphinxVersion
-  readonly rounds?: number
-  /** Packets per round. */
-  readonly batch?: number
+export const sphinx: Subject = {
+  name: 'sphinx',
+  title: 'Sphinx packets of 2,413 bytes, four hops, one core',
+  async run({ quick, say }) {
+    const crate = await OfficialCrate.build(say)
+    const rounds = quick ? 15 : 61
+    const batch = quick ? 50 : 100
+    try {
+      const figures: Figure[] = []
+      for (const version of VERSIONS) figures.push(...(await measureVersion(version, { rounds, batch }, crate.program)))
+      return { figures, notes: crate.notes }
+    } finally {
+      crate.program?.stop()
+    }
+  },
 }
 
-export interface SphinxFigures {
-  readonly provider: string
-  readonly version: SphinxVersion
-  readonly packetBytes: number
-  readonly hops: number
-  readonly rounds: number
-  readonly batch: number
-  /** Medians, microseconds for one. */
-  readonly multiplicationMicros: number
-  readonly unwrapMicros: number
-  readonly buildMicros: number
-  /** Medians over the rounds of time divided by the floor's time in the same round. */
-  readonly unwrapOverFloor: number
-  readonly buildOverFloor: number
-  /** What is left of building when expressed in multiplications; n + 1 would be none at all. */
-  readonly buildInMultiplications: number
+/** Microseconds of one bare unwrap on this core, now. */
+export function timeUnwrap(count: number): number {
+  const tasks = tasksOf(259)
+  timeOf(tasks.unwrap, WARM_UP)
+  return timeOf(tasks.unwrap, count)
 }
 
-/** Measures; prints nothing. About two seconds with the defaults. */
-export function measureSphinx(options: SphinxBenchOptions = {}): SphinxFigures {
-  const { crypto = nodeProvider, version = 259, rounds = 31, batch = 100 } = options
+async function measureVersion(
+  version: SphinxVersion,
+  { rounds, batch }: { rounds: number; batch: number },
+  official: OfficialCrate | undefined,
+): Promise<Figure[]> {
+  const { multiply, build, unwrap } = tasksOf(version)
+  for (const task of [multiply, build, unwrap]) timeOf(task, WARM_UP)
+  await official?.time('unwrap', version, WARM_UP / 10)
+
+  const ours = { unwrap: [] as number[], build: [] as number[] }
+  const floor = { unwrap: [] as number[], build: [] as number[] }
+  const theirs = { unwrap: [] as number[], build: [] as number[] }
+  for (let round = 0; round < rounds; round++) {
+    // The floor before and after: a drift of the clock rate within the round falls on both sides of the fraction.
+    const before = timeOf(multiply, batch)
+    ours.unwrap.push(timeOf(unwrap, batch))
+    if (official) theirs.unwrap.push(await official.time('unwrap', version, batch))
+    const between = timeOf(multiply, batch)
+    ours.build.push(timeOf(build, batch))
+    if (official) theirs.build.push(await official.time('build', version, batch))
+    const after = timeOf(multiply, batch)
+    floor.unwrap.push(before + between)
+    floor.build.push(((HOPS + 1) * (between + after)) / 2)
+  }
+  const figuresOf = (kind: 'unwrap' | 'build', atLeast: number): Figure[] => {
+    const name = `${kind} (version ${version})`
+    const measured = spread(ours[kind])
+    const floorName = kind === 'unwrap' ? '2 multiplications' : `${HOPS + 1} multiplications`
+    const beside = (reference: string, values: readonly number[]): Figure => ({
+      name,
+      unit: 'µs',
+      measured,
+      reference: { name: reference, value: spread(values) },
+      ratio: ratios(values, ours[kind]),
+    })
+    return [
+      beside(floorName, floor[kind]),
+      ...(official ? [{ ...beside('official crate', theirs[kind]), goal: { of: 'ratio', atLeast } as const }] : []),
+    ]
+  }
+  return [...figuresOf('unwrap', UNWRAP_GOAL), ...figuresOf('build', BUILD_GOAL)]
+}
+
+function tasksOf(version: SphinxVersion): Record<'multiply' | 'build' | 'unwrap', () => void> {
   const { params, secretKey } = examplePacket(crypto, version)
   const packet = wrapPacket(crypto, params)
   const point = crypto.x25519Base(secretKey)
-
-  const multiply = (): void => {
-    crypto.x25519(secretKey, point)
-  }
-  const build = (): void => {
-    wrapPacket(crypto, params)
-  }
-  const unwrap = (): void => {
-    const header = openHeader(crypto, secretKey, packet)
-    if (header.kind !== 'opened' || header.unwrap().kind !== 'forward') throw new Error('the packet does not unwrap')
-  }
-  for (const task of [multiply, build, unwrap]) timeOf(task, 5 * batch)
-
-  const times = Array.from({ length: rounds }, () => {
-    // The floor before and after: a drift of the clock rate within the round falls on both sides of the fraction.
-    const before = timeOf(multiply, batch)
-    const unwrapping = timeOf(unwrap, batch)
-    const between = timeOf(multiply, batch)
-    const building = timeOf(build, batch)
-    const after = timeOf(multiply, batch)
-    return { unwrapping, building, unwrapFloor: (before + between) / 2, buildFloor: (between + after) / 2 }
-  })
-  const middle = (figure: (time: (typeof times)[number]) => number): number => median(times.map(figure))
   return {
-    provider: crypto.name,
-    version,
-    packetBytes: packet.length,
-    hops: HOPS,
-    rounds,
-    batch,
-    multiplicationMicros: middle((time) => time.unwrapFloor),
-    unwrapMicros: middle((time) => time.unwrapping),
-    buildMicros: middle((time) => time.building),
-    unwrapOverFloor: middle((time) => time.unwrapping / (2 * time.unwrapFloor)),
-    buildOverFloor: middle((time) => time.building / ((HOPS + 1) * time.buildFloor)),
-    buildInMultiplications: middle((time) => time.building / time.buildFloor),
+    multiply: () => {
+      crypto.x25519(secretKey, point)
+    },
+    build: () => {
+      wrapPacket(crypto, params)
+    },
+    unwrap: () => {
+      const header = openHeader(crypto, secretKey, packet)
+      if (header.kind !== 'opened' || header.unwrap().kind !== 'forward') throw new Error('the packet does not unwrap')
+    },
   }
-}
-
-/** Fixed bytes: what they are makes no difference to the time. */
-function examplePacket(
-  crypto: CryptoProvider,
-  version: SphinxVersion,
-): { params: PacketParams; secretKey: Uint8Array } {
-  const bytes = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
-  const secretKeys = Array.from({ length: HOPS }, (_, i) => bytes(32, i + 1))
-  const payloadBytes = PACKET_BYTES - HEADER_BYTES
-  const params: PacketParams = {
-    secret: bytes(32, 0x22),
-    route: secretKeys.map((key, i) => ({ address: bytes(32, i), publicKey: crypto.x25519Base(key) })),
-    delays: secretKeys.map(() => nanos(15_000_000)),
-    destination: { address: bytes(32, 0xd5), identifier: bytes(16, 0) },
-    version,
-    padding: bytes(finalPaddingBytes(HOPS), 0x77),
-    message: bytes(payloadBytes - PAYLOAD_OVERHEAD_BYTES, 0x5a),
-    payloadBytes,
-  }
-  return { params, secretKey: bytes(32, 1) }
 }
 
 /** Microseconds for one call. */
@@ -114,10 +107,3 @@ function timeOf(task: () => void, count: number): number {
   for (let i = 0; i < count; i++) task()
   return Number(process.hrtime.bigint() - start) / 1000 / count
 }
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[sorted.length >> 1] as number
-}
-
-if (import.meta.main) console.log(JSON.stringify([measureSphinx(), measureSphinx({ version: 258 })], undefined, 2))
