@@ -67,7 +67,9 @@ export class AnonymousSenders {
 
   /**
    * `data` under our pseudonym, its last fragment filled up with SURBs instead of padding: they cost no packet. One at least,
-   * where it fits, however many we believe to be there: a recipient that lost its stock could not even ask for more.
+   * where it fits, however many we believe to be there: a recipient that lost its stock could not even ask for more. Where that
+   * leaves it with fewer than it would ask for at once, the rest follows on its own: a message that happens to fill its packets
+   * is no reason why nobody can answer it, and one or two SURBs are spent on a question that may get lost.
    */
   message(recipient: Recipient, data: Uint8Array): RepliableMessage {
     const holder = this.#holder(recipient)
@@ -76,8 +78,9 @@ export class AnonymousSenders {
     const fitting = Math.floor(spaceLeft / SURB_BYTES)
     const wanted = Math.max(this.#options.params.busyTarget - this.#keys.unused(holder), 1)
     const surbs = this.#create(holder, Math.min(fitting, wanted))
-    // Without a topology the message goes later, and its SURBs later still, on their own.
-    if (fitting > 0 && surbs.length === 0) this.#supply.asked(holder, fitting)
+    // Without a topology none could be made: the message goes later, and they later still.
+    const missing = this.#options.params.minRequest - this.#keys.unused(holder)
+    if (missing > 0) this.#supply.asked(holder, missing)
     return { ...bare, content: { kind: 'data', surbs, data } }
   }
 

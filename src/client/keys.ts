@@ -19,42 +19,52 @@ export interface ClientKeys {
   readonly ackKey: Secret
 }
 
+// The identity is written last: where it is missing, there never was a client here, only the beginning of one.
 const FILES = [
-  { name: 'identity.pem', type: 'ED25519 PRIVATE KEY', bytes: 32 },
-  { name: 'encryption.pem', type: 'X25519 PRIVATE KEY', bytes: 32 },
   { name: 'ack.pem', type: 'AES-128-CTR ACKNOWLEDGEMENTS KEY', bytes: 16 },
+  { name: 'encryption.pem', type: 'X25519 PRIVATE KEY', bytes: 32 },
+  { name: 'identity.pem', type: 'ED25519 PRIVATE KEY', bytes: 32 },
 ] as const
 
 export function createClientKeys(crypto: CryptoProvider, random: RandomStream): ClientKeys {
   return fromSecrets(crypto, random.bytes(32), random.bytes(32), random.bytes(16))
 }
 
-/** Loads the keys in `folder`; makes and stores them where there are none. Throws KEY_FILE_UNREADABLE, never replaces a file. */
+/**
+ * Loads the keys in `folder`; makes and stores what is missing where there is no identity yet. Never replaces a file. Throws
+ * KEY_FILE_UNREADABLE.
+ */
 export async function loadOrCreateClientKeys(
   crypto: CryptoProvider,
   random: RandomStream,
   files: Files,
   folder: string,
 ): Promise<ClientKeys> {
-  const found = await Promise.all(FILES.map((file) => files.read(`${folder}/${file.name}`)))
-  if (found.every((contents) => contents === undefined)) {
-    const keys = createClientKeys(crypto, random)
-    const secrets = [keys.identitySeed, keys.encryptionSecret, keys.ackKey]
-    for (const [index, { name, type }] of FILES.entries()) {
-      await files.write(`${folder}/${name}`, encodePem(type, (secrets[index] as Secret).expose()), { secret: true })
+  const stored = await Promise.all(FILES.map((file) => files.read(`${folder}/${file.name}`)))
+  const isNew = stored.at(-1) === undefined
+  const secrets: Uint8Array[] = []
+  for (const [index, { name, type, bytes }] of FILES.entries()) {
+    const contents = stored[index]
+    if (contents !== undefined) {
+      secrets.push(readKey(contents, { name, type, bytes }))
+    } else if (isNew) {
+      const secret = random.bytes(bytes)
+      await files.write(`${folder}/${name}`, encodePem(type, secret), { secret: true })
+      secrets.push(secret)
+    } else {
+      throw new MixnetError('KEY_FILE_UNREADABLE', { file: name, why: 'missing' })
     }
-    return keys
   }
-  const [identity, encryption, ack] = FILES.map(({ name, type, bytes }, index) => {
-    const contents = found[index]
-    try {
-      if (contents === undefined) throw new MixnetError('KEY_FILE_UNREADABLE', { file: name, why: 'missing' })
-      return expectLength(decodePem(type, contents), bytes, name)
-    } catch (cause) {
-      throw new MixnetError('KEY_FILE_UNREADABLE', { file: name }, { cause })
-    }
-  }) as [Uint8Array, Uint8Array, Uint8Array]
+  const [ack, encryption, identity] = secrets as [Uint8Array, Uint8Array, Uint8Array]
   return fromSecrets(crypto, identity, encryption, ack)
+}
+
+function readKey(contents: Uint8Array, { name, type, bytes }: { name: string; type: string; bytes: number }): Uint8Array {
+  try {
+    return expectLength(decodePem(type, contents), bytes, name)
+  } catch (cause) {
+    throw new MixnetError('KEY_FILE_UNREADABLE', { file: name }, { cause })
+  }
 }
 
 function fromSecrets(
