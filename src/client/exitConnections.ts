@@ -2,6 +2,7 @@
  * Streams to the outside world through network requesters, over one client: opens them, hands each message to its stream.
  * Format: docs/spec/exit.md. @module
  */
+import { equalBytes } from '../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
 import { IPV6_BYTES, parseIp } from '../foundation/base/ipAddress.ts'
 import { minutes, seconds } from '../foundation/base/units.ts'
@@ -35,7 +36,8 @@ export const DEFAULT_EXIT_STREAM: ExitStreamParams = {
 }
 
 export interface ExitConnectionsOptions {
-  readonly client: MixnetClient
+  /** Its messages are taken over. */
+  readonly client: Pick<MixnetClient, 'address' | 'send' | 'onMessage' | 'closeLane' | 'supply'>
   readonly exit: Recipient
   /** True: the exit gets reply SURBs and a pseudonym. False: our address, which is faster and tells the exit who we are. */
   readonly anonymous: boolean
@@ -43,6 +45,8 @@ export interface ExitConnectionsOptions {
   readonly maxConnections?: number
   /** Received and not yet taken, over all connections. */
   readonly maxMemoryBytes?: number
+  /** Gets every message that is not of a connection: those of other clients. */
+  readonly onOther?: (message: ReceivedMessage) => void
 }
 
 const MAX_CONNECTIONS = 1_000
@@ -113,16 +117,28 @@ export class ExitConnections implements Dialer {
     await client.send({ to: exit, data, lane, anonymous, signal })
   }
 
-  #received({ data }: ReceivedMessage): void {
+  #received(message: ReceivedMessage): void {
+    if (!this.#isFromExit(message)) return this.#options.onOther?.(message)
     const response = tryDecode(() => {
-      const envelope = decodeInterfaceResponse(data)
+      const envelope = decodeInterfaceResponse(message.data)
       return envelope.kind === 'providerData' ? decodeSocks5Response(envelope.data) : undefined
     })
-    if (response === undefined || isMixnetError(response) || response.kind === 'query') return
+    if (response === undefined || isMixnetError(response)) return this.#options.onOther?.(message)
+    if (response.kind === 'query') return
     const stream = this.#streams.get(response.connectionId)
     if (stream === undefined) return
     if (response.kind === 'networkData') stream.receive(response)
     else stream.fail(failureOf(response.message))
+  }
+
+  /**
+   * An exit to which we are anonymous answers through reply SURBs and in no other way: were its answers taken at our address too,
+   * it could try addresses until one of them reacts.
+   */
+  #isFromExit({ repliedBy }: ReceivedMessage): boolean {
+    const { anonymous, exit } = this.#options
+    if (!anonymous) return repliedBy === undefined
+    return repliedBy !== undefined && equalBytes(repliedBy.identity, exit.identity)
   }
 
   #newId(): bigint {

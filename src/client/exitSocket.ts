@@ -23,8 +23,10 @@ export class ExitSocket extends Duplex {
       },
       end: () => this.push(null),
       close: (error) => {
-        this.#failure ??= error
-        if (error !== undefined) this.destroy(error)
+        // What we did ourselves is no failure.
+        if (error === undefined || this.destroyed) return
+        this.#failure = error
+        this.destroy(error)
       },
     })
   }

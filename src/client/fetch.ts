@@ -102,6 +102,8 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
         const target = typeof input === 'string' || input instanceof URL ? input : ownRequest(input)
         signals = [init.signal, target instanceof UndiciRequest ? target.signal : undefined].filter(isSignal)
         lifetime = new RequestLifetime({ clock, limit: init.timeout ?? timeout, signals })
+        // undici frees a connection a turn after the body's end: whoever asks again at once would open another.
+        await new Promise<void>((resolve) => clock.soon(resolve))
         const response = await run(target, init, lifetime)
         lifetime.resolved()
         return response

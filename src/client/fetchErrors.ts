@@ -7,7 +7,7 @@ const MAX_CAUSES = 8
 const TLS =
   /^(?:ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERROR_IN_|HOSTNAME_MISMATCH|INVALID_|PATH_LENGTH_|EPROTO)/
 const CLOSED = /^(?:UND_ERR_SOCKET|UND_ERR_DESTROYED|UND_ERR_CLOSED|ECONNRESET|EPIPE|ERR_STREAM_)/
-const BAD_RESPONSE = /^(?:HPE_|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_|Z_)/
+const BAD_RESPONSE = /^(?:UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_|Z_)/
 const BAD_ARGUMENT = /^(?:ERR_INVALID_|UND_ERR_INVALID_ARG)/
 
 /** The MixnetError among an error's causes, or the one that says the same. */
@@ -29,6 +29,8 @@ export function isClosedByPeer(error: unknown): boolean {
 function translate(error: Error): MixnetError | undefined {
   if (error.name === 'AbortError') return new MixnetError('ABORTED')
   if (error.name === 'TimeoutError') return new MixnetError('TIMEOUT', { what: 'request' })
+  // Its code is not always there, and it carries what the server sent.
+  if (error.name === 'HTTPParserError') return new MixnetError('MALFORMED', { what: 'HTTP response' })
   const system = codeOf(error)
   const details: ErrorDetails = { system }
   if (system === '') return translateText(error)

@@ -50,3 +50,9 @@ test('a message too far ahead, or more bytes than may be held, overflows', () =>
   assert.equal(buffer.push(1n, new Uint8Array(2), false).kind, 'overflow')
   assert.equal(buffer.push(0n, new Uint8Array(1), false).kind, 'deliver')
 })
+
+test('what is held never keeps out the message that everything waits for', () => {
+  const buffer = new OrderedBuffer({ maxAhead: 2, maxBytes: 4 })
+  assert.equal(buffer.push(1n, new Uint8Array(4), false).kind, 'nothing')
+  assert.equal(buffer.push(0n, new Uint8Array(4), false).kind, 'deliver')
+})

@@ -177,8 +177,8 @@ export type Route = Endpoint | 'refused' | 'unknown' | 'unreachable' | 'silent'
 /** An exit in this process: real sockets behind, a mixnet in between that reorders. */
 export class BridgeExit implements Dialer {
   readonly destinations: Destination[] = []
-  readonly connections = new Set<Connection>()
-  readonly streams = new Set<ExitStream>()
+  readonly connections: Set<Connection> = new Set()
+  readonly streams: Set<ExitStream> = new Set()
   readonly #clock: Clock
   readonly #route: (destination: Destination) => Route
   readonly #choose = chooser(7)

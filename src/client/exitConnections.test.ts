@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { utf8 } from '../foundation/base/bytes.ts'
+import { isMixnetError } from '../foundation/base/errors.ts'
+import { nodeProvider } from '../foundation/crypto/nodeProvider.ts'
+import type { Recipient } from '../protocol/packet/recipient.ts'
+import { connectionErrorText } from '../protocol/wire/exit/connectionErrors.ts'
+import {
+  CURRENT_VERSION,
+  decodeInterfaceRequest,
+  encodeInterfaceResponse,
+} from '../protocol/wire/exit/interfaceEnvelope.ts'
+import {
+  decodeSocks5Request,
+  encodeSocks5Response,
+  type Socks5Request,
+  type Socks5ResponseBody,
+} from '../protocol/wire/exit/socks5Messages.ts'
+import { ExitConnections, type ExitConnectionsOptions } from './exitConnections.ts'
+import type { ReceivedMessage } from './mixnetClient.ts'
+import { HandClock, pattern, testWorld, turn } from './streamSupport.test.ts'
+
+const recipient = (seed: number): Recipient => ({
+  identity: nodeProvider.ed25519PublicKey(new Uint8Array(32).fill(seed)),
+  encryptionKey: nodeProvider.x25519Base(new Uint8Array(32).fill(seed)),
+  gateway: nodeProvider.ed25519PublicKey(new Uint8Array(32).fill(seed + 1)),
+})
+const OURS = recipient(1)
+const EXIT = recipient(3)
+
+interface Sent {
+  readonly to: Recipient
+  readonly lane: string | undefined
+  readonly anonymous: boolean | undefined
+  readonly request: Socks5Request
+}
+
+function setUp(options: Partial<ExitConnectionsOptions> = {}) {
+  const sent: Sent[] = []
+  const closedLanes: string[] = []
+  const supplied: Recipient[] = []
+  let handler: (message: ReceivedMessage) => void = () => {}
+  const client: ExitConnectionsOptions['client'] = {
+    address: OURS,
+    async send({ to, data, lane, anonymous }) {
+      const envelope = decodeInterfaceRequest(data)
+      assert.equal(envelope.kind, 'providerData')
+      if (envelope.kind !== 'providerData') return
+      sent.push({ to, lane, anonymous, request: decodeSocks5Request(nodeProvider, envelope.data) })
+    },
+    onMessage(given) {
+      handler = given
+    },
+    closeLane: (lane) => closedLanes.push(lane),
+    supply: (to) => supplied.push(to),
+  }
+  const others: Uint8Array[] = []
+  const connections = new ExitConnections(testWorld(new HandClock()), {
+    client,
+    exit: EXIT,
+    anonymous: true,
+    onOther: ({ data }) => others.push(data),
+    ...options,
+  })
+  const raw = (data: Uint8Array, repliedBy: Recipient | undefined): void =>
+    handler({ data, ...(repliedBy === undefined ? {} : { repliedBy }) })
+  const receive = (body: Socks5ResponseBody, repliedBy: Recipient | undefined = EXIT): void =>
+    raw(
+      encodeInterfaceResponse({
+        interfaceVersion: CURRENT_VERSION,
+        kind: 'providerData',
+        data: encodeSocks5Response({ version: CURRENT_VERSION, ...body }),
+      }),
+      repliedBy,
+    )
+  return { sent, closedLanes, supplied, others, connections, receive, raw }
+}
+
+const code = (expected: string) => (error: unknown) => isMixnetError(error) && error.code === expected
+
+describe('what the exit is sent', () => {
+  test('a connect, then the data, in the lane of the connection', async () => {
+    const { connections, sent, supplied } = setUp()
+    const stream = connections.open({ host: 'demo.starling', port: 443 })
+    await stream.write(utf8('hello'))
+    stream.end()
+    await turn()
+    const { connectionId } = stream
+    assert.deepEqual(
+      sent.map(({ request }) => request),
+      [
+        { version: 3, kind: 'connect', connectionId, remote: 'demo.starling:443', returnAddress: undefined },
+        { version: 3, kind: 'send', connectionId, closed: false, sequence: 0n, data: utf8('hello') },
+        { version: 3, kind: 'send', connectionId, closed: true, sequence: 1n, data: new Uint8Array(0) },
+      ],
+    )
+    assert.ok(
+      sent.every(({ to, anonymous, lane }) => to === EXIT && anonymous && lane === `connection:${connectionId}`),
+    )
+    assert.deepEqual(supplied, [EXIT])
+  })
+
+  test('our address instead of reply SURBs, where asked for', async () => {
+    const { connections, sent, supplied } = setUp({ anonymous: false })
+    connections.open({ host: '1.2.3.4', port: 80 })
+    await turn()
+    const [connect] = sent
+    assert.equal(connect?.anonymous, false)
+    assert.ok(connect?.request.kind === 'connect')
+    assert.deepEqual(connect.request.returnAddress?.identity, OURS.identity)
+    assert.deepEqual(supplied, [])
+  })
+
+  test('IPv6 as official clients write it', async () => {
+    const { connections, sent } = setUp()
+    connections.open({ host: '2001:db8::1', port: 443 })
+    await turn()
+    assert.ok(sent[0]?.request.kind === 'connect')
+    assert.equal(sent[0].request.remote, '2001:db8:0:0:0:0:0:1:443')
+  })
+})
+
+describe('what the exit answers', () => {
+  test('goes to its stream; what belongs to none or is none is dropped', async () => {
+    const { connections, receive, raw, others } = setUp()
+    const [one, other] = [connections.open({ host: 'a', port: 1 }), connections.open({ host: 'b', port: 1 })]
+    const received: string[] = []
+    for (const stream of [one, other]) {
+      stream.attach({
+        data: (chunk) => received.push(`${stream === one ? 'one' : 'other'} ${chunk.length}`),
+        end() {},
+        close() {},
+      })
+    }
+    receive({ kind: 'networkData', connectionId: other.connectionId, closed: false, sequence: 0n, data: pattern(7) })
+    receive({ kind: 'networkData', connectionId: 1n, closed: false, sequence: 0n, data: pattern(7) })
+    receive({ kind: 'query', answer: { kind: 'openProxy', openProxy: true } })
+    raw(pattern(50), EXIT)
+    raw(new Uint8Array(0), EXIT)
+    await other.opened
+    assert.equal(others.length, 2)
+    assert.deepEqual(received, ['other 7'])
+  })
+
+  test('counts only when it comes from the exit, the way we can be reached', async () => {
+    const answer = (connectionId: bigint): Socks5ResponseBody => {
+      return { kind: 'networkData', connectionId, closed: false, sequence: 0n, data: pattern(7) }
+    }
+    const hidden = setUp()
+    const stream = hidden.connections.open({ host: 'a', port: 1 })
+    const received: number[] = []
+    stream.attach({ data: (chunk) => received.push(chunk.length), end() {}, close() {} })
+    hidden.raw(utf8('hello'), undefined)
+    hidden.receive(answer(stream.connectionId), recipient(5))
+    assert.deepEqual(received, [])
+    assert.equal(hidden.others.length, 2)
+    hidden.receive(answer(stream.connectionId), EXIT)
+    assert.deepEqual(received, [7])
+  })
+
+  test('errors have their codes, and what the stream still wanted to send is dropped', async () => {
+    for (const [text, expected] of [
+      [connectionErrorText('refused-by-policy', 'x:1'), 'EXIT_REFUSED'],
+      [connectionErrorText('unknown-host', 'x:1'), 'HOST_UNKNOWN'],
+      ['anything else', 'DESTINATION_UNREACHABLE'],
+    ] as const) {
+      const { connections, receive, closedLanes } = setUp()
+      const stream = connections.open({ host: 'x', port: 1 })
+      receive({ kind: 'connectionError', connectionId: stream.connectionId, message: text })
+      await assert.rejects(stream.opened, code(expected))
+      assert.deepEqual(closedLanes, [`connection:${stream.connectionId}`])
+      assert.equal(connections.count, 0)
+    }
+  })
+})
+
+test('bounded, and closed for good', async () => {
+  const { connections, closedLanes, sent } = setUp({ maxConnections: 2 })
+  const streams = [connections.open({ host: 'a', port: 1 }), connections.open({ host: 'b', port: 1 })]
+  assert.throws(() => connections.open({ host: 'c', port: 1 }), code('QUEUE_FULL'))
+  await turn()
+  connections.close()
+  for (const stream of streams) await assert.rejects(stream.opened, code('STOPPED'))
+  assert.throws(() => connections.open({ host: 'c', port: 1 }), code('STOPPED'))
+  assert.equal(connections.count, 0)
+  await turn()
+  assert.deepEqual(closedLanes, [], 'the exit is still to hear of it')
+  assert.equal(sent.filter(({ request }) => request.kind === 'send' && request.closed).length, 2)
+})
