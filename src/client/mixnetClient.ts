@@ -16,9 +16,10 @@ import { encodeMessage, type NymMessage, padMessage } from '../protocol/packet/m
 import type { Recipient } from '../protocol/packet/recipient.ts'
 import { AnonymousSenders } from './anonymousSenders.ts'
 import type { EntryLink } from './entryLink.ts'
-import { FragmentSender } from './fragmentSender.ts'
+import { type FragmentJob, FragmentSender } from './fragmentSender.ts'
 import type { ClientKeys } from './keys.ts'
 import { type Lane, LaneQueue } from './laneQueue.ts'
+import { describeRoute, type PacketEvent, type PacketHop } from './packetEvents.ts'
 import { PACKET_SIZE, PacketFactory } from './packetFactory.ts'
 import { PendingAcks } from './pendingAcks.ts'
 import { Receiver } from './receiver.ts'
@@ -51,6 +52,8 @@ export interface MixnetClientOptions {
   readonly meter: Meter
   readonly log: Log
   readonly onEvent?: (event: ClientEvent) => void
+  /** For showing people what happens. Absent: nothing is noted. */
+  readonly onPacket?: (event: PacketEvent) => void
 }
 
 export interface SendOptions {
@@ -162,7 +165,9 @@ export class MixnetClient implements AsyncDisposable {
       meter,
       takeReplyKey: (digest) => this.#anonymous.takeReplyKey(digest),
       acknowledged: (id) => {
-        if (this.#pending.acknowledge(id)) this.#sender.wake()
+        if (!this.#pending.acknowledge(id)) return
+        options.onPacket?.({ type: 'acknowledged', id })
+        this.#sender.wake()
       },
       message: (message, holder) => this.#deliver(message, holder),
     })
@@ -280,8 +285,23 @@ export class MixnetClient implements AsyncDisposable {
   }
 
   #sendMessage(to: Recipient, message: NymMessage, lane: Lane): void {
-    for (const fragment of this.#split(message))
-      this.#fragments.send({ fragment, lane, prepare: () => this.#factory.packet(fragment, to) })
+    for (const fragment of this.#split(message)) this.#fragments.send(this.#job(fragment, to, lane))
+  }
+
+  #job(fragment: Fragment, to: Recipient, lane: Lane): FragmentJob {
+    const { onPacket } = this.#options
+    if (onPacket === undefined) return { fragment, lane, prepare: () => this.#factory.packet(fragment, to) }
+    const { setId, position } = fragment
+    let hops: readonly PacketHop[] = []
+    return {
+      fragment,
+      lane,
+      prepare: () =>
+        this.#factory.packet(fragment, to, (route, delays) => {
+          hops = describeRoute(route, delays)
+        }),
+      sent: () => onPacket({ type: 'sent', id: { setId, position }, lane, hops }),
+    }
   }
 
   #deliver(message: NymMessage, holder: Holder | undefined): void {

@@ -55,12 +55,18 @@ export class PacketFactory {
     return topology?.nodesByIdentity.has(identityKey(this.#options.address().gateway)) ?? false
   }
 
-  packet(fragment: Fragment, recipient: Recipient): PreparedPacket | undefined {
+  /** `drawn` is told the route and its delays: for the program's own eyes. */
+  packet(
+    fragment: Fragment,
+    recipient: Recipient,
+    drawn?: (route: readonly Hop[], delays: readonly Nanos[]) => void,
+  ): PreparedPacket | undefined {
     const topology = this.#options.topology()
     const route = this.#route(topology, recipient.gateway)
     const acked = this.#acked(topology)
     if (topology === undefined || route === undefined || acked === undefined) return undefined
     const delays = this.#drawDelays(route, this.#options.averagePacketDelay)
+    drawn?.(route, delays)
     return preparePacket(this.#options.crypto, this.#wrapping, {
       ...acked,
       fragment,
