@@ -62,7 +62,7 @@ const FIRST_PORTS = { mix: 1789, http: 8080, ws: 9000 }
 
 /** Resolves when clients can use it. Whatever fails, nothing stays behind. */
 export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
-  const { plans, folder, world, worldOf, readyLimit = READY_LIMIT } = options
+  const { plans, world, worldOf, readyLimit = READY_LIMIT } = options
   const bonded = new MemoryBondedNodes()
   const running = new Map<string, TestnetNode>()
   let stopDirectory = async () => {}
