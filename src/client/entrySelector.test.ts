@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { toBase58 } from '../foundation/base/base58.ts'
 import { Meter } from '../foundation/base/observe.ts'
 import { hours, minutes, seconds } from '../foundation/base/units.ts'
 import type { Simulation } from '../foundation/platform/simulated/simulation.ts'
@@ -69,6 +70,28 @@ describe('entry selector', () => {
       gateways.reduce((sum, { connections }) => sum + connections, 0),
       4,
     )
+  })
+
+  it('does not enter at the gateway to avoid where there is another, not even coming home', async () => {
+    const { sim, create, gateways } = await setUp(2)
+    const [one, other] = gateways as [ScriptedGateway, ScriptedGateway]
+    for (let run = 0; run < 5; run++) {
+      const link = await create({ folder: undefined, avoid: () => one.identity })
+      assert.deepEqual(link.gateway, other.identity)
+    }
+    const named = await create({ folder: '/named', gateway: toBase58(one.identity), avoid: () => one.identity })
+    watch(named)
+    await sim.complete(named.whenOpen(seconds(10)))
+    assert.deepEqual(named.gateway, one.identity)
+    await sim.complete(named.close())
+    const returned = await create({ folder: '/named', avoid: () => one.identity })
+    assert.deepEqual(returned.gateway, other.identity)
+  })
+
+  it('enters at the gateway to avoid where it is the only one', async () => {
+    const { create, gateways } = await setUp(1)
+    const identity = gateways[0]?.identity as Uint8Array
+    assert.deepEqual((await create({ avoid: () => identity })).gateway, identity)
   })
 
   it('chooses among all gateways', async () => {

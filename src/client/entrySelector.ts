@@ -10,7 +10,8 @@ import type { Log, Meter } from '../foundation/base/observe.ts'
 import type { Secret } from '../foundation/base/secret.ts'
 import type { Millis } from '../foundation/base/units.ts'
 import type { World } from '../foundation/platform/world.ts'
-import { gatewayUrls, selectGateway } from '../network/topology/gatewaySelection.ts'
+import { type GatewaySelection, gatewayUrls, selectGateway } from '../network/topology/gatewaySelection.ts'
+import type { NodeDescriptor } from '../network/topology/topology.ts'
 import type { TopologyProvider } from '../network/topology/topologyProvider.ts'
 import type { MixPacket } from '../protocol/wire/mixPacket.ts'
 import type { EntryLink, EntryLinkHandlers } from './entryLink.ts'
@@ -25,6 +26,8 @@ export interface EntrySelectorOptions {
   readonly topology: TopologyProvider
   /** Base58 identity of the only gateway to use. Default: the one of last time, or a random one. */
   readonly gateway?: string | undefined
+  /** Identity of a gateway that is chosen only where there is no other, or by name: that of the exit, which sees what is asked. */
+  readonly avoid?: (() => Uint8Array | undefined) | undefined
   /** Only wss. Default false: the gateway protocol has its own encryption. */
   readonly forceTls?: boolean | undefined
   /** Where the choice and the shared keys are kept. undefined: nowhere, so each run has another address. */
@@ -85,10 +88,11 @@ export class EntrySelector implements EntryLink {
     if (options.gateway !== undefined) fromBase58(options.gateway, 'gateway identity', IDENTITY_BYTES)
     const home = await readChoice(world, options)
     const named = options.gateway ?? home
-    if (named !== undefined) return new EntrySelector(world, options, { name: named, home })
+    if (named !== undefined && (named === options.gateway || named !== avoidedName(options)))
+      return new EntrySelector(world, options, { name: named, home })
     const topology = options.topology.current() ?? (await options.topology.refresh())
     const random = world.random.stream('gateway-choice')
-    const chosen = selectGateway({ gateways: topology.gateways.values(), random, forceTls: options.forceTls })
+    const chosen = selectEntry(options, { gateways: topology.gateways.values(), random, forceTls: options.forceTls })
     return new EntrySelector(world, options, { name: toBase58(chosen.identity), home })
   }
 
@@ -244,8 +248,9 @@ export class EntrySelector implements EntryLink {
       forceTls: this.#options.forceTls,
     }
     const home = this.#home
-    if (home !== undefined && topology.gateways.has(home) && !this.#avoided.has(home)) return home
-    const chosen = tryDecode(() => selectGateway(selection))
+    const mayGoHome = home !== undefined && topology.gateways.has(home) && !this.#avoided.has(home)
+    if (mayGoHome && home !== avoidedName(this.#options)) return home
+    const chosen = tryDecode(() => selectEntry(this.#options, selection))
     return isMixnetError(chosen) ? undefined : toBase58(chosen.identity)
   }
 
@@ -263,6 +268,20 @@ export class EntrySelector implements EntryLink {
       .finally(() => this.#closing.delete(done))
     this.#closing.add(done)
   }
+}
+
+function avoidedName({ avoid }: EntrySelectorOptions): string | undefined {
+  const identity = avoid?.()
+  return identity === undefined ? undefined : toBase58(identity)
+}
+
+/** Throws GATEWAY_UNREACHABLE. */
+function selectEntry(options: EntrySelectorOptions, asked: GatewaySelection): NodeDescriptor {
+  const avoided = avoidedName(options)
+  const selection = { ...asked, gateways: [...asked.gateways] }
+  if (avoided === undefined) return selectGateway(selection)
+  const other = tryDecode(() => selectGateway({ ...selection, exclude: new Set(selection.exclude).add(avoided) }))
+  return isMixnetError(other) ? selectGateway(selection) : other
 }
 
 const choiceFile = (folder: string): string => `${folder}/gateway`

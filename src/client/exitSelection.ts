@@ -1,4 +1,5 @@
 /** Finding network requesters: nodes that declare the role and say under which address their service listens. @module */
+import { equalBytes } from '../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import { pick, type RandomStream } from '../foundation/platform/random.ts'
@@ -19,13 +20,13 @@ export async function listExits(crypto: CryptoProvider, directory: DirectoryClie
   return exits
 }
 
-/** Throws EXIT_UNREACHABLE where the directory lists none. */
-export async function chooseExit(
-  crypto: CryptoProvider,
-  random: RandomStream,
-  directory: DirectoryClient,
-): Promise<Recipient> {
-  const exit = pick(random, await listExits(crypto, directory))
+/**
+ * One of `exits`, at another gateway than our entry where there is one: a node that is both knows who asks and for what. Throws
+ * EXIT_UNREACHABLE where there is none at all.
+ */
+export function chooseExit(random: RandomStream, exits: readonly Recipient[], entry: Uint8Array): Recipient {
+  const elsewhere = exits.filter(({ gateway }) => !equalBytes(gateway, entry))
+  const exit = pick(random, elsewhere.length > 0 ? elsewhere : exits)
   if (exit === undefined) throw new MixnetError('EXIT_UNREACHABLE', { why: 'the directory lists no exit' })
   return exit
 }

@@ -16,10 +16,11 @@ import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import type { EntryParams } from './entryParams.ts'
 import { EntrySelector } from './entrySelector.ts'
 import { ExitConnections } from './exitConnections.ts'
-import { chooseExit } from './exitSelection.ts'
+import { chooseExit, listExits } from './exitSelection.ts'
 import { createFetch, type MixnetFetch } from './fetch.ts'
 import { createClientKeys, loadOrCreateClientKeys } from './keys.ts'
-import { type ClientEvent, MixnetClient } from './mixnetClient.ts'
+import { type ClientEvent, MixnetClient, type ReceivedMessage } from './mixnetClient.ts'
+import type { PacketEvent } from './packetEvents.ts'
 import { Socks5Server } from './socks5Server.ts'
 import { DEFAULT_TRAFFIC, type TrafficParams } from './trafficParams.ts'
 
@@ -40,6 +41,10 @@ export interface MixnetOptions {
   /** For `connect` to succeed. Default 60 s. */
   readonly connectTimeout?: Millis | undefined
   readonly onEvent?: ((event: ClientEvent) => void) | undefined
+  /** Gets the messages of other clients. */
+  readonly onMessage?: ((message: ReceivedMessage) => void) | undefined
+  /** For showing people what happens; see MixnetClientOptions. */
+  readonly onPacket?: ((event: PacketEvent) => void) | undefined
   readonly log?: Log | undefined
   readonly meter?: Meter | undefined
 }
@@ -100,19 +105,21 @@ export class Mixnet implements AsyncDisposable {
         folder === undefined
           ? createClientKeys(crypto, random.stream('client-keys'))
           : await loadOrCreateClientKeys(crypto, random.stream('client-keys'), files, folder)
-      const exit =
-        options.exit === undefined
-          ? await chooseExit(crypto, random.stream('exit-choice'), directory)
-          : parseRecipient(crypto, options.exit)
+      const exits =
+        options.exit === undefined ? await listExits(crypto, directory) : [parseRecipient(crypto, options.exit)]
+      // Where there is no choice of exits, the entry is chosen around the exit; else the exit around the entry.
+      let exit = exits.length === 1 ? exits[0] : undefined
       const link = await EntrySelector.create(world, {
         identitySeed: keys.identitySeed,
         topology,
         gateway: options.gateway,
+        avoid: () => exit?.gateway,
         folder,
         params: options.entry,
         meter,
         log,
       })
+      exit = chooseExit(random.stream('exit-choice'), exits, link.gateway)
       const opened = Promise.withResolvers<void>()
       let lastLoss: MixnetError | undefined
       client = MixnetClient.start(world, {
@@ -127,11 +134,17 @@ export class Mixnet implements AsyncDisposable {
           else lastLoss = event.error
           options.onEvent?.(event)
         },
+        ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
       })
       await withDeadline(clock, limit, 'entry gateway', opened.promise).catch((error: unknown) => {
         throw isMixnetError(error, 'TIMEOUT') && lastLoss !== undefined ? lastLoss : error
       })
-      const connections = new ExitConnections(world, { client, exit, anonymous })
+      const connections = new ExitConnections(world, {
+        client,
+        exit,
+        anonymous,
+        ...(options.onMessage === undefined ? {} : { onOther: options.onMessage }),
+      })
       return new Mixnet(world, { client, exit, connections, meter, log, topology })
     } catch (error) {
       await client?.stop()
