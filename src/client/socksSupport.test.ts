@@ -4,7 +4,7 @@ import { fromHex, toHex, utf8 } from '../foundation/base/bytes.ts'
 import { Meter, silentLog } from '../foundation/base/observe.ts'
 import { BridgeExit } from './bridgeExit.test.ts'
 import type { Destination, Dialer } from './dialer.ts'
-import type { ExitStream } from './exitStream.ts'
+import type { ExitStream, ExitStreamParams } from './exitStream.ts'
 import { DEFAULT_SOCKS5, type Socks5Params, Socks5Server } from './socks5Server.ts'
 import { HandClock, HOST, PARAMS, Peer, type Scripted, scripted, serve, testWorld } from './streamSupport.test.ts'
 
@@ -29,7 +29,7 @@ export interface Setup {
 export async function setUp(
   dialer: Dialer,
   params: Partial<Socks5Params> = {},
-  clock = new HandClock(),
+  clock: HandClock = new HandClock(),
 ): Promise<Setup> {
   const meter = new Meter()
   const server = await Socks5Server.listen(testWorld(clock), {
