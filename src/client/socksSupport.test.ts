@@ -52,7 +52,7 @@ export async function setUp(
 /** A dialer whose streams the test answers by hand. */
 export function byHand(
   clock: HandClock,
-  params = PARAMS,
+  params: ExitStreamParams = PARAMS,
 ): Dialer & { readonly opened: (Scripted & { to: Destination })[] } {
   const opened: (Scripted & { to: Destination })[] = []
   return {
