@@ -6,7 +6,7 @@ import { utf8 } from '../../foundation/base/bytes.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
 import { type Millis, seconds } from '../../foundation/base/units.ts'
-import { withDeadline } from '../../foundation/platform/clock.ts'
+import { unlessAborted, withDeadline } from '../../foundation/platform/clock.ts'
 import type { Endpoint } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { MemoryBondedNodes } from '../../roles/directory/bondedNodes.ts'
@@ -35,6 +35,8 @@ export interface TestnetOptions {
   /** For the network to become usable. */
   readonly readyLimit?: Millis
   readonly onStep?: (what: string, wanted: number, used: number) => void
+  /** Gives up the start: ABORTED. */
+  readonly signal?: AbortSignal
 }
 
 export interface TestnetNode {
@@ -62,12 +64,12 @@ const FIRST_PORTS = { mix: 1789, http: 8080, ws: 9000 }
 
 /** Resolves when clients can use it. Whatever fails, nothing stays behind. */
 export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
-  const { plans, world, worldOf, readyLimit = READY_LIMIT } = options
+  const { plans, world, worldOf, signal, readyLimit = READY_LIMIT } = options
   const bonded = new MemoryBondedNodes()
   const running = new Map<string, TestnetNode>()
   let stopDirectory = async () => {}
   const stopAll = async () => {
-    for (const node of [...running.values()].reverse()) await node.running.stop()
+    await Promise.all([...running.values()].map((node) => node.running.stop()))
     running.clear()
     await stopDirectory()
     stopDirectory = async () => {}
@@ -82,7 +84,10 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
       running.set(plan.name, node)
       return node
     }
-    const nodes = await Promise.all(plans.map((plan) => start(plan, worldOf(plan))))
+    const starts = plans.map((plan) => start(plan, worldOf(plan)))
+    // Where one fails, the others are waited for all the same: only what has started can be stopped.
+    await Promise.allSettled(starts)
+    const nodes = await Promise.all(starts)
     bonded.set(
       nodes.map(({ plan, running: { identity, endpoints } }) => ({
         nodeId: plan.nodeId,
@@ -93,8 +98,10 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
       })),
     )
     await Promise.all(nodes.map((node) => node.running.announce()))
-    await withDeadline(world.clock, readyLimit, 'network', directory.ready)
-    await withDeadline(world.clock, readyLimit, 'nodes', Promise.all(nodes.map((node) => node.running.ready)))
+    const wait = (what: string, work: Promise<unknown>) =>
+      withDeadline(world.clock, readyLimit, what, unlessAborted(work, signal))
+    await wait('network', directory.ready)
+    await wait('nodes', Promise.all(nodes.map((node) => node.running.ready)))
     // A node that asked early knows a part of the network only.
     await Promise.all(nodes.map((node) => node.running.refresh()))
     return {
@@ -170,7 +177,7 @@ async function serveDirectory(
 async function startTestnetNode(
   world: World,
   plan: NodePlan,
-  { folder, directoryUrl, noise, logOf, onStep }: TestnetOptions & { readonly directoryUrl: string },
+  { folder, directoryUrl, noise, logOf, onStep, signal }: TestnetOptions & { readonly directoryUrl: string },
 ): Promise<TestnetNode> {
   if (plan.roles.includes('exit')) await world.files.write(policyPath(folder), utf8(EXIT_POLICY))
   const meter = new Meter()
@@ -178,6 +185,7 @@ async function startTestnetNode(
     meter,
     log: logOf(plan.name),
     onStep: (wanted, used) => onStep?.(plan.name, wanted, used),
+    ...(signal === undefined ? {} : { signal }),
   })
   return { plan, meter, running }
 }

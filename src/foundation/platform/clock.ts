@@ -33,6 +33,17 @@ export function sleep(clock: Clock, delay: Millis, signal?: AbortSignal): Promis
   })
 }
 
+/** `work`, or ABORTED once `signal` fires. The work itself is not stopped. */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(new MixnetError('ABORTED'))
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
 /** `work`, or TIMEOUT naming `what` after `limit`. The work itself is not stopped: give it a signal for that. */
 export function withDeadline<T>(clock: Clock, limit: Millis, what: string, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
