@@ -59,7 +59,10 @@ export async function loadOrCreateClientKeys(
   return fromSecrets(crypto, identity, encryption, ack)
 }
 
-function readKey(contents: Uint8Array, { name, type, bytes }: { name: string; type: string; bytes: number }): Uint8Array {
+function readKey(
+  contents: Uint8Array,
+  { name, type, bytes }: { name: string; type: string; bytes: number },
+): Uint8Array {
   try {
     return expectLength(decodePem(type, contents), bytes, name)
   } catch (cause) {

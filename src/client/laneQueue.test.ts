@@ -5,7 +5,8 @@ import { isMixnetError } from '../foundation/base/errors.ts'
 import { SimulatedRandom } from '../foundation/platform/simulated/simulatedRandom.ts'
 import { LaneQueue } from './laneQueue.ts'
 
-const queueOf = <T>(capacity = 4096): LaneQueue<T> => new LaneQueue<T>(new SimulatedRandom('lanes').stream('lane'), capacity)
+const queueOf = <T>(capacity = 4096): LaneQueue<T> =>
+  new LaneQueue<T>(new SimulatedRandom('lanes').stream('lane'), capacity)
 
 const isAborted = (error: unknown): boolean => isMixnetError(error, 'ABORTED')
 const isStopped = (error: unknown): boolean => isMixnetError(error, 'STOPPED')

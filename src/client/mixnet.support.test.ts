@@ -47,7 +47,7 @@ export class TestMixnet {
   readonly shape: MixnetShape
   readonly crypto: CryptoProvider
   readonly gateways: readonly NodeDescriptor[]
-  readonly links = new Map<string, TestLink>()
+  readonly links: Map<string, TestLink> = new Map()
   /** Replay tags: no two packets that arrive at a node may have the same. */
   readonly #seen = new Set<string>()
   readonly #nodes = new Map<string, Node>()

@@ -102,7 +102,10 @@ test('equal instants with and without real packets; cover exactly where none wai
     busy.left.map(({ at }) => at),
     idle.left.map(({ at }) => at),
   )
-  assert.equal(busy.left.findIndex(({ real }) => !real), 30)
+  assert.equal(
+    busy.left.findIndex(({ real }) => !real),
+    30,
+  )
   assert.equal(busy.left.filter(({ real }) => real).length, 30)
 })
 

@@ -7,7 +7,8 @@
  * a SURB to seeing it used: some 90 under way), while a page of ten packets makes nobody ship hundreds.
  *
  * The most that answers can reach is 1 / mainStreamInterval packets a second × 24/7 SURBs a packet (see MAX_PACKETS) × 1,604
- * bytes a reply fragment: 275 kB/s by default. anonymousDownload.test.ts measures the share reached: 97 %. @module
+ * bytes a reply fragment: 275 kB/s by default. anonymousDownload.test.ts measures the share reached: 95 %, of which the requests of the
+ * replier cost two. @module
  */
 import type { Millis } from '../foundation/base/units.ts'
 import type { Holder } from './replyKeys.ts'
