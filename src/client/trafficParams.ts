@@ -78,7 +78,7 @@ export const DEFAULT_TRAFFIC: TrafficParams = {
     maxRerequests: 5,
     maxKeyAge: hours(24),
     maxKeys: 20_000,
-    maxRetransmissions: 10,
+    maxRetransmissions: 60,
     maxSenders: 10_000,
     maxSurbs: 50_000,
     maxWaitingPerSender: 1_024,
