@@ -37,11 +37,7 @@ function translate(error: Error): MixnetError | undefined {
   if (BAD_ARGUMENT.test(system)) return new MixnetError('BAD_ARGUMENT', details)
   if (CLOSED.test(system)) return new MixnetError('CONNECTION_CLOSED', details)
   if (BAD_RESPONSE.test(system)) return new MixnetError('MALFORMED', { what: 'HTTP response', why: system })
-  if (TLS.test(system)) {
-    return new MixnetError('DESTINATION_UNREACHABLE', details, {
-      message: 'the secure connection to the destination failed',
-    })
-  }
+  if (TLS.test(system)) return new MixnetError('TLS_FAILED', details)
   return undefined
 }
 

@@ -52,8 +52,8 @@ describe('failures', () => {
     const clock = new HandClock()
     const untrusting = createFetch({ clock }, { dialer: new BridgeExit(clock, () => route) })
     cleanups.push(() => untrusting.close())
-    await rejectsWith('DESTINATION_UNREACHABLE', untrusting.fetch(URL_SECURE))
-    await rejectsWith('DESTINATION_UNREACHABLE', through(route).fetch('https://other.starling/'))
+    await rejectsWith('TLS_FAILED', untrusting.fetch(URL_SECURE))
+    await rejectsWith('TLS_FAILED', through(route).fetch('https://other.starling/'))
     await assert.rejects(through(route).fetch('https://other.starling/'), (error) => {
       assert.deepEqual(explainFetchError(error).details, { system: 'ERR_TLS_CERT_ALTNAME_INVALID' })
       return true

@@ -5,7 +5,7 @@
 import { isMixnetError, type MixnetError } from '../foundation/base/errors.ts'
 import { type Log, Meter, silentLog } from '../foundation/base/observe.ts'
 import { type Millis, seconds } from '../foundation/base/units.ts'
-import { withDeadline } from '../foundation/platform/clock.ts'
+import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
 import type { World } from '../foundation/platform/world.ts'
 import { DirectoryClient } from '../network/topology/directoryClient.ts'
@@ -18,6 +18,7 @@ import { EntrySelector } from './entrySelector.ts'
 import { ExitConnections } from './exitConnections.ts'
 import { chooseExit, listExits } from './exitSelection.ts'
 import { createFetch, type MixnetFetch } from './fetch.ts'
+import { explainFetchError } from './fetchErrors.ts'
 import { createClientKeys, loadOrCreateClientKeys } from './keys.ts'
 import { type ClientEvent, MixnetClient, type ReceivedMessage } from './mixnetClient.ts'
 import type { PacketEvent } from './packetEvents.ts'
@@ -40,6 +41,8 @@ export interface MixnetOptions {
   readonly refresh?: RefreshParams | undefined
   /** For `connect` to succeed. Default 60 s. */
   readonly connectTimeout?: Millis | undefined
+  /** Gives up connecting: ABORTED. */
+  readonly signal?: AbortSignal | undefined
   readonly onEvent?: ((event: ClientEvent) => void) | undefined
   /** Gets the messages of other clients. */
   readonly onMessage?: ((message: ReceivedMessage) => void) | undefined
@@ -85,11 +88,14 @@ export class Mixnet implements AsyncDisposable {
 
   /**
    * Resolves when packets can be sent. Throws TOPOLOGY_UNAVAILABLE, GATEWAY_UNREACHABLE, GATEWAY_REFUSED, EXIT_UNREACHABLE,
-   * KEY_FILE_UNREADABLE or TIMEOUT.
+   * KEY_FILE_UNREADABLE, ABORTED or TIMEOUT.
    */
   static async connect(world: World, options: MixnetOptions): Promise<Mixnet> {
     const { log = silentLog, meter = new Meter(), folder, anonymous = true, traffic = DEFAULT_TRAFFIC } = options
     const { clock, crypto, random, files, net } = world
+    const limit = options.connectTimeout ?? CONNECT_TIMEOUT
+    const within = <T>(what: string, work: Promise<T>): Promise<T> =>
+      withDeadline(clock, limit, what, unlessAborted(work, options.signal))
     const directory = new DirectoryClient(net, { baseUrls: options.directories })
     const topology = new Refreshing<Topology>({
       clock,
@@ -97,16 +103,17 @@ export class Mixnet implements AsyncDisposable {
       params: options.refresh ?? CLIENT_REFRESH,
       log,
     })
-    const limit = options.connectTimeout ?? CONNECT_TIMEOUT
     let client: MixnetClient | undefined
     try {
-      await withDeadline(clock, limit, 'directory', topology.start())
+      await within('directory', topology.start())
       const keys =
         folder === undefined
           ? createClientKeys(crypto, random.stream('client-keys'))
           : await loadOrCreateClientKeys(crypto, random.stream('client-keys'), files, folder)
       const exits =
-        options.exit === undefined ? await listExits(crypto, directory) : [parseRecipient(crypto, options.exit)]
+        options.exit === undefined
+          ? await within('exits', listExits(crypto, directory))
+          : [parseRecipient(crypto, options.exit)]
       // Where there is no choice of exits, the entry is chosen around the exit; else the exit around the entry.
       let exit = exits.length === 1 ? exits[0] : undefined
       const link = await EntrySelector.create(world, {
@@ -136,7 +143,7 @@ export class Mixnet implements AsyncDisposable {
         },
         ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
       })
-      await withDeadline(clock, limit, 'entry gateway', opened.promise).catch((error: unknown) => {
+      await within('entry gateway', opened.promise).catch((error: unknown) => {
         throw isMixnetError(error, 'TIMEOUT') && lastLoss !== undefined ? lastLoss : error
       })
       const connections = new ExitConnections(world, {
@@ -162,10 +169,17 @@ export class Mixnet implements AsyncDisposable {
     return this.#topology.current()
   }
 
-  /** As the global one, through the mixnet; see MixnetFetch. */
-  get fetch(): MixnetFetch['fetch'] {
+  /**
+   * As the global one, through the mixnet, with a deadline that always fires. Rejects with MixnetErrors (EXIT_REFUSED,
+   * HOST_UNKNOWN, TIMEOUT …), or with the reason of the caller's signal where that was aborted.
+   */
+  readonly fetch: MixnetFetch['fetch'] = async (input, init) => {
     this.#fetch ??= createFetch(this.#world, { dialer: this.connections })
-    return this.#fetch.fetch
+    try {
+      return await this.#fetch.fetch(input, init)
+    } catch (error) {
+      throw init?.signal?.aborted === true ? error : explainFetchError(error)
+    }
   }
 
   /** A SOCKS proxy for other programs. Throws ADDRESS_IN_USE. */

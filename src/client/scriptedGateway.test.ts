@@ -56,7 +56,7 @@ export class ScriptedGateway {
   #world: World
   #session: { readonly socket: WebSocketConnection; readonly client: Client } | undefined
   /** By hexadecimal identity. */
-  readonly clients = new Map<string, Client>()
+  readonly clients: Map<string, Client> = new Map()
   /** What it was asked, by name, and the packets it took, as kind of frame. */
   readonly log: string[] = []
   readonly timestamps: number[] = []
@@ -66,7 +66,7 @@ export class ScriptedGateway {
   /** What it answers instead, by step. */
   answers: Partial<Record<Step, ControlResponse | string>> = {}
   version = 6
-  grant = FREE_BANDWIDTH_BYTES
+  grant: number = FREE_BANDWIDTH_BYTES
   /** Pushed before a login is answered. */
   stored: Uint8Array[] = []
   /** Closes each connection as soon as it is open. */

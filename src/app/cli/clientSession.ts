@@ -1,5 +1,10 @@
 /** The client that `fetch` and `proxy` share. @module */
 import { Mixnet } from '../../client/mixnet.ts'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import { seconds } from '../../foundation/base/units.ts'
+import type { Lock } from '../../foundation/platform/files.ts'
+import { CLIENT_REFRESH } from '../../network/topology/topologyProvider.ts'
+import { lockFolder } from './folders.ts'
 import type { Session } from './session.ts'
 
 export interface ClientOptions {
@@ -10,13 +15,54 @@ export interface ClientOptions {
   readonly revealAddress: boolean
 }
 
-export function connectClient(session: Session, options: ClientOptions): Promise<Mixnet> {
-  return Mixnet.connect(session.world, {
-    directories: options.directory,
-    folder: options.data,
-    gateway: options.gateway,
-    exit: options.exit,
-    anonymous: !options.revealAddress,
-    log: session.quietLogOf('client'),
-  })
+/** Somebody sits in front of it: a directory that is down is told of at once, not waited for. */
+const REFRESH = { ...CLIENT_REFRESH, deadline: seconds(10), startLimit: seconds(2) }
+const CONNECT_TIMEOUT = seconds(20)
+
+/** Runs `work` with a client, and closes it whatever happens. */
+export async function withClient<T>(
+  session: Session,
+  options: ClientOptions,
+  work: (mixnet: Mixnet) => Promise<T>,
+): Promise<T> {
+  const { world, interrupted } = session
+  const lock: Lock | undefined = options.data === undefined ? undefined : await lockFolder(world.files, options.data)
+  try {
+    const mixnet = await Mixnet.connect(world, {
+      directories: options.directory,
+      folder: options.data,
+      gateway: options.gateway,
+      exit: options.exit,
+      anonymous: !options.revealAddress,
+      refresh: REFRESH,
+      connectTimeout: CONNECT_TIMEOUT,
+      signal: interrupted,
+      log: session.quietLogOf('client'),
+    }).catch((error: unknown) => {
+      throw explainDirectory(error, options.directory)
+    })
+    try {
+      return await work(mixnet)
+    } finally {
+      await mixnet.close()
+    }
+  } finally {
+    await lock?.release()
+  }
+}
+
+/** The one thing a newcomer gets wrong first. */
+function explainDirectory(error: unknown, urls: readonly string[]): unknown {
+  if (!isMixnetError(error, 'TOPOLOGY_UNAVAILABLE')) return error
+  const { code } = isMixnetError(error.cause) ? error.cause : error
+  const many = urls.length > 1
+  return new MixnetError(
+    'TOPOLOGY_UNAVAILABLE',
+    { why: code === 'TOPOLOGY_UNAVAILABLE' ? (error.details.why ?? code) : code },
+    {
+      message: `${many ? 'none of the directories' : 'the directory'} ${urls.join(', ')} ${many ? 'gives' : 'gives no'} a usable network`,
+      nextStep: '"starling up" starts a network here and prints its directory; --directory URL names another.',
+      cause: error,
+    },
+  )
 }

@@ -24,7 +24,7 @@ export async function runFetch(session: Session, url: string, options: FetchComm
     else await session.world.files.write(options.output, body)
     return response.ok ? 0 : 22
   } catch (error) {
-    throw explainFetchError(error) ?? error
+    throw explainFetchError(error)
   } finally {
     await mixnet.close()
   }

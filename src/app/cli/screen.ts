@@ -8,6 +8,7 @@ export interface ScreenOptions {
   /** Stack traces and causes. */
   readonly verbose: boolean
   readonly write: (text: string) => void
+  readonly writeProblem: (text: string) => void
   readonly colour: boolean
 }
 
@@ -17,8 +18,9 @@ export interface JsonEvent {
 }
 
 const LABEL_WIDTH = 12
-const TEXT_WIDTH = 58
+const TEXT_WIDTH = 72
 const INDENT = '  '
+const MAX_WIDTH = 98
 
 const CODES = { dim: '2', bold: '1', red: '31', green: '32' } as const
 
@@ -36,29 +38,32 @@ export class Screen {
   }
 
   /** A step that is done: what, how, and how long it took. */
-  step(label: string, text: string, tookMs: number | undefined, event: JsonEvent): void {
+  step(label: string, text: string, tookMs?: number, event?: JsonEvent): void {
     const took = tookMs === undefined ? '' : this.dim(`${(tookMs / 1000).toFixed(1)} s`.padStart(8))
-    this.line(`${INDENT}${label.padEnd(LABEL_WIDTH)}${took === '' ? text : text.padEnd(TEXT_WIDTH)}${took}`, {
-      ...event,
-      ...(tookMs === undefined ? {} : { tookMs: Math.round(tookMs) }),
-    })
+    const line = `${INDENT}${label.padEnd(LABEL_WIDTH)}${took === '' ? text : text.padEnd(TEXT_WIDTH)}${took}`
+    this.line(line, event && { ...event, ...(tookMs === undefined ? {} : { tookMs: Math.round(tookMs) }) })
   }
 
   /** What went wrong, whose fault it is, and what to do. */
   problem(label: string, error: unknown): void {
+    const { json, verbose, writeProblem } = this.#options
     const known = isMixnetError(error)
-    const text = known ? error.message : `unexpected: ${error instanceof Error ? error.message : String(error)}`
+    const message = known ? error.message : `unexpected: ${error instanceof Error ? error.message : String(error)}`
     const guilty = known ? error.guilty : 'bug'
     const nextStep = known ? error.nextStep : 'Run again with --verbose and report what it prints.'
-    this.line(`${INDENT}${label.padEnd(LABEL_WIDTH)}${this.#paint('red', '✗')} ${text} (${guilty}).  ${nextStep}`, {
-      event: 'problem',
-      what: label,
-      code: known ? error.code : 'INTERNAL',
-      guilty,
-      message: text,
-      nextStep,
-    })
-    if (this.#options.verbose && !this.#options.json) this.#options.write(`${describe(error)}\n`)
+    if (json) {
+      const code = known ? error.code : 'INTERNAL'
+      writeProblem(`${JSON.stringify({ event: 'problem', what: label, code, guilty, message, nextStep })}\n`)
+      return
+    }
+    const margin = `${INDENT}${' '.repeat(LABEL_WIDTH)}`
+    const [first, ...more] = [
+      ...wrap(`✗ ${message} (${guilty})`, MAX_WIDTH - margin.length),
+      ...wrap(nextStep, MAX_WIDTH - margin.length - 2).map((line) => `  ${line}`),
+    ]
+    const shown = (first ?? '').replace('✗', this.#paint('red', '✗'))
+    writeProblem(`${INDENT}${label.padEnd(LABEL_WIDTH)}${shown}\n${more.map((line) => `${margin}${line}\n`).join('')}`)
+    if (verbose) writeProblem(`${describe(error)}\n`)
   }
 
   dim(text: string): string {
@@ -72,6 +77,17 @@ export class Screen {
   #paint(code: keyof typeof CODES, text: string): string {
     return this.#options.colour ? `\u001b[${CODES[code]}m${text}\u001b[0m` : text
   }
+}
+
+/** At spaces; a word that is longer than a line gets its own. */
+function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
 }
 
 function describe(error: unknown): string {

@@ -4,6 +4,7 @@ import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
 import { nodeWorld } from '../../foundation/platform/node/nodeWorld.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { createLog } from '../node/logging.ts'
+import { logText } from './logText.ts'
 import { Screen } from './screen.ts'
 
 export interface GlobalOptions {
@@ -27,39 +28,47 @@ export interface Session {
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-// Keeps the process alive while it waits: platform timers and sockets that only wait do not.
+/** Of a second Ctrl-C: 128 + SIGINT, as shells count. */
+export const INTERRUPTED = 130
 const KEEP_ALIVE = 'keep-alive'
 
-export function createSession({ json, verbose }: GlobalOptions): Session {
+/** `output` of the screen: a command whose result is its standard output speaks on standard error. */
+export function createSession({ json, verbose }: GlobalOptions, output: 'stdout' | 'stderr'): Session {
   const interrupted = new AbortController()
   const onSignal = () => {
-    if (interrupted.signal.aborted) process.exit(130)
+    if (interrupted.signal.aborted) process.exit(INTERRUPTED)
     interrupted.abort()
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)
+  // Platform timers and sockets that only wait keep no process alive; a command that waits for one must.
+  const alive = new BroadcastChannel(KEEP_ALIVE)
   const level = verbose ? 'debug' : 'info'
+  const colour = process.stderr.isTTY && process.env.NO_COLOR === undefined
+  const text = { write: (line: string) => process.stderr.write(logText(line, colour)) }
+  const logOf = (name: string) => createLog({ level, name, ...(json ? {} : { destination: text }) })
   return {
     world: nodeWorld(nodeProvider),
     screen: new Screen({
       json,
       verbose,
-      write: (text) => process.stdout.write(text),
-      colour: process.stdout.isTTY && process.env.NO_COLOR === undefined,
+      write: (line) => process[output].write(line),
+      // Scripts read one stream; people see both, and may have sent the first elsewhere.
+      writeProblem: (line) => process[json ? output : 'stderr'].write(line),
+      colour: process[output].isTTY && process.env.NO_COLOR === undefined,
     }),
     json,
-    logOf: (name) => createLog({ level, name }),
-    quietLogOf: (name) => (verbose ? createLog({ level, name }) : silentLog),
+    logOf,
+    quietLogOf: (name) => (verbose ? logOf(name) : silentLog),
     interrupted: interrupted.signal,
     untilInterrupted: () => untilAborted(interrupted.signal),
     close: () => {
       for (const signal of SIGNALS) process.off(signal, onSignal)
+      alive.close()
     },
   }
 }
 
 async function untilAborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return
-  const channel = new BroadcastChannel(KEEP_ALIVE)
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-  channel.close()
 }

@@ -1,6 +1,5 @@
 /** `starling up`: a whole network on this machine, and a first anonymous request through it. @module */
 
-import { explainFetchError } from '../../client/fetchErrors.ts'
 import { Mixnet } from '../../client/mixnet.ts'
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
@@ -140,7 +139,7 @@ async function firstRequest(
     return true
   } catch (error) {
     screen.line('')
-    screen.problem('request', explainFetchError(error) ?? error)
+    screen.problem('request', error)
     return false
   }
 }

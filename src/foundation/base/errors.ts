@@ -12,7 +12,38 @@ interface Kind {
   readonly nextStep: string
 }
 
-const KINDS = {
+/** Stable and public. */
+export type ErrorCode =
+  | 'MALFORMED'
+  | 'BAD_ARGUMENT'
+  | 'CONFIG_INVALID'
+  | 'KEY_FILE_UNREADABLE'
+  | 'LOCKED'
+  | 'ADDRESS_IN_USE'
+  | 'SPHINX_BAD_ROUTE'
+  | 'MESSAGE_TOO_LONG'
+  | 'TOPOLOGY_UNAVAILABLE'
+  | 'NO_ROUTE'
+  | 'GATEWAY_UNREACHABLE'
+  | 'GATEWAY_REFUSED'
+  | 'GATEWAY_LOST'
+  | 'OUT_OF_BANDWIDTH'
+  | 'NOISE_HANDSHAKE_FAILED'
+  | 'CONNECTION_REFUSED'
+  | 'CONNECTION_CLOSED'
+  | 'HOST_UNKNOWN'
+  | 'QUEUE_FULL'
+  | 'EXIT_REFUSED'
+  | 'EXIT_UNREACHABLE'
+  | 'DESTINATION_UNREACHABLE'
+  | 'TLS_FAILED'
+  | 'NO_REPLY_BLOCKS'
+  | 'TIMEOUT'
+  | 'ABORTED'
+  | 'STOPPED'
+  | 'INTERNAL'
+
+const KINDS: Readonly<Record<ErrorCode, Kind>> = {
   MALFORMED: {
     guilty: 'peer',
     message: 'malformed input',
@@ -28,6 +59,11 @@ const KINDS = {
     guilty: 'you',
     message: 'key file cannot be used',
     nextStep: 'Restore it from a backup, or move it away to start with a new identity.',
+  },
+  FILE_UNUSABLE: {
+    guilty: 'you',
+    message: 'a file or folder cannot be used',
+    nextStep: 'Check the path, its permissions and the space on the disk.',
   },
   LOCKED: {
     guilty: 'you',
@@ -103,6 +139,11 @@ const KINDS = {
     message: 'the exit could not connect to the destination',
     nextStep: 'Check the host and port.',
   },
+  TLS_FAILED: {
+    guilty: 'peer',
+    message: 'the secure connection to the destination failed',
+    nextStep: 'Check the host name; if it is right, do not trust this connection.',
+  },
   NO_REPLY_BLOCKS: {
     guilty: 'network',
     message: 'there is no reply block left for this sender',
@@ -112,14 +153,13 @@ const KINDS = {
   ABORTED: { guilty: 'you', message: 'aborted', nextStep: 'Nothing: it was asked for.' },
   STOPPED: { guilty: 'you', message: 'already stopped', nextStep: 'Start it again.' },
   INTERNAL: { guilty: 'bug', message: 'internal error', nextStep: 'Please report it with the output of --verbose.' },
-} as const satisfies Record<string, Kind>
+}
 
-export type ErrorCode = keyof typeof KINDS
 /** Values that explain an error. Never keys, contents or peers' addresses. */
 export type ErrorDetails = Readonly<Record<string, string | number | boolean>>
 
-// Matched by registered symbol, not `instanceof`: two copies of the package, or two realms, still recognise each other's errors.
-const MIXNET_ERROR: unique symbol = Symbol.for('starling.MixnetError')
+// Matched by this property, not `instanceof`: two copies of the package, or two realms, still recognise each other's errors.
+const BRAND = '~starling'
 
 export class MixnetError extends Error {
   override readonly name: string = 'MixnetError'
@@ -127,9 +167,13 @@ export class MixnetError extends Error {
   readonly guilty: Guilty
   readonly nextStep: string
   readonly details: ErrorDetails
-  readonly [MIXNET_ERROR]: true = true
+  readonly '~starling': 'MixnetError' = 'MixnetError'
 
-  constructor(code: ErrorCode, details: ErrorDetails = {}, options: { cause?: unknown; message?: string } = {}) {
+  constructor(
+    code: ErrorCode,
+    details: ErrorDetails = {},
+    options: { cause?: unknown; message?: string; nextStep?: string } = {},
+  ) {
     const kind: Kind = KINDS[code]
     const shown = Object.entries(details).map(([key, value]) => `${key}: ${value}`)
     const text = options.message ?? kind.message
@@ -139,7 +183,7 @@ export class MixnetError extends Error {
     )
     this.code = code
     this.guilty = kind.guilty
-    this.nextStep = kind.nextStep
+    this.nextStep = options.nextStep ?? kind.nextStep
     this.details = details
   }
 }
@@ -149,7 +193,7 @@ export function isMixnetError(error: unknown, code?: ErrorCode): error is Mixnet
   return (
     typeof error === 'object' &&
     error !== null &&
-    MIXNET_ERROR in error &&
+    BRAND in error &&
     (code === undefined || (error as MixnetError).code === code)
   )
 }

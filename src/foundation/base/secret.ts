@@ -1,6 +1,7 @@
 /** A holder that keeps secrets out of logs, errors and JSON by accident; reading one is a visible act. @module */
 
-const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom')
+// What console.log and node:util ask an object for its text by.
+const INSPECT = Symbol.for('nodejs.util.inspect.custom')
 const REDACTED = '[secret]'
 
 export class Secret {
@@ -8,6 +9,7 @@ export class Secret {
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
+    Object.defineProperty(this, INSPECT, { value: () => REDACTED })
   }
 
   /** The bytes themselves, not a copy. Do not log, store in an error, or change them. */
@@ -20,10 +22,6 @@ export class Secret {
   }
 
   toJSON(): string {
-    return REDACTED
-  }
-
-  [INSPECT](): string {
     return REDACTED
   }
 }

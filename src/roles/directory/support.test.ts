@@ -63,7 +63,7 @@ export class FakeNode {
   hostname: string | undefined
   ipAddresses: readonly string[]
   /** By path below `/api/v1/`. */
-  readonly override = new Map<string, () => Response | Promise<Response>>()
+  readonly override: Map<string, () => Response | Promise<Response>> = new Map()
 
   constructor(nodeId: number, kind: Kind) {
     this.nodeId = nodeId
