@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'BAD_ARGUMENT'
   | 'CONFIG_INVALID'
   | 'KEY_FILE_UNREADABLE'
+  | 'FILE_UNUSABLE'
   | 'LOCKED'
   | 'ADDRESS_IN_USE'
   | 'SPHINX_BAD_ROUTE'
