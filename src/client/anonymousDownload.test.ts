@@ -67,7 +67,7 @@ function makeDownload(shape: MixnetShape): Download {
 // One way: four links and, on average, three delays of 15 ms. Round trips: 150, 200 and 250 ms.
 for (const latency of [7.5, 13.75, 20]) {
   test(`anonymous download: over 90 % of the bound after 2 s from cold, round trip ${90 + 8 * latency} ms`, async (t) => {
-    const download = makeDownload({ seed: 'cold', latency: [latency, latency] })
+    const download = makeDownload({ seed: 'cold1', latency: [latency, latency] })
     await download.begin()
     await download.share(2)
     const before = download.slots()
@@ -76,7 +76,7 @@ for (const latency of [7.5, 13.75, 20]) {
     // Ten seconds have 500 slots, give or take 22.
     const ofSlots = (share * 500) / slots
     t.diagnostic(`${share.toFixed(3)} of the bound, ${ofSlots.toFixed(3)} of what ${slots} slots allowed`)
-    assert.ok(ofSlots > 0.92)
+    assert.ok(share > 0.9 && ofSlots > 0.92)
     await download.end()
   })
 }
@@ -85,7 +85,7 @@ test('and in the long run', async (t) => {
   const download = makeDownload({ seed: 'steady', latency: [7.5, 20] })
   await download.begin()
   await download.share(5)
-  const share = await download.share(40)
+  const share = await download.share(25)
   t.diagnostic(`${share.toFixed(3)} of ${Math.round(BOUND)} bytes a second`)
   assert.ok(share > 0.9, `${share}`)
   await download.end()
@@ -106,7 +106,7 @@ test('an idle client ships a small stock, once', async () => {
   const { mixnet, client, exit, end } = makeDownload({ seed: 'idle', latency: [7.5, 20] })
   client.client.supply(exit.client.address)
   const stock: number[] = []
-  for (const seconds of [3, 300]) {
+  for (const seconds of [3, 60]) {
     await mixnet.simulation.runFor(millis(1_000 * seconds))
     stock.push(exit.meter.snapshot().client_reply_surbs as number)
   }

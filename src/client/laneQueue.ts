@@ -136,7 +136,7 @@ export class LaneQueue<T> {
   #choose(): Queue<T> | undefined {
     const queues = this.#queues
     if (queues.length <= 1) return queues[0]
-    // Once per packet, so it allocates nothing: 0.1 µs with ten lanes, 3 µs with a thousand.
+    // Once per packet, so it allocates nothing: 0.3 µs with ten lanes, 8 µs with a thousand.
     let short = 0
     for (const { items } of queues) if (items.length < SHORT_LANE) short++
     if (short === 0) return this.#chooseLong()

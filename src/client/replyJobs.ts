@@ -10,12 +10,22 @@ export interface ReplyJobsOptions {
   readonly stock: ReplyStock
   /** undefined where there is no route for the ack. */
   readonly prepare: (fragment: Fragment, surb: ReplySurb) => PreparedPacket | undefined
+  /** Of replies. */
+  readonly maxRetransmissions: number
+}
+
+interface SurbJob {
+  readonly tag: SenderTag
+  readonly fragment: Fragment
+  readonly lane: Lane
   readonly maxRetransmissions: number
 }
 
 type Acquire = (turn: Turn, send: (surb: ReplySurb) => void) => void
 
 const SURB_REQUESTS: Lane = 'surb-requests'
+// Nym: the same. After some time without SURBs the stock asks anew.
+const MAX_REQUEST_RETRANSMISSIONS = 10
 
 export class ReplyJobs {
   readonly #options: ReplyJobsOptions
@@ -26,8 +36,8 @@ export class ReplyJobs {
 
   /** Waits for SURBs where there are none. */
   reply(tag: SenderTag, fragment: Fragment, lane: Lane): FragmentJob {
-    const { stock } = this.#options
-    return this.#job(tag, fragment, lane, (turn, send) => {
+    const { stock, maxRetransmissions } = this.#options
+    return this.#job({ tag, fragment, lane, maxRetransmissions }, (turn, send) => {
       const reply = { lane: turn.lane, isNeeded: turn.isNeeded, send, abandon: turn.giveUp }
       if (!stock.enqueue(tag, reply)) turn.giveUp()
     })
@@ -36,7 +46,8 @@ export class ReplyJobs {
   /** A request for SURBs: goes at once, with `first`, and is repeated with the reserve. */
   request(tag: SenderTag, fragment: Fragment, first: ReplySurb): FragmentJob {
     let next: ReplySurb | undefined = first
-    return this.#job(tag, fragment, SURB_REQUESTS, (turn, send) => {
+    const maxRetransmissions = MAX_REQUEST_RETRANSMISSIONS
+    return this.#job({ tag, fragment, lane: SURB_REQUESTS, maxRetransmissions }, (turn, send) => {
       const surb = next ?? this.#options.stock.take(tag)
       next = undefined
       if (surb === undefined) turn.giveUp()
@@ -44,8 +55,8 @@ export class ReplyJobs {
     })
   }
 
-  #job(tag: SenderTag, fragment: Fragment, lane: Lane, acquire: Acquire): FragmentJob {
-    const { stock, prepare, maxRetransmissions } = this.#options
+  #job({ tag, fragment, lane, maxRetransmissions }: SurbJob, acquire: Acquire): FragmentJob {
+    const { stock, prepare } = this.#options
     // Kept until the link takes the packet: what never left can be used again.
     let held: ReplySurb | undefined
     return {

@@ -6,6 +6,7 @@ import { millis, minutes } from '../foundation/base/units.ts'
 import { nullProvider } from '../foundation/crypto/nullProvider.ts'
 import { Simulation } from '../foundation/platform/simulated/simulation.ts'
 import type { RotationFlag } from '../protocol/packet/keyRotation.ts'
+import { encodeNodeAddress } from '../protocol/packet/nodeAddress.ts'
 import type { ReplySurb } from '../protocol/packet/replySurb.ts'
 import { ReplyStock, type WaitingReply } from './replyStock.ts'
 import type { Present } from './surbShelf.ts'
@@ -15,7 +16,12 @@ const surbs = (count: number, rotation: RotationFlag = 1): ReplySurb[] =>
   Array.from({ length: count }, () => ({
     encryptionKey: new Uint8Array(16),
     rotation,
-    surb: { header: new Uint8Array(0), firstHop: new Uint8Array(0), version: 259, keyMaterial: [] },
+    surb: {
+      header: new Uint8Array(348),
+      firstHop: encodeNodeAddress({ ip: '10.0.0.1', port: 1789 }, 32),
+      version: 259,
+      keyMaterial: Array.from({ length: 4 }, () => new Uint8Array(16)),
+    },
   }))
 
 function makeBench(params: Partial<ReplyParams> = {}) {

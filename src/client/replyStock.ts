@@ -132,7 +132,7 @@ export class ReplyStock {
   giveBack(tag: SenderTag, surb: ReplySurb): void {
     const stock = this.#stocks.get(tag)
     if (stock === undefined) return
-    this.#counting(stock, () => stock.surbs.giveBack(surb))
+    this.#counting(stock, () => stock.surbs.giveBack(surb, this.#options.present()))
     this.#serve(stock)
   }
 

@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RotationFlag } from '../protocol/packet/keyRotation.ts'
+import { encodeNodeAddress } from '../protocol/packet/nodeAddress.ts'
 import type { ReplySurb } from '../protocol/packet/replySurb.ts'
 import { type Present, SurbShelf } from './surbShelf.ts'
 
 const surb = (name: number, rotation: RotationFlag): ReplySurb => ({
-  encryptionKey: Uint8Array.of(name),
+  encryptionKey: new Uint8Array(16).fill(name),
   rotation,
-  surb: { header: new Uint8Array(0), firstHop: new Uint8Array(0), version: 259, keyMaterial: [] },
+  surb: {
+    header: new Uint8Array(348),
+    firstHop: encodeNodeAddress({ ip: '10.0.0.1', port: 1789 }, 32),
+    version: 259,
+    keyMaterial: Array.from({ length: 4 }, () => new Uint8Array(16)),
+  },
 })
 const surbs = (names: readonly number[], rotation: RotationFlag): ReplySurb[] =>
   names.map((name) => surb(name, rotation))
@@ -24,7 +30,7 @@ test('first come, first used; what is given back is next; the oldest make room',
   const shelf = new SurbShelf(4)
   assert.equal(shelf.add(surbs([1, 2, 3], 1), at(1, 1)), 0)
   const first = shelf.take(at(1, 1)) as ReplySurb
-  shelf.giveBack(first)
+  shelf.giveBack(first, at(1, 1))
   assert.equal(shelf.add(surbs([4, 5, 6], 1), at(1, 1)), 2)
   assert.deepEqual(takeAll(shelf, at(1, 1)), [3, 4, 5, 6])
 })

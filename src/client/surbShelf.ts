@@ -4,10 +4,10 @@
  * A SURB leads through the keys of one rotation. Nodes keep the keys of the last rotation for one epoch, so what was made for
  * it is used last and dropped once an epoch has passed since we noticed. A SURB may also say the other parity because its
  * owner knows of the new rotation before we do: so it counts from its arrival, and is fresh again as soon as we know too.
- * Rules: docs/spec/packet.md, "Sending". @module
+ * Kept encoded: 0.7 kB each instead of 3. Rules: docs/spec/packet.md, "Sending". @module
  */
 import { ROTATION_UNKNOWN, type RotationFlag } from '../protocol/packet/keyRotation.ts'
-import type { ReplySurb } from '../protocol/packet/replySurb.ts'
+import { decodeReplySurb, encodeReplySurb, type ReplySurb } from '../protocol/packet/replySurb.ts'
 
 /** What our topology says of the present. */
 export interface Present {
@@ -15,15 +15,17 @@ export interface Present {
   readonly rotationFlag: RotationFlag
 }
 
-interface Stale {
-  readonly surb: ReplySurb
-  readonly since: number
+interface Kept {
+  readonly bytes: Uint8Array
+  readonly rotation: RotationFlag
+  /** The epoch in which it came, or was found to be of another rotation. */
+  since: number
 }
 
 export class SurbShelf {
   readonly #capacity: number
-  #fresh: ReplySurb[] = []
-  #stale: Stale[] = []
+  #fresh: Kept[] = []
+  #stale: Kept[] = []
   #flag: RotationFlag | undefined
 
   constructor(capacity: number) {
@@ -41,7 +43,8 @@ export class SurbShelf {
   /** Returns how many had to go: the oldest, for they are the first to become useless. */
   add(surbs: readonly ReplySurb[], present: Present | undefined): number {
     this.sort(present)
-    for (const surb of surbs) this.#put(surb, present)
+    const since = present?.epochId ?? 0
+    for (const surb of surbs) this.#put({ bytes: encodeReplySurb(surb), rotation: surb.rotation, since }, present)
     const excess = Math.max(0, this.size - this.#capacity)
     const stale = Math.min(excess, this.#stale.length)
     this.#stale.splice(0, stale)
@@ -51,12 +54,14 @@ export class SurbShelf {
 
   take(present: Present | undefined): ReplySurb | undefined {
     this.sort(present)
-    return this.#fresh.shift() ?? this.#stale.shift()?.surb
+    const kept = this.#fresh.shift() ?? this.#stale.shift()
+    return kept && decodeReplySurb(kept.bytes, kept.rotation)
   }
 
   /** Not used after all: it is the next again. */
-  giveBack(surb: ReplySurb): void {
-    if (this.size < this.#capacity) this.#fresh.unshift(surb)
+  giveBack(surb: ReplySurb, present: Present | undefined): void {
+    if (this.size >= this.#capacity) return
+    this.#fresh.unshift({ bytes: encodeReplySurb(surb), rotation: surb.rotation, since: present?.epochId ?? 0 })
   }
 
   /** Takes notice of the present. */
@@ -64,29 +69,30 @@ export class SurbShelf {
     if (present === undefined) return
     const { rotationFlag, epochId } = present
     if (this.#flag !== rotationFlag) {
-      const isFirst = this.#flag === undefined
+      const hasRotated = this.#flag !== undefined
       this.#flag = rotationFlag
       const fresh = this.#fresh
       const stale = this.#stale
       this.#fresh = []
       this.#stale = []
-      for (const { surb, since } of stale) this.#put(surb, present, since)
-      // Whatever does not say its rotation is of the one that was.
-      for (const surb of fresh) {
-        if (surb.rotation === ROTATION_UNKNOWN && !isFirst) this.#stale.push({ surb, since: epochId })
-        else this.#put(surb, present)
+      for (const kept of stale) this.#put(kept, present)
+      for (const kept of fresh) {
+        kept.since = epochId
+        // What does not say its rotation is of the one that was.
+        if (kept.rotation === ROTATION_UNKNOWN && hasRotated) this.#stale.push(kept)
+        else this.#put(kept, present)
       }
     }
     if (this.#stale.length > 0) this.#stale = this.#stale.filter(({ since }) => since >= epochId)
   }
 
-  #put(surb: ReplySurb, present: Present | undefined, since = present?.epochId ?? 0): void {
+  #put(kept: Kept, present: Present | undefined): void {
     const isFresh =
       present === undefined ||
-      surb.rotation === ROTATION_UNKNOWN ||
+      kept.rotation === ROTATION_UNKNOWN ||
       present.rotationFlag === ROTATION_UNKNOWN ||
-      surb.rotation === present.rotationFlag
-    if (isFresh) this.#fresh.push(surb)
-    else this.#stale.push({ surb, since })
+      kept.rotation === present.rotationFlag
+    if (isFresh) this.#fresh.push(kept)
+    else this.#stale.push(kept)
   }
 }

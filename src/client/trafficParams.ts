@@ -43,7 +43,7 @@ export interface ReplyParams {
   readonly maxKeyAge: Millis
   /** Reply keys remembered: SURBs sent out and not yet used. */
   readonly maxKeys: number
-  /** Times a reply or a SURB request is sent again, each time with another SURB. */
+  /** Times a reply is sent again, each time with another SURB. Nym: 10; but a stream that lacks one fragment is broken. */
   readonly maxRetransmissions: number
   /** Senders whose SURBs are kept, and SURBs of all of them; who was idle longest goes first. */
   readonly maxSenders: number
