@@ -1,0 +1,60 @@
+/**
+ * Every decoder of the project on bytes that nobody wrote for it, for a few seconds. `npm run fuzz` goes on for as long as one
+ * likes; the seed of a failure is in its report. @module
+ */
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { describe, it } from 'node:test'
+import { fuzz } from './check.ts'
+import { decoders } from './decoders.ts'
+
+const RUNS = 1200
+const LIMIT_MS = 300
+
+describe('decoders on hostile bytes', { timeout: 120_000 }, () => {
+  for (const decoder of decoders) {
+    it(`${decoder.name}: a value or a typed refusal`, () => {
+      assert.ok(decoder.seeds.length > 0 || NO_SEEDS.has(decoder.name), 'has real inputs to begin with')
+      fuzz(decoder, { seed: Math.floor(Math.random() * 2 ** 31), runs: RUNS, limitMs: LIMIT_MS })
+    })
+  }
+
+  it('no decoder is left out', () => {
+    const known = new Set(decoders.flatMap(({ name }) => name.split(' ')))
+    const missing = exportedDecoders().filter((name) => !known.has(name) && !EXEMPT.has(name))
+    assert.deepEqual(missing, [], 'exported decoders that are neither fuzzed nor exempt')
+  })
+})
+
+/** Anything goes there: no input is more real than another. */
+const NO_SEEDS = new Set(['isGlobalAddress', 'classifyPushed'])
+
+/** Named like decoders, and none: what they take was checked before, or comes from ourselves. */
+const EXEMPT = new Set([
+  ...['checkHeaderParams', 'checkLength'], // arguments of our own
+  ...['splitMessage'], // our own messages, on their way out
+  ...['isLeapYear', 'isActive', 'isHost', 'isMixnetError', 'isClosedByPeer'], // predicates on values
+  ...['checkConfig', 'readConfigFile', 'readNodeConfig', 'readDirectoryConfig', 'loadExitRules'], // through checkNodeConfig, parseExitPolicy
+  ...['checkLogin', 'checkStoredLogin'], // checkAuthentication and checkRegistered, with the host's storage
+  ...['loadOrCreateClientKeys', 'loadOrCreateNodeKeys', 'loadWebProvider'], // decodePem and lengths; keys.test.ts
+  ...['openMixLink', 'openSchema', 'unavailable', 'untilNextEpoch'], // no decoders
+  ...[
+    'verifyHostInformation',
+    'verifyRefreshDescribed',
+    'checkRegistered',
+    'isOpenExitPolicy',
+    'BincodeReader',
+    'NoiseHandshake',
+  ], // inside others
+  ...['startClientHandshake', 'DirectoryReader', 'fromUtf8Lossy'], // our own words; requests; total
+])
+
+/** By name, in everything that is shipped and takes what others wrote. */
+function exportedDecoders(): string[] {
+  const files = globSync('src/{protocol,network,client,roles,app/node,foundation/base}/**/*.ts').filter(
+    (file) => !/\.test\.ts$|Fixture\.ts$/.test(file),
+  )
+  const names =
+    /^export (?:async )?(?:function\*?|const|class) ((?:(?:decode|parse|open|split|unwrap|unpad|read|check|verify|recover|classify|load|from|is)[A-Z]\w*)|\w+(?:Decoder|Reader|Handshake|Reassembler))\b/gm
+  return files.flatMap((file) => [...readFileSync(file, 'utf8').matchAll(names)].map((match) => match[1] as string))
+}

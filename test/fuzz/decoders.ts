@@ -1,0 +1,15 @@
+/** Every decoder of the project that takes what others wrote. @module */
+import type { Decoder } from './decoder.ts'
+import { directoryDecoders } from './tables/directory.ts'
+import { exitDecoders } from './tables/exit.ts'
+import { localDecoders } from './tables/local.ts'
+import { packetDecoders } from './tables/packets.ts'
+import { wireDecoders } from './tables/wire.ts'
+
+export const decoders: readonly Decoder[] = [
+  ...packetDecoders,
+  ...wireDecoders,
+  ...exitDecoders,
+  ...directoryDecoders,
+  ...localDecoders,
+]

@@ -1,0 +1,114 @@
+/** Decoders of what directories and nodes say over HTTP. @module */
+import { readFileSync } from 'node:fs'
+import { nodeProvider as crypto } from '../../../src/foundation/crypto/nodeProvider.ts'
+import {
+  decodeAddressesAnswer,
+  decodeAddressesRequest,
+  decodeApiHealth,
+} from '../../../src/protocol/wire/directory/apiStatus.ts'
+import { decodeBuildInformation, readBuildInformation } from '../../../src/protocol/wire/directory/buildInformation.ts'
+import { decodeDescribedNodes } from '../../../src/protocol/wire/directory/describedNodes.ts'
+import {
+  decodeCurrentEpoch,
+  decodeKeyRotationInfo,
+  decodeRewardedSet,
+  readInterval,
+} from '../../../src/protocol/wire/directory/epochs.ts'
+import {
+  decodeSignedHostInformation,
+  readIpAddresses,
+  verifyHostInformation,
+} from '../../../src/protocol/wire/directory/hostInformation.ts'
+import { parseJson } from '../../../src/protocol/wire/directory/json.ts'
+import {
+  decodeSemiSkimmedListing,
+  decodeSemiSkimmedListingV1,
+  decodeSkimmedListing,
+  decodeSkimmedListingV1,
+  readPage,
+} from '../../../src/protocol/wire/directory/listings.ts'
+import { decodeNetworkDetails } from '../../../src/protocol/wire/directory/networkDetails.ts'
+import {
+  decodeAuxiliaryDetails,
+  decodeAuxiliaryDetailsV2,
+  decodeMixnetWebsockets,
+  decodeNodeHealth,
+  decodeNodeRoles,
+  decodePublishedExitPolicy,
+  decodeServiceProviderDetails,
+  readAuxiliaryDetails,
+  readMixnetWebsockets,
+} from '../../../src/protocol/wire/directory/nodeApi.ts'
+import { readNoiseKey, readRotationKey } from '../../../src/protocol/wire/directory/nodeKeys.ts'
+import {
+  decodeRefreshDescribed,
+  verifyRefreshDescribed,
+} from '../../../src/protocol/wire/directory/refreshDescribed.ts'
+import {
+  readDeclaredRoles,
+  readHostname,
+  readSemiSkimmedNode,
+  readSkimmedNode,
+} from '../../../src/protocol/wire/directory/skimmedNodes.ts'
+import { parseLooseInstant, parseRfc3339 } from '../../../src/protocol/wire/timestamp.ts'
+import { type Decoder, jsonDecoder, textDecoder } from '../decoder.ts'
+
+const documents: Record<string, unknown> = JSON.parse(
+  readFileSync(new URL('../../../src/protocol/wire/directory/documents.json', import.meta.url), 'utf8'),
+)
+const seeds = Object.values(documents).map((document) => JSON.stringify(document))
+/** Every object and array inside the official documents: what the cursors are put on. */
+const parts = Object.values(documents)
+  .flatMap((document) => partsOf(document))
+  .map((part) => JSON.stringify(part))
+  .filter((text) => text.length < 2000)
+
+function partsOf(value: unknown): unknown[] {
+  if (typeof value !== 'object' || value === null) return []
+  return [value, ...Object.values(value).flatMap(partsOf)]
+}
+
+const text = (name: string, run: (text: string) => unknown): Decoder => textDecoder(name, run, { seeds })
+const json = (name: string, run: Parameters<typeof jsonDecoder>[1]): Decoder => jsonDecoder(name, run, { seeds: parts })
+
+export const directoryDecoders: readonly Decoder[] = [
+  textDecoder('parseJson', (input) => parseJson(input, 'fuzz'), { seeds }),
+  text('decodeSkimmedListing', decodeSkimmedListing),
+  text('decodeSemiSkimmedListing', decodeSemiSkimmedListing),
+  text('decodeSkimmedListingV1', decodeSkimmedListingV1),
+  text('decodeSemiSkimmedListingV1', decodeSemiSkimmedListingV1),
+  text('decodeRewardedSet', decodeRewardedSet),
+  text('decodeKeyRotationInfo', decodeKeyRotationInfo),
+  text('decodeCurrentEpoch', decodeCurrentEpoch),
+  text('decodeDescribedNodes', decodeDescribedNodes),
+  text('decodeNetworkDetails', decodeNetworkDetails),
+  text('decodeBuildInformation', decodeBuildInformation),
+  text('decodeNodeRoles', decodeNodeRoles),
+  text('decodeAuxiliaryDetails', decodeAuxiliaryDetails),
+  text('decodeAuxiliaryDetailsV2', decodeAuxiliaryDetailsV2),
+  text('decodeServiceProviderDetails', decodeServiceProviderDetails),
+  text('decodePublishedExitPolicy', decodePublishedExitPolicy),
+  textDecoder('decodeSignedHostInformation', (input) =>
+    verifyHostInformation(crypto, decodeSignedHostInformation(input)),
+  ),
+  textDecoder('decodeRefreshDescribed', (input) => verifyRefreshDescribed(crypto, decodeRefreshDescribed(input))),
+  textDecoder('decodeMixnetWebsockets', decodeMixnetWebsockets, { seeds: ['{"ws_port":9000,"wss_port":null}'] }),
+  textDecoder('decodeNodeHealth', decodeNodeHealth, { seeds: ['{"status":"up","uptime":5}'] }),
+  textDecoder('decodeApiHealth', decodeApiHealth, { seeds: ['{"status":"up","chain_status":"unknown","uptime":5}'] }),
+  textDecoder('decodeAddressesRequest', decodeAddressesRequest, { seeds: ['{"addresses":["1.2.3.4","::1"]}'] }),
+  textDecoder('decodeAddressesAnswer', decodeAddressesAnswer, { seeds: ['{"existence":{"1.2.3.4":5,"::1":null}}'] }),
+  json('readSkimmedNode', readSkimmedNode),
+  json('readSemiSkimmedNode', readSemiSkimmedNode),
+  json('readDeclaredRoles', readDeclaredRoles),
+  json('readHostname', readHostname),
+  json('readInterval', readInterval),
+  json('readPage', (page) => readPage(page, (item) => item.u32())),
+  json('readIpAddresses', readIpAddresses),
+  json('readBuildInformation', readBuildInformation),
+  json('readAuxiliaryDetails', readAuxiliaryDetails),
+  json('readMixnetWebsockets', readMixnetWebsockets),
+  json('readRotationKey', readRotationKey),
+  json('readNoiseKey', readNoiseKey),
+  textDecoder('parseRfc3339', parseRfc3339, { seeds: ['2026-05-16T12:34:56.789Z', '2026-02-30T00:00:00+01:00'] }),
+  textDecoder('parseLooseInstant', parseLooseInstant, { seeds: ['2026-05-16 12:34:56.789 +00:00:00'] }),
+]

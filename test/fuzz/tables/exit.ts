@@ -1,0 +1,92 @@
+/** Decoders of what clients and exits say to each other. @module */
+import { nodeProvider as crypto } from '../../../src/foundation/crypto/nodeProvider.ts'
+import { BincodeReader } from '../../../src/protocol/wire/exit/bincode.ts'
+import { classifyConnectionError } from '../../../src/protocol/wire/exit/connectionErrors.ts'
+import {
+  formatExitPolicy,
+  isOpenExitPolicy,
+  parseExitPolicy,
+  readBinaryExitPolicy,
+  readExitPolicy,
+} from '../../../src/protocol/wire/exit/exitPolicy.ts'
+import { isGlobalAddress } from '../../../src/protocol/wire/exit/globalAddress.ts'
+import { decodeInterfaceRequest, decodeInterfaceResponse } from '../../../src/protocol/wire/exit/interfaceEnvelope.ts'
+import { decodeBundle } from '../../../src/protocol/wire/exit/ipBundle.ts'
+import {
+  decodeIpPacketRequest,
+  decodeIpPacketResponse,
+  readHealth,
+  readInfo,
+  readOutcome,
+  readReason,
+} from '../../../src/protocol/wire/exit/ipPacketRouter.ts'
+import {
+  decodeLegacyIpPacketRequest,
+  decodeLegacyIpPacketResponse,
+} from '../../../src/protocol/wire/exit/ipPacketRouterLegacy.ts'
+import { decodeSocks5Request, decodeSocks5Response } from '../../../src/protocol/wire/exit/socks5Messages.ts'
+import { decodeLewesFrame, decodeStreamFrame } from '../../../src/protocol/wire/exit/streamFrame.ts'
+import { vectorBytes, vectorTexts } from '../corpus.ts'
+import { bytesDecoder, type Decoder, jsonDecoder, textDecoder } from '../decoder.ts'
+
+const requests = vectorBytes('exit', 'bytes', 'networkRequester', 'requests')
+const responses = vectorBytes('exit', 'bytes', 'networkRequester', 'responses')
+const ipRequests = vectorBytes('exit', 'bytes', 'ipPacketRouter', 'requests')
+const ipResponses = vectorBytes('exit', 'bytes', 'ipPacketRouter', 'responses')
+const frames = vectorBytes('exit', 'bytes', 'streamFrames')
+const bincode = (name: string, read: (reader: BincodeReader) => unknown): Decoder =>
+  bytesDecoder(name, (input) => read(new BincodeReader(input, 'fuzz')), { seeds: ipResponses })
+
+export const exitDecoders: readonly Decoder[] = [
+  bytesDecoder('decodeInterfaceRequest', decodeInterfaceRequest, { seeds: requests }),
+  bytesDecoder('decodeInterfaceResponse', decodeInterfaceResponse, { seeds: responses }),
+  bytesDecoder('decodeSocks5Request', (input) => decodeSocks5Request(crypto, input), { seeds: requests }),
+  bytesDecoder('decodeSocks5Response', decodeSocks5Response, { seeds: responses }),
+  bytesDecoder(
+    'decodeSocks5Request in its envelope',
+    (input) => {
+      const envelope = decodeInterfaceRequest(input)
+      return envelope.kind === 'control' ? envelope : decodeSocks5Request(crypto, envelope.data)
+    },
+    { seeds: requests },
+  ),
+  bytesDecoder(
+    'decodeSocks5Response in its envelope',
+    (input) => {
+      const envelope = decodeInterfaceResponse(input)
+      return envelope.kind === 'control' ? envelope : decodeSocks5Response(envelope.data)
+    },
+    { seeds: responses },
+  ),
+  bytesDecoder('decodeIpPacketRequest', decodeIpPacketRequest, { seeds: ipRequests }),
+  bytesDecoder('decodeIpPacketResponse', decodeIpPacketResponse, { seeds: ipResponses }),
+  bytesDecoder('decodeLegacyIpPacketRequest', (input) => decodeLegacyIpPacketRequest(crypto, input), {
+    seeds: ipRequests,
+  }),
+  bytesDecoder('decodeLegacyIpPacketResponse', (input) => decodeLegacyIpPacketResponse(crypto, input), {
+    seeds: ipResponses,
+  }),
+  bincode('readBinaryExitPolicy', readBinaryExitPolicy),
+  bincode('readHealth', readHealth),
+  bincode('readInfo', readInfo),
+  bincode('readOutcome', readOutcome),
+  bincode('readReason', (reader) => readReason(reader, ['notConnected', 'other'])),
+  bytesDecoder('decodeBundle', decodeBundle, { seeds: ipRequests }),
+  bytesDecoder('decodeStreamFrame', decodeStreamFrame, { seeds: frames }),
+  bytesDecoder('decodeLewesFrame', decodeLewesFrame, { seeds: frames }),
+  textDecoder(
+    'parseExitPolicy',
+    (text) => {
+      const policy = parseExitPolicy(text)
+      return [formatExitPolicy(policy), isOpenExitPolicy(policy)]
+    },
+    { seeds: vectorTexts('exit', 'text', 'exitPolicies') },
+  ),
+  jsonDecoder('readExitPolicy', readExitPolicy, {
+    seeds: ['{"rules":[{"action":"reject","pattern":{"ip_pattern":"5.188.10.0/23","ports":{"start":1,"end":65535}}}]}'],
+  }),
+  textDecoder('classifyConnectionError', classifyConnectionError, { seeds: ['Domain "x" failed filter check'] }),
+  bytesDecoder('isGlobalAddress', (input) =>
+    isGlobalAddress(input.length < 16 ? new Uint8Array(4).map((_, i) => input[i] ?? 0) : input.slice(0, 16)),
+  ),
+]
