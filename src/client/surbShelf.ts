@@ -4,7 +4,7 @@
  * A SURB leads through the keys of one rotation. Nodes keep the keys of the last rotation for one epoch, so what was made for
  * it is used last and dropped once an epoch has passed since we noticed. A SURB may also say the other parity because its
  * owner knows of the new rotation before we do: so it counts from its arrival, and is fresh again as soon as we know too.
- * Kept encoded: 0.7 kB each instead of 3. Rules: docs/spec/packet.md, "Sending". @module
+ * Kept encoded: 1.3 kB of memory each instead of 3. Rules: docs/spec/packet.md, "Sending". @module
  */
 import { ROTATION_UNKNOWN, type RotationFlag } from '../protocol/packet/keyRotation.ts'
 import { decodeReplySurb, encodeReplySurb, type ReplySurb } from '../protocol/packet/replySurb.ts'
