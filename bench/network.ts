@@ -47,6 +47,7 @@ const MODES: readonly Mode[] = [
     goals: { fresh: 300, kept: 170 },
   },
 ]
+const SMALL = '/bytes/100'
 const ADDRESSED_KBPS_GOAL = 870
 const SUPPLY_GOAL = 0.9
 
@@ -124,14 +125,14 @@ async function latencies(proxy: Endpoint, count: number): Promise<{ fresh: numbe
   const fresh: number[] = []
   const kept: number[] = []
   const standing = await SocksConnection.open(proxy, DEMO_HOST)
-  await standing.get('/')
+  await standing.get(SMALL)
   for (let i = 0; i < count; i++) {
     const before = performance.now()
     const connection = await SocksConnection.open(proxy, DEMO_HOST)
-    await connection.get('/')
+    await connection.get(SMALL)
     const between = performance.now()
     connection.close()
-    await standing.get('/')
+    await standing.get(SMALL)
     fresh.push(between - before)
     kept.push(performance.now() - between)
   }

@@ -67,6 +67,8 @@ type DropReason =
 interface Forward {
   readonly nextHop: NodeAddress
   readonly frame: MixFrame
+  /** The tags that must be in the log before it leaves. */
+  readonly tags: number
 }
 
 export class Mixing {
@@ -113,7 +115,11 @@ export class Mixing {
       const decoded = tryDecode(() => decodeNodeAddress(unwrapped.nextAddress))
       if (isMixnetError(decoded)) return this.#drop('next-hop-malformed')
       this.#hold(
-        { nextHop: decoded.address, frame: { size: frame.size, rotation: frame.rotation, packet: unwrapped.packet } },
+        {
+          nextHop: decoded.address,
+          frame: { size: frame.size, rotation: frame.rotation, packet: unwrapped.packet },
+          tags: this.#options.replay.given,
+        },
         unwrapped.delay,
       )
     } else {
@@ -131,7 +137,7 @@ export class Mixing {
 
   /** Sends a packet that starts here, without delay: a client's, or the SURB-ack of a delivered one. */
   forward(nextHop: NodeAddress, frame: MixFrame): void {
-    this.#send({ nextHop, frame })
+    this.#send(nextHop, frame)
   }
 
   /** Takes nothing more; what is held may still leave for `drainLimit`, the rest is dropped. `forward` still works. */
@@ -182,19 +188,19 @@ export class Mixing {
     }
   }
 
-  /** Nothing leaves before the tags seen so far are in the log. */
-  #leave(forward: Forward): void {
-    if (this.#options.replay.flush()) this.#send(forward)
+  /** Nothing leaves before its tag is in the log. */
+  #leave({ nextHop, frame, tags }: Forward): void {
+    if (this.#options.replay.flush(tags)) this.#send(nextHop, frame)
     else this.#drop('replay-log')
     if (this.#delays.length === 0) this.#onEmpty?.()
   }
 
-  #send(forward: Forward): void {
-    if (!this.#options.allows(forward.nextHop.ip)) {
+  #send(nextHop: NodeAddress, frame: MixFrame): void {
+    if (!this.#options.allows(nextHop.ip)) {
       this.#drop('next-hop-unknown')
       return
     }
-    if (this.#options.egress.send(forward.nextHop, forward.frame)) this.#forwarded.value++
+    if (this.#options.egress.send(nextHop, frame)) this.#forwarded.value++
   }
 
   #drop(reason: DropReason): void {

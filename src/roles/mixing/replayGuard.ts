@@ -1,8 +1,8 @@
 /**
  * Replay protection of a node: one filter per key rotation, each with a log of the tags it was given, so that a packet replayed
  * after a restart, even after kill -9, is still dropped. The log is written before any packet it covers can leave: tags collect
- * during a turn and are appended at its end, and nothing forwarded in that turn is on a socket before. Filter and log go when
- * their key goes, since nothing can be opened with it any more. @module
+ * and are appended together as soon as a packet of one of them leaves. Filter and log go when their key goes, since nothing can
+ * be opened with it any more. @module
  */
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import type { Log, Meter } from '../../foundation/base/observe.ts'
@@ -34,6 +34,9 @@ export class ReplayGuard {
   readonly #rotations = new Map<number, Rotation>()
   readonly #opening = new Map<number, Promise<void>>()
   #failed = false
+  /** Tags that were new, and how many of the first of them are known to be in the logs. */
+  #given = 0
+  #logged = 0
 
   constructor(options: ReplayGuardOptions) {
     this.#options = options
@@ -84,15 +87,25 @@ export class ReplayGuard {
     if (this.#failed) return true
     rotation.pending.set(tag.subarray(0, TAG_BYTES), rotation.pendingTags * TAG_BYTES)
     rotation.pendingTags++
+    this.#given++
     return false
   }
 
+  /** How many tags were new so far: what `flush` must have written before the packet of the last one may leave. */
+  get given(): number {
+    return this.#given
+  }
+
   /**
-   * Writes what was seen this turn. The owner calls it before anything seen this turn may leave the process; false where that
-   * was impossible, and then nothing may.
+   * Writes the tags whose packets have not left yet, unless the first `upTo` are in the logs anyway. The owner calls it before
+   * a packet may leave the process; false where writing was impossible, and then nothing may. A packet that waits for its delay
+   * mostly finds its tag written on behalf of one that left sooner, so a busy node writes many tags at once.
    */
-  flush(): boolean {
-    for (const rotation of this.#rotations.values()) this.#flush(rotation)
+  flush(upTo: number = this.#given): boolean {
+    if (upTo > this.#logged) {
+      for (const rotation of this.#rotations.values()) this.#flush(rotation)
+      this.#logged = this.#given
+    }
     return !this.#failed
   }
 
