@@ -1,50 +1,45 @@
 #!/usr/bin/env node
 /** The `starling` command. @module */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import { VERSION } from '../node/buildInformation.ts'
-import { runDirectory } from './directoryCommand.ts'
+import { count, directoryUrl, layer, port, positive, role } from './arguments.ts'
+import { addToDirectory, initDirectory, runDirectory } from './directoryCommands.ts'
 import { EXIT_CODES } from './exitCodes.ts'
 import { runFetch } from './fetchCommand.ts'
 import { showKeys } from './keysCommand.ts'
 import { initNode, runNode } from './nodeCommands.ts'
+import { explainFileError } from './problems.ts'
 import { runProxy } from './proxyCommand.ts'
-import { createSession, type GlobalOptions } from './session.ts'
+import { createSession, type GlobalOptions, INTERRUPTED, type Session } from './session.ts'
 import { runUp } from './upCommand.ts'
-
-const port = (text: string): number => {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 0 || value > 65_535)
-    throw new InvalidArgumentError('must be a port, 0 to 65535.')
-  return value
-}
-
-const count = (text: string): number => {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1 || value > 200)
-    throw new InvalidArgumentError('must be a number from 1 to 200.')
-  return value
-}
 
 const LOCAL_DIRECTORY = 'http://127.0.0.1:8080/api'
 
 const program = new Command('starling')
-  .description('a mixnet you can run, join and measure')
+  .description('A mixnet you can run, join and measure.')
   .version(VERSION, '-V, --version', 'print the version')
-  .option('--json', 'one JSON object a line, for scripts', false)
-  .option('-v, --verbose', 'stack traces and debug logs', false)
+  .option('--json', 'one JSON object a line, for scripts')
+  .option('-v, --verbose', 'stack traces and debug logs')
   .helpCommand(false)
-  .showHelpAfterError('(see: starling --help)')
+  .showHelpAfterError('For help: the same command with --help')
   .configureHelp({ showGlobalOptions: true })
+  .addHelpText('after', '\nStart here: starling up')
   .exitOverride()
 
 const clientOptions = (command: Command): Command =>
   command
-    .option('-d, --directory <url...>', 'directories of the network', [LOCAL_DIRECTORY])
+    .option('-d, --directory <url>', `of the network; may be repeated (default: ${LOCAL_DIRECTORY})`, directoryUrl)
     .option('--data <folder>', 'keep identity and gateway here; without it every run is somebody new')
     .option('--gateway <identity>', 'entry gateway, base58 (default: a random one, kept in --data)')
     .option('--exit <address>', 'network requester to use (default: a random one)')
     .option('--reveal-address', 'give the exit our address instead of reply blocks: faster, less private', false)
+
+/** A list that somebody gave takes the place of the default. */
+const withDirectory = <T extends { directory?: readonly string[] }>(options: T) => ({
+  ...options,
+  directory: options.directory ?? [LOCAL_DIRECTORY],
+})
 
 program
   .command('up')
@@ -59,23 +54,26 @@ program
   .action((options, command: Command) => run(command, (session) => runUp(session, options)))
 
 clientOptions(program.command('fetch <url>').description('one anonymous request'))
+  .addHelpText('before', 'Example: starling fetch https://example.org/ -o page.html\n')
   .option('-o, --output <file>', 'write the body there instead of to the screen')
-  .option('--timeout <seconds>', 'for the whole request', Number, 60)
-  .action((url: string, options, command: Command) => run(command, (session) => runFetch(session, url, options)))
+  .option('--timeout <seconds>', 'for the whole request', positive, 60)
+  .action((url: string, options, command: Command) =>
+    run(command, (session) => runFetch(session, url, withDirectory(options)), 'stderr'),
+  )
 
 clientOptions(program.command('proxy').description('SOCKS5 for any program'))
   .option('--host <ip>', 'where to listen; there is no password, so keep it local', '127.0.0.1')
   .option('-p, --port <port>', 'port to listen on', port, 1080)
-  .action((options, command: Command) => run(command, (session) => runProxy(session, options)))
+  .action((options, command: Command) => run(command, (session) => runProxy(session, withDirectory(options))))
 
-const node = program.command('node').description('run a node of a network')
+const node = program.command('node').description('a node of a network: init, run').helpCommand(false)
 node
   .command('init <folder>')
   .description('make keys and a configuration')
   .addHelpText('before', 'Example: starling node init knot --role mix --host 127.0.1.1 --local\n')
-  .addOption(new Option('--role <role...>', 'what it does').choices(['mix', 'entry', 'exit']).makeOptionMandatory())
+  .requiredOption('--role <role>', 'mix, entry or exit; several with commas', role)
   .requiredOption('--host <ip>', 'the IP address it announces and listens on')
-  .option('-d, --directory <url...>', 'directories of the network', [LOCAL_DIRECTORY])
+  .option('-d, --directory <url>', `of the network; may be repeated (default: ${LOCAL_DIRECTORY})`, directoryUrl)
   .option('--name <name>', 'for people (default: the folder)')
   .option('--mix-port <port>', 'packets of other nodes', port, 1789)
   .option('--http-port <port>', 'self-description, status, metrics', port, 8080)
@@ -84,35 +82,77 @@ node
   .option('--local', 'the network is on one machine', false)
   .option('--open-proxy', 'an exit that goes anywhere', false)
   .option('--allow-local-addresses', 'an exit that may reach this machine: for tests only', false)
-  .action((folder: string, options, command: Command) => run(command, (session) => initNode(session, folder, options)))
+  .action((folder: string, options, command: Command) =>
+    run(command, (session) => initNode(session, folder, withDirectory(options))),
+  )
 node
   .command('run <folder>')
-  .description('run the node that `node init` prepared')
+  .description('run the node that `node init` prepared, until Ctrl-C')
+  .addHelpText('before', 'Example: starling node run knot\n')
+  .addHelpText(
+    'after',
+    `
+In the folder
+  node.toml        its settings; every key is in docs/guides/run-a-node.md
+  *.pem            its keys: identity.pem is who it is, keep a copy
+While it runs      (ports as in node.toml)
+  :1789            packets of other nodes         :9000          clients, where it is an entry
+  :8080/status     what it does now, JSON         :8080/metrics  the same for Prometheus
+It logs one line a minute when all is well. Ctrl-C or SIGTERM lets out what it holds, for half a
+second at most, and stops. Until its directory answers it waits and says so.`,
+  )
   .action((folder: string, _options, command: Command) => run(command, (session) => runNode(session, folder)))
 
-program
+const directory = program
   .command('directory')
-  .description('tell clients and nodes who is in the network')
-  .command('run <config>')
-  .description('run it from a TOML file; docs/guides/run-a-network.md has one')
-  .action((config: string, _options, command: Command) => run(command, (session) => runDirectory(session, config)))
+  .description('what tells clients and nodes who is in the network: init, add, run')
+  .helpCommand(false)
+directory
+  .command('init <folder>')
+  .description('make a configuration and an empty list of nodes')
+  .addHelpText('before', 'Example: starling directory init directory --local\n')
+  .option('--host <ip>', 'where to listen', '127.0.0.1')
+  .option('-p, --port <port>', 'port to listen on', port, 8080)
+  .option('--local', 'the network is on one machine', false)
+  .action((folder: string, options, command: Command) =>
+    run(command, (session) => initDirectory(session, folder, options)),
+  )
+directory
+  .command('add <folder> <node-folder>')
+  .description('put a node that `node init` made into the list')
+  .option('--layer <number>', '1, 2 or 3, for a mix node (default: the directory deals them out)', layer)
+  .action((folder: string, nodeFolder: string, options, command: Command) =>
+    run(command, (session) => addToDirectory(session, folder, nodeFolder, options)),
+  )
+directory
+  .command('run <folder>')
+  .description('run it, until Ctrl-C; a TOML file will do instead of a folder')
+  .action((folder: string, _options, command: Command) => run(command, (session) => runDirectory(session, folder)))
 
 program
   .command('keys <folder>')
-  .description('the public keys and addresses of a node or client')
+  .description('the public keys of a node or client')
   .action((folder: string, _options, command: Command) => run(command, (session) => showKeys(session, folder)))
 
 /** What failed is said by the command or here, and becomes the exit code. */
 async function run(
   command: Command,
-  work: (session: ReturnType<typeof createSession>) => Promise<number>,
+  work: (session: Session) => Promise<number>,
+  output: 'stdout' | 'stderr' = 'stdout',
 ): Promise<void> {
-  const session = createSession(command.optsWithGlobals<GlobalOptions>())
+  const { json = false, verbose = false } = command.optsWithGlobals<Partial<GlobalOptions>>()
+  const session = createSession({ json, verbose }, output)
   try {
     process.exitCode = await work(session)
-  } catch (error) {
-    session.screen.problem(command.name(), error)
-    process.exitCode = isMixnetError(error) ? EXIT_CODES[error.guilty] : EXIT_CODES.bug
+  } catch (cause) {
+    const error = explainFileError(cause)
+    if (session.interrupted.aborted && isMixnetError(error, 'ABORTED')) {
+      // Asked for. A request that was given up has failed all the same; a service that was stopped has not.
+      process.exitCode = output === 'stderr' ? INTERRUPTED : 0
+    } else {
+      session.screen.problem(command.name(), error)
+      process.exitCode = isMixnetError(error) ? EXIT_CODES[error.guilty] : EXIT_CODES.bug
+    }
   } finally {
     session.close()
   }

@@ -1,12 +1,15 @@
 /** `starling node init` and `starling node run`. @module */
-import { basename } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
-import { Meter } from '../../foundation/base/observe.ts'
+import { type Log, Meter } from '../../foundation/base/observe.ts'
 import { minutes } from '../../foundation/base/units.ts'
-import { startNode } from '../node/node.ts'
+import type { Clock, Timer } from '../../foundation/platform/clock.ts'
+import type { Endpoint } from '../../foundation/platform/net.ts'
+import { type RunningNode, startNode } from '../node/node.ts'
 import { checkNodeConfig, formatNodeConfig, type NodeRole, readNodeConfig } from '../node/nodeConfig.ts'
 import { loadOrCreateNodeKeys } from '../node/nodeKeys.ts'
+import { explainFileError } from './problems.ts'
 import type { Session } from './session.ts'
 
 export interface NodeInitOptions {
@@ -23,20 +26,24 @@ export interface NodeInitOptions {
   readonly allowLocalAddresses: boolean
 }
 
-const configPath = (folder: string): string => `${folder}/node.toml`
+export const configPath = (folder: string): string => `${folder}/node.toml`
 
 export async function initNode({ world, screen }: Session, folder: string, options: NodeInitOptions): Promise<number> {
   const path = configPath(folder)
   if ((await world.files.read(path)) !== undefined) {
-    throw new MixnetError('BAD_ARGUMENT', { folder, why: 'there is a node already; its file is node.toml' })
+    throw new MixnetError(
+      'BAD_ARGUMENT',
+      { folder },
+      { message: 'there is a node already', nextStep: `Run it: starling node run ${folder}. Its settings: ${path}` },
+    )
   }
   const config = checkNodeConfig(
     {
-      name: options.name ?? basename(folder),
+      name: options.name ?? basename(resolve(folder)),
       roles: options.role,
       host: options.host,
       directories: options.directory,
-      data: folder,
+      data: '.',
       ports: { mix: options.mixPort, http: options.httpPort, ws: options.wsPort },
       noise: options.noise,
       local: options.local,
@@ -44,7 +51,9 @@ export async function initNode({ world, screen }: Session, folder: string, optio
     },
     'the command line',
   )
-  const keys = await loadOrCreateNodeKeys(world, folder)
+  const keys = await loadOrCreateNodeKeys(world, folder).catch((error: unknown) => {
+    throw explainFileError(error)
+  })
   await world.files.write(path, formatNodeConfig(config))
   const identity = toBase58(keys.identity)
   screen.step('node', `${config.name}   ${config.roles.join(', ')}   ${config.host}`, undefined, {
@@ -52,42 +61,70 @@ export async function initNode({ world, screen }: Session, folder: string, optio
     identity,
     config: path,
   })
-  screen.line(
-    `\n  Its identity      ${identity}\n  Its configuration ${path}\n  Run it            starling node run ${folder}`,
-  )
-  screen.line(
-    `  Have it listed    give identity, host ${config.host} and HTTP port ${config.ports.http} to the directory`,
-  )
+  screen.line(`\n  Its identity      ${identity}\n  Its configuration ${path}`)
+  screen.line(`  Have it listed    starling directory add DIRECTORY-FOLDER ${folder}`)
+  screen.line(`  Run it            starling node run ${folder}`)
   return 0
 }
 
 /** Logs to standard error until Ctrl-C: one line a minute when all is well. */
 export async function runNode(session: Session, folder: string): Promise<number> {
-  const { world, interrupted } = session
+  const { world, interrupted, screen } = session
+  if ((await world.files.read(configPath(folder))) === undefined) {
+    throw new MixnetError(
+      'BAD_ARGUMENT',
+      { folder },
+      {
+        message: 'there is no node',
+        nextStep: `Make one: starling node init ${folder} --role mix --host IP (see starling node init --help)`,
+      },
+    )
+  }
   const config = await readNodeConfig(world.files, configPath(folder))
   const log = session.logOf(config.name)
   const meter = new Meter()
-  const starting = startNode(world, config, { meter, log, signal: interrupted })
-  const node = await starting
+  const node = await startNode(world, config, {
+    meter,
+    log,
+    signal: interrupted,
+    onStep: (wanted, used) => log.warn('port.taken', { wanted, used }),
+  })
   try {
     const { mix, http, ws } = node.endpoints
-    log.info('node.listening', { mixPort: mix.port, httpPort: http.port, wsPort: ws?.port })
-    session.screen.line('', { event: 'listening', mix, http, ws })
-    const report = () => {
-      const { pool, counters } = node.status()
-      const dropped = Object.entries(counters).reduce(
-        (sum, [name, value]) => (name.startsWith('mix_dropped') ? sum + value : sum),
-        0,
-      )
-      log.info('node.minute', { packets: counters.mix_received_total ?? 0, pool, dropped })
-      timer = world.clock.after(minutes(1), report)
-    }
-    let timer = world.clock.after(minutes(1), report)
+    const shown = { 'takes packets': at(mix), ...(ws === undefined ? {} : { 'takes clients': `ws://${at(ws)}/` }) }
+    screen.step('node', `${config.name}   ${config.roles.join(', ')}`, undefined, { event: 'listening', mix, http, ws })
+    for (const [label, where] of Object.entries(shown)) screen.line(`  ${label.padEnd(16)}${where}`)
+    screen.line(`  status          http://${at(http)}/status\n  metrics         http://${at(http)}/metrics`)
+    screen.line('  stop            Ctrl-C')
+    node.ready.then(
+      () => screen.line('', { event: 'ready' }),
+      // Said in the log, with its reason.
+      () => {},
+    )
+    const stopReports = reportEveryMinute(world.clock, node, log)
     await session.untilInterrupted()
-    timer.cancel()
+    stopReports()
     log.info('node.stopping')
   } finally {
     await node.stop()
   }
   return 0
 }
+
+function reportEveryMinute(clock: Clock, node: RunningNode, log: Log): () => void {
+  let before = { packets: 0, dropped: 0 }
+  let timer: Timer
+  const report = () => {
+    const { pool, counters } = node.status()
+    const total = (prefix: string) =>
+      Object.entries(counters).reduce((sum, [name, value]) => (name.startsWith(prefix) ? sum + value : sum), 0)
+    const now = { packets: total('mix_received_total'), dropped: total('mix_dropped_total') }
+    log.info('minute', { packets: now.packets - before.packets, pool, dropped: now.dropped - before.dropped })
+    before = now
+    timer = clock.after(minutes(1), report)
+  }
+  timer = clock.after(minutes(1), report)
+  return () => timer.cancel()
+}
+
+const at = ({ host, port }: Endpoint): string => `${host.includes(':') ? `[${host}]` : host}:${port}`

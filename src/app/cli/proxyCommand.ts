@@ -1,6 +1,7 @@
 /** `starling proxy`: SOCKS5 for any program, until Ctrl-C. @module */
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { formatRecipient } from '../../protocol/packet/recipient.ts'
-import { type ClientOptions, connectClient } from './clientSession.ts'
+import { type ClientOptions, withClient } from './clientSession.ts'
 import type { Session } from './session.ts'
 
 export interface ProxyOptions extends ClientOptions {
@@ -8,24 +9,27 @@ export interface ProxyOptions extends ClientOptions {
   readonly port: number
 }
 
-export async function runProxy(session: Session, options: ProxyOptions): Promise<number> {
+export function runProxy(session: Session, options: ProxyOptions): Promise<number> {
   const { screen, world } = session
   const started = world.clock.monotonic()
-  const mixnet = await connectClient(session, options)
-  try {
-    const proxy = await mixnet.proxy({ host: options.host, port: options.port })
+  return withClient(session, options, async (mixnet) => {
+    const proxy = await mixnet.proxy({ host: options.host, port: options.port }).catch((error: unknown) => {
+      if (!isMixnetError(error, 'ADDRESS_IN_USE')) throw error
+      throw new MixnetError(
+        'ADDRESS_IN_USE',
+        { port: options.port },
+        { nextStep: 'Choose another one: --port NUMBER, or 0 for any that is free.' },
+      )
+    })
     const { host, port } = proxy.endpoint
-    const exit = formatRecipient(mixnet.exit)
     screen.step('proxy', `SOCKS5 on ${host}:${port}`, world.clock.monotonic() - started, {
       event: 'proxy',
       host,
       port,
-      exit,
+      exit: formatRecipient(mixnet.exit),
     })
     screen.line(`\n  Try it   curl --socks5-hostname ${host}:${port} https://example.org/\n  Stop     Ctrl-C`)
     await session.untilInterrupted()
     return 0
-  } finally {
-    await mixnet.close()
-  }
+  })
 }

@@ -1,15 +1,16 @@
 /** `starling up`: a whole network on this machine, and a first anonymous request through it. @module */
-
 import { Mixnet } from '../../client/mixnet.ts'
 import { toBase58 } from '../../foundation/base/base58.ts'
-import { MixnetError } from '../../foundation/base/errors.ts'
-import { seconds } from '../../foundation/base/units.ts'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { VERSION } from '../node/buildInformation.ts'
 import { listenStepped } from '../node/steppedPort.ts'
 import { DEMO_HOST, type DemoSite, serveDemoSite } from '../testnet/demoSite.ts'
 import { hasLoopbackAddresses, planNetwork } from '../testnet/layout.ts'
 import { withNamedHosts } from '../testnet/namedHosts.ts'
 import { startTestnet, type Testnet } from '../testnet/testnet.ts'
+import { EXIT_CODES } from './exitCodes.ts'
+import { firstRequest, RequestWatch } from './firstRequest.ts'
+import { lockFolder } from './folders.ts'
 import type { Session } from './session.ts'
 
 export interface UpOptions {
@@ -23,13 +24,17 @@ export interface UpOptions {
 }
 
 const HOST = '127.0.0.1'
-const FIRST_REQUEST_LIMIT = seconds(10)
 
 /** Resolves with the exit code: 0 after Ctrl-C, or after a first request that worked. */
 export async function runUp(session: Session, options: UpOptions): Promise<number> {
-  const { world, screen, interrupted } = session
-  if (options.mixNodes < 3)
-    throw new MixnetError('BAD_ARGUMENT', { option: '--mix-nodes', why: 'there are three layers' })
+  const { world, screen } = session
+  if (options.mixNodes < 3) {
+    throw new MixnetError(
+      'BAD_ARGUMENT',
+      { mixNodes: options.mixNodes },
+      { message: 'too few mix nodes', nextStep: 'There are three layers: give --mix-nodes 3 or more.' },
+    )
+  }
   const stops: (() => Promise<void>)[] = []
   const stop = async () => {
     for (const part of stops.splice(0).reverse()) await part()
@@ -39,15 +44,25 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
     version: VERSION,
   })
   try {
-    const site = await serveDemoSite(world)
+    const lock = await lockFolder(world.files, options.data)
+    stops.push(() => lock.release())
+    const taken = new TakenPorts()
+    const site = await serveDemoSite(world, (wanted, used) => taken.add('demo site', wanted, used))
     stops.push(() => site.close())
-    const network = await startNetwork(session, options, site)
+    const network = await startNetwork(session, options, site, taken)
     stops.push(() => network.stop())
-    const mixnet = await startClient(session, options, network)
+    const watch = new RequestWatch(() => world.clock.monotonic())
+    const mixnet = await startClient(session, options, network, watch)
     stops.push(() => mixnet.close())
-    if (interrupted.aborted) return 0
-    const worked = await firstRequest(session, { mixnet, network, site })
-    if (options.once) return worked ? 0 : 1
+    const failure = await failureOf(
+      firstRequest(session, { mixnet, network, site, watch, entry: entryName(network, mixnet) }),
+    )
+    if (failure !== undefined) {
+      screen.line('')
+      screen.problem('request', failure)
+    }
+    if (options.once)
+      return failure === undefined ? 0 : isMixnetError(failure) ? EXIT_CODES[failure.guilty] : EXIT_CODES.bug
     await startProxy(session, mixnet, options.socksPort, site)
     await session.untilInterrupted()
     screen.line('\nStopping.', { event: 'stopping' })
@@ -57,8 +72,19 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
   }
 }
 
-async function startNetwork(session: Session, options: UpOptions, site: DemoSite): Promise<Testnet> {
-  const { world, screen } = session
+/** What it failed with; throws ABORTED. */
+async function failureOf(work: Promise<void>): Promise<unknown> {
+  try {
+    await work
+    return undefined
+  } catch (error) {
+    if (isMixnetError(error, 'ABORTED')) throw error
+    return error
+  }
+}
+
+async function startNetwork(session: Session, options: UpOptions, site: DemoSite, taken: TakenPorts): Promise<Testnet> {
+  const { world, screen, interrupted } = session
   const started = world.clock.monotonic()
   const ownAddresses = await hasLoopbackAddresses(world.net)
   const plans = planNetwork(options, ownAddresses)
@@ -72,34 +98,83 @@ async function startNetwork(session: Session, options: UpOptions, site: DemoSite
     worldOf: ({ roles, host }) =>
       roles.includes('exit') ? { ...world, net: withNamedHosts(world.net, names, host) } : world,
     logOf: (name) => session.quietLogOf(name),
-    onStep: (what, wanted, used) =>
-      screen.step(what, `port ${wanted} is taken by another program; using ${used} instead`, undefined, {
-        event: 'port-taken',
-        what,
-        wanted,
-        used,
-      }),
+    onStep: (what, wanted, used) => {
+      // Nodes that share one address make room for each other: no stranger is in their way.
+      if (ownAddresses || what === 'directory') taken.add(what, wanted, used)
+    },
+    signal: interrupted,
   })
   const took = world.clock.monotonic() - started
   const links = ownAddresses ? 'encrypted links' : 'plain links'
   const entries = plans.filter(({ roles }) => roles.includes('entry') && !roles.includes('exit')).length
   const exits = plans.filter(({ roles }) => roles.includes('exit')).length
+  taken.show(session)
+  screen.step('directory', network.directoryUrl, undefined, { event: 'directory', url: network.directoryUrl })
   screen.step(
     'nodes',
-    `${options.mixNodes} mix nodes in 3 layers, ${entries} entries, ${exits} ${exits === 1 ? 'exit' : 'exits'}, ${links}`,
+    `${options.mixNodes} mix nodes in 3 layers, ${count(entries, 'entry', 'entries')}, ${count(exits, 'exit', 'exits')}, ${links}`,
     took,
-    { event: 'nodes', names: plans.map(({ name }) => name), noise: ownAddresses },
+    {
+      event: 'nodes',
+      names: plans.map(({ name }) => name),
+      nodes: network.nodes.map(({ plan, running }) => ({
+        name: plan.name,
+        roles: plan.roles,
+        layer: plan.layer,
+        ...running.endpoints,
+      })),
+      noise: ownAddresses,
+    },
   )
-  screen.step('directory', network.directoryUrl, undefined, { event: 'directory', url: network.directoryUrl })
   return network
 }
 
-async function startClient(session: Session, options: UpOptions, network: Testnet): Promise<Mixnet> {
-  const { world, screen } = session
+const count = (number: number, one: string, many: string): string => `${number} ${number === 1 ? one : many}`
+
+/** Ports that other programs have, told once each: a program that has one of them often has it on every address. */
+class TakenPorts {
+  readonly #steps = new Map<string, { readonly wanted: number; readonly used: number; readonly what: string[] }>()
+
+  add(what: string, wanted: number, used: number): void {
+    const key = `${wanted} ${used}`
+    const step = this.#steps.get(key) ?? { wanted, used, what: [] }
+    step.what.push(what)
+    this.#steps.set(key, step)
+  }
+
+  show({ screen }: Session): void {
+    for (const { wanted, used, what } of this.#steps.values()) {
+      const [first] = what
+      const whose = what.length === 1 && first !== undefined ? first : `${what.length} nodes`
+      screen.step(
+        'ports',
+        `port ${wanted} is taken by another program; ${whose} ${what.length === 1 ? 'uses' : 'use'} ${used} instead`,
+        undefined,
+        {
+          event: 'port-taken',
+          what,
+          wanted,
+          used,
+        },
+      )
+    }
+    this.#steps.clear()
+  }
+}
+
+async function startClient(
+  session: Session,
+  options: UpOptions,
+  network: Testnet,
+  watch: RequestWatch,
+): Promise<Mixnet> {
+  const { world, screen, interrupted } = session
   const started = world.clock.monotonic()
   const mixnet = await Mixnet.connect(world, {
     directories: [network.directoryUrl],
     folder: `${options.data}/client`,
+    signal: interrupted,
+    onPacket: watch.onPacket,
     log: session.quietLogOf('client'),
   })
   const entry = entryName(network, mixnet)
@@ -107,47 +182,16 @@ async function startClient(session: Session, options: UpOptions, network: Testne
   return mixnet
 }
 
-async function firstRequest(
-  { world, screen }: Session,
-  { mixnet, network, site }: { mixnet: Mixnet; network: Testnet; site: DemoSite },
-): Promise<boolean> {
-  const url = `http://${DEMO_HOST}/`
-  const started = world.clock.monotonic()
-  const since = () => Math.round(world.clock.monotonic() - started)
-  try {
-    const response = await mixnet.fetch(url, { timeout: FIRST_REQUEST_LIMIT })
-    const headers = since()
-    const body = await response.text()
-    const total = since()
-    if (!response.ok) throw new MixnetError('DESTINATION_UNREACHABLE', { status: response.status })
-    const entry = entryName(network, mixnet)
-    const seen = site.lastVisit()?.address ?? '?'
-    screen.line(`\n${screen.bold('First anonymous request')}   GET ${url}   ${total} ms`, {
-      event: 'first-request',
-      url,
-      status: response.status,
-      bytes: body.length,
-      headersMs: headers,
-      totalMs: total,
-      entry,
-      siteSaw: seen,
-    })
-    screen.line(
-      `  The site saw ${seen}, the exit's address. "${entry}" knows that you are connected, not what you asked.`,
-    )
-    screen.line('  No one node knows both.')
-    return true
-  } catch (error) {
-    screen.line('')
-    screen.problem('request', error)
-    return false
-  }
-}
-
-async function startProxy({ screen }: Session, mixnet: Mixnet, socksPort: number, site: DemoSite): Promise<void> {
-  const proxy = await listenStepped({ wanted: socksPort, step: true }, (port) => mixnet.proxy({ host: HOST, port }))
+async function startProxy(session: Session, mixnet: Mixnet, socksPort: number, site: DemoSite): Promise<void> {
+  const { screen } = session
+  const taken = new TakenPorts()
+  const proxy = await listenStepped(
+    { wanted: socksPort, step: true, onStep: (wanted, used) => taken.add('proxy', wanted, used) },
+    (port) => mixnet.proxy({ host: HOST, port }),
+  )
   const { port } = proxy.endpoint
   screen.line('')
+  taken.show(session)
   screen.step('proxy', `SOCKS5 on ${HOST}:${port}`, undefined, {
     event: 'proxy',
     host: HOST,

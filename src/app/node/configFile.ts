@@ -1,4 +1,5 @@
 /** Reading a TOML configuration file and checking it against a schema; errors name the file, the line or the key. @module */
+import { dirname, isAbsolute, join } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
 import type { z } from 'zod'
 import { fromUtf8Lossy } from '../../foundation/base/bytes.ts'
@@ -17,6 +18,11 @@ export async function readConfigFile<T>(files: Files, path: string, schema: z.Zo
     throw new MixnetError('CONFIG_INVALID', { file: path, line: error.line, problem: 'not TOML' }, { cause: error })
   }
   return checkConfig(values, path, schema)
+}
+
+/** Paths in a file are relative to its folder: where a command is run from must not matter, nor where the folder moves. */
+export function besideFile(file: string, path: string): string {
+  return isAbsolute(path) ? path : join(dirname(file), path)
 }
 
 /** Throws CONFIG_INVALID naming the key. */

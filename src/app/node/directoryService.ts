@@ -1,5 +1,7 @@
 /** A directory as a process: its configuration, and what it says of a network without a ledger. @module */
+import { stringify } from 'smol-toml'
 import { z } from 'zod'
+import { utf8 } from '../../foundation/base/bytes.ts'
 import type { Log, Meter } from '../../foundation/base/observe.ts'
 import { seconds } from '../../foundation/base/units.ts'
 import type { Files } from '../../foundation/platform/files.ts'
@@ -9,7 +11,7 @@ import { FileBondedNodes } from '../../roles/directory/bondedNodes.ts'
 import type { DescriberParams } from '../../roles/directory/describerParams.ts'
 import { Directory } from '../../roles/directory/directory.ts'
 import { BUILD_INFORMATION } from './buildInformation.ts'
-import { readConfigFile } from './configFile.ts'
+import { besideFile, readConfigFile } from './configFile.ts'
 
 export interface DirectoryConfig {
   readonly listen: { readonly host: string; readonly port: number }
@@ -36,8 +38,16 @@ const schema: z.ZodType<DirectoryConfig, unknown> = z.strictObject({
 })
 
 /** Throws CONFIG_INVALID. */
-export const readDirectoryConfig = (files: Files, path: string): Promise<DirectoryConfig> =>
-  readConfigFile(files, path, schema)
+export async function readDirectoryConfig(files: Files, path: string): Promise<DirectoryConfig> {
+  const config = await readConfigFile(files, path, schema)
+  return { ...config, bonded: besideFile(path, config.bonded), data: besideFile(path, config.data) }
+}
+
+export function formatDirectoryConfig(config: DirectoryConfig): Uint8Array {
+  return utf8(
+    `# A directory. Written by "starling directory init"; docs/guides/run-a-network.md explains every key\n${stringify(config)}`,
+  )
+}
 
 /** Starts serving. Throws what Directory.start does. */
 export async function startDirectory(

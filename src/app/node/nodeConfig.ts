@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { utf8 } from '../../foundation/base/bytes.ts'
 import { canonicalIpText, parseIp } from '../../foundation/base/ipAddress.ts'
 import type { Files } from '../../foundation/platform/files.ts'
-import { checkConfig, readConfigFile } from './configFile.ts'
+import { besideFile, checkConfig, readConfigFile } from './configFile.ts'
 
 export type NodeRole = 'mix' | 'entry' | 'exit'
 
@@ -18,7 +18,7 @@ export interface NodeConfig {
   /** Listens on this IP instead, behind a NAT. */
   readonly listenHost?: string | undefined
   readonly directories: readonly string[]
-  /** Folder of keys, inbox, replay tags. */
+  /** Folder of keys, inbox, replay tags; in a file, relative to it. */
   readonly data: string
   readonly ports: { readonly mix: number; readonly http: number; readonly ws: number }
   /** Encrypted links to nodes that can do it. */
@@ -47,7 +47,7 @@ const schema: z.ZodType<NodeConfig, unknown> = z.strictObject({
     .array(z.url({ protocol: /^https?$/ }))
     .min(1)
     .max(8),
-  data: z.string().min(1),
+  data: z.string().min(1).default('.'),
   ports: z.strictObject({ mix: port.default(1789), http: port.default(8080), ws: port.default(9000) }).prefault({}),
   noise: z.boolean().default(true),
   local: z.boolean().default(false),
@@ -61,8 +61,15 @@ const schema: z.ZodType<NodeConfig, unknown> = z.strictObject({
 })
 
 /** Throws CONFIG_INVALID. */
-export const readNodeConfig = async (files: Files, path: string): Promise<NodeConfig> =>
-  canonical(await readConfigFile(files, path, schema))
+export async function readNodeConfig(files: Files, path: string): Promise<NodeConfig> {
+  const config = canonical(await readConfigFile(files, path, schema))
+  const { policyFile } = config.exit
+  return {
+    ...config,
+    data: besideFile(path, config.data),
+    exit: { ...config.exit, ...(policyFile === undefined ? {} : { policyFile: besideFile(path, policyFile) }) },
+  }
+}
 
 /** Throws CONFIG_INVALID. */
 export const checkNodeConfig = (values: unknown, source: string): NodeConfig =>

@@ -27,7 +27,7 @@ export async function listenStepped<T extends Listener>(
       if (i > 0) onStep?.(wanted, listener.endpoint.port)
       return listener
     } catch (error) {
-      if (!isMixnetError(error, 'ADDRESS_IN_USE') || !step) throw error
+      if (!isMixnetError(error, 'ADDRESS_IN_USE')) throw error
     }
   }
   throw new MixnetError('ADDRESS_IN_USE', { port: wanted })

@@ -1,0 +1,47 @@
+/** Values of options, checked; what is wrong is said by Commander beside the option's name. @module */
+import { InvalidArgumentError } from 'commander'
+import type { NodeRole } from '../node/nodeConfig.ts'
+
+const ROLES: readonly NodeRole[] = ['mix', 'entry', 'exit']
+
+export function port(text: string): number {
+  return whole(text, 0, 65_535, 'A port is a number from 0 to 65535.')
+}
+
+export function count(text: string): number {
+  return whole(text, 1, 200, 'It must be a number from 1 to 200.')
+}
+
+export function layer(text: string): 1 | 2 | 3 {
+  return whole(text, 1, 3, 'There are layers 1, 2 and 3.') as 1 | 2 | 3
+}
+
+export function positive(text: string): number {
+  const value = Number(text)
+  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number above 0.')
+  return value
+}
+
+/** Collects: an option that took several words would swallow the argument behind it. */
+export function directoryUrl(text: string, before: readonly string[] = []): readonly string[] {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
+    throw new InvalidArgumentError('A directory is a URL, for instance http://127.0.0.1:8080/api.')
+  }
+  return [...before, text]
+}
+
+/** Collects. */
+export function role(text: string, before: readonly NodeRole[] = []): readonly NodeRole[] {
+  const roles = text.split(',').map((name) => {
+    const known = ROLES.find((one) => one === name.trim())
+    if (known === undefined) throw new InvalidArgumentError(`Roles are ${ROLES.join(', ')}.`)
+    return known
+  })
+  return [...before, ...roles]
+}
+
+function whole(text: string, min: number, max: number, why: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isInteger(value) || value < min || value > max) throw new InvalidArgumentError(why)
+  return value
+}

@@ -1,0 +1,145 @@
+/** `starling directory init`, `add` and `run`. @module */
+import { parse, stringify } from 'smol-toml'
+import { toBase58 } from '../../foundation/base/base58.ts'
+import { fromUtf8Lossy, utf8 } from '../../foundation/base/bytes.ts'
+import { MixnetError } from '../../foundation/base/errors.ts'
+import { Meter } from '../../foundation/base/observe.ts'
+import type { Files } from '../../foundation/platform/files.ts'
+import { readBondedNodes } from '../../roles/directory/bondedNodes.ts'
+import { formatDirectoryConfig, readDirectoryConfig, startDirectory } from '../node/directoryService.ts'
+import { readNodeConfig } from '../node/nodeConfig.ts'
+import { loadOrCreateNodeKeys } from '../node/nodeKeys.ts'
+import { lockFolder } from './folders.ts'
+import { configPath as nodeConfigPath } from './nodeCommands.ts'
+import type { Session } from './session.ts'
+
+export interface DirectoryInitOptions {
+  readonly host: string
+  readonly port: number
+  readonly local: boolean
+}
+
+export interface DirectoryAddOptions {
+  readonly layer?: 1 | 2 | 3
+}
+
+const NODES_HEAD =
+  '# The nodes of this network: "starling directory add" writes here, and so may you. Read again when it changes.\n'
+
+/** A folder that `directory init` made, or a TOML file that somebody wrote. */
+const configPath = (path: string): string => (path.endsWith('.toml') ? path : `${path}/directory.toml`)
+
+export async function initDirectory(
+  { world, screen }: Session,
+  folder: string,
+  options: DirectoryInitOptions,
+): Promise<number> {
+  const path = configPath(folder)
+  if ((await world.files.read(path)) !== undefined) {
+    throw new MixnetError(
+      'BAD_ARGUMENT',
+      { folder },
+      { message: 'there is a directory already', nextStep: `Run it: starling directory run ${folder}` },
+    )
+  }
+  const bonded = `${folder}/nodes.toml`
+  await world.files.write(bonded, utf8(`${NODES_HEAD}nodes = []\n`))
+  await world.files.write(
+    path,
+    formatDirectoryConfig({
+      listen: { host: options.host, port: options.port },
+      bonded: 'nodes.toml',
+      data: 'state',
+      epochLengthSeconds: 3600,
+      validityEpochs: 24,
+      local: options.local,
+    }),
+  )
+  screen.step('directory', path, undefined, { event: 'directory', config: path, nodes: bonded })
+  screen.line(
+    `\n  Add nodes   starling directory add ${folder} NODE-FOLDER\n  Run it      starling directory run ${folder}`,
+  )
+  return 0
+}
+
+/** Puts a node that `node init` made into the file of nodes. */
+export async function addToDirectory(
+  { world, screen }: Session,
+  folder: string,
+  nodeFolder: string,
+  { layer }: DirectoryAddOptions,
+): Promise<number> {
+  const { files } = world
+  const { bonded: path } = await readDirectoryConfig(files, await existing(files, folder))
+  const node = await readNodeConfig(files, nodeConfigPath(nodeFolder))
+  const { identity } = await loadOrCreateNodeKeys(world, nodeFolder)
+  const contents = (await files.read(path)) ?? utf8('nodes = []\n')
+  const known = readBondedNodes(contents, path)
+  if (known.some((one) => toBase58(one.identity) === toBase58(identity))) {
+    throw new MixnetError('BAD_ARGUMENT', { node: nodeFolder }, { message: 'the directory has this node already' })
+  }
+  const nodeId = Math.max(0, ...known.map((one) => one.nodeId)) + 1
+  // What was read is what the checks saw; a comment in the file does not survive, which its first line says.
+  const { nodes } = parse(fromUtf8Lossy(contents)) as { nodes: Record<string, unknown>[] }
+  const entry = {
+    nodeId,
+    identity: toBase58(identity),
+    host: node.host,
+    httpPort: node.ports.http,
+    ...(layer === undefined ? {} : { layer }),
+  }
+  await files.write(path, utf8(`${NODES_HEAD}${stringify({ nodes: [...nodes, entry] })}`))
+  const where = layer === undefined ? '' : `   layer ${layer}`
+  screen.step(
+    'added',
+    `${node.name}   ${node.roles.join(', ')}   ${node.host}${where}   as node ${nodeId}`,
+    undefined,
+    {
+      event: 'added',
+      ...entry,
+    },
+  )
+  return 0
+}
+
+/** Logs to standard error until Ctrl-C. */
+export async function runDirectory(session: Session, path: string): Promise<number> {
+  const { world, screen } = session
+  const config = await readDirectoryConfig(world.files, await existing(world.files, path))
+  const lock = await lockFolder(world.files, config.data)
+  const log = session.logOf('directory')
+  try {
+    const directory = await startDirectory(world, config, { meter: new Meter(), log })
+    try {
+      const { endpoint } = directory
+      const url = `http://${endpoint?.host}:${endpoint?.port}/api`
+      screen.step('directory', url, undefined, { event: 'listening', http: endpoint, url })
+      screen.step('nodes', config.bonded)
+      screen.step('stop', 'Ctrl-C')
+      directory.ready.then(
+        () => screen.step('network', 'usable', undefined, { event: 'ready' }),
+        () => {},
+      )
+      await session.untilInterrupted()
+      log.info('directory.stopping')
+    } finally {
+      await directory.stop()
+    }
+  } finally {
+    await lock.release()
+  }
+  return 0
+}
+
+async function existing(files: Files, path: string): Promise<string> {
+  const file = configPath(path)
+  if ((await files.read(file)) !== undefined) return file
+  throw new MixnetError(
+    'BAD_ARGUMENT',
+    { path },
+    {
+      message: 'there is no directory',
+      nextStep: `Make one: starling directory init ${path.replace(/\/?[^/]*\.toml$/, '') || 'directory'}`,
+    },
+  )
+}
