@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Meter } from '../../foundation/base/observe.ts'
+import { statusHandler } from './statusServer.ts'
+
+const meter = new Meter()
+meter.counter('packets_total', 'Packets', { kind: 'real' }).value = 3
+meter.gauge('queued', 'Waiting', () => 7)
+const handler = statusHandler({ meter, status: () => ({ name: 'client' }) })
+const get = async (url: string, method = 'GET') => handler(new Request(url, { method }), { host: '127.0.0.1', port: 1 })
+
+test('status and counters, as JSON and for Prometheus', async () => {
+  const status = await get('http://127.0.0.1:1/status')
+  assert.deepEqual(await status.json(), { name: 'client', counters: { 'packets_total{kind="real"}': 3, queued: 7 } })
+  const text = await (await get('http://localhost:1/metrics')).text()
+  assert.match(text, /^starling_packets_total\{kind="real"\} 3$/m)
+  assert.match(text, /^# TYPE starling_queued gauge$/m)
+})
+
+test('a name that a web page made point here is refused, as are other paths and methods', async () => {
+  for (const [url, method, status] of [
+    ['http://rebound.example/status', 'GET', 403],
+    ['http://127.0.0.1/', 'GET', 404],
+    ['http://[::1]/status', 'POST', 405],
+  ] as const) {
+    assert.equal((await get(url, method)).status, status)
+  }
+})
