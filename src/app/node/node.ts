@@ -70,7 +70,13 @@ export interface NodeStatus {
   readonly counters: Readonly<Record<string, number>>
 }
 
-const LOCAL_REFRESH: RefreshParams = { ...NODE_REFRESH, interval: seconds(60), startRetry: millis(100) }
+// It asks more often, and lives without the directory for as long all the same.
+const LOCAL_REFRESH: RefreshParams = {
+  ...NODE_REFRESH,
+  interval: seconds(60),
+  maxFailures: 100,
+  startRetry: millis(100),
+}
 const ANNOUNCE_TIMEOUT = seconds(10)
 const API_LIMITS = { maxConnections: 256, maxBodyBytes: 4096, requestTimeout: seconds(10) }
 const LOCAL_DIRECTORY_RETRY = millis(200)
@@ -262,7 +268,8 @@ class Node implements RunningNode {
   /** Whether a node has that IP. A stranger may have joined since we asked: asked again, but not for every packet. */
   #knows(ip: string): boolean {
     const view = this.#view.current()
-    if (view?.addresses.has(canonicalIpText(ip)) === true) return true
+    // Nearly always canonical as it is: per packet, parsing it would cost more than looking it up.
+    if (view !== undefined && (view.addresses.has(ip) || view.addresses.has(canonicalIpText(ip)))) return true
     const now = this.#world.clock.monotonic()
     if (view !== undefined && now - this.#askedAgain > (this.#config.local ? LOCAL_ASK_AGAIN : ASK_AGAIN)) {
       this.#askedAgain = now

@@ -63,6 +63,24 @@ describe('keeping it fresh', () => {
     return { clock, provider, seen, asked: () => count }
   }
 
+  test('whoever asks in between cannot make it forget; who has forgotten asks more often', async () => {
+    let up = true
+    const { clock, provider, asked } = providing((count) => (up ? count : refused))
+    await provider.start()
+    up = false
+    for (let i = 0; i < 50; i++) await assert.rejects(provider.refresh())
+    assert.equal(provider.current(), 1)
+    await clock.advance(minutes(54))
+    assert.equal(provider.current(), 1)
+    await clock.advance(minutes(2))
+    assert.equal(provider.current(), undefined)
+    up = true
+    const before = asked()
+    await clock.advance(seconds(31))
+    assert.equal(provider.current(), before + 1)
+    provider.stop()
+  })
+
   test('every five minutes, until stopped', async () => {
     const { clock, provider, seen, asked } = providing((count) => count)
     assert.equal(provider.current(), undefined)

@@ -4,7 +4,7 @@
  */
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { type Log, silentLog } from '../../foundation/base/observe.ts'
-import { type Millis, minutes, seconds } from '../../foundation/base/units.ts'
+import { type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
 import { type Clock, sleep, type Timer } from '../../foundation/platform/clock.ts'
 import type { NodeView } from './nodeView.ts'
 import { type Topology, unavailable } from './topology.ts'
@@ -14,7 +14,10 @@ import type { Fetch } from './topologySources.ts'
 export interface Provider<T> {
   /** undefined before the first success, and after too many failures. */
   current(): T | undefined
-  /** Asks now; whoever asks meanwhile gets the same answer. The old value stays where it fails. */
+  /**
+   * Asks now; whoever asks meanwhile gets the same answer. The old value stays where it fails, however often: only the failures of
+   * the regular round count towards giving it up, or whoever can make us ask could make us forget.
+   */
   refresh(): Promise<T>
   /** Called with every new value, and with undefined when the old one is given up. Returns how to stop it. */
   onChange(listener: (value: T | undefined) => void): () => void
@@ -30,7 +33,7 @@ export interface RefreshParams {
   readonly interval: Millis
   /** For one refresh, all its requests together. */
   readonly deadline: Millis
-  /** Consecutive failures that the old value survives. */
+  /** Consecutive failures of the regular round that the old value survives. */
   readonly maxFailures: number
   /** Between attempts while there is no value yet. */
   readonly startRetry: Millis
@@ -95,7 +98,7 @@ export class Refreshing<T> implements Provider<T> {
     if (this.#life.signal.aborted) return Promise.reject(new MixnetError('STOPPED', { what: 'topology provider' }))
     if (this.#running) return this.#running.done
     const abort = new AbortController()
-    const done = this.#refresh(abort).finally(() => {
+    const done = this.#ask(abort).finally(() => {
       this.#running = undefined
     })
     this.#running = { abort, done }
@@ -133,15 +136,17 @@ export class Refreshing<T> implements Provider<T> {
 
   #refreshLater(): void {
     if (this.#life.signal.aborted) return
-    this.#timer = this.#clock.after(this.#params.interval, () => {
-      // A failure is counted and logged where it happened; there is nobody here to tell.
+    const { interval } = this.#params
+    // Who has nothing left cannot wait as long as who has.
+    const wait = this.#value === undefined ? millis(interval / 10) : interval
+    this.#timer = this.#clock.after(wait, () => {
       this.refresh()
-        .catch(() => {})
+        .catch(() => this.#countFailure())
         .finally(() => this.#refreshLater())
     })
   }
 
-  async #refresh(abort: AbortController): Promise<T> {
+  async #ask(abort: AbortController): Promise<T> {
     let expired = false
     const deadline = this.#clock.after(this.#params.deadline, () => {
       expired = true
@@ -156,17 +161,21 @@ export class Refreshing<T> implements Provider<T> {
     } catch (error) {
       if (this.#life.signal.aborted) throw new MixnetError('STOPPED', { what: 'topology provider' })
       const why = expired ? unavailable('the directory did not answer in time', error) : error
-      this.#fail(why)
+      this.#log.warn('refresh failed', {
+        code: isMixnetError(why) ? why.code : 'unknown',
+        failures: this.#failures + 1,
+      })
       throw why
     } finally {
       deadline.cancel()
     }
   }
 
-  #fail(why: unknown): void {
+  #countFailure(): void {
+    if (this.#life.signal.aborted) return
     this.#failures++
-    this.#log.warn('refresh failed', { code: isMixnetError(why) ? why.code : 'unknown', failures: this.#failures })
     if (this.#failures <= this.#params.maxFailures || this.#value === undefined) return
+    this.#log.warn('given up', { failures: this.#failures })
     this.#set(undefined)
   }
 
