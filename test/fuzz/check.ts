@@ -9,6 +9,8 @@ export interface FuzzChoice {
   readonly runs: number
   /** For the runs of one decoder together. */
   readonly limitMs?: number
+  /** Whether to look for the smallest input that fails. Default true. */
+  readonly shrink?: boolean
 }
 
 /** Constant costs of one call: crypto, buffers of a packet's size, whatever else happens in the process meanwhile. */
@@ -20,12 +22,13 @@ const FREE_CPU_MS = 250
 const CPU_MS_PER_KILOBYTE = 25
 
 /** Throws with the input that did it, shrunk, where the decoder does anything but give a value or refuse. */
-export function fuzz(decoder: Decoder, { seed, runs, limitMs }: FuzzChoice): void {
+export function fuzz(decoder: Decoder, { seed, runs, limitMs, shrink = true }: FuzzChoice): void {
   fc.assert(
     fc.property(hostileInput(decoder.seeds), (input) => checkInput(decoder, input)),
     {
       seed,
       numRuns: runs,
+      endOnFailure: !shrink,
       ...(limitMs === undefined ? {} : { interruptAfterTimeLimit: limitMs, markInterruptAsFailure: false }),
     },
   )

@@ -6,18 +6,43 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { fuzz } from './check.ts'
+import { bytesDecoder } from './decoder.ts'
 import { decoders } from './decoders.ts'
+import { slowness } from './large.ts'
 
-const RUNS = 1200
-const LIMIT_MS = 300
+const RUNS = 600
+const LIMIT_MS = 200
+const LONG_BYTES = 16_000
 
 describe('decoders on hostile bytes', { timeout: 120_000 }, () => {
   for (const decoder of decoders) {
     it(`${decoder.name}: a value or a typed refusal`, () => {
       assert.ok(decoder.seeds.length > 0 || NO_SEEDS.has(decoder.name), 'has real inputs to begin with')
+      assert.equal(slowness(decoder, LONG_BYTES), undefined)
       fuzz(decoder, { seed: Math.floor(Math.random() * 2 ** 31), runs: RUNS, limitMs: LIMIT_MS })
     })
   }
+
+  it('the fuzzer notices what it is there for', () => {
+    const choice = { seed: 1, runs: 500, shrink: false }
+    const bad = {
+      throws: (input: Uint8Array) => input.length > 3 && (undefined as unknown as Uint8Array).length,
+      believes: (input: Uint8Array) => new Uint8Array(input.length > 3 ? 20_000_000 : 0),
+      waits: (input: Uint8Array) => {
+        for (const end = performance.now() + (input.length > 3 ? 1000 : 0); performance.now() < end; );
+      },
+    }
+    for (const [name, run] of Object.entries(bad)) {
+      const decoder = bytesDecoder(name, run, { seeds: ['a real input'] })
+      assert.throws(() => fuzz(decoder, choice), name)
+    }
+    const squared = bytesDecoder('squared', (input) => {
+      let sum = 0
+      for (const byte of input) for (const other of input) sum += byte ^ other
+      return sum
+    })
+    assert.match(slowness(squared, LONG_BYTES) ?? '', /ms for/)
+  })
 
   it('no decoder is left out', () => {
     const known = new Set(decoders.flatMap(({ name }) => name.split(' ')))

@@ -4,7 +4,7 @@ import { fromUtf8Lossy, utf8 } from './bytes.ts'
 import { malformed } from './errors.ts'
 
 const LINE_CHARACTERS = 64
-const PEM = /^\s*-----BEGIN ([A-Z0-9 -]+)-----\s+([A-Za-z0-9+/=\s]*)-----END \1-----\s*$/
+const PEM = /^\s*-----BEGIN ([A-Z0-9 -]+)-----\s([A-Za-z0-9+/=\s]*)-----END \1-----\s*$/
 
 export function encodePem(type: string, contents: Uint8Array): Uint8Array {
   const lines = toBase64(contents).match(new RegExp(`.{1,${LINE_CHARACTERS}}`, 'g')) ?? []
