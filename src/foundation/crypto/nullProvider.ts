@@ -162,17 +162,26 @@ function step(lane: number, word: number): number {
 function squeeze(length: number): Uint8Array {
   scratchWords.fill(0, 0, ZERO_BLOCKS * BLOCK_WORDS)
   absorbWords(ZERO_BLOCKS * BLOCK_WORDS)
+  if (length <= SCRATCH_BYTES) {
+    count(0, length)
+    return scratch.slice(0, length)
+  }
   const output = new Uint8Array(length)
   for (let start = 0; start < length; start += SCRATCH_BYTES) {
     const bytes = Math.min(SCRATCH_BYTES, length - start)
-    const words = Math.ceil(bytes / 4)
-    for (let i = 0; i < words; i++) {
-      const position = start / 4 + i
-      scratchWords[i] = avalanche((lanes[position & 7] as number) + Math.imul(position, 0x9e3779b1))
-    }
+    count(start, bytes)
     output.set(scratch.subarray(0, bytes), start)
   }
   return output
+}
+
+/** `bytes` bytes of the output from `start` on, into the scratch. */
+function count(start: number, bytes: number): void {
+  const first = start >>> 2
+  const last = first + ((bytes + 3) >>> 2)
+  for (let position = first; position < last; position++) {
+    scratchWords[position - first] = avalanche((lanes[position & 7] as number) + Math.imul(position, 0x9e3779b1))
+  }
 }
 
 /** MurmurHash3's finalizer, a bijection. */

@@ -2,6 +2,8 @@
 
 /** Taken items are forgotten in batches of at least this many. */
 const FORGET_AT_LEAST = 1024
+/** Emptying an array gives its memory back, which costs more than the places of so few items. */
+const KEEP_PLACES = 32
 
 export class Fifo<T> {
   #items: (T | undefined)[] = []
@@ -23,8 +25,9 @@ export class Fifo<T> {
     if (this.#head === this.#items.length) return undefined
     const item = this.#items[this.#head]
     this.#items[this.#head++] = undefined
-    if (this.#head === this.#items.length) this.clear()
-    else if (this.#head >= FORGET_AT_LEAST && this.#head * 2 >= this.#items.length) {
+    if (this.#head === this.#items.length) {
+      if (this.#head >= KEEP_PLACES) this.clear()
+    } else if (this.#head >= FORGET_AT_LEAST && this.#head * 2 >= this.#items.length) {
       this.#items = this.#items.slice(this.#head)
       this.#head = 0
     }
