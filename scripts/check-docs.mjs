@@ -26,7 +26,7 @@ const FOLDERS = [
 ]
 const ROOT_DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md']
 const PATH = new RegExp(`^(?:${FOLDERS.map((folder) => folder.replace('.', '\\.')).join('|')})/[^\\s]*$`)
-const BARE_FILE = /^[\w.-]+\.(?:ts|mjs|md)$/
+const BARE_FILE = /^\w[\w.-]*\.(?:ts|mjs|md)$/
 const NAME = /^[A-Za-z_$][\w$]*(?:\.[A-Za-z_$#][\w$]*)*(?:\(\))?$/
 
 const files = FOLDERS.filter((folder) => existsSync(folder)).flatMap((folder) =>
