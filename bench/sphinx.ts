@@ -1,7 +1,8 @@
 /**
  * What wrapping and unwrapping cost on one core, beside the arithmetic that no implementation can avoid (X25519 multiplications:
  * two for an unwrap, n + 1 for building a packet of n hops) and beside the official crate. All of them take turns within every
- * round, so that what disturbs one disturbs the others; ratios are taken per round. @module
+ * round, so that what disturbs one disturbs the others; ratios are taken per round, and
+ * all times are CPU times. @module
  */
 import { nodeProvider as crypto } from '../src/foundation/crypto/nodeProvider.ts'
 import type { SphinxVersion } from '../src/protocol/sphinx/constants.ts'
@@ -33,7 +34,7 @@ export const sphinx: Subject = {
   },
 }
 
-/** Microseconds of one bare unwrap on this core, now. */
+/** Microseconds of CPU of one bare unwrap, now. */
 export function timeUnwrap(count: number): number {
   const tasks = tasksOf(259)
   timeOf(tasks.unwrap, WARM_UP)
@@ -101,9 +102,10 @@ function tasksOf(version: SphinxVersion): Record<'multiply' | 'build' | 'unwrap'
   }
 }
 
-/** Microseconds for one call. */
+/** Microseconds of CPU for one call, the garbage collector's threads included. Not of wall clock: others use the machine too. */
 function timeOf(task: () => void, count: number): number {
-  const start = process.hrtime.bigint()
+  const start = process.cpuUsage()
   for (let i = 0; i < count; i++) task()
-  return Number(process.hrtime.bigint() - start) / 1000 / count
+  const { user, system } = process.cpuUsage(start)
+  return (user + system) / count
 }
