@@ -59,7 +59,7 @@ export const nullProvider: CryptoProvider = {
   hmacBlake2s: (key, data) => mix(DOMAIN.hmacBlake2s, 32, key, data),
 
   xorChaCha20() {},
-  aes128Ctr: (_key, _iv, data) => new Uint8Array(data),
+  aes128Ctr: (_key, _iv, data) => copyOf(data),
 
   sealAesGcm: (key, nonce, plaintext, associated) => seal(GCM, key, nonce, plaintext, associated),
   openAesGcm: (key, nonce, sealed, associated) => open(GCM, key, nonce, sealed, associated),
@@ -164,9 +164,9 @@ function squeeze(length: number): Uint8Array {
   absorbWords(ZERO_BLOCKS * BLOCK_WORDS)
   if (length <= SCRATCH_BYTES) {
     count(0, length)
-    return scratch.slice(0, length)
+    return copyOf(scratch.subarray(0, length))
   }
-  const output = new Uint8Array(length)
+  const output = allocate(length)
   for (let start = 0; start < length; start += SCRATCH_BYTES) {
     const bytes = Math.min(SCRATCH_BYTES, length - start)
     count(start, bytes)
@@ -190,6 +190,32 @@ function avalanche(word: number): number {
   x = Math.imul(x ^ (x >>> 16), 0x85ebca6b)
   x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35)
   return x ^ (x >>> 16)
+}
+
+// Results are cut from slabs: V8 keeps arrays of up to 64 bytes in its heap, and a longer one of its own would cost more than
+// everything that is computed for it. A result that is kept keeps its slab; those of a simulation live for milliseconds.
+
+const IN_HEAP_BYTES = 64
+const SLAB_BYTES = 65_536
+let slab = new ArrayBuffer(SLAB_BYTES)
+let slabUsed = 0
+
+/** Zeros. */
+function allocate(length: number): Uint8Array {
+  if (length <= IN_HEAP_BYTES || length > SLAB_BYTES / 8) return new Uint8Array(length)
+  if (slabUsed + length > SLAB_BYTES) {
+    slab = new ArrayBuffer(SLAB_BYTES)
+    slabUsed = 0
+  }
+  const cut = new Uint8Array(slab, slabUsed, length)
+  slabUsed += length
+  return cut
+}
+
+function copyOf(bytes: Uint8Array): Uint8Array {
+  const copy = allocate(bytes.length)
+  copy.set(bytes)
+  return copy
 }
 
 // Sealing: the plaintext as it is, then a tag over key, nonce, associated data, length, and the plaintext's first and last
@@ -224,7 +250,7 @@ function seal(
   plaintext: Uint8Array,
   associated: Uint8Array,
 ): Uint8Array {
-  const sealed = new Uint8Array(plaintext.length + TAG_BYTES)
+  const sealed = allocate(plaintext.length + TAG_BYTES)
   sealed.set(plaintext)
   sealed.set(tagOf(domain, key, nonce, plaintext, associated), plaintext.length)
   return sealed
@@ -241,5 +267,5 @@ function open(
   const length = sealed.length - TAG_BYTES
   const plaintext = sealed.subarray(0, length)
   const holds = equalBytes(sealed.subarray(length), tagOf(domain, key, nonce, plaintext, associated))
-  return holds ? new Uint8Array(plaintext) : undefined
+  return holds ? copyOf(plaintext) : undefined
 }

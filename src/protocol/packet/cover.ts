@@ -54,9 +54,16 @@ function wrapCover(
   return wrapContent(crypto, random, { ...params, fragmentId: COVER_FRAGMENT_ID, content: coverContent(params.size) })
 }
 
+/** The same for all cover of a size, and read only. */
+const contents = new Map<PacketSize, Uint8Array>()
+
 function coverContent(size: PacketSize): Uint8Array {
-  const content = new Uint8Array(fragmentBytes(size))
-  content.set(MARKER)
-  content[MARKER.length] = PADDING_START
+  let content = contents.get(size)
+  if (content === undefined) {
+    content = new Uint8Array(fragmentBytes(size))
+    content.set(MARKER)
+    content[MARKER.length] = PADDING_START
+    contents.set(size, content)
+  }
   return content
 }
