@@ -3,6 +3,7 @@ import { loadOrCreateClientKeys } from '../../client/keys.ts'
 import { MixnetClient } from '../../client/mixnetClient.ts'
 import { SERVICE_TRAFFIC } from '../../client/trafficParams.ts'
 import type { Log, Meter } from '../../foundation/base/observe.ts'
+import { millis } from '../../foundation/base/units.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { type NodeViewProvider, topologyOf } from '../../network/topology/topologyProvider.ts'
 import type { Recipient } from '../../protocol/packet/recipient.ts'
@@ -20,6 +21,8 @@ export interface ExitService {
 
 export interface ExitServiceOptions {
   readonly config: NodeConfig['exit']
+  /** The network is on one machine: whoever stops it waits for it, and the clients stop as well. */
+  readonly local: boolean
   readonly folder: string
   readonly gateway: Gateway
   readonly view: NodeViewProvider
@@ -28,8 +31,10 @@ export interface ExitServiceOptions {
   readonly log: Log
 }
 
+const LOCAL_STOP_TIMEOUT = millis(300)
+
 export async function startExitService(world: World, options: ExitServiceOptions): Promise<ExitService> {
-  const { config, folder, gateway, view, build, meter, log } = options
+  const { config, local, folder, gateway, view, build, meter, log } = options
   const { openProxy, allowLocalAddresses, policyFile } = config
   const rules = await loadExitRules(world.files, {
     openProxy,
@@ -45,7 +50,8 @@ export async function startExitService(world: World, options: ExitServiceOptions
     meter,
     log,
   })
-  const requester = NetworkRequester.start(world, { client, rules, params: DEFAULT_EXIT_PARAMS, build, meter, log })
+  const params = local ? { ...DEFAULT_EXIT_PARAMS, stopTimeout: LOCAL_STOP_TIMEOUT } : DEFAULT_EXIT_PARAMS
+  const requester = NetworkRequester.start(world, { client, rules, params, build, meter, log })
   return {
     address: client.address,
     async stop() {

@@ -326,10 +326,11 @@ class Node implements RunningNode {
   }
 
   async #startExit(): Promise<void> {
-    const { data, exit } = this.#config
+    const { data, exit, local } = this.#config
     const { meter, log } = this.#options
     const service = await startExitService(this.#world, {
       config: exit,
+      local,
       folder: `${data}/exit`,
       gateway: this.#gateway as Gateway,
       view: this.#view,

@@ -1,0 +1,199 @@
+/** `starling up`, the whole command in a process of its own: what a newcomer's first minute consists of. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { socksConnect } from './support/socks.ts'
+import {
+  type Address,
+  type CliEvent,
+  isListening,
+  type Starling,
+  starling,
+  temporaryFolder,
+} from './support/starling.ts'
+
+// Of this file alone: tests run side by side. What is taken all the same is stepped over.
+let nextPort = 21_000
+const ownPorts = () => {
+  nextPort += 600
+  return ['--directory-port', `${nextPort}`, '--socks-port', `${nextPort + 5}`]
+}
+
+const up = (t: TestContext, folder: string, ...args: string[]): Starling =>
+  starling(t, 'up', '--data', folder, ...ownPorts(), ...args)
+
+const addressOf = (url: string): Address => ({ host: new URL(url).hostname, port: Number(new URL(url).port) })
+
+/** Every address at which the network said it listens. */
+function addressesOf(network: Starling): readonly Address[] {
+  const event = (name: string) => network.events.find((one) => one.event === name)
+  const nodes: readonly CliEvent[] = event('nodes')?.nodes ?? []
+  const { proxy, directory } = { proxy: event('proxy'), directory: event('directory') }
+  return [
+    ...nodes.flatMap(({ mix, http, ws }) => [mix, http, ws].filter((one) => one !== undefined)),
+    ...(directory === undefined ? [] : [addressOf(directory.url)]),
+    ...(proxy === undefined ? [] : [{ host: proxy.host, port: proxy.port }, proxy.site]),
+  ]
+}
+
+async function assertNothingLeft(network: Starling): Promise<void> {
+  assert.equal(network.isAlive, false, 'a process is left')
+  for (const address of addressesOf(network)) {
+    assert.equal(await isListening(address), false, `${address.host}:${address.port} still listens`)
+  }
+}
+
+async function occupy(t: TestContext, address: Address): Promise<void> {
+  const server = createServer()
+  t.after(() => server.close())
+  await new Promise<void>((resolve) => {
+    // Taken by somebody else already is as good.
+    server.on('error', () => resolve())
+    server.listen(address, resolve)
+  })
+}
+
+describe('starling up', { timeout: 150_000 }, () => {
+  it('starts a network, makes a first request, serves a proxy, and leaves nothing behind', async (t) => {
+    const folder = await temporaryFolder(t)
+    const network = up(t, folder, '--json')
+    const { nodes, names } = await network.event('nodes')
+    assert.equal(names.length, 9)
+    const roles = (role: string) => nodes.filter((node: CliEvent) => node.roles.join() === role).length
+    assert.deepEqual([roles('mix'), roles('entry'), roles('entry,exit')], [6, 2, 1])
+    for (const layer of [1, 2, 3]) {
+      assert.equal(nodes.filter((node: CliEvent) => node.layer === layer).length, 2)
+    }
+
+    const request = await network.event('first-request')
+    assert.equal(request.status, 200)
+    const named = (name: string): CliEvent => nodes.find((node: CliEvent) => node.name === name)
+    assert.deepEqual(
+      request.route.map(({ name }: CliEvent) => named(name).layer ?? named(name).roles.join()),
+      [1, 2, 3, 'entry,exit'],
+    )
+    assert.equal(named(request.entry).roles.join(), 'entry', 'the entry is not the exit')
+    assert.deepEqual(
+      request.route.map(({ holdMs }: CliEvent) => typeof holdMs),
+      ['number', 'number', 'number', 'undefined'],
+    )
+    assert.ok(request.sentMs <= request.firstByteMs && request.firstByteMs <= request.doneMs)
+    assert.ok(request.acknowledgedMs >= request.sentMs)
+    assert.equal(request.siteSaw, named(request.route.at(-1).name).mix.host)
+
+    await network.event('proxy')
+    const addresses = addressesOf(network)
+    assert.equal(addresses.length, 6 * 2 + 3 * 3 + 3)
+    for (const address of addresses) assert.ok(await isListening(address), `${address.host}:${address.port}`)
+
+    const second = up(t, folder, '--json')
+    assert.deepEqual(await second.exit(), { code: 2, signal: null })
+    const { code, message, nextStep } = await second.event('problem')
+    assert.equal(code, 'LOCKED')
+    assert.ok(message.includes(folder) && nextStep.includes('--data'), `${message} ${nextStep}`)
+
+    const { code: exitCode, tookMs } = await network.stop('SIGINT')
+    t.diagnostic(`stopped in ${Math.round(tookMs)} ms`)
+    assert.equal(exitCode, 0)
+    assert.equal(network.stderr, '')
+    await assertNothingLeft(network)
+
+    const identity = (name: string) => readFile(join(folder, 'nodes', name, 'identity.pem'), 'utf8')
+    const before = await Promise.all(names.map(identity))
+    const again = up(t, folder, '--json', '--once')
+    assert.deepEqual(await again.exit(), { code: 0, signal: null })
+    assert.deepEqual((await again.event('nodes')).names, names)
+    assert.equal((await again.event('client')).entry, request.entry)
+    assert.deepEqual(await Promise.all(names.map(identity)), before)
+    await assertNothingLeft(again)
+  })
+
+  it('steps over ports that others have, and prints the real ones', async (t) => {
+    const folder = await temporaryFolder(t)
+    const [directoryPort, socksPort] = [20_100, 20_105]
+    await occupy(t, { host: '127.0.0.1', port: directoryPort })
+    await occupy(t, { host: '127.0.0.1', port: socksPort })
+    await occupy(t, { host: '127.0.1.2', port: 1789 })
+    const ports = ['--directory-port', `${directoryPort}`, '--socks-port', `${socksPort}`]
+    const network = starling(t, 'up', '--json', '--data', folder, ...ports)
+    const { port } = await network.event('proxy')
+    assert.notEqual(port, socksPort)
+    const { url } = await network.event('directory')
+    assert.notEqual(addressOf(url).port, directoryPort)
+    const answer = await fetch(`${url}/v1/nym-nodes/rewarded-set`)
+    assert.equal(answer.status, 200)
+    const steps = network.events.filter(({ event }) => event === 'port-taken')
+    const used = (wanted: number) => steps.filter((step) => step.wanted === wanted).map((step) => step.used)
+    assert.deepEqual(used(directoryPort), [addressOf(url).port])
+    assert.deepEqual(used(socksPort), [port])
+    if ((await network.event('nodes')).noise) assert.ok(used(1789).length > 0)
+    for (const address of addressesOf(network)) assert.ok(await isListening(address))
+    assert.equal((await network.stop('SIGTERM')).code, 0)
+    await assertNothingLeft(network)
+  })
+
+  it('stops in the middle of downloads', async (t) => {
+    const network = up(t, await temporaryFolder(t), '--json')
+    const { host, port } = await network.event('proxy')
+    const downloads = [1, 2, 3].map(async () => {
+      const socket = await socksConnect({ host, port }, { host: 'demo.starling', port: 80 })
+      socket.on('error', () => {})
+      socket.write('GET /bytes/50000000 HTTP/1.1\r\nhost: demo.starling\r\n\r\n')
+      await once(socket, 'data')
+      socket.resume()
+    })
+    await Promise.all(downloads)
+    const { code, tookMs } = await network.stop('SIGINT')
+    t.diagnostic(`stopped in ${Math.round(tookMs)} ms`)
+    assert.equal(code, 0)
+    await assertNothingLeft(network)
+  })
+
+  it('stops while it is starting', async (t) => {
+    const network = up(t, await temporaryFolder(t), '--json')
+    await network.event('start')
+    assert.equal((await network.stop('SIGINT')).code, 0)
+    await assertNothingLeft(network)
+  })
+
+  it('tells people the same in short lines', async (t) => {
+    const network = up(t, await temporaryFolder(t), '--once')
+    assert.deepEqual(await network.exit(), { code: 0, signal: null })
+    const { stdout } = network
+    assert.match(stdout, /^ {2}directory +http:\/\/127\.0\.0\.1:\d+\/api$/m)
+    assert.match(stdout, /6 mix nodes in 3 layers, 2 entries, 1 exit/)
+    assert.match(stdout, /^First anonymous request {3}GET http:\/\/demo\.starling\/ {3}\d+ ms$/m)
+    assert.match(stdout, /^ {2}you ─ (tern|plover) ─ \w+ ─ \w+ ─ \w+ ─ heron ─ demo\.starling$/m)
+    assert.match(stdout, /^ +\d+ +\d+ +\d+ {2}ms/m)
+    assert.match(stdout, /^ {2}sent \d+ ms {3}acknowledged \d+ ms {3}first byte \d+ ms {3}done \d+ ms$/m)
+    for (const line of stdout.split('\n')) assert.ok(line.length < 100, line)
+    assert.doesNotMatch(stdout, /undefined|NaN|\[object/)
+    await assertNothingLeft(network)
+  })
+
+  it('says what is wrong, and fails: a broken key, a folder that cannot be', async (t) => {
+    const folder = await temporaryFolder(t)
+    await mkdir(join(folder, 'nodes', 'wren'), { recursive: true })
+    await writeFile(join(folder, 'nodes', 'wren', 'identity.pem'), '-----BEGIN nonsense')
+    const broken = up(t, folder, '--json', '--once')
+    assert.deepEqual(await broken.exit(), { code: 2, signal: null })
+    const { code, message } = await broken.event('problem')
+    assert.equal(code, 'KEY_FILE_UNREADABLE')
+    assert.match(message, /wren\/identity\.pem/)
+    assert.equal(await readFile(join(folder, 'nodes', 'wren', 'identity.pem'), 'utf8'), '-----BEGIN nonsense')
+    await assertNothingLeft(broken)
+
+    const file = join(folder, 'file')
+    await writeFile(file, '')
+    const nowhere = up(t, join(file, 'below'), '--once')
+    assert.deepEqual(await nowhere.exit(), { code: 2, signal: null })
+    assert.match(nowhere.stderr, /✗ a file or folder cannot be used .* \(you\)/s)
+    assert.deepEqual(
+      await readdir(folder),
+      ['client', 'directory', 'exit-policy.txt', 'file', 'lock', 'nodes'].filter((name) => name !== 'client'),
+    )
+  })
+})
