@@ -19,6 +19,7 @@ import type { EntryLink } from './entryLink.ts'
 import { type FragmentJob, FragmentSender } from './fragmentSender.ts'
 import type { ClientKeys } from './keys.ts'
 import { type Lane, LaneQueue } from './laneQueue.ts'
+import { LoopWatch } from './loopWatch.ts'
 import { describeRoute, type PacketEvent, type PacketHop } from './packetEvents.ts'
 import { PACKET_SIZE, PacketFactory } from './packetFactory.ts'
 import { PendingAcks } from './pendingAcks.ts'
@@ -89,6 +90,7 @@ export class MixnetClient implements AsyncDisposable {
   readonly #replies: ReplyJobs
   readonly #anonymous: AnonymousSenders
   readonly #receiver: Receiver
+  readonly #loops: LoopWatch
   readonly #received: Counter
   readonly #unsubscribe: () => void
   #handler: (message: ReceivedMessage) => void = () => {}
@@ -170,6 +172,14 @@ export class MixnetClient implements AsyncDisposable {
         this.#sender.wake()
       },
       message: (message, holder) => this.#deliver(message, holder),
+    })
+    this.#loops = new LoopWatch({
+      clock,
+      counts: () => ({ sent: this.#sender.loopsSent, returned: this.#receiver.loopsReturned }),
+      ask: () => {
+        // The provider counts and logs its failures.
+        topology.refresh().catch(() => {})
+      },
     })
     this.#received = meter.counter('client_received_total', 'Messages received')
     meter.gauge('client_queued', 'Fragments waiting to be sent', () => this.#lanes.total)
@@ -343,6 +353,7 @@ export class MixnetClient implements AsyncDisposable {
     this.#review = this.#clock.after(REVIEW_INTERVAL, () => {
       this.#anonymous.review()
       this.#receiver.review()
+      this.#loops.review()
       this.#scheduleReview()
     })
   }

@@ -37,6 +37,7 @@ export class Receiver {
   readonly #reassembler: Reassembler
   readonly #cover: Counter
   readonly #refused: Record<Refusal, Counter>
+  #loops = 0
 
   constructor(options: ReceiverOptions) {
     this.#options = options
@@ -57,6 +58,11 @@ export class Receiver {
   pushed(plaintext: Uint8Array): void {
     if (classifyPushed(plaintext) === 'ack') this.#ack(plaintext)
     else this.#data(plaintext)
+  }
+
+  /** Cover that arrived so far: our own loops. */
+  get loopsReturned(): number {
+    return this.#loops
   }
 
   /** To be called now and then. */
@@ -86,6 +92,7 @@ export class Receiver {
       return
     }
     if (opened.kind === 'cover') {
+      this.#loops++
       this.#cover.value++
       return
     }

@@ -61,6 +61,7 @@ export class Sender {
   #loopTimer: Timer | undefined
   #pumping = false
   #running = false
+  #loops = 0
   /** What the link did not take; it is the next. */
   #refused: Outgoing | undefined
 
@@ -73,6 +74,11 @@ export class Sender {
     this.#real = counter('real')
     this.#mainCover = counter('main-cover')
     this.#loopCover = counter('loop-cover')
+  }
+
+  /** Cover sent so far, all of it loops. */
+  get loopsSent(): number {
+    return this.#loops
   }
 
   start(): void {
@@ -152,6 +158,8 @@ export class Sender {
 
   #sendCover(counter: Counter): void {
     const cover = this.#options.prepareCover()
-    if (cover !== undefined && this.#options.transmit(cover)) counter.value++
+    if (cover === undefined || !this.#options.transmit(cover)) return
+    this.#loops++
+    counter.value++
   }
 }

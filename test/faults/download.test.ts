@@ -54,7 +54,14 @@ describe('a download of 5 MB', () => {
     const client = await network.anonymousClient('client', 'tern', { refresh: FREQUENT })
     const rotationBefore = client.mixnet.topology()?.rotationId
     await network.complete(network.download(client, 1000), seconds(30))
-    console.log(await network.complete(network.download(client, FIVE_MEGABYTES), minutes(8)), client.events, client.counter('client_retransmitted_total'), network.counter(EXIT, 'client_retransmitted_total'), rotationBefore,client.mixnet.topology()?.rotationId)
+    console.log(
+      await network.complete(network.download(client, FIVE_MEGABYTES), minutes(8)),
+      client.events,
+      client.counter('client_retransmitted_total'),
+      network.counter(EXIT, 'client_retransmitted_total'),
+      rotationBefore,
+      client.mixnet.topology()?.rotationId,
+    )
     await simulation.runFor(minutes(4))
     await network.complete(network.download(client, 100_000), minutes(1))
   })
@@ -62,12 +69,15 @@ describe('a download of 5 MB', () => {
   withEachSeed('fails in time where the exit is killed, and the next one works', [1], async (seed) => {
     const network = await FaultyNetwork.start(seed)
     const client = await network.anonymousClient('client', 'tern')
-    const download = network.download(client, FIVE_MEGABYTES).then(()=>{}, e=>e)
+    const download = network.download(client, FIVE_MEGABYTES).then(
+      () => {},
+      (e) => e,
+    )
     await network.simulation.runFor(seconds(5))
     network.interrupt(EXIT, seconds(5))
     const t = network.simulation.clock.monotonic()
     const error = await network.complete(download, minutes(8))
-    console.log(error, network.simulation.clock.monotonic()-t)
+    console.log(error, network.simulation.clock.monotonic() - t)
     assert.ok(isMixnetError(error))
     console.log(await network.complete(network.download(client, 100_000), minutes(1)))
   })

@@ -1,15 +1,19 @@
 /** What is gone for long or for good: a gateway, a whole layer, the directory. @module */
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
+import { DEFAULT_TRAFFIC } from '../../src/client/trafficParams.ts'
 import { isMixnetError } from '../../src/foundation/base/errors.ts'
 import { minutes, seconds } from '../../src/foundation/base/units.ts'
-import { DEFAULT_TRAFFIC } from '../../src/client/trafficParams.ts'
 import { FaultyNetwork, MIXES, withEachSeed } from './support.test.ts'
 
 // Cover is not what is looked at here, and long waits full of it take long.
 const WITHOUT_COVER = { ...DEFAULT_TRAFFIC, mainStreamInterval: undefined, loopCoverInterval: undefined }
 
-const failureOf = (work: Promise<unknown>): Promise<unknown> => work.then(() => undefined, (error: unknown) => error)
+const failureOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
 
 describe('gone', () => {
   withEachSeed('the entry gateway, for good: the client moves to another by itself', [1, 2], async (seed) => {

@@ -159,7 +159,8 @@ export class FaultyNetwork {
   async runUntil(condition: () => boolean, limit: Millis): Promise<void> {
     const end = this.simulation.clock.monotonic() + limit
     while (!condition()) {
-      if (this.simulation.clock.monotonic() >= end) throw new MixnetError('TIMEOUT', { what: 'condition', limitMs: limit })
+      if (this.simulation.clock.monotonic() >= end)
+        throw new MixnetError('TIMEOUT', { what: 'condition', limitMs: limit })
       await this.simulation.runFor(millis(100))
     }
   }

@@ -73,7 +73,7 @@ export async function startDirectory(
 export const LOCAL_DESCRIBER: Partial<DescriberParams> = {
   allowLocalAddresses: true,
   retryInterval: seconds(1),
-  refreshInterval: seconds(60),
+  refreshInterval: seconds(15),
 }
 
 /** What is said of a network that has no ledger yet. */
