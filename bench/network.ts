@@ -47,6 +47,8 @@ const MODES: readonly Mode[] = [
     goals: { fresh: 300, kept: 170 },
   },
 ]
+// A process that has just started runs its code unoptimised.
+const WARM_UP_BYTES = 3_000_000
 const SMALL = '/bytes/100'
 const ADDRESSED_KBPS_GOAL = 870
 const SUPPLY_GOAL = 0.9
@@ -111,6 +113,8 @@ async function measureMode(mode: Mode, running: ProcessNetwork, { quick, say }: 
       anonymous: mode.anonymous,
     } satisfies StartClient)
     const processes = [...running.processes, client]
+    say(`${mode.title}: warming up`)
+    await download(proxy, processes, WARM_UP_BYTES, 1)
     const { fresh, kept } = await latencies(proxy, quick ? 8 : 25)
     say(`${mode.title}: downloads`)
     const downloads = await download(proxy, processes, mode.downloadBytes, quick ? 1 : 3)
