@@ -44,6 +44,7 @@ const floors = [
     rooms: {
       node: {},
       testnet: { beside: ['app/node'] },
+      sdk: {},
       cli: { beside: ['app/node', 'app/testnet'] },
     },
   },

@@ -1,0 +1,42 @@
+/**
+ * The entrance to the package: `import { connect } from 'starling-mixnet'`. A client of a mixnet on the machine's own sockets,
+ * files and clock. Guide: docs/guides/first-app.md. @module
+ */
+import { Mixnet, type MixnetOptions } from '../../client/mixnet.ts'
+import {
+  type ErrorCode,
+  isMixnetError as isError,
+  type MixnetError as MixnetFailure,
+} from '../../foundation/base/errors.ts'
+import { type Millis, millis } from '../../foundation/base/units.ts'
+import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
+import { nodeWorld } from '../../foundation/platform/node/nodeWorld.ts'
+
+/** What this package throws: a stable `code`, whose fault it is (`guilty`), and what to do about it (`nextStep`). */
+export type MixnetError = MixnetFailure
+export type MixnetErrorCode = ErrorCode
+/** A client and what it offers: `fetch`, `proxy`, `connections`, `client` for messages, `close`. */
+export type MixnetConnection = Mixnet
+
+export interface ConnectOptions extends Omit<MixnetOptions, 'directories' | 'connectTimeout'> {
+  /** URL of the network's directory, or several with the same contents: http://127.0.0.1:8080/api. */
+  readonly directory: string | readonly string[]
+  /** Milliseconds for `connect` to succeed. Default 60,000. */
+  readonly connectTimeout?: number | undefined
+}
+
+/**
+ * Resolves when requests can be made. Rejects with TOPOLOGY_UNAVAILABLE, GATEWAY_UNREACHABLE, GATEWAY_REFUSED,
+ * EXIT_UNREACHABLE, KEY_FILE_UNREADABLE, ABORTED or TIMEOUT. Close what it returns, or declare it with `await using`.
+ */
+export function connect({ directory, connectTimeout, ...options }: ConnectOptions): Promise<MixnetConnection> {
+  const limit: { readonly connectTimeout?: Millis } =
+    connectTimeout === undefined ? {} : { connectTimeout: millis(connectTimeout) }
+  const directories = typeof directory === 'string' ? [directory] : directory
+  return Mixnet.connect(nodeWorld(nodeProvider), { ...options, ...limit, directories })
+}
+
+/** True for a MixnetError of any copy of this package, and, where `code` is given, only for that code. */
+export function isMixnetError(error: unknown, code?: MixnetErrorCode): error is MixnetError {
+  return isError(error, code)
+}
