@@ -43,6 +43,9 @@ function translate(error: Error): MixnetError | undefined {
 
 /** What undici says without a code. */
 function translateText(error: Error): MixnetError | undefined {
+  // Of mail servers and the like: the Fetch standard, "port blocking".
+  if (error.message === 'bad port')
+    return new MixnetError('BAD_ARGUMENT', { argument: 'URL', why: 'a port that fetch must not use' })
   if (/redirect/.test(error.message)) return new MixnetError('MALFORMED', { what: 'HTTP response', why: 'redirect' })
   if (/scheme/.test(error.message)) return new MixnetError('BAD_ARGUMENT', { argument: 'URL' })
   if (error instanceof TypeError && error.cause === undefined)
