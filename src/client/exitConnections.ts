@@ -128,7 +128,7 @@ export class ExitConnections implements Dialer {
     const stream = this.#streams.get(response.connectionId)
     if (stream === undefined) return
     if (response.kind === 'networkData') stream.receive(response)
-    else stream.fail(failureOf(response.message))
+    else stream.fail(failureOf(response.message, stream.isOpen))
   }
 
   /**
@@ -157,7 +157,9 @@ function remoteText({ host, port }: Destination): string {
   return `${groups.join(':')}:${port}`
 }
 
-function failureOf(text: string): MixnetError {
+function failureOf(text: string, wasOpen: boolean): MixnetError {
+  // An exit that was started anew knows nothing of the connections it had.
+  if (wasOpen) return new MixnetError('CONNECTION_CLOSED')
   const kind = classifyConnectionError(text)
   if (kind === 'refused-by-policy') return new MixnetError('EXIT_REFUSED')
   return new MixnetError(kind === 'unknown-host' ? 'HOST_UNKNOWN' : 'DESTINATION_UNREACHABLE')

@@ -104,6 +104,11 @@ export class ExitStream {
     return this.#options.connectionId
   }
 
+  /** Whether the exit has connected, and nothing has ended the stream since. */
+  get isOpen(): boolean {
+    return this.#state === 'open'
+  }
+
   /**
    * Resolves when the exit has connected. Rejects with EXIT_REFUSED, HOST_UNKNOWN, DESTINATION_UNREACHABLE, EXIT_UNREACHABLE,
    * ABORTED, or what sending failed with.

@@ -95,10 +95,7 @@ export class NetworkRequester implements AsyncDisposable {
       dropped: (reason) => this.#drop(reason),
     })
     this.#past = new PastConnections({ max: params.maxRemembered, lifetime: params.rememberFor })
-    this.#early = new EarlyData(params.early, (key) => {
-      this.#drop('early-data-lost')
-      this.#past.add(key, 'lost', world.clock.monotonic())
-    })
+    this.#early = new EarlyData(params.early, (key) => this.#lose(key))
     meter.gauge('exit_connections', 'Connections, those not yet made included', () => this.#connections.size)
     meter.gauge('exit_connecting', 'Connections not yet made', () => this.#quotas.used('connects'))
     meter.gauge('exit_lookups', 'Name lookups under way', () => this.#destinations.lookups.underWay)
@@ -178,6 +175,22 @@ export class NetworkRequester implements AsyncDisposable {
     if (connection !== undefined) return connection.receive(data)
     if (this.#past.get(key) !== undefined) return this.#drop('connection-over')
     this.#early.hold(key, data, this.#world.clock.monotonic())
+  }
+
+  /** Data without a connect request: of a connection from before a restart, as a rule, whose client waits for answers in vain. */
+  #lose(key: string): void {
+    this.#drop('early-data-lost')
+    this.#past.add(key, 'lost', this.#world.clock.monotonic())
+    const slash = key.lastIndexOf('/')
+    const client = clientOf(undefined, slash === 0 ? undefined : key.slice(0, slash))
+    if (client === undefined) return
+    const [connectionId, message] = [BigInt(key.slice(slash + 1)), refusalText('early-data-lost', '')]
+    const versions = { envelope: CURRENT_VERSION, provider: CURRENT_VERSION }
+    this.#answers.send(
+      client,
+      laneOf(key),
+      encodeProviderAnswer(versions, { kind: 'connectionError', connectionId, message }),
+    )
   }
 
   #connect(request: ConnectRequest, tag: string | undefined, versions: RequestVersions): void {
