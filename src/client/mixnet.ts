@@ -2,7 +2,6 @@
  * The mixnet as an application sees it: one client with its gateway and its exit, and on top of them fetch, streams and a SOCKS
  * proxy. @module
  */
-import { isMixnetError, type MixnetError } from '../foundation/base/errors.ts'
 import { type Log, Meter, silentLog } from '../foundation/base/observe.ts'
 import { type Millis, seconds } from '../foundation/base/units.ts'
 import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
@@ -127,8 +126,6 @@ export class Mixnet implements AsyncDisposable {
         log,
       })
       exit = chooseExit(random.stream('exit-choice'), exits, link.gateway)
-      const opened = Promise.withResolvers<void>()
-      let lastLoss: MixnetError | undefined
       client = MixnetClient.start(world, {
         keys,
         topology,
@@ -136,16 +133,10 @@ export class Mixnet implements AsyncDisposable {
         traffic,
         meter,
         log,
-        onEvent: (event) => {
-          if (event.type === 'opened') opened.resolve()
-          else lastLoss = event.error
-          options.onEvent?.(event)
-        },
+        ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
         ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
       })
-      await within('entry gateway', opened.promise).catch((error: unknown) => {
-        throw isMixnetError(error, 'TIMEOUT') && lastLoss !== undefined ? lastLoss : error
-      })
+      await unlessAborted(link.whenOpen(limit), options.signal)
       const connections = new ExitConnections(world, {
         client,
         exit,

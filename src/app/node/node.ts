@@ -34,6 +34,7 @@ import { nodeApi } from './nodeApi.ts'
 import type { NodeConfig } from './nodeConfig.ts'
 import { loadOrCreateNodeKeys, type NodeKeys } from './nodeKeys.ts'
 import { describeNode, type NodeEndpoints } from './selfDescription.ts'
+import { forOperator, isLoopback } from './statusServer.ts'
 import { listenStepped } from './steppedPort.ts'
 
 export interface NodeOptions {
@@ -353,11 +354,19 @@ class Node implements RunningNode {
       exitAddress: () => this.#exit?.address,
       meter,
     })
-    const handler = nodeApi({ world: this.#world, self, meter, log: log.child('api'), metrics: 'open' })
+    const handler = nodeApi({
+      world: this.#world,
+      self,
+      meter,
+      log: log.child('api'),
+      metrics: 'open',
+    })
+    const api = forOperator(handler, {
+      mayRead: (peer) => this.#config.local || isLoopback(peer.host) || peer.host === (listenHost ?? host),
+      status: () => this.status(),
+    })
     this.#httpListener = await this.#listen(ports.http, (port) =>
-      this.#world.net.serveHttp({ host: listenHost ?? host, port, ...API_LIMITS }, (request) =>
-        new URL(request.url).pathname === '/status' ? Response.json(this.status()) : handler(request),
-      ),
+      this.#world.net.serveHttp({ host: listenHost ?? host, port, ...API_LIMITS }, api),
     )
     this.#stops.push(() => this.#httpListener.close())
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Meter } from '../../foundation/base/observe.ts'
-import { statusHandler } from './statusServer.ts'
+import { forOperator, isLoopback, statusHandler } from './statusServer.ts'
 
 const meter = new Meter()
 meter.counter('packets_total', 'Packets', { kind: 'real' }).value = 3
@@ -25,4 +25,18 @@ test('a name that a web page made point here is refused, as are other paths and 
   ] as const) {
     assert.equal((await get(url, method)).status, status)
   }
+})
+
+test('a node shows status and counters to its own machine only, and everything else to everybody', async () => {
+  const api = () => new Response('api')
+  const guarded = forOperator(api, { mayRead: (peer) => isLoopback(peer.host), status: () => ({ pool: 3 }) })
+  const ask = async (path: string, host: string) =>
+    guarded(new Request(`http://node.example${path}`), { host, port: 1 })
+  for (const path of ['/status', '/metrics', '/api/v1/metrics/prometheus']) {
+    assert.equal((await ask(path, '203.0.113.9')).status, 403)
+    assert.equal((await ask(path, '::ffff:127.0.0.1')).status, 200)
+    assert.equal((await ask(path, '::1')).status, 200)
+  }
+  assert.deepEqual(await (await ask('/status', '127.0.0.1')).json(), { pool: 3 })
+  assert.equal(await (await ask('/api/v1/health', '203.0.113.9')).text(), 'api')
 })

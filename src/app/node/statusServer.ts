@@ -1,8 +1,8 @@
 /**
- * Status and counters of a process that has no HTTP API of its own, such as a client with its proxy: `/status` as JSON,
- * `/metrics` for Prometheus. For the machine it runs on only: the counters tell how much somebody uses the mixnet. @module
+ * Status and counters for the operator of a process: `/status` as JSON, `/metrics` for Prometheus. A client with its proxy serves
+ * nothing else; a node adds them to its API. For the machine itself only: counters tell who uses the mixnet, and when. @module
  */
-import { parseIp } from '../../foundation/base/ipAddress.ts'
+import { canonicalIpText, formatIp, IPV4_BYTES, parseIp } from '../../foundation/base/ipAddress.ts'
 import type { Meter } from '../../foundation/base/observe.ts'
 import { seconds } from '../../foundation/base/units.ts'
 import type { Endpoint, HttpHandler, Listener } from '../../foundation/platform/net.ts'
@@ -32,6 +32,33 @@ export function statusHandler({ meter, status }: Pick<StatusOptions, 'meter' | '
       return new Response(await prometheusText(meter), { headers: { 'content-type': 'text/plain; version=0.0.4' } })
     return refuse(404)
   }
+}
+
+/** Where a node's API shows its counters. `metrics/mixing` and `packets-stats` are Nym's, coarse, and for everybody. */
+const COUNTER_PATHS = new Set(['/metrics', '/api/v1/metrics/prometheus'])
+
+/**
+ * A node's API with `/status` added and its counters kept for those who may read them: how many packets a mix node holds at
+ * this moment is what an observer outside would love to know.
+ */
+export function forOperator(
+  api: HttpHandler,
+  { mayRead, status }: { readonly mayRead: (peer: Endpoint) => boolean; readonly status: () => object },
+): HttpHandler {
+  return (request, peer) => {
+    const { pathname } = new URL(request.url)
+    const isCounters = COUNTER_PATHS.has(pathname)
+    if (!isCounters && pathname !== '/status') return api(request, peer)
+    if (!mayRead(peer)) return refuse(403)
+    return isCounters ? api(request, peer) : Response.json(status())
+  }
+}
+
+/** Whether an address is of the machine itself. */
+export function isLoopback(host: string): boolean {
+  const bytes = parseIp(canonicalIpText(host))
+  if (bytes === undefined) return false
+  return bytes.length === IPV4_BYTES ? bytes[0] === 127 : formatIp(bytes) === '::1'
 }
 
 const refuse = (status: number): Response => new Response(null, { status })
