@@ -1,6 +1,7 @@
 /** What every command needs: the screen, the world, logs, and the moment somebody wants it to stop. @module */
 import { type Log, silentLog } from '../../foundation/base/observe.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
+import { holdProcess } from '../../foundation/platform/node/holdProcess.ts'
 import { nodeWorld } from '../../foundation/platform/node/nodeWorld.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { createLog } from '../node/logging.ts'
@@ -30,7 +31,6 @@ export interface Session {
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /** Of a second Ctrl-C: 128 + SIGINT, as shells count. */
 export const INTERRUPTED = 130
-const KEEP_ALIVE = 'keep-alive'
 
 /** `output` of the screen: a command whose result is its standard output speaks on standard error. */
 export function createSession({ json, verbose }: GlobalOptions, output: 'stdout' | 'stderr'): Session {
@@ -41,7 +41,7 @@ export function createSession({ json, verbose }: GlobalOptions, output: 'stdout'
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)
   // Platform timers and sockets that only wait keep no process alive; a command that waits for one must.
-  const alive = new BroadcastChannel(KEEP_ALIVE)
+  const release = holdProcess()
   const level = verbose ? 'debug' : 'info'
   const colour = process.stderr.isTTY && process.env.NO_COLOR === undefined
   const text = { write: (line: string) => process.stderr.write(logText(line, colour)) }
@@ -63,7 +63,7 @@ export function createSession({ json, verbose }: GlobalOptions, output: 'stdout'
     untilInterrupted: () => untilAborted(interrupted.signal),
     close: () => {
       for (const signal of SIGNALS) process.off(signal, onSignal)
-      alive.close()
+      release()
     },
   }
 }

@@ -10,6 +10,7 @@ import {
 } from '../../foundation/base/errors.ts'
 import { type Millis, millis } from '../../foundation/base/units.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
+import { holdProcess } from '../../foundation/platform/node/holdProcess.ts'
 import { nodeWorld } from '../../foundation/platform/node/nodeWorld.ts'
 
 /** What this package throws: a stable `code`, whose fault it is (`guilty`), and what to do about it (`nextStep`). */
@@ -29,11 +30,17 @@ export interface ConnectOptions extends Omit<MixnetOptions, 'directories' | 'con
  * Resolves when requests can be made. Rejects with TOPOLOGY_UNAVAILABLE, GATEWAY_UNREACHABLE, GATEWAY_REFUSED,
  * EXIT_UNREACHABLE, KEY_FILE_UNREADABLE, ABORTED or TIMEOUT. Close what it returns, or declare it with `await using`.
  */
-export function connect({ directory, connectTimeout, ...options }: ConnectOptions): Promise<MixnetConnection> {
+export async function connect({ directory, connectTimeout, ...options }: ConnectOptions): Promise<MixnetConnection> {
   const limit: { readonly connectTimeout?: Millis } =
     connectTimeout === undefined ? {} : { connectTimeout: millis(connectTimeout) }
   const directories = typeof directory === 'string' ? [directory] : directory
-  return Mixnet.connect(nodeWorld(nodeProvider), { ...options, ...limit, directories })
+  // Between two attempts nothing is open, and a script would end without a word in the middle of its await.
+  const release = holdProcess()
+  try {
+    return await Mixnet.connect(nodeWorld(nodeProvider), { ...options, ...limit, directories })
+  } finally {
+    release()
+  }
 }
 
 /** True for a MixnetError of any copy of this package, and, where `code` is given, only for that code. */
