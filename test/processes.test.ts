@@ -13,6 +13,15 @@ const [GUIDE_HOSTS, OWN_HOSTS] = ['127.0.1.', '127.0.77.']
 const GUIDE_SITE = 'https://example.org/'
 const STOP_LIMIT_MS = 10_000
 
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
 async function serveSite(t: TestContext): Promise<string> {
   const server = createServer((request, response) => response.end(`hello ${request.socket.remoteAddress}`))
   server.listen(0, '127.0.0.1')
@@ -38,17 +47,15 @@ describe('a network of processes', { timeout: 240_000 }, () => {
       ['sh', 'sh', 'sh keeps running', 'sh', 'sh keeps running'],
     )
 
-    // The directory's port and the proxy's are chosen by the system; the nodes' are the guide's, at other addresses.
-    let directoryUrl: string | undefined
+    // The nodes' ports are the guide's, at other addresses; the directory's and the proxy's are free ones.
+    const directoryPort = await freePort()
+    const directoryUrl = `http://127.0.0.1:${directoryPort}/api`
     const adapted = (args: readonly string[]): string[] => {
       const own = args.map((arg) => arg.replace(GUIDE_HOSTS, OWN_HOSTS).replace(GUIDE_SITE, site))
-      const [first, second] = own
-      if (first === 'directory' && second === 'init') own.push('--port', '0')
-      if (directoryUrl !== undefined && (first === 'fetch' || first === 'proxy')) own.push('-d', directoryUrl)
-      if (directoryUrl !== undefined && first === 'node' && second === 'init') own.push('-d', directoryUrl)
-      const port = own.indexOf('--port')
-      if (first === 'proxy' && port >= 0) own[port + 1] = '0'
-      return own
+      const command = own.slice(0, 2).join(' ')
+      if (command === 'directory init') own.push('--port', `${directoryPort}`)
+      if (command === 'node init' || own[0] === 'fetch' || own[0] === 'proxy') own.push('--directory', directoryUrl)
+      return own.map((arg, i) => (own[0] === 'proxy' && own[i - 1] === '--port' ? '0' : arg))
     }
     const running: Starling[] = []
     t.after(() => {
@@ -65,18 +72,12 @@ describe('a network of processes', { timeout: 240_000 }, () => {
       return process
     }
 
-    // Its port must be known before nodes are told of it, so the directory comes first; its list is read again when it changes.
-    const [directoryInit, ...adds] = listNodes.commands
-    const [directoryRun, ...nodeRuns] = services.commands
-    assert.ok(directoryInit && directoryRun)
-    assert.deepEqual([initNodes.commands.length, adds.length, nodeRuns.length], [9, 9, 9])
-    await finish(directoryInit)
-    const directory = start(directoryRun, '--json')
-    directoryUrl = (await directory.event('listening')).url
+    assert.deepEqual([initNodes.commands.length, services.commands.length], [9, 10])
     await Promise.all(initNodes.commands.map(finish))
-    for (const add of adds) await finish(add)
-    const nodes = nodeRuns.map((args) => start(args, '--json'))
-    await Promise.all([directory.event('ready'), ...nodes.map((node) => node.event('ready'))])
+    for (const list of listNodes.commands) await finish(list)
+    const [directory, ...nodes] = services.commands.map((args) => start(args, '--json'))
+    assert.ok(directory)
+    await Promise.all([directory, ...nodes].map((process) => process.event('ready')))
 
     const [fetchCommand] = request.commands
     const [proxyCommand] = proxying.commands

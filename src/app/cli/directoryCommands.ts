@@ -7,16 +7,24 @@ import { Meter } from '../../foundation/base/observe.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import { readBondedNodes } from '../../roles/directory/bondedNodes.ts'
 import { formatDirectoryConfig, readDirectoryConfig, startDirectory } from '../node/directoryService.ts'
-import { readNodeConfig } from '../node/nodeConfig.ts'
+import type { NodeConfig } from '../node/nodeConfig.ts'
 import { loadOrCreateNodeKeys } from '../node/nodeKeys.ts'
 import { lockFolder } from './folders.ts'
-import { configPath as nodeConfigPath } from './nodeCommands.ts'
+import { readExistingNode } from './nodeCommands.ts'
 import type { Session } from './session.ts'
 
 export interface DirectoryInitOptions {
   readonly host: string
   readonly port: number
   readonly local: boolean
+}
+
+interface BondedEntry {
+  readonly nodeId: number
+  readonly identity: string
+  readonly host: string
+  readonly httpPort: number
+  readonly layer?: 1 | 2 | 3
 }
 
 export interface DirectoryAddOptions {
@@ -57,48 +65,45 @@ export async function initDirectory(
   )
   screen.step('directory', path, undefined, { event: 'directory', config: path, nodes: bonded })
   screen.line(
-    `\n  Add nodes   starling directory add ${folder} NODE-FOLDER\n  Run it      starling directory run ${folder}`,
+    `\n  Add nodes   starling directory add ${folder} NODE-FOLDERS\n  Run it      starling directory run ${folder}`,
   )
   return 0
 }
 
-/** Puts a node that `node init` made into the file of nodes. */
+/** Puts nodes that `node init` made into the file of nodes: all of them or none. */
 export async function addToDirectory(
   { world, screen }: Session,
   folder: string,
-  nodeFolder: string,
+  nodeFolders: readonly string[],
   { layer }: DirectoryAddOptions,
 ): Promise<number> {
   const { files } = world
   const { bonded: path } = await readDirectoryConfig(files, await existing(files, folder))
-  const node = await readNodeConfig(files, nodeConfigPath(nodeFolder))
-  const { identity } = await loadOrCreateNodeKeys(world, nodeFolder)
   const contents = (await files.read(path)) ?? utf8('nodes = []\n')
   const known = readBondedNodes(contents, path)
-  if (known.some((one) => toBase58(one.identity) === toBase58(identity))) {
-    throw new MixnetError('BAD_ARGUMENT', { node: nodeFolder }, { message: 'the directory has this node already' })
-  }
-  const nodeId = Math.max(0, ...known.map((one) => one.nodeId)) + 1
-  // What was read is what the checks saw; a comment in the file does not survive, which its first line says.
+  // Entries that were there are kept as they are; comments do not survive, which the file's first line says.
   const { nodes } = parse(fromUtf8Lossy(contents)) as { nodes: Record<string, unknown>[] }
-  const entry = {
-    nodeId,
-    identity: toBase58(identity),
-    host: node.host,
-    httpPort: node.ports.http,
-    ...(layer === undefined ? {} : { layer }),
+  const identities = new Set(known.map(({ identity }) => toBase58(identity)))
+  let nodeId = Math.max(0, ...known.map((one) => one.nodeId))
+  const added: { readonly node: NodeConfig; readonly entry: BondedEntry }[] = []
+  for (const nodeFolder of nodeFolders) {
+    const node = await readExistingNode(files, nodeFolder)
+    const identity = toBase58((await loadOrCreateNodeKeys(world, nodeFolder)).identity)
+    if (identities.has(identity)) {
+      const next = `Its entry is in ${path}.`
+      throw new MixnetError('BAD_ARGUMENT', { node: nodeFolder }, { message: 'the directory has it', nextStep: next })
+    }
+    identities.add(identity)
+    nodeId++
+    const entry = { nodeId, identity, host: node.host, httpPort: node.ports.http }
+    added.push({ node, entry: layer === undefined ? entry : { ...entry, layer } })
   }
-  await files.write(path, utf8(`${NODES_HEAD}${stringify({ nodes: [...nodes, entry] })}`))
-  const where = layer === undefined ? '' : `   layer ${layer}`
-  screen.step(
-    'added',
-    `${node.name}   ${node.roles.join(', ')}   ${node.host}${where}   as node ${nodeId}`,
-    undefined,
-    {
-      event: 'added',
-      ...entry,
-    },
-  )
+  await files.write(path, utf8(`${NODES_HEAD}${stringify({ nodes: [...nodes, ...added.map(({ entry }) => entry)] })}`))
+  for (const { node, entry } of added) {
+    const where = layer === undefined ? '' : `   layer ${layer}`
+    const text = `${node.name}   ${node.roles.join(', ')}   ${node.host}${where}   as node ${entry.nodeId}`
+    screen.step('added', text, undefined, { event: 'added', ...entry })
+  }
   return 0
 }
 

@@ -118,11 +118,12 @@ directory
     run(command, (session) => initDirectory(session, folder, options)),
   )
 directory
-  .command('add <folder> <node-folder>')
-  .description('put a node that `node init` made into the list')
-  .option('--layer <number>', '1, 2 or 3, for a mix node (default: the directory deals them out)', layer)
-  .action((folder: string, nodeFolder: string, options, command: Command) =>
-    run(command, (session) => addToDirectory(session, folder, nodeFolder, options)),
+  .command('add <folder> <node-folders...>')
+  .description('put nodes that `node init` made into the list')
+  .addHelpText('before', 'Example: starling directory add directory knot jackdaw --layer 1\n')
+  .option('--layer <number>', '1, 2 or 3, for mix nodes (default: the directory deals them out)', layer)
+  .action((folder: string, nodeFolders: readonly string[], options, command: Command) =>
+    run(command, (session) => addToDirectory(session, folder, nodeFolders, options)),
   )
 directory
   .command('run <folder>')

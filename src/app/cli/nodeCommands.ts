@@ -5,9 +5,16 @@ import { MixnetError } from '../../foundation/base/errors.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
 import { minutes } from '../../foundation/base/units.ts'
 import type { Clock, Timer } from '../../foundation/platform/clock.ts'
+import type { Files } from '../../foundation/platform/files.ts'
 import type { Endpoint } from '../../foundation/platform/net.ts'
 import { type RunningNode, startNode } from '../node/node.ts'
-import { checkNodeConfig, formatNodeConfig, type NodeRole, readNodeConfig } from '../node/nodeConfig.ts'
+import {
+  checkNodeConfig,
+  formatNodeConfig,
+  type NodeConfig,
+  type NodeRole,
+  readNodeConfig,
+} from '../node/nodeConfig.ts'
 import { loadOrCreateNodeKeys } from '../node/nodeKeys.ts'
 import { explainFileError } from './problems.ts'
 import type { Session } from './session.ts'
@@ -26,7 +33,7 @@ export interface NodeInitOptions {
   readonly allowLocalAddresses: boolean
 }
 
-export const configPath = (folder: string): string => `${folder}/node.toml`
+const configPath = (folder: string): string => `${folder}/node.toml`
 
 export async function initNode({ world, screen }: Session, folder: string, options: NodeInitOptions): Promise<number> {
   const path = configPath(folder)
@@ -67,20 +74,23 @@ export async function initNode({ world, screen }: Session, folder: string, optio
   return 0
 }
 
+/** Throws BAD_ARGUMENT where `init` never made one there, CONFIG_INVALID. */
+export async function readExistingNode(files: Files, folder: string): Promise<NodeConfig> {
+  if ((await files.read(configPath(folder))) !== undefined) return readNodeConfig(files, configPath(folder))
+  throw new MixnetError(
+    'BAD_ARGUMENT',
+    { folder },
+    {
+      message: 'there is no node',
+      nextStep: `Make one: starling node init ${folder} --role mix --host IP (see starling node init --help)`,
+    },
+  )
+}
+
 /** Logs to standard error until Ctrl-C: one line a minute when all is well. */
 export async function runNode(session: Session, folder: string): Promise<number> {
   const { world, interrupted, screen } = session
-  if ((await world.files.read(configPath(folder))) === undefined) {
-    throw new MixnetError(
-      'BAD_ARGUMENT',
-      { folder },
-      {
-        message: 'there is no node',
-        nextStep: `Make one: starling node init ${folder} --role mix --host IP (see starling node init --help)`,
-      },
-    )
-  }
-  const config = await readNodeConfig(world.files, configPath(folder))
+  const config = await readExistingNode(world.files, folder)
   const log = session.logOf(config.name)
   const meter = new Meter()
   const node = await startNode(world, config, {
