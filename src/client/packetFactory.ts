@@ -41,6 +41,9 @@ export class PacketFactory {
   readonly #routes: RandomStream
   readonly #delays: RandomStream
   readonly #wrapping: RandomStream
+  // Asked for at every tick: the key of the gateway in use is made once.
+  #gateway: Uint8Array | undefined
+  #gatewayKey = ''
 
   constructor(options: PacketFactoryOptions) {
     this.#options = options
@@ -51,8 +54,12 @@ export class PacketFactory {
 
   /** Whether packets can be made at all: there is a topology, and our gateway is in it, where acks go. */
   get isReady(): boolean {
-    const topology = this.#options.topology()
-    return topology?.nodesByIdentity.has(identityKey(this.#options.address().gateway)) ?? false
+    const { gateway } = this.#options.address()
+    if (gateway !== this.#gateway) {
+      this.#gateway = gateway
+      this.#gatewayKey = identityKey(gateway)
+    }
+    return this.#options.topology()?.nodesByIdentity.has(this.#gatewayKey) ?? false
   }
 
   /** `drawn` is told the route and its delays: for the program's own eyes. */

@@ -118,7 +118,7 @@ function absorb(data: Uint8Array): void {
     const piece = data.length <= SCRATCH_BYTES ? data : data.subarray(start, start + SCRATCH_BYTES)
     const words = Math.ceil(piece.length / (4 * BLOCK_WORDS)) * BLOCK_WORDS
     scratch.set(piece)
-    scratch.fill(0, piece.length, 4 * words)
+    for (let i = piece.length; i < 4 * words; i++) scratch[i] = 0
     absorbWords(words)
   }
 }

@@ -14,7 +14,7 @@ import { Simulation } from '../../foundation/platform/simulated/simulation.ts'
 import { Trace } from '../../foundation/platform/simulated/trace.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { DEFAULT_LINKS, type LinkParams, linkShapes } from './linkShapes.ts'
-import type { Phase, SimulationReport } from './report.ts'
+import type { Checkpoint, Phase, SimulationReport } from './report.ts'
 import { serveSite } from './sites.ts'
 import { DEFAULT_WORKLOAD, Workload, type WorkloadParams } from './workload.ts'
 
@@ -100,12 +100,17 @@ export async function simulateNetwork(network: NetworkUnderTest, params: Simulat
   const loading = await measure(() => simulation.complete(load(), LOAD_LIMIT))
   onProgress?.(`loaded in ${loading.virtualSeconds.toFixed(2)} virtual seconds`)
 
-  const digests: string[] = []
+  const checkpoints: Checkpoint[] = []
+  const loaded = { events: simulation.eventCount, packets: counted('mix_received_total', meters) }
   const running = await measure(async () => {
     workload.start()
     for (let second = 1; second <= params.seconds; second++) {
       await simulation.runFor(millis(1000))
-      digests.push(trace.digest())
+      checkpoints.push({
+        packets: counted('mix_received_total', meters) - loaded.packets,
+        events: simulation.eventCount - loaded.events,
+        digest: trace.digest(),
+      })
       onProgress?.(`${second} s`)
     }
   })
@@ -126,7 +131,7 @@ export async function simulateNetwork(network: NetworkUnderTest, params: Simulat
     retransmissions: counted('client_retransmitted_total', [...clientMeters, ...meters]),
     missing: workload.missing,
     failures: workload.failures,
-    digests,
+    checkpoints,
     digest: trace.digest(),
   }
 }

@@ -9,6 +9,14 @@ export interface Phase {
   readonly packets: number
 }
 
+/** How far the run had come, since loading. */
+export interface Checkpoint {
+  readonly packets: number
+  readonly events: number
+  /** SHA-256 of the trace so far, from the beginning. */
+  readonly digest: string
+}
+
 export interface SimulationReport {
   readonly seed: string
   readonly crypto: string
@@ -29,8 +37,9 @@ export interface SimulationReport {
   readonly retransmissions: number
   readonly missing: readonly string[]
   readonly failures: readonly string[]
-  /** SHA-256 of the trace after each second of running, and after draining. */
-  readonly digests: readonly string[]
+  /** After each second of running. */
+  readonly checkpoints: readonly Checkpoint[]
+  /** SHA-256 of the trace. */
   readonly digest: string
 }
 
