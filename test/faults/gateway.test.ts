@@ -22,7 +22,6 @@ describe('gateway', () => {
     assert.ok([...receiver.arrivals.values()].every((times) => times === 1))
     assert.deepEqual(receiver.events, ['opened', 'lost', 'opened'])
     assert.equal(network.gatewayOf(receiver), 'tern')
-    console.log(network.simulation.clock.monotonic(), sender.counter('client_retransmitted_total'))
   })
   withEachSeed('killed while messages are stored', [1], async (seed) => {
     const network = await FaultyNetwork.start(seed)
@@ -42,6 +41,5 @@ describe('gateway', () => {
     await network.simulation.runFor(seconds(30))
     assert.ok([...receiver.arrivals.values()].every((times) => times === 1))
     assert.equal(network.counter('tern', 'gateway_inbox_bytes'), 0)
-    console.log(network.simulation.clock.monotonic(), receiver.events)
   })
 })

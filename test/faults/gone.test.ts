@@ -1,19 +1,9 @@
 /** What is gone for long or for good: a gateway, a whole layer, the directory. @module */
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import { DEFAULT_TRAFFIC } from '../../src/client/trafficParams.ts'
 import { isMixnetError } from '../../src/foundation/base/errors.ts'
 import { minutes, seconds } from '../../src/foundation/base/units.ts'
-import { FaultyNetwork, MIXES, withEachSeed } from './support.test.ts'
-
-// Cover is not what is looked at here, and long waits full of it take long.
-const WITHOUT_COVER = { ...DEFAULT_TRAFFIC, mainStreamInterval: undefined, loopCoverInterval: undefined }
-
-const failureOf = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
+import { FaultyNetwork, failureOf, MIXES, WITHOUT_COVER, withEachSeed } from './support.test.ts'
 
 describe('gone', () => {
   withEachSeed('the entry gateway, for good: the client moves to another by itself', [1, 2], async (seed) => {
@@ -23,8 +13,7 @@ describe('gone', () => {
     await network.complete(network.download(client, 50_000), minutes(1))
     network.kill(first)
     await network.runUntil(() => network.gatewayOf(client) !== first && client.events.at(-1) === 'opened', minutes(3))
-    console.log(first, network.gatewayOf(client), network.simulation.clock.monotonic(), client.events)
-    console.log(await network.complete(network.download(client, 50_000), minutes(1)))
+    await network.complete(network.download(client, 50_000), minutes(1))
   })
 
   withEachSeed('every mix node of a layer: requests fail in time, and work when they are back', [1], async (seed) => {
@@ -39,7 +28,7 @@ describe('gone', () => {
     }
     await network.complete(network.revive(...layer), seconds(10))
     await network.simulation.runFor(seconds(5))
-    console.log(await network.complete(network.download(client, 50_000), minutes(1)))
+    await network.complete(network.download(client, 50_000), minutes(1))
   })
 
   withEachSeed('the directory, for twenty minutes: whoever is in the network stays in it', [1], async (seed) => {

@@ -4,9 +4,9 @@ import { describe } from 'node:test'
 import { type Millis, millis, minutes, seconds } from '../../src/foundation/base/units.ts'
 import { FaultyNetwork, numbered, type TestClient, withEachSeed } from './support.test.ts'
 
-const MESSAGES = 150
+const MESSAGES = 120
 const LOAD = seconds(15)
-const SEEDS = [1, 2, 3, 4, 5]
+const SEEDS = [1, 2, 3, 4]
 
 /** Sends a message at each of so many moments drawn from the time of load. */
 function load(network: FaultyNetwork, sender: TestClient, receiver: TestClient): Promise<unknown> {
@@ -57,7 +57,7 @@ describe('kill -9 of a gateway under load', () => {
     assert.ok(receiver.events.length > 1)
   })
 
-  withEachSeed('both', SEEDS.slice(0, 3), async (seed) => {
+  withEachSeed('that of either side', SEEDS.slice(0, 2), async (seed) => {
     const network = await FaultyNetwork.start(seed)
     const [sender, receiver] = [await network.client('sender', 'plover'), await network.client('receiver', 'tern')]
     killAtRandom(network, 'tern')
@@ -65,7 +65,7 @@ describe('kill -9 of a gateway under load', () => {
     await everythingArrives(network, sender, receiver, load(network, sender, receiver))
   })
 
-  withEachSeed('while its client comes and goes', SEEDS.slice(0, 3), async (seed) => {
+  withEachSeed("the recipient's, while the recipient comes and goes", SEEDS.slice(0, 2), async (seed) => {
     const network = await FaultyNetwork.start(seed)
     const [sender, receiver] = [await network.client('sender', 'plover'), await network.client('receiver', 'tern')]
     killAtRandom(network, 'tern')

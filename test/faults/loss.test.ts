@@ -15,7 +15,7 @@ describe('packet loss', () => {
     withEachSeed(`of ${percent} %: downloads complete`, [1], async (seed) => {
       const network = await FaultyNetwork.start(seed, { loss: percent / 100 })
       const client = await network.anonymousClient('client', 'tern')
-      console.log(await network.complete(network.download(client, bytes), minutes(5)))
+      await network.complete(network.download(client, bytes), minutes(5))
       assert.ok(network.counter(EXIT, 'client_retransmitted_total') > 0)
     })
 

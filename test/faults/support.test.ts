@@ -9,11 +9,12 @@ import { type NetworkSize, type NodePlan, planNetwork } from '../../src/app/test
 import { startTestnet, type Testnet } from '../../src/app/testnet/testnet.ts'
 import { Mixnet, type MixnetOptions } from '../../src/client/mixnet.ts'
 import type { ReceivedMessage } from '../../src/client/mixnetClient.ts'
+import { DEFAULT_TRAFFIC, type TrafficParams } from '../../src/client/trafficParams.ts'
 import { toBase58 } from '../../src/foundation/base/base58.ts'
 import { concat, equalBytes } from '../../src/foundation/base/bytes.ts'
 import { MixnetError } from '../../src/foundation/base/errors.ts'
 import { Meter, silentLog } from '../../src/foundation/base/observe.ts'
-import { type Millis, millis, minutes, seconds } from '../../src/foundation/base/units.ts'
+import { type Millis, millis, minutes } from '../../src/foundation/base/units.ts'
 import { nullProvider } from '../../src/foundation/crypto/nullProvider.ts'
 import { Simulation } from '../../src/foundation/platform/simulated/simulation.ts'
 import type { World } from '../../src/foundation/platform/world.ts'
@@ -35,6 +36,13 @@ export const EXIT = 'heron'
 const DIRECTORY = 'directory'
 const SITE = 'site.example'
 const SIZE: NetworkSize = { mixNodes: MIXES.length, entries: ENTRIES.length, exits: 1 }
+// Long waits full of cover take long, and most tests do not look at it.
+export const WITHOUT_COVER: TrafficParams = {
+  ...DEFAULT_TRAFFIC,
+  mainStreamInterval: undefined,
+  loopCoverInterval: undefined,
+}
+
 export const FIVE_MEGABYTES = 5_000_000
 
 /** A fault that every one of the seeds has to survive; the name of a failing test says with which it does not. */
@@ -240,4 +248,9 @@ export function numbered(number: number): Uint8Array {
   return data
 }
 
-export const SOON: Millis = seconds(30)
+/** What it rejects with; undefined where it does not. */
+export const failureOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => undefined,
+    (error: unknown) => error,
+  )

@@ -11,6 +11,7 @@ import type { Endpoint, Listener } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { DirectoryClient } from '../../network/topology/directoryClient.ts'
 import type { NodeView } from '../../network/topology/nodeView.ts'
+import { identityKey } from '../../network/topology/topology.ts'
 import { NODE_REFRESH, Refreshing, type RefreshParams } from '../../network/topology/topologyProvider.ts'
 import { nodeViewSource } from '../../network/topology/topologySources.ts'
 import { MixEgress } from '../../network/transport/mixEgress.ts'
@@ -35,6 +36,7 @@ import type { NodeConfig } from './nodeConfig.ts'
 import { loadOrCreateNodeKeys, type NodeKeys } from './nodeKeys.ts'
 import { describeNode, type NodeEndpoints } from './selfDescription.ts'
 import { forOperator, isLoopback } from './statusServer.ts'
+import { StayListed } from './stayListed.ts'
 import { listenStepped } from './steppedPort.ts'
 
 export interface NodeOptions {
@@ -87,6 +89,7 @@ const CONGESTED_FRAMES = 1000
 // Between two questions caused by packets for unknown nodes: whoever sends such packets must not make us a burden to the directory.
 const ASK_AGAIN = seconds(60)
 const LOCAL_ASK_AGAIN = seconds(1)
+const NOT_LISTED = seconds(5)
 
 /** Throws LOCKED, ADDRESS_IN_USE, KEY_FILE_UNREADABLE, CONFIG_INVALID. Whatever fails, nothing stays behind. */
 export async function startNode(world: World, config: NodeConfig, options: NodeOptions): Promise<RunningNode> {
@@ -377,6 +380,7 @@ class Node implements RunningNode {
     const finish = async () => {
       await this.announce()
       await this.#view.start()
+      this.#stayListed()
       this.#isReady = true
       log.info('node.ready', { roles: this.#config.roles.join(' ') })
     }
@@ -388,6 +392,24 @@ class Node implements RunningNode {
         this.#ready.reject(error)
       },
     )
+  }
+
+  #stayListed(): void {
+    const listing = new StayListed({
+      clock: this.#world.clock,
+      isListed: () => {
+        const view = this.#view.current()
+        return view === undefined || view.topology.nodesByIdentity.has(identityKey(this.identity))
+      },
+      ask: async () => {
+        await this.announce()
+        await this.#view.refresh().catch(() => {})
+      },
+      first: this.#config.local ? LOCAL_ASK_AGAIN : NOT_LISTED,
+    })
+    this.#stops.push(() => listing.stop())
+    this.#view.onChange(() => listing.check())
+    listing.check()
   }
 
   #listen<T extends Listener>(wanted: number, listen: (port: number) => Promise<T>): Promise<T> {
