@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { utf8 } from '../foundation/base/bytes.ts'
 import { isMixnetError } from '../foundation/base/errors.ts'
 import { nodeProvider } from '../foundation/crypto/nodeProvider.ts'
+import { HandClock, turn } from '../foundation/platform/handClock.ts'
 import type { Recipient } from '../protocol/packet/recipient.ts'
 import { connectionErrorText } from '../protocol/wire/exit/connectionErrors.ts'
 import {
@@ -18,7 +19,7 @@ import {
 } from '../protocol/wire/exit/socks5Messages.ts'
 import { ExitConnections, type ExitConnectionsOptions } from './exitConnections.ts'
 import type { ReceivedMessage } from './mixnetClient.ts'
-import { HandClock, pattern, testWorld, turn } from './streamSupport.test.ts'
+import { pattern, testWorld } from './streamSupport.test.ts'
 
 const recipient = (seed: number): Recipient => ({
   identity: nodeProvider.ed25519PublicKey(new Uint8Array(32).fill(seed)),

@@ -3,7 +3,8 @@ import { describe, test } from 'node:test'
 import { concat, utf8 } from '../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../foundation/base/errors.ts'
 import { seconds } from '../foundation/base/units.ts'
-import { HandClock, PARAMS, pattern, scripted, turn } from './streamSupport.test.ts'
+import { HandClock, turn } from '../foundation/platform/handClock.ts'
+import { PARAMS, pattern, scripted } from './streamSupport.test.ts'
 
 const EMPTY = new Uint8Array(0)
 const code = (expected: string) => (error: unknown) => isMixnetError(error) && error.code === expected

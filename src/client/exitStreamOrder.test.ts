@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { concat, utf8 } from '../foundation/base/bytes.ts'
-import { HandClock, pattern, scripted, turn } from './streamSupport.test.ts'
+import { HandClock, turn } from '../foundation/platform/handClock.ts'
+import { pattern, scripted } from './streamSupport.test.ts'
 
 const EMPTY = new Uint8Array(0)
 

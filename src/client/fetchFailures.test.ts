@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { afterEach, describe, test } from 'node:test'
 import { isMixnetError, MixnetError } from '../foundation/base/errors.ts'
 import { seconds } from '../foundation/base/units.ts'
+import { HandClock } from '../foundation/platform/handClock.ts'
 import { BridgeExit, type Route } from './bridgeExit.test.ts'
 import { createFetch } from './fetch.ts'
 import { explainFetchError } from './fetchErrors.ts'
@@ -17,7 +18,7 @@ import {
   URL_PLAIN,
   URL_SECURE,
 } from './fetchSupport.test.ts'
-import { HandClock, pattern, until } from './streamSupport.test.ts'
+import { pattern, until } from './streamSupport.test.ts'
 
 afterEach(cleanUp)
 

@@ -5,10 +5,11 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { ErrorCode } from '../foundation/base/errors.ts'
+import { HandClock } from '../foundation/platform/handClock.ts'
 import { BridgeExit, type Route } from './bridgeExit.test.ts'
 import { createFetch, type FetchOptions, type MixnetFetch } from './fetch.ts'
 import { explainFetchError } from './fetchErrors.ts'
-import { HandClock, HOST } from './streamSupport.test.ts'
+import { HOST } from './streamSupport.test.ts'
 
 const fixture = (name: string) => readFileSync(new URL(`../../test/fixtures/tls/${name}`, import.meta.url), 'utf8')
 export const CERTIFICATE: string = fixture('certificate.pem')

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { utf8 } from '../foundation/base/bytes.ts'
+import { HandClock, turn } from '../foundation/platform/handClock.ts'
 import { bridged, byHand, cleanUp, GRANTED, REQUEST, setUp } from './socksSupport.test.ts'
-import { chooser, HandClock, type Peer, pattern, type Scripted, turn, until } from './streamSupport.test.ts'
+import { chooser, type Peer, pattern, type Scripted, until } from './streamSupport.test.ts'
 
 afterEach(cleanUp)
 

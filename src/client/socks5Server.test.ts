@@ -4,13 +4,14 @@ import { fromHex, toHex } from '../foundation/base/bytes.ts'
 import { type ErrorCode, MixnetError } from '../foundation/base/errors.ts'
 import { Meter, silentLog } from '../foundation/base/observe.ts'
 import { minutes } from '../foundation/base/units.ts'
+import { HandClock, turn } from '../foundation/platform/handClock.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
 import { BridgeExit, type Route } from './bridgeExit.test.ts'
 import type { Destination } from './dialer.ts'
 import { KnownDestinations } from './knownDestinations.ts'
 import { Socks5Server } from './socks5Server.ts'
 import { byHand, cleanUp, denied, GRANTED, NAME, REQUEST, setUp } from './socksSupport.test.ts'
-import { HandClock, PARAMS, type Peer, testWorld, turn, until } from './streamSupport.test.ts'
+import { PARAMS, type Peer, testWorld, until } from './streamSupport.test.ts'
 
 afterEach(cleanUp)
 

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { fromHex, toHex, utf8 } from '../foundation/base/bytes.ts'
 import { seconds } from '../foundation/base/units.ts'
+import { HandClock, turn } from '../foundation/platform/handClock.ts'
 import { BridgeExit } from './bridgeExit.test.ts'
 import { byHand, cleanUp, REQUEST, setUp } from './socksSupport.test.ts'
-import { chooser, HandClock, PARAMS, pattern, type Scripted, turn, until } from './streamSupport.test.ts'
+import { chooser, PARAMS, pattern, type Scripted, until } from './streamSupport.test.ts'
 
 afterEach(cleanUp)
 

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict'
 import { fromHex, toHex, utf8 } from '../foundation/base/bytes.ts'
 import { Meter, silentLog } from '../foundation/base/observe.ts'
+import { HandClock } from '../foundation/platform/handClock.ts'
 import { BridgeExit } from './bridgeExit.test.ts'
 import type { Destination, Dialer } from './dialer.ts'
 import type { ExitStream, ExitStreamParams } from './exitStream.ts'
 import { DEFAULT_SOCKS5, type Socks5Params, Socks5Server } from './socks5Server.ts'
-import { HandClock, HOST, PARAMS, Peer, type Scripted, scripted, serve, testWorld } from './streamSupport.test.ts'
+import { HOST, PARAMS, Peer, type Scripted, scripted, serve, testWorld } from './streamSupport.test.ts'
 
 export const NAME = 'demo.starling'
 export const REQUEST: Uint8Array = fromHex(`050100050100030d${toHex(utf8(NAME))}0050`)

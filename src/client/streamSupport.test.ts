@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { concat } from '../foundation/base/bytes.ts'
 import { MixnetError } from '../foundation/base/errors.ts'
-import { type Millis, millis, seconds } from '../foundation/base/units.ts'
+import { seconds } from '../foundation/base/units.ts'
 import { nodeProvider } from '../foundation/crypto/nodeProvider.ts'
-import type { Clock, Timer } from '../foundation/platform/clock.ts'
+import type { Clock } from '../foundation/platform/clock.ts'
+import { turn } from '../foundation/platform/handClock.ts'
 import type { Connection, Endpoint, Listener } from '../foundation/platform/net.ts'
 import { nodeNet } from '../foundation/platform/node/nodeNet.ts'
 import { nodeWorld } from '../foundation/platform/node/nodeWorld.ts'
@@ -23,47 +24,9 @@ export const PARAMS: ExitStreamParams = {
   maxPausedBytes: 8 << 20,
 }
 
-/** Real turns, but time passes only by hand. */
-export class HandClock implements Clock {
-  #time = 1_000_000
-  #timers = new Set<{ at: number; run: () => void }>()
-
-  get pending(): number {
-    return this.#timers.size
-  }
-  now(): Millis {
-    return millis(this.#time)
-  }
-  monotonic(): Millis {
-    return millis(this.#time)
-  }
-  after(delay: Millis, run: () => void): Timer {
-    const timer = { at: this.#time + delay, run }
-    this.#timers.add(timer)
-    return { cancel: () => this.#timers.delete(timer) }
-  }
-  soon(run: () => void): void {
-    setImmediate(run)
-  }
-  advance(by: Millis): void {
-    const end = this.#time + by
-    for (;;) {
-      const [next] = [...this.#timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)
-      if (!next) break
-      this.#timers.delete(next)
-      this.#time = next.at
-      next.run()
-    }
-    this.#time = end
-  }
-}
-
 export function testWorld(clock: Clock): World {
   return { ...nodeWorld(nodeProvider), clock }
 }
-
-/** One turn of the event loop: all promises that can settle have. */
-export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** Turns of the event loop until it holds; fails the test when it does not come to hold. */
 export async function until(what: string, holds: () => boolean): Promise<void> {

@@ -1,47 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MixnetError } from '../../foundation/base/errors.ts'
-import { type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
-import type { Clock, Timer } from '../../foundation/platform/clock.ts'
+import { millis, minutes, seconds } from '../../foundation/base/units.ts'
+import { HandClock } from '../../foundation/platform/handClock.ts'
 import { CLIENT_REFRESH, Refreshing } from './topologyProvider.ts'
-
-class HandClock implements Clock {
-  #time = 1_000_000
-  #timers = new Set<{ at: number; run: () => void }>()
-
-  now(): Millis {
-    return millis(this.#time)
-  }
-  monotonic(): Millis {
-    return millis(this.#time)
-  }
-  after(delay: Millis, run: () => void): Timer {
-    const timer = { at: this.#time + delay, run }
-    this.#timers.add(timer)
-    return { cancel: () => this.#timers.delete(timer) }
-  }
-  soon(run: () => void): void {
-    setImmediate(run)
-  }
-  get pending(): number {
-    return this.#timers.size
-  }
-  /** Lets promises settle after every timer. */
-  async advance(by: Millis): Promise<void> {
-    const end = this.#time + by
-    for (;;) {
-      await settle()
-      const [next] = [...this.#timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)
-      if (!next) break
-      this.#timers.delete(next)
-      this.#time = next.at
-      next.run()
-    }
-    this.#time = end
-  }
-}
-
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe('keeping it fresh', () => {
   const refused = new MixnetError('CONNECTION_REFUSED')
@@ -70,13 +32,13 @@ describe('keeping it fresh', () => {
     up = false
     for (let i = 0; i < 50; i++) await assert.rejects(provider.refresh())
     assert.equal(provider.current(), 1)
-    await clock.advance(minutes(54))
+    await clock.advanceSettling(minutes(54))
     assert.equal(provider.current(), 1)
-    await clock.advance(minutes(2))
+    await clock.advanceSettling(minutes(2))
     assert.equal(provider.current(), undefined)
     up = true
     const before = asked()
-    await clock.advance(seconds(31))
+    await clock.advanceSettling(seconds(31))
     assert.equal(provider.current(), before + 1)
     provider.stop()
   })
@@ -85,10 +47,10 @@ describe('keeping it fresh', () => {
     const { clock, provider, seen, asked } = providing((count) => count)
     assert.equal(provider.current(), undefined)
     assert.equal(await provider.start(), 1)
-    await clock.advance(minutes(16))
+    await clock.advanceSettling(minutes(16))
     assert.deepEqual([provider.current(), seen], [4, [1, 2, 3, 4]])
     provider.stop()
-    await clock.advance(minutes(30))
+    await clock.advanceSettling(minutes(30))
     assert.deepEqual([asked(), clock.pending, provider.current()], [4, 0, 4])
     await assert.rejects(provider.refresh(), { code: 'STOPPED' })
   })
@@ -96,13 +58,13 @@ describe('keeping it fresh', () => {
   test('the old value survives ten failures and no more; a success begins the count anew', async () => {
     const { clock, provider, seen } = providing((count) => (count === 1 || count === 12 ? count : refused))
     await provider.start()
-    await clock.advance(minutes(50))
+    await clock.advanceSettling(minutes(50))
     assert.deepEqual([provider.current(), seen], [1, [1]])
-    await clock.advance(minutes(5))
+    await clock.advanceSettling(minutes(5))
     assert.deepEqual([provider.current(), seen], [12, [1, 12]])
-    await clock.advance(minutes(50))
+    await clock.advanceSettling(minutes(50))
     assert.equal(provider.current(), 12)
-    await clock.advance(minutes(5))
+    await clock.advanceSettling(minutes(5))
     assert.deepEqual([provider.current(), seen], [undefined, [1, 12, undefined]])
     provider.stop()
   })
@@ -131,7 +93,7 @@ describe('keeping it fresh', () => {
   test('starting tries again until the network is there', async () => {
     const { clock, provider, asked } = providing((count) => (count < 4 ? refused : count))
     const started = provider.start()
-    await clock.advance(seconds(3))
+    await clock.advanceSettling(seconds(3))
     assert.equal(await started, 4)
     assert.equal(asked(), 4)
     provider.stop()
@@ -140,7 +102,7 @@ describe('keeping it fresh', () => {
   test('but not for ever', async () => {
     const { clock, provider, asked } = providing(() => refused)
     const started = assert.rejects(provider.start(), { code: 'CONNECTION_REFUSED' })
-    await clock.advance(seconds(60))
+    await clock.advanceSettling(seconds(60))
     await started
     assert.equal(asked(), CLIENT_REFRESH.startLimit / CLIENT_REFRESH.startRetry + 1)
     assert.equal(clock.pending, 0)
@@ -149,7 +111,7 @@ describe('keeping it fresh', () => {
   test('stopping ends a start that waits', async () => {
     const { clock, provider } = providing(() => refused)
     const started = assert.rejects(provider.start(), { code: 'ABORTED' })
-    await clock.advance(millis(500))
+    await clock.advanceSettling(millis(500))
     provider.stop()
     await started
     assert.equal(clock.pending, 0)
@@ -168,7 +130,7 @@ describe('keeping it fresh', () => {
       code: 'TOPOLOGY_UNAVAILABLE',
       details: { why: 'the directory did not answer in time' },
     })
-    await clock.advance(CLIENT_REFRESH.deadline)
+    await clock.advanceSettling(CLIENT_REFRESH.deadline)
     await refreshed
     provider.stop()
   })

@@ -1,9 +1,10 @@
 /** What the tests of this room share: time by hand, keys, frames, both ends of a link over loopback. Not for shipping. @module */
 import { Meter, silentLog } from '../../foundation/base/observe.ts'
 import { Secret } from '../../foundation/base/secret.ts'
-import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
+import { seconds } from '../../foundation/base/units.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
-import { type Clock, type Timer, withDeadline } from '../../foundation/platform/clock.ts'
+import { withDeadline } from '../../foundation/platform/clock.ts'
+import { HandClock, turn } from '../../foundation/platform/handClock.ts'
 import type { Connection, ConnectOptions } from '../../foundation/platform/net.ts'
 import { nodeClock } from '../../foundation/platform/node/nodeClock.ts'
 import { nodeWorld } from '../../foundation/platform/node/nodeWorld.ts'
@@ -18,40 +19,6 @@ import { DEFAULT_EGRESS_PARAMS } from './mixLinkParams.ts'
 import type { NoiseKeyPair } from './noise.ts'
 
 export const HOST: string = '127.0.0.1'
-
-/** Real turns, but time passes only by hand. */
-export class HandClock implements Clock {
-  #time = 1_000_000
-  #timers = new Set<{ at: number; run: () => void }>()
-
-  now(): Millis {
-    return millis(this.#time)
-  }
-  monotonic(): Millis {
-    return millis(this.#time)
-  }
-  after(delay: Millis, run: () => void): Timer {
-    const timer = { at: this.#time + delay, run }
-    this.#timers.add(timer)
-    return { cancel: () => this.#timers.delete(timer) }
-  }
-  soon(run: () => void): void {
-    nodeClock.soon(run)
-  }
-  advance(by: Millis): void {
-    const end = this.#time + by
-    for (;;) {
-      const [next] = [...this.#timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)
-      if (!next) break
-      this.#timers.delete(next)
-      this.#time = next.at
-      next.run()
-    }
-    this.#time = end
-  }
-}
-
-export const turn = (): Promise<void> => new Promise((resolve) => nodeClock.soon(resolve))
 
 /** Turns of the event loop until it holds; TIMEOUT naming `what` when it does not come to hold. */
 export function until(what: string, holds: () => boolean): Promise<void> {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { millis, minutes, seconds } from '../../foundation/base/units.ts'
+import { turn } from '../../foundation/platform/handClock.ts'
 import type { Connection } from '../../foundation/platform/net.ts'
 import { ACK, EXTENDED_32, REGULAR } from '../../protocol/packet/sizes.ts'
-import { addressOf, frameOf, HOST, LinkFixture, pairOf, turn, until } from './linkFixture.ts'
+import { addressOf, frameOf, HOST, LinkFixture, pairOf, until } from './linkFixture.ts'
 import { DEFAULT_EGRESS_PARAMS } from './mixLinkParams.ts'
 import type { NoisePattern } from './noiseCipher.ts'
 

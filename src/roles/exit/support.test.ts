@@ -1,13 +1,13 @@
 /** What the tests of this room share: a mixnet client that is none, clients of the exit, destinations. No tests here. @module */
+
 import assert from 'node:assert/strict'
 import { createServer, type Server, type Socket } from 'node:net'
 import { OrderedBuffer } from '../../client/orderedBuffer.ts'
 import { concat, EMPTY_BYTES } from '../../foundation/base/bytes.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
 import { Meter, silentLog } from '../../foundation/base/observe.ts'
-import { type Millis, millis } from '../../foundation/base/units.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
-import type { Clock, Timer } from '../../foundation/platform/clock.ts'
+import { HandClock } from '../../foundation/platform/handClock.ts'
 import type { Net } from '../../foundation/platform/net.ts'
 import { nodeWorld } from '../../foundation/platform/node/nodeWorld.ts'
 import type { World } from '../../foundation/platform/world.ts'
@@ -56,41 +56,6 @@ export const RECIPIENT: Recipient = {
   identity: point(1),
   encryptionKey: new Uint8Array(32).fill(2),
   gateway: point(3),
-}
-
-/** Real turns, but time passes only by hand. */
-export class HandClock implements Clock {
-  #time = 1_000_000
-  readonly #timers = new Set<{ at: number; run: () => void }>()
-
-  now(): Millis {
-    return millis(this.#time)
-  }
-  monotonic(): Millis {
-    return millis(this.#time)
-  }
-  after(delay: Millis, run: () => void): Timer {
-    const timer = { at: this.#time + delay, run }
-    this.#timers.add(timer)
-    return { cancel: () => this.#timers.delete(timer) }
-  }
-  soon(run: () => void): void {
-    setImmediate(run)
-  }
-  get pending(): number {
-    return this.#timers.size
-  }
-  advance(by: Millis): void {
-    const end = this.#time + by
-    for (;;) {
-      const [next] = [...this.#timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)
-      if (!next) break
-      this.#timers.delete(next)
-      this.#time = next.at
-      next.run()
-    }
-    this.#time = end
-  }
 }
 
 /** Turns of the event loop until it holds; fails the test when it does not come to hold. */
