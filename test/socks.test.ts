@@ -64,7 +64,6 @@ describe('SOCKS5 proxy', { timeout: 240_000 }, () => {
     })
     try {
       const { endpoint } = await mixnet.proxy({ host: '127.0.0.1', port: 0 })
-      await assertUpload(endpoint, MEGABYTE)
       await assertDownload(endpoint, 2 * MEGABYTE)
     } finally {
       await mixnet.close()
