@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: what this implementation costs, each figure beside its reference of the same run.
  *
- *     npm run bench -- [--only sphinx|mix|network] [--quick]
+ *     npm run bench -- [--only sphinx|mix|network|simulator] [--quick]
  *
  * @module
  */
@@ -9,9 +9,10 @@ import { parseArgs } from 'node:util'
 import { formatReport, type Subject } from './figures.ts'
 import { mixNode } from './mixNode.ts'
 import { network } from './network.ts'
+import { simulator } from './simulator.ts'
 import { sphinx } from './sphinx.ts'
 
-const SUBJECTS: readonly Subject[] = [sphinx, mixNode, network]
+const SUBJECTS: readonly Subject[] = [sphinx, mixNode, network, simulator]
 
 const { values } = parseArgs({
   options: { only: { type: 'string', multiple: true }, quick: { type: 'boolean', default: false } },

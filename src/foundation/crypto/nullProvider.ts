@@ -3,8 +3,8 @@
  *
  * A stand-in for simulations of whole networks, where it is who sends to whom and when that matters, and real cryptography
  * would be nearly all of the cost. Every cipher is the identity, every key agreement is a multiplication modulo 2³², anyone
- * can sign for anyone. Only simulations and tests may import it: no configuration, command or environment variable selects it,
- * and nothing that opens a socket may be given it.
+ * can sign for anyone. Only simulations and tests may import it: no configuration or environment variable selects it, no command
+ * but the simulator's, and nothing that opens a socket may be given it.
  *
  * What it does keep are the laws the protocol relies on, so the shipped code runs on it unchanged: both sides of a key
  * agreement agree, a blinded route opens hop by hop, tags, MACs and signatures of different inputs differ (256 bits, by
