@@ -6,6 +6,7 @@ import { nodeProvider } from '../src/foundation/crypto/nodeProvider.ts'
 import type { Endpoint } from '../src/foundation/platform/net.ts'
 import { nodeWorld } from '../src/foundation/platform/node/nodeWorld.ts'
 import type { BondedNode } from '../src/roles/directory/bondedNodes.ts'
+import type { StartDirectory } from './processes/directory.ts'
 import type { StartedNode, StartNode } from './processes/node.ts'
 import { Measured } from './processes/rpc.ts'
 
@@ -43,7 +44,9 @@ export async function startProcessNetwork(
   try {
     const ownAddresses = await hasLoopbackAddresses(nodeWorld(nodeProvider).net)
     const directory = launch('./directory.ts')
-    const directoryUrl = await directory.ask<string>('start', `${folder}/directory`)
+    const directoryUrl = await directory.ask<string>('start', {
+      folder: `${folder}/directory`,
+    } satisfies StartDirectory)
     const nodes = await Promise.all(
       planNetwork(size, ownAddresses).map(async (plan): Promise<ProcessNode> => {
         const process = launch('./node.ts')

@@ -10,12 +10,16 @@ import { type BondedNode, MemoryBondedNodes } from '../../src/roles/directory/bo
 import { Directory } from '../../src/roles/directory/directory.ts'
 import { answer } from './rpc.ts'
 
+export interface StartDirectory {
+  readonly folder: string
+}
+
 const world = nodeWorld(nodeProvider)
 const bonded = new MemoryBondedNodes()
 let directory: Directory | undefined
 
 answer({
-  async start(folder: string): Promise<string> {
+  async start({ folder }: StartDirectory): Promise<string> {
     directory = await Directory.start(world, {
       folder,
       bonded,
