@@ -1,5 +1,6 @@
 /** Values of options, checked; what is wrong is said by Commander beside the option's name. @module */
 import { InvalidArgumentError } from 'commander'
+import { parseIp } from '../../foundation/base/ipAddress.ts'
 import type { NodeRole } from '../node/nodeConfig.ts'
 
 const ROLES: readonly NodeRole[] = ['mix', 'entry', 'exit']
@@ -20,6 +21,11 @@ export function positive(text: string): number {
   const value = Number(text)
   if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number above 0.')
   return value
+}
+
+export function ipAddress(text: string): string {
+  if (parseIp(text) === undefined) throw new InvalidArgumentError('It must be an IP address.')
+  return text
 }
 
 /** Collects: an option that took several words would swallow the argument behind it. */

@@ -55,12 +55,13 @@ export async function withClient<T>(
 function explainDirectory(error: unknown, urls: readonly string[]): unknown {
   if (!isMixnetError(error, 'TOPOLOGY_UNAVAILABLE')) return error
   const { code } = isMixnetError(error.cause) ? error.cause : error
-  const many = urls.length > 1
+  const which =
+    urls.length > 1 ? `no directory of ${urls.join(', ')} gives` : `the directory ${urls.join()} does not give`
   return new MixnetError(
     'TOPOLOGY_UNAVAILABLE',
     { why: code === 'TOPOLOGY_UNAVAILABLE' ? (error.details.why ?? code) : code },
     {
-      message: `${many ? 'none of the directories' : 'the directory'} ${urls.join(', ')} ${many ? 'gives' : 'gives no'} a usable network`,
+      message: `${which} a usable network`,
       nextStep: '"starling up" starts a network here and prints its directory; --directory URL names another.',
       cause: error,
     },

@@ -3,7 +3,7 @@
 import { Command, CommanderError } from 'commander'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import { VERSION } from '../node/buildInformation.ts'
-import { count, directoryUrl, layer, port, positive, role } from './arguments.ts'
+import { count, directoryUrl, ipAddress, layer, port, positive, role } from './arguments.ts'
 import { addToDirectory, initDirectory, runDirectory } from './directoryCommands.ts'
 import { EXIT_CODES } from './exitCodes.ts'
 import { runFetch } from './fetchCommand.ts'
@@ -62,7 +62,7 @@ clientOptions(program.command('fetch <url>').description('one anonymous request'
   )
 
 clientOptions(program.command('proxy').description('SOCKS5 for any program'))
-  .option('--host <ip>', 'where to listen; there is no password, so keep it local', '127.0.0.1')
+  .option('--host <ip>', 'where to listen; there is no password, so keep it local', ipAddress, '127.0.0.1')
   .option('-p, --port <port>', 'port to listen on', port, 1080)
   .action((options, command: Command) => run(command, (session) => runProxy(session, withDirectory(options))))
 
@@ -72,7 +72,7 @@ node
   .description('make keys and a configuration')
   .addHelpText('before', 'Example: starling node init knot --role mix --host 127.0.1.1 --local\n')
   .requiredOption('--role <role>', 'mix, entry or exit; several with commas', role)
-  .requiredOption('--host <ip>', 'the IP address it announces and listens on')
+  .requiredOption('--host <ip>', 'the IP address it announces and listens on', ipAddress)
   .option('-d, --directory <url>', `of the network; may be repeated (default: ${LOCAL_DIRECTORY})`, directoryUrl)
   .option('--name <name>', 'for people (default: the folder)')
   .option('--mix-port <port>', 'packets of other nodes', port, 1789)
@@ -111,7 +111,7 @@ directory
   .command('init <folder>')
   .description('make a configuration and an empty list of nodes')
   .addHelpText('before', 'Example: starling directory init directory --local\n')
-  .option('--host <ip>', 'where to listen', '127.0.0.1')
+  .option('--host <ip>', 'where to listen', ipAddress, '127.0.0.1')
   .option('-p, --port <port>', 'port to listen on', port, 8080)
   .option('--local', 'the network is on one machine', false)
   .action((folder: string, options, command: Command) =>

@@ -1,0 +1,74 @@
+/** What somebody sees who types the wrong thing, or the right thing at the wrong time. */
+import assert from 'node:assert/strict'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { Starling, temporaryFolder } from './support/starling.ts'
+
+interface Typed {
+  readonly code: number | null
+  /** With lines that go on joined. */
+  readonly said: string
+  readonly lines: number
+}
+
+async function typed(t: TestContext, cwd: string, ...args: string[]): Promise<Typed> {
+  const process = new Starling(args, { cwd })
+  t.after(() => process.kill())
+  const { code } = await process.exit()
+  const text = `${process.stdout}${process.stderr}`
+  return { code, said: text.replaceAll(/\n +/g, ' '), lines: text.trimEnd().split('\n').length }
+}
+
+describe('starling', { timeout: 120_000, concurrency: true }, () => {
+  const refusals: Readonly<Record<string, { args: string; code: number; says: RegExp }>> = {
+    'a typo': { args: 'fecth', code: 2, says: /Did you mean fetch\?/ },
+    'an option that is no number': { args: 'up --entries many', code: 2, says: /--entries.*a number from 1 to 200/ },
+    'a role that is none': { args: 'node init knot --role mixer --host 127.0.1.1', code: 2, says: /mix, entry, exit/ },
+    'a folder without a node': { args: 'node run knot', code: 2, says: /no node.*starling node init knot/ },
+    'a folder without a directory': { args: 'directory run d', code: 2, says: /starling directory init d/ },
+    'a URL that is none': { args: 'fetch example', code: 2, says: /no URL.*http:\/\/ or https:\/\// },
+    'a directory that is no URL': { args: 'fetch http://a/ -d here', code: 2, says: /A directory is a URL/ },
+    'a directory that is down': {
+      args: 'fetch http://a/ -d http://127.0.0.1:1/api',
+      code: 3,
+      says: /http:\/\/127\.0\.0\.1:1\/api.*CONNECTION_REFUSED.*\(network\).*starling up/,
+    },
+    'a folder that is a file': { args: 'up --data file', code: 2, says: /cannot be used.*file.*\(you\)/ },
+  }
+  for (const [name, { args, code, says }] of Object.entries(refusals)) {
+    it(`refuses ${name}`, async (t) => {
+      const folder = await temporaryFolder(t)
+      await writeFile(join(folder, 'file'), '')
+      const answer = await typed(t, folder, ...args.split(' '))
+      assert.match(answer.said, says)
+      assert.doesNotMatch(answer.said, /\n +at /)
+      assert.equal(answer.code, code)
+    })
+  }
+
+  it('shows how a node is run on one screen, an example first', async (t) => {
+    const { code, said, lines } = await typed(t, await temporaryFolder(t), 'node', 'run', '--help')
+    assert.equal(code, 0)
+    assert.match(said, /^Example: starling node run knot/)
+    assert.ok(lines <= 24, `${lines} lines`)
+  })
+
+  it('makes a node once, and does not make another in its place', async (t) => {
+    const folder = await temporaryFolder(t)
+    const init = ['node', 'init', 'knot', '--role', 'mix', '--host', '127.0.1.1']
+    assert.equal((await typed(t, folder, ...init)).code, 0)
+    const again = await typed(t, folder, ...init)
+    assert.equal(again.code, 2)
+    assert.match(again.said, /there is a node already/)
+    const keys = await typed(t, folder, 'keys', 'knot')
+    assert.match(keys.said, /identity +[1-9A-HJ-NP-Za-km-z]{43,44}\s/)
+    await mkdir(join(folder, 'elsewhere'))
+    // Its folder is where its file is, wherever the command is run from.
+    const config = join(folder, 'knot', 'node.toml')
+    await writeFile(config, 'name = "knot"\n')
+    const broken = await typed(t, join(folder, 'elsewhere'), 'node', 'run', '../knot')
+    assert.equal(broken.code, 2)
+    assert.match(broken.said, /node\.toml, key: roles/)
+  })
+})
