@@ -26,7 +26,7 @@ import type { Lane } from './laneQueue.ts'
 import type { MixnetClient, ReceivedMessage } from './mixnetClient.ts'
 import { PACKET_SIZE } from './packetFactory.ts'
 
-export const DEFAULT_EXIT_STREAM: ExitStreamParams = {
+const DEFAULT_EXIT_STREAM: ExitStreamParams = {
   openTimeout: seconds(30),
   idleTimeout: minutes(5),
   keepAliveInterval: seconds(60),

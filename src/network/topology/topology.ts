@@ -65,7 +65,7 @@ export interface TopologyParams {
   readonly assumedValidity: Millis
 }
 
-export const DEFAULT_TOPOLOGY_PARAMS: TopologyParams = { minPerformancePercent: 50, assumedValidity: millis(3_600_000) }
+const DEFAULT_TOPOLOGY_PARAMS: TopologyParams = { minPerformancePercent: 50, assumedValidity: millis(3_600_000) }
 
 export interface TopologyInput {
   readonly metadata: ListingMetadata

@@ -63,7 +63,7 @@ const OFFICIAL_BACKOFF: BackoffParams = { first: seconds(10), max: seconds(300),
  * For networks on one machine. The official 10 s protect strangers from being dialled by thousands; here nobody is a stranger,
  * a timeout means a busy core rather than a dead continent, and ten silent seconds are what people take for a broken program.
  */
-export const LOOPBACK_BACKOFF: BackoffParams = { first: millis(250), max: seconds(5), refused: millis(100) }
+const LOOPBACK_BACKOFF: BackoffParams = { first: millis(250), max: seconds(5), refused: millis(100) }
 
 export const DEFAULT_EGRESS_PARAMS: MixEgressParams = {
   frameVersion: 7,
