@@ -43,7 +43,11 @@ export class Measured {
 
   /** `script` is a file beside this one. */
   constructor(script: string) {
-    this.#child = fork(fileURLToPath(new URL(script, import.meta.url)), { serialization: 'advanced' })
+    this.#child = fork(fileURLToPath(new URL(script, import.meta.url)), {
+      serialization: 'advanced',
+      // As the starling command is started (src/app/cli/main.ts).
+      execArgv: ['--max-semi-space-size=8'],
+    })
     this.#child.on('message', (answer: Answer) => {
       const waiting = this.#waiting.get(answer.id)
       this.#waiting.delete(answer.id)

@@ -1,5 +1,8 @@
-#!/usr/bin/env node
-/** The `starling` command. @module */
+#!/usr/bin/env -S node --max-semi-space-size=8
+/**
+ * The `starling` command. The flag keeps V8's young generation small: packets die young, a larger one only lets more of them
+ * wait for it, and a node grows by 80 MB. @module
+ */
 import { Command, CommanderError } from 'commander'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import { VERSION } from '../node/buildInformation.ts'
