@@ -269,7 +269,7 @@ class Node implements RunningNode {
     this.#stops.push(() => this.#mixListener.close())
   }
 
-  /** Whether a node has that IP. A stranger may have joined since we asked: asked again, but not for every packet. */
+  /** Whether a node has that IP. A stranger may have joined since we asked: asked again, but not for every packet or connection. */
   #knows(ip: string): boolean {
     const view = this.#view.current()
     // Nearly always canonical as it is: per packet, parsing it would cost more than looking it up.
@@ -304,7 +304,8 @@ class Node implements RunningNode {
       endpoint: { host: listenHost ?? host, port },
       ...(noise ? { noise: { own: this.#noiseKeys() } } : {}),
       requireNoise: (ip) => this.#view.current()?.noiseKeys.has(ip) === true,
-      isNode: (ip) => this.#view.current()?.addresses.has(ip) === true,
+      // A node that joined since we asked shakes hands, and we, who do not know its key, would refuse it as a stranger.
+      isNode: (ip) => this.#knows(ip),
       params: local ? LOOPBACK_INGRESS_PARAMS : DEFAULT_INGRESS_PARAMS,
       onFrame: (frame) => this.#mixing.receive(frame),
       meter,
