@@ -8,6 +8,7 @@ import { before, describe, it, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { replayCommand } from '../src/app/testnet/simulate.ts'
 import { simulateTestnet } from '../src/app/testnet/simulatedTestnet.ts'
+import { millis } from '../src/foundation/base/units.ts'
 import { nodeProvider } from '../src/foundation/crypto/nodeProvider.ts'
 import { nullProvider } from '../src/foundation/crypto/nullProvider.ts'
 import {
@@ -23,10 +24,7 @@ const SEED = '20261122'
 const NULL_SECONDS = 60
 const REAL_SECONDS = 3
 /** Of the runs that are compared byte by byte with the long one; what could leak does so in the first packets. */
-const REPLAY_SECONDS = 4
-
-const simulateNull = (seed: string, seconds: number): Promise<SimulationReport> =>
-  simulateTestnet({ seed, seconds, crypto: nullProvider })
+const REPLAY_SECONDS = 3
 
 /** What happened and how to see it again. */
 const story = (report: SimulationReport, seconds: number): string => {
@@ -44,7 +42,7 @@ describe('20 mix nodes, 4 gateways, 2 exits, 50 clients; latency, jitter, 1 % lo
   let real: SimulationReport
 
   before(async () => {
-    long = await simulateNull(SEED, NULL_SECONDS)
+    long = await simulateTestnet({ seed: SEED, seconds: NULL_SECONDS, crypto: nullProvider })
     real = await simulateTestnet({ seed: SEED, seconds: REAL_SECONDS, crypto: nodeProvider })
   })
 
@@ -85,7 +83,7 @@ describe('20 mix nodes, 4 gateways, 2 exits, 50 clients; latency, jitter, 1 % lo
   })
 
   it('different seeds give different traces', async () => {
-    const other = await simulateNull(`${SEED}+1`, 1)
+    const other = await simulateTestnet({ seed: `${SEED}+1`, seconds: 1, crypto: nullProvider, drainLimit: millis(0) })
     assert.notEqual(other.checkpoints[0]?.digest, long.checkpoints[0]?.digest)
   })
 })

@@ -8,7 +8,7 @@
  */
 import { Mixnet } from '../../client/mixnet.ts'
 import { Meter } from '../../foundation/base/observe.ts'
-import { millis, seconds } from '../../foundation/base/units.ts'
+import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
 import { Simulation } from '../../foundation/platform/simulated/simulation.ts'
 import { Trace } from '../../foundation/platform/simulated/trace.ts'
@@ -50,6 +50,8 @@ export interface SimulationParams {
   readonly clients: number
   readonly links?: LinkParams
   readonly workload?: WorkloadParams
+  /** How long what is under way may take to arrive. Default 30 s; 0 leaves it where it is. */
+  readonly drainLimit?: Millis
   readonly stopwatch: Stopwatch
   /** Gets the lines of the trace. */
   readonly onTrace?: (lines: string) => void
@@ -114,7 +116,9 @@ export async function simulateNetwork(network: NetworkUnderTest, params: Simulat
       onProgress?.(`${second} s`)
     }
   })
-  const draining = await measure(() => simulation.complete(workload.finish(), DRAIN_LIMIT).catch(() => {}))
+  const draining = await measure(() =>
+    simulation.complete(workload.finish(), params.drainLimit ?? DRAIN_LIMIT).catch(() => {}),
+  )
   return {
     seed,
     crypto: crypto.name,
