@@ -54,6 +54,7 @@ program
   .option('--exits <number>', 'exits', count, 1)
   .option('--directory-port <port>', 'first port to try for the directory', port, 8080)
   .option('--socks-port <port>', 'first port to try for the SOCKS proxy', port, 1080)
+  .option('--status-port <port>', 'first port to try for status and counters', port, 8081)
   .action((options, command: Command) => run(command, (session) => runUp(session, options)))
 
 clientOptions(program.command('fetch <url>').description('one anonymous request'))
@@ -67,6 +68,7 @@ clientOptions(program.command('fetch <url>').description('one anonymous request'
 clientOptions(program.command('proxy').description('SOCKS5 for any program'))
   .option('--host <ip>', 'where to listen; there is no password, so keep it local', ipAddress, '127.0.0.1')
   .option('-p, --port <port>', 'port to listen on', port, 1080)
+  .option('--status-port <port>', 'show status and counters on 127.0.0.1 (default: nowhere)', port)
   .action((options, command: Command) => run(command, (session) => runProxy(session, withDirectory(options))))
 
 const node = program.command('node').description('a node of a network: init, run').helpCommand(false)

@@ -1,12 +1,16 @@
 /** `starling proxy`: SOCKS5 for any program, until Ctrl-C. @module */
+
+import type { Mixnet } from '../../client/mixnet.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { formatRecipient } from '../../protocol/packet/recipient.ts'
+import { serveStatus } from '../node/statusServer.ts'
 import { type ClientOptions, withClient } from './clientSession.ts'
 import type { Session } from './session.ts'
 
 export interface ProxyOptions extends ClientOptions {
   readonly host: string
   readonly port: number
+  readonly statusPort?: number
 }
 
 export function runProxy(session: Session, options: ProxyOptions): Promise<number> {
@@ -28,8 +32,21 @@ export function runProxy(session: Session, options: ProxyOptions): Promise<numbe
       port,
       exit: formatRecipient(mixnet.exit),
     })
+    if (options.statusPort !== undefined) await showStatus(session, mixnet, options.statusPort)
     screen.line(`\n  Try it   curl --socks5-hostname ${host}:${port} https://example.org/\n  Stop     Ctrl-C`)
     await session.untilInterrupted()
     return 0
   })
+}
+
+/** Asked for only: whoever can read these counters sees when the mixnet is used. */
+async function showStatus({ world, screen }: Session, mixnet: Mixnet, port: number): Promise<void> {
+  const listener = await serveStatus(world, {
+    host: '127.0.0.1',
+    port,
+    meter: mixnet.meter,
+    status: () => ({ address: formatRecipient(mixnet.address), connections: mixnet.connections.count }),
+  })
+  const url = `http://127.0.0.1:${listener.endpoint.port}/status`
+  screen.step('status', `${url}, and /metrics`, undefined, { event: 'status', url })
 }

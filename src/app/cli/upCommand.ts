@@ -2,7 +2,9 @@
 import { Mixnet } from '../../client/mixnet.ts'
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import type { Endpoint, Listener } from '../../foundation/platform/net.ts'
 import { VERSION } from '../node/buildInformation.ts'
+import { serveStatus } from '../node/statusServer.ts'
 import { listenStepped } from '../node/steppedPort.ts'
 import { DEMO_HOST, type DemoSite, serveDemoSite } from '../testnet/demoSite.ts'
 import { hasLoopbackAddresses, planNetwork } from '../testnet/layout.ts'
@@ -21,6 +23,7 @@ export interface UpOptions {
   readonly exits: number
   readonly directoryPort: number
   readonly socksPort: number
+  readonly statusPort: number
 }
 
 const HOST = '127.0.0.1'
@@ -63,7 +66,10 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
     }
     if (options.once)
       return failure === undefined ? 0 : isMixnetError(failure) ? EXIT_CODES[failure.guilty] : EXIT_CODES.bug
-    await startProxy(session, mixnet, options.socksPort, site)
+    const proxy = await startProxy(session, mixnet, options.socksPort, site)
+    const status = await startStatus(session, { mixnet, network, port: options.statusPort })
+    stops.push(() => status.close())
+    showNextSteps(session, proxy)
     await session.untilInterrupted()
     screen.line('\nStopping.', { event: 'stopping' })
     return 0
@@ -182,7 +188,7 @@ async function startClient(
   return mixnet
 }
 
-async function startProxy(session: Session, mixnet: Mixnet, socksPort: number, site: DemoSite): Promise<void> {
+async function startProxy(session: Session, mixnet: Mixnet, socksPort: number, site: DemoSite): Promise<Endpoint> {
   const { screen } = session
   const taken = new TakenPorts()
   const proxy = await listenStepped(
@@ -198,12 +204,42 @@ async function startProxy(session: Session, mixnet: Mixnet, socksPort: number, s
     port,
     site: site.endpoint,
   })
-  screen.line(`\n  Point anything at it   curl --socks5-hostname ${HOST}:${port} http://${DEMO_HOST}/`)
-  screen.line('  Use it in code         docs/guides/first-app.md')
-  screen.line('  Stop                   Ctrl-C')
+  return proxy.endpoint
+}
+
+/** What every node and the client count, on one page; the client's counters also for Prometheus. */
+async function startStatus(
+  session: Session,
+  { mixnet, network, port: wanted }: { mixnet: Mixnet; network: Testnet; port: number },
+): Promise<Listener> {
+  const { world, screen } = session
+  const taken = new TakenPorts()
+  const step = { wanted, step: true, onStep: (asked: number, used: number) => taken.add('status', asked, used) }
+  const listener = await listenStepped(step, (port) =>
+    serveStatus(world, {
+      host: HOST,
+      port,
+      meter: mixnet.meter,
+      status: () => ({
+        entry: entryName(network, mixnet),
+        connections: mixnet.connections.count,
+        nodes: network.nodes.map(({ running }) => running.status()),
+      }),
+    }),
+  )
+  taken.show(session)
+  const url = `http://${HOST}:${listener.endpoint.port}/status`
+  screen.step('status', `${url}, and /metrics`, undefined, { event: 'status', url })
+  return listener
 }
 
 function entryName(network: Testnet, mixnet: Mixnet): string {
   const gateway = toBase58(mixnet.address.gateway)
   return network.nodes.find(({ running }) => toBase58(running.identity) === gateway)?.plan.name ?? gateway.slice(0, 8)
+}
+
+function showNextSteps({ screen }: Session, endpoint: Endpoint): void {
+  screen.line(`\n  Point anything at it   curl --socks5-hostname ${HOST}:${endpoint.port} http://${DEMO_HOST}/`)
+  screen.line('  Use it in code         docs/guides/first-app.md')
+  screen.line('  Stop                   Ctrl-C')
 }

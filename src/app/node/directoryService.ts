@@ -12,6 +12,7 @@ import type { DescriberParams } from '../../roles/directory/describerParams.ts'
 import { Directory } from '../../roles/directory/directory.ts'
 import { BUILD_INFORMATION } from './buildInformation.ts'
 import { besideFile, readConfigFile } from './configFile.ts'
+import { PROMETHEUS_TEXT, prometheusText } from './metrics.ts'
 
 export interface DirectoryConfig {
   readonly listen: { readonly host: string; readonly port: number }
@@ -56,7 +57,8 @@ export async function startDirectory(
   { meter, log }: { meter: Meter; log: Log },
 ): Promise<Directory> {
   const { listen, bonded, data, epochLengthSeconds, validityEpochs, local } = config
-  return Directory.start(world, {
+  let directory: Directory | undefined
+  directory = await Directory.start(world, {
     folder: data,
     listen,
     bonded: new FileBondedNodes({ world, path: bonded, meter, log }),
@@ -66,7 +68,16 @@ export async function startDirectory(
     describer: local ? LOCAL_DESCRIBER : {},
     meter,
     log,
+    // Nothing here that the API does not tell everybody anyway.
+    extend: (app) => {
+      app.get('/status', () => Response.json({ ...directory?.status(), counters: meter.snapshot() }))
+      app.get(
+        '/metrics',
+        async () => new Response(await prometheusText(meter), { headers: { 'content-type': PROMETHEUS_TEXT } }),
+      )
+    },
   })
+  return directory
 }
 
 /** Nodes of a network on one machine come and go while somebody watches. */

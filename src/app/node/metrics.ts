@@ -2,6 +2,9 @@
 import { Counter, Gauge, Registry } from 'prom-client'
 import type { Measured, Meter } from '../../foundation/base/observe.ts'
 
+/** Content type of Prometheus text. */
+export const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8'
+
 const PREFIX = 'starling_'
 
 /** Read at the moment somebody asks: counting costs nothing in between. */

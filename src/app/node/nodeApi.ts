@@ -30,7 +30,7 @@ import {
 } from '../../protocol/wire/directory/nodeApi.ts'
 import { formatRfc3339 } from '../../protocol/wire/timestamp.ts'
 import { answer, type JsonHandler, jsonApi, refuse } from '../../roles/directory/jsonApi.ts'
-import { prometheusText } from './metrics.ts'
+import { PROMETHEUS_TEXT, prometheusText } from './metrics.ts'
 
 /** For people. */
 export interface NodeIntroduction {
@@ -169,7 +169,7 @@ function serveMetrics(
     if (metrics === undefined) return refuse(404, 'this node does not show its counters')
     if (metrics !== 'open' && !hasToken(context, metrics.token))
       return refuse(401, 'the access token is missing or wrong')
-    const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }
+    const headers = { 'content-type': PROMETHEUS_TEXT }
     return new Response(await prometheusText(meter), { headers })
   })
 }

@@ -7,7 +7,7 @@ import type { Meter } from '../../foundation/base/observe.ts'
 import { seconds } from '../../foundation/base/units.ts'
 import type { Endpoint, HttpHandler, Listener } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
-import { prometheusText } from './metrics.ts'
+import { PROMETHEUS_TEXT, prometheusText } from './metrics.ts'
 
 export interface StatusOptions extends Endpoint {
   readonly meter: Meter
@@ -29,7 +29,7 @@ export function statusHandler({ meter, status }: Pick<StatusOptions, 'meter' | '
     if (request.method !== 'GET') return refuse(405)
     if (pathname === '/status') return Response.json({ ...status(), counters: meter.snapshot() })
     if (pathname === '/metrics')
-      return new Response(await prometheusText(meter), { headers: { 'content-type': 'text/plain; version=0.0.4' } })
+      return new Response(await prometheusText(meter), { headers: { 'content-type': PROMETHEUS_TEXT } })
     return refuse(404)
   }
 }

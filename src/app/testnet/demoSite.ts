@@ -27,6 +27,7 @@ export interface DemoSite {
 const MAX_DOWNLOAD_BYTES = 100_000_000
 const MAX_UPLOAD_BYTES = 32 * 1024 * 1024
 const PIECE_BYTES = 65_536
+const MAX_CONNECTIONS = 4096
 
 export async function serveDemoSite(world: World, onStep?: (wanted: number, used: number) => void): Promise<DemoSite> {
   let last: Visit | undefined
@@ -34,7 +35,13 @@ export async function serveDemoSite(world: World, onStep?: (wanted: number, used
   const step = { wanted: 8088, step: true, ...(onStep === undefined ? {} : { onStep }) }
   const listener: Listener = await listenStepped(step, (port) =>
     world.net.serveHttp(
-      { host: '127.0.0.1', port, maxBodyBytes: MAX_UPLOAD_BYTES, requestTimeout: seconds(600) },
+      {
+        host: '127.0.0.1',
+        port,
+        maxConnections: MAX_CONNECTIONS,
+        maxBodyBytes: MAX_UPLOAD_BYTES,
+        requestTimeout: seconds(600),
+      },
       (request, peer) => {
         last = { address: peer.host, path: new URL(request.url).pathname }
         return app.fetch(request, { peer })
