@@ -55,6 +55,8 @@ const UPGRADE = [
   '',
 ].join('\r\n')
 
+const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 10))
+
 describe('hostile HTTP peers', { timeout: 15_000 }, () => {
   it('slow headers, slow bodies and silence are cut off', async () => {
     const listener = await serve(() => new Response('never'))
@@ -106,6 +108,35 @@ describe('hostile HTTP peers', { timeout: 15_000 }, () => {
     const { socket } = raw(listener.endpoint.port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n')
     socket.pause()
     await cancelled.promise
+    socket.destroy()
+    await listener.close()
+  })
+
+  it('who asks many times at once and never reads is cut off, however small the answers', async () => {
+    const listener = await serve(() => new Response('x'.repeat(6000)))
+    const requests = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1000)
+    await Promise.all(
+      Array.from({ length: 8 }, async (_, i) => {
+        const { socket, closed } = raw(listener.endpoint.port, requests.slice(0, requests.length - 7 * i))
+        socket.pause()
+        let open = true
+        closed.then(() => {
+          open = false
+        })
+        // A socket that does not read learns of its end by writing.
+        while (open) {
+          socket.write('\r\n')
+          await turn()
+        }
+      }),
+    )
+    await listener.close()
+  })
+
+  it('a slow handler is waited for on a connection that has nothing to say meanwhile', async () => {
+    const listener = await serve(() => new Promise((resolve) => setTimeout(() => resolve(new Response('late')), 700)))
+    const { socket, heard } = raw(listener.endpoint.port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+    await heard('late')
     socket.destroy()
     await listener.close()
   })

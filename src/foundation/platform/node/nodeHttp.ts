@@ -1,5 +1,6 @@
 /** An HTTP server on node:http that answers with a `Request → Response` handler, bounded against slow and greedy peers. @module */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { MixnetError } from '../../base/errors.ts'
 import type { Millis } from '../../base/units.ts'
 import type { HttpHandler, HttpListenOptions, Listener } from '../net.ts'
@@ -30,7 +31,31 @@ export function serveHttp(options: HttpListenOptions, handler: HttpHandler): Pro
       answer(incoming, outgoing, { maxBodyBytes, requestTimeout, handler }).catch(() => outgoing.destroy())
     },
   )
-  return startListening(server, options, trackSockets(server))
+  const open = trackSockets(server)
+  const sweeper = setInterval(hangUpOnStalled(open, limitMs), Math.min(CHECK_AT_MOST_EVERY_MS, limitMs / 2)).unref()
+  server.once('close', () => clearInterval(sweeper))
+  return startListening(server, options, open)
+}
+
+/**
+ * Answers to requests that came all at once wait in Node's hands, where `drained` does not see them: whoever asks a thousand times
+ * and reads nothing would otherwise keep the connection for ever, whether he says more or not.
+ */
+function hangUpOnStalled(open: ReadonlySet<Socket>, limitMs: number): () => void {
+  let waiting = new Map<Socket, { readonly taken: number; readonly since: number }>()
+  return () => {
+    const now = performance.now()
+    const still: typeof waiting = new Map()
+    for (const socket of open) {
+      if (socket.writableLength === 0) continue
+      const taken = socket.bytesWritten - socket.writableLength
+      const before = waiting.get(socket)
+      if (before?.taken !== taken) still.set(socket, { taken, since: now })
+      else if (now - before.since < limitMs) still.set(socket, before)
+      else socket.destroy()
+    }
+    waiting = still
+  }
 }
 
 interface Answering {
