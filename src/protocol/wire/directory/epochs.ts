@@ -138,13 +138,16 @@ export function decodeKeyRotationInfo(text: string): KeyRotationInfo {
   const json = parseJson(text, 'key rotation info')
   const state = json.field('key_rotation_state')
   const progress = json.field('progress')
+  const duration = json.field('epoch_duration')
+  const epochDuration = duration.duration()
+  // Readers divide by both.
+  if (epochDuration === 0) duration.refuse('no time at all')
   return {
-    // Readers divide by it.
     validityEpochs: state.field('validity_epochs').integer({ min: 1, max: 0xffff_ffff }),
     initialEpochId: state.field('initial_epoch_id').u32(),
     currentAbsoluteEpochId: json.field('current_absolute_epoch_id').u32(),
     currentEpochStart: json.field('current_epoch_start').instant(),
-    epochDuration: json.field('epoch_duration').duration(),
+    epochDuration,
     currentKeyRotationId: progress.field('current_key_rotation_id').u32(),
     currentRotationStartingEpoch: progress.field('current_rotation_starting_epoch').u32(),
     currentRotationEndingEpoch: progress.field('current_rotation_ending_epoch').u32(),
