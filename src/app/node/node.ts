@@ -84,6 +84,7 @@ const ANNOUNCE_TIMEOUT = seconds(10)
 const API_LIMITS = { maxConnections: 256, maxBodyBytes: 4096, requestTimeout: seconds(10) }
 const LOCAL_DIRECTORY_RETRY = millis(200)
 const DIRECTORY_RETRY = seconds(5)
+const DEFAULT_REPLAY_MEMORY_MB = 128
 // Half of what one next hop's queue holds: clients are read more slowly before packets have to be dropped.
 const CONGESTED_FRAMES = 1000
 // Between two questions caused by packets for unknown nodes: whoever sends such packets must not make us a burden to the directory.
@@ -223,7 +224,7 @@ class Node implements RunningNode {
   }
 
   async #startMixing(): Promise<void> {
-    const { data, local } = this.#config
+    const { data, local, replayMemoryMB = DEFAULT_REPLAY_MEMORY_MB } = this.#config
     const { meter, log } = this.#options
     const { files, clock, crypto } = this.#world
     const params = DEFAULT_MIX_PARAMS
@@ -231,7 +232,7 @@ class Node implements RunningNode {
       files,
       folder: data,
       falsePositiveRate: params.replayFalsePositiveRate,
-      maxBytes: params.replayFilterMaxBytes,
+      maxBytes: replayMemoryMB * 1024 * 1024,
       meter,
       log: log.child('replay'),
     })
@@ -257,7 +258,7 @@ class Node implements RunningNode {
       keys: this.#rotation.keys,
       replay,
       egress: this.#egress,
-      allows: (ip) => this.#knows(ip),
+      allows: ({ ip, port }) => this.#knows(ip, port),
       forwards: this.#is('mix'),
       ...(this.#isGateway ? { final: (packet) => this.#gateway?.deliver(packet) } : {}),
       params,
@@ -269,11 +270,12 @@ class Node implements RunningNode {
     this.#stops.push(() => this.#mixListener.close())
   }
 
-  /** Whether a node has that IP. A stranger may have joined since we asked: asked again, but not for every packet or connection. */
-  #knows(ip: string): boolean {
+  /** Whether a node has that IP, and takes packets at that port. A stranger may have joined since we asked: asked again, but not for every packet or connection. */
+  #knows(ip: string, mixPort?: number): boolean {
     const view = this.#view.current()
     // Nearly always canonical as it is: per packet, parsing it would cost more than looking it up.
-    if (view !== undefined && (view.addresses.has(ip) || view.addresses.has(canonicalIpText(ip)))) return true
+    const ports = view?.addresses.get(ip) ?? view?.addresses.get(canonicalIpText(ip))
+    if (ports !== undefined && (mixPort === undefined || ports.has(mixPort))) return true
     const now = this.#world.clock.monotonic()
     if (view !== undefined && now - this.#askedAgain > (this.#config.local ? LOCAL_ASK_AGAIN : ASK_AGAIN)) {
       this.#askedAgain = now

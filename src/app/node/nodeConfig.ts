@@ -23,6 +23,8 @@ export interface NodeConfig {
   readonly ports: { readonly mix: number; readonly http: number; readonly ws: number }
   /** Encrypted links to nodes that can do it. */
   readonly noise: boolean
+  /** Memory for recognising replayed packets, over all keys: 30 bits a packet of one key's lifetime; past it honest packets are lost. Default 128. */
+  readonly replayMemoryMB?: number | undefined
   /** A network on one machine: short reconnect waits, quick start-up, and non-global addresses count as reachable. */
   readonly local: boolean
   readonly exit: {
@@ -50,6 +52,7 @@ const schema: z.ZodType<NodeConfig, unknown> = z.strictObject({
   data: z.string().min(1).default('.'),
   ports: z.strictObject({ mix: port.default(1789), http: port.default(8080), ws: port.default(9000) }).prefault({}),
   noise: z.boolean().default(true),
+  replayMemoryMB: z.number().int().min(8).max(4096).optional(),
   local: z.boolean().default(false),
   exit: z
     .strictObject({

@@ -47,6 +47,14 @@ for (const platform of platforms(nullProvider)) {
           () => first.append(Uint8Array.of(7)),
           (error) => isMixnetError(error, 'STOPPED'),
         )
+        const range = async (offset: number, length: number) => [
+          ...((await files.readRange(path, offset, length)) ?? []),
+        ]
+        const whole = [...((await files.read(path)) ?? [])]
+        assert.deepEqual(await range(1, 2), whole.slice(1, 3))
+        assert.deepEqual(await range(1, 1000), whole.slice(1))
+        assert.deepEqual(await range(whole.length, 4), [])
+        assert.equal(await files.readRange(`${path}.none`, 0, 4), undefined)
         const second = await files.openAppend(path, { secret: true })
         second.append(Uint8Array.of(4))
         assert.deepEqual(await files.read(path), Uint8Array.of(1, 2, 3, 4))

@@ -21,6 +21,8 @@ export interface Files {
   openAppend(path: string, options?: WriteOptions): Promise<AppendFile>
   /** undefined where there is no such file. */
   read(path: string): Promise<Uint8Array | undefined>
+  /** At most `length` bytes from `offset`, fewer at the end of the file; undefined where there is none. */
+  readRange(path: string, offset: number, length: number): Promise<Uint8Array | undefined>
   /** Atomic and durable: after a crash the file has either its old or its new contents. Makes missing folders. */
   write(path: string, contents: Uint8Array, options?: WriteOptions): Promise<void>
   /** Names in a folder, sorted; empty where there is none. */

@@ -231,7 +231,7 @@ describe('asking the directory', () => {
 
 test('a fixed one, and the topology inside a view', async () => {
   const topology = await sourceOf({ 'http://d': complete() }).fetch(never)
-  const provider = topologyOf(fixed({ topology, addresses: new Set<string>(), noiseKeys: new Map() }))
+  const provider = topologyOf(fixed({ topology, addresses: new Map<string, Set<number>>(), noiseKeys: new Map() }))
   assert.equal(provider.current(), topology)
   assert.equal(await provider.start(), topology)
   assert.equal(await provider.refresh(), topology)

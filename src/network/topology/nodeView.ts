@@ -11,8 +11,8 @@ import { buildTopology, type Topology, type TopologyParams } from './topology.ts
 
 export interface NodeView {
   readonly topology: Topology
-  /** Every announced IP of every bonded node, canonical, however badly it performs: the routing filter's allow-list. */
-  readonly addresses: ReadonlySet<string>
+  /** Every announced IP of every bonded node, canonical, with its mix ports, however badly it performs: whom we may send to. */
+  readonly addresses: ReadonlyMap<string, ReadonlySet<number>>
   /** By canonical IP. Of two nodes that share one, the later in the listing: give every node its own. */
   readonly noiseKeys: ReadonlyMap<string, Uint8Array>
 }
@@ -26,12 +26,12 @@ export interface NodeViewInput {
 
 /** Throws TOPOLOGY_UNAVAILABLE as buildTopology does. */
 export function buildNodeView({ listing, rewardedSet, now, params }: NodeViewInput): NodeView {
-  const addresses = new Set<string>()
+  const addresses = new Map<string, Set<number>>()
   const noiseKeys = new Map<string, Uint8Array>()
   for (const { basic, noiseKey } of listing.items) {
     for (const text of basic.ipAddresses) {
       const ip = canonicalIpText(text)
-      addresses.add(ip)
+      addresses.set(ip, (addresses.get(ip) ?? new Set<number>()).add(basic.mixPort))
       // Whatever version it announces: official nodes try version 1 then, and so do we.
       if (noiseKey) noiseKeys.set(ip, noiseKey.publicKey)
     }

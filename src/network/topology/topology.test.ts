@@ -165,6 +165,7 @@ describe("a node's view", () => {
       ['10.0.0.1', '10.0.0.99', '2001:db8::9', '::ffff:10.0.0.99', '10.0.0.50'].map((ip) => view.addresses.has(ip)),
       [true, true, true, false, false],
     )
+    assert.deepEqual([...(view.addresses.get('10.0.0.1') ?? [])], [1789], 'at its mix port, and at no other')
     assert.deepEqual([...view.noiseKeys.keys()], ['10.0.0.99', '2001:db8::9'])
     assert.deepEqual(idsOf(view.topology.gateways.values()), [7, 8])
     assert.equal(view.topology.nodesById.has(9), false, 'performs too badly for routes, but may be sent to')

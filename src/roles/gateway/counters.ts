@@ -21,6 +21,8 @@ export type ConnectionRefusal =
   | 'stopping'
   | 'connections'
   | 'unauthenticated'
+  | 'unauthenticated-of-address'
+  | 'unread-before-login'
   | 'connections-of-address'
   | 'message-timeout'
   | 'admission-timeout'

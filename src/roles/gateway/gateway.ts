@@ -51,7 +51,8 @@ export class Gateway {
   readonly #connections = new Set<Session>()
   readonly #sessions = new Map<string, Session>()
   readonly #local = new Map<string, LocalLink>()
-  readonly #perAddress = new Map<string, number>()
+  readonly #perAddress = new AddressCounts()
+  readonly #unauthenticatedPerAddress = new AddressCounts()
   #unauthenticated = 0
   #waiting: (() => boolean)[] = []
   #resumeTimer: Timer | undefined
@@ -187,7 +188,8 @@ export class Gateway {
       return
     }
     this.#unauthenticated++
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1)
+    this.#unauthenticatedPerAddress.add(address)
+    this.#perAddress.add(address)
     const session = new Session({
       host: this.#host,
       socket,
@@ -200,12 +202,11 @@ export class Gateway {
       },
       onAdmitted: () => {
         this.#unauthenticated--
+        this.#unauthenticatedPerAddress.remove(address)
       },
       onClosed: () => {
         this.#connections.delete(session)
-        const left = (this.#perAddress.get(address) ?? 1) - 1
-        if (left > 0) this.#perAddress.set(address, left)
-        else this.#perAddress.delete(address)
+        this.#perAddress.remove(address)
       },
     })
     this.#connections.add(session)
@@ -216,7 +217,9 @@ export class Gateway {
     if (this.#stopping !== undefined) return 'stopping'
     if (this.#connections.size >= params.maxConnections) return 'connections'
     if (this.#unauthenticated >= params.maxUnauthenticated) return 'unauthenticated'
-    return (this.#perAddress.get(address) ?? 0) >= params.maxPerAddress ? 'connections-of-address' : undefined
+    const waiting = this.#unauthenticatedPerAddress.of(address)
+    if (waiting >= params.maxUnauthenticatedPerAddress) return 'unauthenticated-of-address'
+    return this.#perAddress.of(address) >= params.maxPerAddress ? 'connections-of-address' : undefined
   }
 
   #resumeLater(): void {
@@ -245,6 +248,24 @@ export class Gateway {
 
   #every(name: 'purge' | 'sweep', delay: Millis, run: () => void): void {
     this.#timers.set(name, this.#host.world.clock.after(delay, run))
+  }
+}
+
+class AddressCounts {
+  readonly #counts = new Map<string, number>()
+
+  of(address: string): number {
+    return this.#counts.get(address) ?? 0
+  }
+
+  add(address: string): void {
+    this.#counts.set(address, this.of(address) + 1)
+  }
+
+  remove(address: string): void {
+    const left = this.of(address) - 1
+    if (left > 0) this.#counts.set(address, left)
+    else this.#counts.delete(address)
   }
 }
 

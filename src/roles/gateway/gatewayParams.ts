@@ -11,6 +11,10 @@ export interface GatewayParams {
   readonly maxUnauthenticated: number
   /** From one IPv4 address or one IPv6 /64. */
   readonly maxPerAddress: number
+  /** The same, of those that have not logged in: a tenth of all, so that one address cannot keep everybody out. */
+  readonly maxUnauthenticatedPerAddress: number
+  /** Answers waiting for a client that has not logged in; who asks and does not read is closed. */
+  readonly maxAdmissionBufferedBytes: number
   /** Protocol: 1.5 s. */
   readonly upgradeTimeout: Millis
   /** For each message before the login. Protocol: 10 s. */
@@ -78,6 +82,8 @@ export const DEFAULT_GATEWAY_PARAMS: GatewayParams = {
   maxConnections: 8192,
   maxUnauthenticated: 1024,
   maxPerAddress: 1024,
+  maxUnauthenticatedPerAddress: 96,
+  maxAdmissionBufferedBytes: 16 * KIB,
   upgradeTimeout: millis(1500),
   messageTimeout: seconds(10),
   admissionTimeout: seconds(60),

@@ -128,6 +128,7 @@ export class Session implements ClientSession {
   #first(message: string): void {
     const { params } = this.#host
     this.#pacer.count()
+    if (this.#socket.bufferedBytes > params.maxAdmissionBufferedBytes) return this.#refuse('unread-before-login')
     if (message.length > params.maxAdmissionCharacters) return this.#refuse('too-long')
     const request = tryDecode(() => parseControlRequest(message))
     if (isMixnetError(request)) return this.#refuse('text-before-login', NOT_AUTHENTICATED_TEXT)

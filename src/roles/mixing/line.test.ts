@@ -37,7 +37,7 @@ interface NodeOptions {
   readonly params?: Partial<MixParams>
   readonly forwards?: boolean
   readonly gateway?: boolean
-  readonly allows?: (ip: string) => boolean
+  readonly allows?: (nextHop: NodeAddress) => boolean
 }
 
 /** Mix nodes in one process whose links take no time. */

@@ -8,8 +8,6 @@ export interface MixParams {
   readonly delayQueueCapacity: number
   /** False positives of the replay filter: the fraction of honest packets it costs. */
   readonly replayFalsePositiveRate: number
-  /** Bytes the filters of all live rotations may take. Past it a filter overfills: it drops more honest packets, never forgets a tag. */
-  readonly replayFilterMaxBytes: number
   /** How long packets waiting for their delay may still leave after stop was asked for. */
   readonly drainLimit: Millis
 }
@@ -17,7 +15,6 @@ export interface MixParams {
 export const DEFAULT_MIX_PARAMS: MixParams = {
   maxDelay: seconds(10),
   delayQueueCapacity: 20_000,
-  replayFalsePositiveRate: 1e-6,
-  replayFilterMaxBytes: 128 * 1024 * 1024,
+  replayFalsePositiveRate: 1e-5,
   drainLimit: millis(500),
 }

@@ -101,7 +101,7 @@ describe('mixing', () => {
   })
 
   it('sends to nodes of the network only', async () => {
-    await line.restart(A, { allows: (ip) => ip === C })
+    await line.restart(A, { allows: ({ ip }) => ip === C })
     line.node(A).mixing.receive(line.frame(route(), DELAYS))
     line.node(A).mixing.receive(line.frame([line.hop(A), line.hop(C), line.hop(G)], DELAYS.slice(0, 2)))
     await line.sim.runFor(millis(15))

@@ -39,8 +39,11 @@ export interface MixingOptions {
   readonly keys: SphinxKeys
   readonly replay: ReplayGuard
   readonly egress: Egress
-  /** Whether packets may be sent to that IP: the nodes of the topology. Keeps a node from being a packet cannon. */
-  readonly allows: (ip: string) => boolean
+  /**
+   * Whether packets may be sent there: to the mix ports of the topology's nodes. By address alone (as official nodes judge) anybody could have
+   * us dial every port of a node, and fill the table of next hops.
+   */
+  readonly allows: (nextHop: NodeAddress) => boolean
   /** False for a gateway that is no mix node: packets asking to be forwarded are dropped. */
   readonly forwards: boolean
   /** Absent for a mix node: packets that end here are dropped. */
@@ -196,7 +199,7 @@ export class Mixing {
   }
 
   #send(nextHop: NodeAddress, frame: MixFrame): void {
-    if (!this.#options.allows(nextHop.ip)) {
+    if (!this.#options.allows(nextHop)) {
       this.#drop('next-hop-unknown')
       return
     }

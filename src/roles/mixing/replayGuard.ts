@@ -10,6 +10,9 @@ import type { AppendFile, Files } from '../../foundation/platform/files.ts'
 import { ReplayFilter, TAG_BYTES } from './replayFilter.ts'
 
 const PENDING_TAGS = 512
+const PIECE_BYTES = 1024 * 1024
+/** Of the memory for all rotations. Two live side by side for one epoch in 24, in which the younger needs little. */
+const SHARE_OF_ONE = 7 / 8
 
 interface Rotation {
   readonly filter: ReplayFilter
@@ -62,17 +65,23 @@ export class ReplayGuard {
 
   async #open(rotationId: number): Promise<void> {
     const path = this.#path(rotationId)
-    const filter = new ReplayFilter(this.#options.falsePositiveRate, this.#options.maxBytes / 2)
-    const logged = await this.#options.files.read(path)
-    // A crash can tear the last tag only; the incomplete rest was never acted on.
-    const complete = logged === undefined ? 0 : Math.floor(logged.length / TAG_BYTES)
-    for (let i = 0; i < complete; i++) filter.seen((logged as Uint8Array).subarray(i * TAG_BYTES, (i + 1) * TAG_BYTES))
-    if (logged !== undefined && logged.length % TAG_BYTES !== 0) {
-      await this.#options.files.write(path, logged.slice(0, complete * TAG_BYTES), { secret: true })
-    }
+    const filter = new ReplayFilter(this.#options.falsePositiveRate, this.#options.maxBytes * SHARE_OF_ONE)
+    const bytes = await this.#replayLog(path, filter)
     const log = await this.#options.files.openAppend(path, { secret: true })
+    // A crash can tear the last tag only, which was never acted on. Filled up, the rest are whole tags again.
+    if (bytes % TAG_BYTES !== 0) log.append(new Uint8Array(TAG_BYTES - (bytes % TAG_BYTES)))
     this.#rotations.set(rotationId, { filter, log, pending: new Uint8Array(PENDING_TAGS * TAG_BYTES), pendingTags: 0 })
-    this.#options.log.debug('replay.opened', { rotationId, tags: complete })
+    this.#options.log.debug('replay.opened', { rotationId, tags: filter.count })
+  }
+
+  /** In pieces: the log of a busy day has more bytes than one array may. Returns how many it has. */
+  async #replayLog(path: string, filter: ReplayFilter): Promise<number> {
+    for (let offset = 0; ; offset += PIECE_BYTES) {
+      const piece = await this.#options.files.readRange(path, offset, PIECE_BYTES)
+      if (piece === undefined) return offset
+      for (let i = 0; i + TAG_BYTES <= piece.length; i += TAG_BYTES) filter.seen(piece.subarray(i, i + TAG_BYTES))
+      if (piece.length < PIECE_BYTES) return offset + piece.length
+    }
   }
 
   /**

@@ -121,6 +121,22 @@ export const nodeFiles: Files = {
     const contents = await orMissing(readFile(path), undefined)
     return contents && plainBytes(contents)
   },
+  async readRange(path, offset, length) {
+    const file = await orMissing(open(path, 'r'), undefined)
+    if (file === undefined) return undefined
+    try {
+      const bytes = new Uint8Array(length)
+      let filled = 0
+      while (filled < length) {
+        const { bytesRead } = await file.read(bytes, filled, length - filled, offset + filled)
+        if (bytesRead === 0) break
+        filled += bytesRead
+      }
+      return bytes.subarray(0, filled)
+    } finally {
+      await file.close()
+    }
+  },
   write(path, contents, options = {}) {
     return inOrder(path, () => replace(path, contents, options))
   },

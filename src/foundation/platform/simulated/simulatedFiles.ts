@@ -36,6 +36,12 @@ export function simulatedFiles(life: Life): Files {
         return contents
       })
     },
+    readRange(path, offset, length) {
+      return life.later(() => {
+        const file = files.get(posix.normalize(path))
+        return file === undefined ? undefined : concat(...file.pieces).slice(offset, offset + length)
+      })
+    },
     write(path, contents, { secret = false } = {}) {
       const pieces = [contents.slice()]
       return life.later(() => {
