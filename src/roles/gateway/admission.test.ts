@@ -161,6 +161,27 @@ describe('admission', () => {
     await test.registered('second')
   })
 
+  it('lets no address keep the others waiting', async () => {
+    const test = await TestGateway.start({ params: { maxUnauthenticatedPerAddress: 2 } })
+    const idle = [await test.connect(), await test.connect()]
+    assert.equal(await (await test.connect()).next(), 'closed')
+    assert.equal(test.refused('unauthenticated-of-address'), 1)
+    await test.registered('second')
+    for (const client of idle) client.socket.destroy()
+    await after(test.sim, 10)
+    await test.registered()
+  })
+
+  it('closes whom it cannot tell what was asked', async () => {
+    const test = await TestGateway.start({ params: { maxAdmissionBufferedBytes: 4096 } })
+    const client = await test.connect()
+    client.socket.pause()
+    for (let i = 0; i < 50_000; i++) client.say('{"type":"supportedProtocol"}')
+    await after(test.sim, 5_000)
+    assert.equal(test.refused('unread-before-login'), 1)
+    await test.registered('second')
+  })
+
   it('bounds the clients it registers', async () => {
     const test = await TestGateway.start({ params: { maxClients: 1 } })
     await test.registered()
