@@ -76,8 +76,12 @@ export class GatewayConnection implements EntryLink {
   #connect(): void {
     this.#attempt().catch((error: unknown) => {
       if (this.#abort.signal.aborted) return
-      if (!isMixnetError(error, 'GATEWAY_UNREACHABLE')) throw error
-      this.#ended({ error, kind: 'passing' })
+      // Whatever it is, it must not end the application: this gateway cannot be used, and the next attempt or gateway may work.
+      const known = isMixnetError(error, 'GATEWAY_UNREACHABLE')
+      this.#ended({
+        error: known ? error : new MixnetError('GATEWAY_UNREACHABLE', {}, { cause: error }),
+        kind: 'passing',
+      })
     })
   }
 

@@ -63,15 +63,18 @@ export class KeyRotation {
     this.#timer?.cancel()
   }
 
-  #schedule(): void {
+  #schedule(soon?: Millis): void {
     if (this.#stopped) return
-    const wait = Math.min(LONGEST_SLEEP, untilNextEpoch(this.#clock, this.#world.clock.now()) + AFTER_EPOCH_START)
+    const wait =
+      soon ?? Math.min(LONGEST_SLEEP, untilNextEpoch(this.#clock, this.#world.clock.now()) + AFTER_EPOCH_START)
     this.#timer = this.#world.clock.after(millis(wait), () => {
       this.#turn()
+        .then(() => this.#schedule())
         .catch((error: unknown) => {
           this.#options.log.error('rotation.failed', { code: isMixnetError(error) ? error.code : 'INTERNAL' })
+          // Not at the next epoch: until then packets come for a key that is not there.
+          this.#schedule(this.#options.retry)
         })
-        .finally(() => this.#schedule())
     })
   }
 

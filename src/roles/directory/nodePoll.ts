@@ -27,6 +27,7 @@ import {
   decodeServiceProviderDetails,
   type ServiceProviderDetails,
 } from '../../protocol/wire/directory/nodeApi.ts'
+import { isGlobalAddress } from '../../protocol/wire/exit/globalAddress.ts'
 import { type BondedNode, isHost } from './bondedNodes.ts'
 
 export interface PollParams {
@@ -206,8 +207,8 @@ function isReachable(ip: Uint8Array, allowLocalAddresses: boolean): boolean {
   const isV4 = ip.length === IPV4_BYTES
   const isMulticast = isV4 ? first >= 0xe0 && first < 0xf0 : first === 0xff
   const isBroadcast = isV4 && ip.every((byte) => byte === 0xff)
-  const isLoopback = isV4 ? first === 127 : ip[15] === 1 && ip.subarray(0, 15).every((byte) => byte === 0)
-  return !isUnspecified && !isMulticast && !isBroadcast && (allowLocalAddresses || !isLoopback)
+  // A private address would have every node of the network dial into its neighbours' local networks.
+  return !isUnspecified && !isMulticast && !isBroadcast && (allowLocalAddresses || isGlobalAddress(ip))
 }
 
 async function ipsOf({ world, params }: Asking, host: string): Promise<readonly string[]> {

@@ -113,6 +113,7 @@ export class Session implements ClientSession {
       case 'waiting':
         return this.#first(message)
       case 'handshaking':
+        this.#pacer.count()
         if (message.length > this.#host.params.maxAdmissionCharacters) return this.#refuse('too-long')
         return this.#handshake(stepGatewayHandshake(this.#host.world.crypto, state.handshake, message))
       case 'open':
@@ -213,6 +214,8 @@ export class Session implements ClientSession {
         return this.#refuse('duplicate-session', DUPLICATE_SESSION_TEXT)
       }
       older.drop()
+      // Dropping it answers every probe of it: a third session may have been let in by that, just now.
+      if (registry.get(key) !== undefined) return this.#refuse('duplicate-session', DUPLICATE_SESSION_TEXT)
       this.#admit(request)
     })
   }

@@ -9,6 +9,8 @@ import { DelayQueue } from './delayQueue.ts'
 
 const simulation = () => new Simulation({ seed: 'delays', crypto: nullProvider })
 
+const limits = (capacity: number) => ({ capacity, longestDelay: millis(10_000) })
+
 describe('delay queue', () => {
   it('releases each item when its delay is over, equal times in order of arrival', async () => {
     const delays = fc.array(fc.record({ at: fc.nat(50), delay: fc.nat(50) }), { maxLength: 200 })
@@ -16,7 +18,7 @@ describe('delay queue', () => {
       fc.asyncProperty(delays, async (items) => {
         const sim = simulation()
         const released: { index: number; at: number }[] = []
-        const queue = new DelayQueue<number>(sim.clock, 1000, (index) =>
+        const queue = new DelayQueue<number>(sim.clock, limits(1000), (index) =>
           released.push({ index, at: sim.clock.monotonic() }),
         )
         const held: { index: number; due: number }[] = []
@@ -39,7 +41,7 @@ describe('delay queue', () => {
   it('refuses what does not fit', async () => {
     const sim = simulation()
     const released: number[] = []
-    const queue = new DelayQueue<number>(sim.clock, 3, (item) => released.push(item))
+    const queue = new DelayQueue<number>(sim.clock, limits(3), (item) => released.push(item))
     const taken = [1, 2, 3, 4].map((item) => queue.hold(item, millis(10 - item)))
     assert.deepEqual(taken, [true, true, true, false])
     await sim.runFor(millis(7.5))
@@ -49,10 +51,20 @@ describe('delay queue', () => {
     assert.deepEqual(released, [3, 2, 1, 5])
   })
 
+  it('is filled by long delays for those who ask for them only', () => {
+    const queue = new DelayQueue<number>(simulation().clock, limits(1000), () => {})
+    let longTaken = 0
+    let shortTaken = 0
+    for (let i = 0; i < 5000; i++) if (queue.hold(i, millis(10_000))) longTaken++
+    for (let i = 0; i < 400; i++) if (queue.hold(i, millis(15))) shortTaken++
+    assert.equal(longTaken, 501, 'half of the places')
+    assert.equal(shortTaken, 400)
+  })
+
   it('takes items while it releases others', async () => {
     const sim = simulation()
     const released: [number, number][] = []
-    const queue: DelayQueue<number> = new DelayQueue(sim.clock, 10, (item) => {
+    const queue: DelayQueue<number> = new DelayQueue(sim.clock, limits(10), (item) => {
       released.push([item, sim.clock.monotonic()])
       if (item < 4) queue.hold(item + 1, millis(item))
     })
@@ -69,7 +81,7 @@ describe('delay queue', () => {
   it('releases nothing once cleared', async () => {
     const sim = simulation()
     const released: number[] = []
-    const queue = new DelayQueue<number>(sim.clock, 10, (item) => released.push(item))
+    const queue = new DelayQueue<number>(sim.clock, limits(10), (item) => released.push(item))
     queue.hold(1, millis(5))
     queue.clear()
     await sim.runFor(millis(100))
@@ -94,7 +106,7 @@ describe('delay queue', () => {
       soon() {},
     }
     const released: number[] = []
-    const queue = new DelayQueue<number>(clock, 10, (item) => released.push(item))
+    const queue = new DelayQueue<number>(clock, limits(10), (item) => released.push(item))
     queue.hold(1, millis(10.4))
     queue.hold(2, millis(10.45))
     now = 10

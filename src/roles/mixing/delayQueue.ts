@@ -11,18 +11,26 @@ interface Held<T> {
   readonly item: T
 }
 
+export interface DelayQueueLimits {
+  readonly capacity: number
+  /** No item asks for more. */
+  readonly longestDelay: Millis
+}
+
 export class DelayQueue<T> {
   readonly #clock: Clock
   readonly #capacity: number
+  readonly #longestDelay: Millis
   readonly #release: (item: T) => void
   readonly #heap: Held<T>[] = []
   #sequence = 0
   #timer: Timer | undefined
   #timerAt = Number.POSITIVE_INFINITY
 
-  constructor(clock: Clock, capacity: number, release: (item: T) => void) {
+  constructor(clock: Clock, { capacity, longestDelay }: DelayQueueLimits, release: (item: T) => void) {
     this.#clock = clock
     this.#capacity = capacity
+    this.#longestDelay = longestDelay
     this.#release = release
   }
 
@@ -30,9 +38,13 @@ export class DelayQueue<T> {
     return this.#heap.length
   }
 
-  /** False where the queue is full: the item was not taken. */
+  /**
+   * False where there is no room for so long a delay: the item was not taken. Above half of the capacity the longest delay taken
+   * shrinks, to nothing when full: who asks for many long delays fills the queue for himself, not for honest short ones.
+   */
   hold(item: T, delay: Millis): boolean {
-    if (this.#heap.length >= this.#capacity) return false
+    const free = 1 - this.#heap.length / this.#capacity
+    if (free <= 0 || (free < 0.5 && delay > 2 * free * this.#longestDelay)) return false
     const releaseAt = this.#clock.monotonic() + delay
     this.#push({ releaseAt, sequence: this.#sequence++, item })
     if (releaseAt < this.#timerAt) this.#arm()

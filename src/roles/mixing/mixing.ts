@@ -87,7 +87,11 @@ export class Mixing {
 
   constructor(options: MixingOptions) {
     this.#options = options
-    this.#delays = new DelayQueue(options.clock, options.params.delayQueueCapacity, (forward) => this.#leave(forward))
+    this.#delays = new DelayQueue(
+      options.clock,
+      { capacity: options.params.delayQueueCapacity, longestDelay: options.params.maxDelay },
+      (forward) => this.#leave(forward),
+    )
     const { meter } = options
     this.#received = meter.counter('mix_received_total', 'Mix packets received')
     this.#forwarded = meter.counter('mix_forwarded_total', 'Mix packets handed to the next hop')

@@ -77,9 +77,11 @@ export class ReplayFilter {
   #writable(): Slice {
     const last = this.#slices.at(-1)
     if (last !== undefined && last.count < last.capacity) return last
-    const capacity = last === undefined ? FIRST_SLICE_TAGS : last.capacity * 2
+    // The last slice takes what is left of the memory, or doubling would leave nearly half of it unused.
+    const left = Math.floor(((this.#maxBytes - this.#bytes) * 8) / this.#bitsPerTag)
+    const capacity = last === undefined ? FIRST_SLICE_TAGS : Math.min(last.capacity * 2, left)
     const bytes = Math.ceil((capacity * this.#bitsPerTag) / 8)
-    if (last !== undefined && this.#bytes + bytes > this.#maxBytes) return last
+    if (last !== undefined && capacity < FIRST_SLICE_TAGS) return last
     const slice: Slice = { bits: new Uint8Array(bytes), bitCount: bytes * 8, capacity, count: 0 }
     this.#slices.push(slice)
     this.#bytes += bytes

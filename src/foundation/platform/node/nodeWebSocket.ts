@@ -168,7 +168,13 @@ export function connectWebSocket(options: WebSocketConnectOptions): Promise<WebS
       followRedirects: false,
       ...(localHost === undefined ? {} : { localAddress: localHost, family: isIP(localHost) }),
     }
-    const socket = new WebSocket(url, clientOptions)
+    let socket: WebSocket
+    try {
+      socket = new WebSocket(url, clientOptions)
+    } catch {
+      // URLs that are URLs, but none of a WebSocket: with a fragment, for instance.
+      return reject(new MixnetError('BAD_ARGUMENT', { argument: 'url' }))
+    }
     let remote = endpointOf(undefined, undefined)
     const fail = (why: MixnetError) => {
       stopDeadline()

@@ -119,6 +119,15 @@ export function readDeclaredRoles(json: Json): DeclaredRoles {
   }
 }
 
+const HOST_NAME = /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*\.?$/i
+
+/**
+ * Whether a text can stand in a URL and mean nothing but a host. Any other a node could use to send clients to a port, a path or
+ * a login of its choice; listings take it for no name, since one node must not spoil the listing for all.
+ */
+export const isHostname = (text: string): boolean => text.length <= MAX_HOSTNAME && HOST_NAME.test(text)
+
+/** As a node wrote it, and signed. */
 export const readHostname = (json: Json): string => json.string(MAX_HOSTNAME)
 
 function encodeEntry({ hostname, wsPort, wssPort }: EntryDetails): JsonObject {
@@ -127,7 +136,7 @@ function encodeEntry({ hostname, wsPort, wssPort }: EntryDetails): JsonObject {
 
 function readEntry(json: Json): EntryDetails {
   return {
-    hostname: json.field('hostname').optional(readHostname),
+    hostname: usableHostname(json.field('hostname').optional(readHostname)),
     wsPort: json.field('ws_port').u16(),
     wssPort: json.field('wss_port').optional((port) => port.u16()),
   }
@@ -155,3 +164,6 @@ function readRole(json: Json): EpochRole {
   const layer = json.field('Mixnode').field('layer')
   return LAYERS[layer.integer({ min: 1, max: LAYERS.length }) - 1] ?? layer.refuse('not a layer')
 }
+
+const usableHostname = (text: string | undefined): string | undefined =>
+  text !== undefined && isHostname(text) ? text : undefined
