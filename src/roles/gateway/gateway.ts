@@ -19,6 +19,7 @@ import type { FinalPacket } from '../mixing/mixing.ts'
 import { Balance, NO_BANDWIDTH, refuseTickets, type TicketVerifier } from './bandwidth.ts'
 import { type ConnectionRefusal, GatewayCounters } from './counters.ts'
 import { DEFAULT_GATEWAY_PARAMS, type GatewayParams } from './gatewayParams.ts'
+import { HeldAcks } from './heldAcks.ts'
 import { LocalLink } from './localLink.ts'
 import type { Delivery } from './receipts.ts'
 import { Session } from './session.ts'
@@ -51,6 +52,7 @@ export class Gateway {
   readonly #connections = new Set<Session>()
   readonly #sessions = new Map<string, Session>()
   readonly #local = new Map<string, LocalLink>()
+  readonly #acks: HeldAcks
   readonly #perAddress = new AddressCounts()
   readonly #unauthenticatedPerAddress = new AddressCounts()
   #unauthenticated = 0
@@ -65,6 +67,7 @@ export class Gateway {
     const counters = new GatewayCounters(meter)
     const budget = { bytes: 0 }
     this.identity = world.crypto.ed25519PublicKey(identitySeed.expose())
+    this.#acks = new HeldAcks(world.clock)
     this.#host = {
       world,
       identitySeed,
@@ -107,7 +110,8 @@ export class Gateway {
     const split = tryDecode(() => splitSurbAck(message))
     if (isMixnetError(split)) return counters.drop('malformed')
     const { nextHop, packet } = split.ack
-    const release = () => forward(nextHop, { size: ACK, rotation, packet })
+    const due = this.#host.world.clock.monotonic() + this.#host.params.ackHold
+    const release = () => this.#acks.at(due, () => forward(nextHop, { size: ACK, rotation, packet }))
     this.#deliverMessage(destination, key, { payload: split.data, release })
   }
 
@@ -148,6 +152,7 @@ export class Gateway {
     this.#host.store.flush()
     await Promise.all([...this.#listeners].map((listener) => listener.close()))
     this.#host.store.close()
+    this.#acks.flush()
   }
 
   #deliverAck(key: string, ack: Uint8Array): void {

@@ -39,6 +39,11 @@ export interface GatewayParams {
   /** Still more: the session is closed, what was pushed goes to the inbox. */
   readonly closeAboveBufferedBytes: number
 
+  /**
+   * From a message's arrival to its SURB-ack, whatever happened to it meanwhile. Released when the client has it, an ack would
+   * tell every sender whether the client is there, and how far from its gateway; official gateways release at once, always.
+   */
+  readonly ackHold: Millis
   /** A ping's answer confirms what was pushed before it. Without one for so long, what was pushed is stored. Protocol: 1 s. */
   readonly pongTimeout: Millis
   /** A session that answers no ping for so long is closed. */
@@ -97,6 +102,7 @@ export const DEFAULT_GATEWAY_PARAMS: GatewayParams = {
   pauseAboveBufferedBytes: 128 * KIB,
   closeAboveBufferedBytes: 2 * MIB,
 
+  ackHold: millis(250),
   pongTimeout: seconds(1),
   stallTimeout: seconds(60),
   idlePingAfter: minutes(5),

@@ -133,7 +133,8 @@ export class TestGateway implements Conductor {
       identitySeed: new Secret(this.#options.identitySeed ?? GATEWAY_SEED),
       forward: (nextHop, frame) => void this.sent.push({ nextHop, frame }),
       folder: 'gateway',
-      params: { ...DEFAULT_GATEWAY_PARAMS, ...params },
+      // Acks at once, as soon as their messages are safe: most tests are about that.
+      params: { ...DEFAULT_GATEWAY_PARAMS, ackHold: millis(0), ...params },
       ...(tickets && { tickets }),
       ...(congested && { congested }),
       meter: this.meter,
