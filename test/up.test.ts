@@ -168,7 +168,7 @@ describe('starling up', { timeout: 150_000 }, () => {
     assert.match(stdout, /^First anonymous request {3}GET http:\/\/demo\.starling\/ {3}\d+ ms$/m)
     assert.match(stdout, /^ {2}you ─ (tern|plover) ─ \w+ ─ \w+ ─ \w+ ─ heron ─ demo\.starling$/m)
     assert.match(stdout, /^ +\d+ +\d+ +\d+ {2}ms/m)
-    assert.match(stdout, /^ {2}sent \d+ ms {3}acknowledged \d+ ms {3}first byte \d+ ms {3}done \d+ ms$/m)
+    assert.match(stdout, /^ {2}sent \d+ ms {3}first byte \d+ ms {3}done \d+ ms {3}acknowledged \d+ ms$/m)
     for (const line of stdout.split('\n')) assert.ok(line.length < 100, line)
     assert.doesNotMatch(stdout, /undefined|NaN|\[object/)
     await assertNothingLeft(network)

@@ -160,9 +160,10 @@ function stageLine(stages: Readonly<Record<string, number | undefined>>): string
   const shown = (what: string, at: number | undefined) => `${what} ${at === undefined ? '–' : `${at} ms`}`
   return [
     shown('sent', sentMs),
-    shown('acknowledged', acknowledgedMs),
     shown('first byte', firstByteMs),
     shown('done', doneMs),
+    // Gateways hold acks for a while, for everybody the same.
+    shown('acknowledged', acknowledgedMs),
   ].join('   ')
 }
 

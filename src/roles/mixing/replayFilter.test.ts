@@ -43,6 +43,12 @@ describe('replay filter', () => {
     for (const tag of [first, ...others]) assert.equal(filter.seen(tag), true)
   })
 
+  it('uses nearly all of the memory it may have', () => {
+    const filter = new ReplayFilter(1e-5, MIB)
+    for (const tag of tags(0, 250_000)) filter.seen(tag)
+    assert.ok(filter.bytes > 0.9 * MIB && filter.bytes <= MIB, `${filter.bytes}`)
+  })
+
   it('costs about 35 bits a tag where it is full, twice that just after it grew', () => {
     const filter = new ReplayFilter(1e-6, 64 * MIB)
     for (const tag of tags(0, 7 * 16_384)) filter.seen(tag)
