@@ -28,10 +28,12 @@ async function measure({ quick, say }: BenchOptions): Promise<Report> {
   const load = new Measured('./mixLoad.ts')
   try {
     const [node, sender, receiver] = network.nodes as [ProcessNode, ProcessNode, ProcessNode]
+    // The receiver takes the place of a node that the directory lists: a mix node sends to nobody else.
+    await receiver.process.end()
     await load.ask('start', {
       node: { mix: node.endpoints.mix, http: node.endpoints.http },
       sender: { host: sender.plan.host, folder: sender.folder },
-      receiver: { host: receiver.plan.host, folder: receiver.folder },
+      receiver: { mix: receiver.endpoints.mix, folder: receiver.folder },
       meanDelayNanos: MEAN_DELAY_NANOS,
     } satisfies StartLoad)
     let lost = 0

@@ -22,7 +22,7 @@ export interface StartLoad {
   readonly node: { readonly mix: Endpoint; readonly http: Endpoint }
   /** Whose addresses and keys the sender and the receiver use. */
   readonly sender: { readonly host: string; readonly folder: string }
-  readonly receiver: { readonly host: string; readonly folder: string }
+  readonly receiver: { readonly mix: Endpoint; readonly folder: string }
   readonly meanDelayNanos: number
 }
 
@@ -59,7 +59,7 @@ answer({
     }
     const common = { meter: new Meter(), log: silentLog }
     const listener = await listenMix(world, {
-      endpoint: { host: receiver.host, port: 0 },
+      endpoint: receiver.mix,
       noise: { own: await noise(receiver.folder) },
       requireNoise: () => true,
       onFrame: () => {
@@ -74,7 +74,7 @@ answer({
       params: LOOPBACK_EGRESS_PARAMS,
       ...common,
     })
-    const nextHop = { ip: receiver.host, port: listener.endpoint.port }
+    const nextHop = { ip: receiver.mix.host, port: listener.endpoint.port }
     const { rotationId, publicKey } = keys.sphinxKey
     const rotation = rotationFlag(rotationId)
     make = () =>
