@@ -1,6 +1,6 @@
 /**
  * Remembers the replay tags of one key rotation. A Bloom filter in slices: each new slice doubles in capacity, so memory follows
- * the traffic that came (35 bits a tag at a false positive rate of 1e-6) instead of the traffic that might come. Tags are outputs of HKDF under a
+ * the traffic that came (30 bits a tag at a false positive rate of 1e-5, up to the bound) instead of the traffic that might come. Tags are outputs of HKDF under a
  * secret the sender does not choose alone, so their first 8 bytes serve as the hash values (Kirsch–Mitzenmacher double hashing).
  * A filter may say "seen" wrongly, with the probability asked for; it never says "new" of a tag it was given. @module
  */
