@@ -16,9 +16,10 @@ import type { RandomStream } from '../../foundation/platform/random.ts'
 import { KEY_BYTES, type SphinxVersion } from '../sphinx/constants.ts'
 import { wrapPacket } from '../sphinx/packet.ts'
 import { finalPaddingBytes, type Hop } from '../sphinx/route.ts'
+import type { RouteKeys } from '../sphinx/routeKeys.ts'
 import { useSurb } from '../sphinx/surb.ts'
 import type { FragmentId } from './acks.ts'
-import { agreePayloadKey, applyPayloadKey } from './endToEnd.ts'
+import { agreeWith, applyPayloadKey, type PayloadAgreement } from './endToEnd.ts'
 import { encodeFragment, type Fragment } from './fragments.ts'
 import type { RotationFlag } from './keyRotation.ts'
 import { decodeNodeAddress, type NodeAddress } from './nodeAddress.ts'
@@ -41,6 +42,8 @@ export interface AckedParams {
   readonly ackRoute: readonly Hop[]
   /** One per hop, whole nanoseconds; the last is not used. So for all delays here. */
   readonly ackDelays: readonly Nanos[]
+  /** Where they were made ahead, from `ackRoute`: then no secret is drawn. So for all keys of routes. */
+  readonly ackKeys?: RouteKeys | undefined
   readonly size: PacketSize
   /** 259; 258 only against old peers. */
   readonly version: SphinxVersion
@@ -50,6 +53,9 @@ export interface RoutedParams extends AckedParams {
   /** Mix nodes, then the recipient's gateway (or that alone). */
   readonly route: readonly Hop[]
   readonly delays: readonly Nanos[]
+  readonly routeKeys?: RouteKeys | undefined
+  /** With the recipient, where it was made ahead: then no ephemeral secret is drawn. */
+  readonly agreement?: PayloadAgreement | undefined
   /** Of the topology that the routes are from. */
   readonly rotation: RotationFlag
 }
@@ -125,10 +131,8 @@ export function wrapContent(
   const { recipient, route, delays, size, version, content } = params
   checkFull(content, size)
   const ack = ackFor(crypto, random, params, params.fragmentId)
-  const ephemeralSecret = random.bytes(KEY_BYTES)
-  const variant = crypto.x25519Base(ephemeralSecret)
-  const key = agreePayloadKey(crypto, ephemeralSecret, recipient.encryptionKey)
-  const secret = random.bytes(KEY_BYTES)
+  const { variant, key } = params.agreement ?? agreeWith(crypto, random.bytes(KEY_BYTES), recipient.encryptionKey)
+  const secret = params.routeKeys ?? random.bytes(KEY_BYTES)
   const padding = random.bytes(finalPaddingBytes(route.length))
   const packet = wrapPacket(crypto, {
     secret,
@@ -150,9 +154,10 @@ export function wrapContent(
 }
 
 function ackFor(crypto: CryptoProvider, random: RandomStream, params: AckedParams, fragmentId: FragmentId) {
-  const { sender, ackRoute: route, ackDelays: delays, version } = params
+  const { sender, ackRoute: route, ackDelays: delays, ackKeys: keys, version } = params
   const { ackKey } = sender
-  return buildSurbAck(crypto, random, { identity: sender.address.identity, ackKey, fragmentId, route, delays, version })
+  const { identity } = sender.address
+  return buildSurbAck(crypto, random, { identity, ackKey, fragmentId, route, delays, keys, version })
 }
 
 const idOf = ({ setId, position }: Fragment): FragmentId => ({ setId, position })

@@ -22,6 +22,7 @@ import {
   type SphinxVersion,
 } from '../sphinx/constants.ts'
 import { finalPaddingBytes, type Hop } from '../sphinx/route.ts'
+import type { RouteKeys } from '../sphinx/routeKeys.ts'
 import { createSurb, decodeSurb, encodeSurb, type Surb } from '../sphinx/surb.ts'
 import { PAYLOAD_KEY_BYTES } from './endToEnd.ts'
 import type { RotationFlag } from './keyRotation.ts'
@@ -52,6 +53,8 @@ export interface ReplySurbParams {
   readonly route: readonly Hop[]
   /** One per hop; the last is not used. */
   readonly delays: readonly Nanos[]
+  /** Where they were made ahead: then no secret is drawn. */
+  readonly keys?: RouteKeys | undefined
   /** 258 only for tests against old peers; a route of one hop is always 259. */
   readonly version: SphinxVersion
   readonly rotation: RotationFlag
@@ -60,7 +63,7 @@ export interface ReplySurbParams {
 /** Draws, in order: Sphinx secret, padding, encryption key. */
 export function createReplySurb(crypto: CryptoProvider, random: RandomStream, params: ReplySurbParams): ReplySurb {
   const { identity, route, delays, rotation } = params
-  const secret = random.bytes(KEY_BYTES)
+  const secret = params.keys ?? random.bytes(KEY_BYTES)
   const padding = random.bytes(finalPaddingBytes(route.length))
   const encryptionKey = random.bytes(PAYLOAD_KEY_BYTES)
   const version = route.length === 1 ? KEY_SEEDS_VERSION : params.version

@@ -14,6 +14,7 @@ import type { RandomStream } from '../../foundation/platform/random.ts'
 import { KEY_BYTES, type SphinxVersion } from '../sphinx/constants.ts'
 import { wrapPacket } from '../sphinx/packet.ts'
 import { finalPaddingBytes, type Hop } from '../sphinx/route.ts'
+import type { RouteKeys } from '../sphinx/routeKeys.ts'
 import { encodeAck, type FragmentId } from './acks.ts'
 import { decodeNodeAddress, encodeNodeAddress, type NodeAddress } from './nodeAddress.ts'
 import { sphinxDestination } from './recipient.ts'
@@ -31,6 +32,8 @@ export interface SurbAckParams {
   readonly route: readonly Hop[]
   /** One per hop; the last is not used. */
   readonly delays: readonly Nanos[]
+  /** Where they were made ahead: then no secret is drawn. */
+  readonly keys?: RouteKeys | undefined
   readonly version: SphinxVersion
 }
 
@@ -42,7 +45,7 @@ export function buildSurbAck(
 ): { bytes: Uint8Array; totalDelay: Nanos } {
   const { identity, ackKey, fragmentId, route, delays, version } = params
   const iv = random.bytes(ACK_IV_BYTES)
-  const secret = random.bytes(KEY_BYTES)
+  const secret = params.keys ?? random.bytes(KEY_BYTES)
   const padding = random.bytes(finalPaddingBytes(route.length))
   const packet = wrapPacket(crypto, {
     secret,

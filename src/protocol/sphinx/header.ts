@@ -28,8 +28,10 @@ import {
   STEP_BYTES,
   STREAM_BYTES,
 } from './constants.ts'
-import { type ExpandedSecret, expandSharedSecret } from './keys.ts'
-import { checkHeaderParams, finalBlockBytes, type HeaderParams, type Hop } from './route.ts'
+import { checkHeaderParams, type HeaderParams } from './headerParams.ts'
+import type { ExpandedSecret } from './keys.ts'
+import { finalBlockBytes, type Hop } from './route.ts'
+import { deriveRouteKeys, RouteKeys } from './routeKeys.ts'
 
 export interface Header {
   /** 348 bytes. Does not hold the first hop's address: that travels beside it. */
@@ -46,11 +48,12 @@ export function buildHeader(crypto: CryptoProvider, params: HeaderParams): Heade
   checkHeaderParams(params)
   const { route, delays, destination, version, padding } = params
   const last = route.length - 1
-  const secrets = deriveSecrets(crypto, params.secret, route)
+  const keys = params.secret instanceof RouteKeys ? params.secret : deriveRouteKeys(crypto, params.secret, route)
+  const secrets = keys.take()
   const streams = secrets.map((secret) => crypto.aes128Ctr(secret.cipherKey, ZERO_IV, ZERO_STREAM))
 
   const header = new Uint8Array(HEADER_BYTES)
-  header.set(crypto.x25519Base(params.secret))
+  header.set(keys.alpha)
   const gamma = header.subarray(GAMMA_OFFSET, BETA_OFFSET)
   const beta = header.subarray(BETA_OFFSET)
 
@@ -76,21 +79,6 @@ export function buildHeader(crypto: CryptoProvider, params: HeaderParams): Heade
     authenticate(crypto, secrets[i] as ExpandedSecret, beta, gamma)
   }
   return { header, secrets }
-}
-
-/**
- * The shared secret of hop i is its key multiplied by x, b₀, … bᵢ₋₁ one after the other, every factor clamped. The sender
- * knows all of them, so it multiplies the scalars instead and pays for one multiplication per hop, not i + 1 of them.
- */
-function deriveSecrets(crypto: CryptoProvider, secret: Uint8Array, route: readonly Hop[]): ExpandedSecret[] {
-  const secrets: ExpandedSecret[] = []
-  let scalar = secret
-  for (const hop of route) {
-    const previous = secrets.at(-1)
-    if (previous !== undefined) scalar = crypto.multiplyScalars(scalar, previous.blinding)
-    secrets.push(expandSharedSecret(crypto, crypto.x25519(scalar, hop.publicKey)))
-  }
-  return secrets
 }
 
 /** What the key streams of all hops but the last leave behind where zeros were appended: 60 bytes for each. */

@@ -17,7 +17,7 @@ import { lionessEncrypt } from '../../foundation/crypto/lioness.ts'
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
 import { END_MARKER, MIN_PAYLOAD_BYTES, PAYLOAD_OVERHEAD_BYTES, PAYLOAD_ZEROS_BYTES } from './constants.ts'
 import { buildHeader } from './header.ts'
-import type { HeaderParams } from './route.ts'
+import type { HeaderParams } from './headerParams.ts'
 
 export interface PacketParams extends HeaderParams {
   /** At most `payloadBytes` − 17. */

@@ -24,9 +24,10 @@ import {
   type SphinxVersion,
 } from './constants.ts'
 import { buildHeader } from './header.ts'
+import type { HeaderParams } from './headerParams.ts'
 import { expandPayloadKeySeed } from './keys.ts'
 import { encapsulateBehind } from './packet.ts'
-import type { HeaderParams, Hop } from './route.ts'
+import type { Hop } from './route.ts'
 
 export interface Surb {
   /** 348 bytes. */

@@ -8,9 +8,10 @@ import { lionessDecrypt, lionessEncrypt } from '../../foundation/crypto/lioness.
 import { nodeProvider as crypto } from '../../foundation/crypto/nodeProvider.ts'
 import { BETA_OFFSET, FINAL_FIELDS_BYTES, HEADER_BYTES, type SphinxVersion, STREAM_BYTES } from './constants.ts'
 import { buildHeader, ZERO_IV } from './header.ts'
+import type { HeaderParams } from './headerParams.ts'
 import { expandPayloadKeySeed, expandSharedSecret } from './keys.ts'
 import { wrapPacket } from './packet.ts'
-import { finalBlockBytes, type HeaderParams } from './route.ts'
+import { finalBlockBytes } from './route.ts'
 import { createSurb, decodeSurb, encodeSurb, useSurb } from './surb.ts'
 import { type OpenedHeader, openHeader, type Unwrapped } from './unwrap.ts'
 

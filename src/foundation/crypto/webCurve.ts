@@ -1,0 +1,84 @@
+/**
+ * X25519 by WebCrypto: where no native module may be loaded, the only fast one that needs no WebAssembly. It answers with
+ * promises, so it serves what can be computed ahead of need; `CryptoProvider` has the curve for everything else. @module
+ */
+import type { AsyncCurve } from './asyncCurve.ts'
+
+const KEY_BYTES = 32
+/** RFC 8410: a PKCS #8 key of algorithm 1.3.101.110, up to the 32 bytes of the scalar. */
+const PKCS8_PREFIX = Uint8Array.of(
+  0x30,
+  0x2e,
+  0x02,
+  0x01,
+  0,
+  0x30,
+  0x05,
+  0x06,
+  0x03,
+  0x2b,
+  0x65,
+  0x6e,
+  0x04,
+  0x22,
+  0x04,
+  0x20,
+)
+const BASE_POINT = new Uint8Array(KEY_BYTES)
+BASE_POINT[0] = 9
+
+type Subtle = typeof globalThis.crypto.subtle
+type SubtleKey = Awaited<ReturnType<Subtle['importKey']>>
+
+/** undefined where the runtime has no WebCrypto (a page that is not a secure context) or one without X25519. */
+export async function loadWebCurve(): Promise<AsyncCurve | undefined> {
+  const subtle: Subtle | undefined = globalThis.crypto?.subtle
+  if (subtle === undefined) return undefined
+  const curve = new WebCurve(subtle)
+  try {
+    await curve.x25519Base(BASE_POINT)
+    return curve
+  } catch {
+    return undefined
+  }
+}
+
+class WebCurve implements AsyncCurve {
+  readonly #subtle: Subtle
+  // Node keys come back with every packet: importing one costs as much as multiplying with it.
+  readonly #points = new WeakMap<Uint8Array, Promise<SubtleKey>>()
+
+  constructor(subtle: Subtle) {
+    this.#subtle = subtle
+  }
+
+  async x25519(scalar: Uint8Array, point: Uint8Array): Promise<Uint8Array> {
+    const [key, peer] = await Promise.all([this.#scalar(scalar), this.#point(point)])
+    try {
+      return new Uint8Array(await this.#subtle.deriveBits({ name: 'X25519', public: peer }, key, 8 * KEY_BYTES))
+    } catch {
+      // WebCrypto refuses an all-zero result (RFC 7748 6.1); there is no other way for it to fail with keys it has imported.
+      return new Uint8Array(KEY_BYTES)
+    }
+  }
+
+  x25519Base(scalar: Uint8Array): Promise<Uint8Array> {
+    return this.x25519(scalar, BASE_POINT)
+  }
+
+  #scalar(scalar: Uint8Array): Promise<SubtleKey> {
+    const pkcs8 = new Uint8Array(PKCS8_PREFIX.length + KEY_BYTES)
+    pkcs8.set(PKCS8_PREFIX)
+    pkcs8.set(scalar, PKCS8_PREFIX.length)
+    return this.#subtle.importKey('pkcs8', pkcs8, 'X25519', false, ['deriveBits'])
+  }
+
+  #point(point: Uint8Array): Promise<SubtleKey> {
+    let imported = this.#points.get(point)
+    if (imported === undefined) {
+      imported = this.#subtle.importKey('raw', new Uint8Array(point), 'X25519', false, [])
+      this.#points.set(point, imported)
+    }
+    return imported
+  }
+}
