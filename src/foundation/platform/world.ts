@@ -14,3 +14,9 @@ export interface World {
   readonly databases: Databases
   readonly crypto: CryptoProvider
 }
+
+/** What a client needs of it: a page can listen to nobody, and has no databases and no files that only grow. */
+export interface ClientWorld extends Pick<World, 'clock' | 'random' | 'crypto'> {
+  readonly net: Pick<Net, 'request' | 'connectWebSocket'>
+  readonly files: Pick<Files, 'read' | 'write' | 'list' | 'remove' | 'lock'>
+}

@@ -2,8 +2,8 @@
 import { Agent, request as undiciRequest } from 'undici'
 import { concat } from '../../base/bytes.ts'
 import { MixnetError } from '../../base/errors.ts'
+import { startDeadline } from '../deadline.ts'
 import type { HttpRequest, HttpResponse } from '../net.ts'
-import { startDeadline } from './deadline.ts'
 import { socketError } from './systemErrors.ts'
 
 const agent = new Agent({

@@ -1,8 +1,8 @@
 /** TCP through node:net, with its high-water mark of 64 KiB. @module */
 import { createServer, isIP, type Server, Socket } from 'node:net'
 import { MixnetError } from '../../base/errors.ts'
+import { startDeadline } from '../deadline.ts'
 import type { Connection, ConnectionHandlers, ConnectOptions, Endpoint, Listener, ListenOptions } from '../net.ts'
-import { startDeadline } from './deadline.ts'
 import { socketError } from './systemErrors.ts'
 
 /** Finds peers that vanished without a word; without it their connections would pile up for as long as the node runs. */

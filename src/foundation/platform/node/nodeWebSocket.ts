@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { isIP, type Socket } from 'node:net'
 import { type ClientOptions, type ServerOptions, WebSocket, WebSocketServer } from 'ws'
 import { MixnetError, malformed } from '../../base/errors.ts'
+import { startDeadline } from '../deadline.ts'
 import type {
   Endpoint,
   Listener,
@@ -11,7 +12,6 @@ import type {
   WebSocketHandlers,
   WebSocketListenOptions,
 } from '../net.ts'
-import { startDeadline } from './deadline.ts'
 import { endpointOf, plainBytes, startListening, trackSockets } from './nodeTcp.ts'
 import { socketError } from './systemErrors.ts'
 

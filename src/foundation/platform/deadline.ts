@@ -1,6 +1,6 @@
 /** One deadline and one abort signal for an operation that can be stopped: whichever comes first stops it. @module */
-import { MixnetError } from '../../base/errors.ts'
-import type { Millis } from '../../base/units.ts'
+import { MixnetError } from '../base/errors.ts'
+import type { Millis } from '../base/units.ts'
 
 interface Limits {
   readonly what: string
