@@ -11,9 +11,11 @@ import { identityKey } from '../../network/topology/topology.ts'
 import { NODE_REFRESH, Refreshing, type RefreshParams } from '../../network/topology/topologyProvider.ts'
 import { nodeViewSource } from '../../network/topology/topologySources.ts'
 import { encodeRefreshDescribed, signRefreshDescribed } from '../../protocol/wire/directory/refreshDescribed.ts'
+import type { NodeConfig } from './nodeConfig.ts'
 import type { NodeKeys } from './nodeKeys.ts'
 import type { NodeParts } from './nodeParts.ts'
 import { StayListed } from './stayListed.ts'
+import { ViewMemory } from './viewMemory.ts'
 
 // It asks more often, and lives without the directory for as long all the same.
 const LOCAL_REFRESH: RefreshParams = {
@@ -35,18 +37,55 @@ export class DirectoryContact {
   readonly view: Refreshing<NodeView>
   #listing: StayListed | undefined
   #askedAgain = Number.NEGATIVE_INFINITY
+  #isStopped = false
 
-  constructor(parts: NodeParts, keys: NodeKeys) {
+  readonly #memory: ViewMemory
+
+  private constructor(parts: NodeParts, keys: NodeKeys, memory: ViewMemory, remembered: NodeView | undefined) {
     const { world, config, log } = parts
     this.#parts = parts
     this.#keys = keys
+    this.#memory = memory
     this.directory = new DirectoryClient(world.net, { baseUrls: config.directories })
     this.view = new Refreshing<NodeView>({
       clock: world.clock,
-      fetch: nodeViewSource({ clock: world.clock, directory: this.directory }),
-      params: config.local ? LOCAL_REFRESH : NODE_REFRESH,
+      fetch: nodeViewSource({
+        clock: world.clock,
+        directory: this.directory,
+        onView: (input) => memory.remember(input),
+      }),
+      params: refreshParams(config),
+      remembered,
       log,
     })
+  }
+
+  /** Knows the network as it was when the node last ran, unless that is long ago. */
+  static async open(parts: NodeParts, keys: NodeKeys): Promise<DirectoryContact> {
+    const { world, config, log } = parts
+    const { interval, maxFailures } = refreshParams(config)
+    const memory = new ViewMemory({
+      world,
+      path: `${config.data}/network.json`,
+      directories: config.directories,
+      maxAge: millis(interval * maxFailures),
+      log,
+    })
+    return new DirectoryContact(parts, keys, memory, await memory.read())
+  }
+
+  /** Resolves when the node knows its network; asks on until then. Throws STOPPED. */
+  async start(): Promise<void> {
+    for (;;) {
+      try {
+        await this.view.start()
+        return
+      } catch (error) {
+        if (this.#isStopped || !isMixnetError(error)) throw error
+        // A directory may be away for longer than anybody would wait at a prompt; a node has nothing better to do.
+        this.#parts.log.warn('network.waiting', { code: error.code })
+      }
+    }
   }
 
   /** Asks every directory to describe this node now instead of at its next round. Never rejects. */
@@ -114,13 +153,17 @@ export class DirectoryContact {
     listing.check()
   }
 
-  /** What was learnt stays: packets that are still under way find their next hop. */
-  stop(): void {
+  /** What was learnt stays: packets that are still under way find their next hop. Resolves when nothing is written any more. */
+  stop(): Promise<void> {
+    this.#isStopped = true
     this.#listing?.stop()
     this.view.stop()
+    return this.#memory.flushed()
   }
 
   get #askAgain(): Millis {
     return this.#parts.config.local ? LOCAL_ASK_AGAIN : ASK_AGAIN
   }
 }
+
+const refreshParams = ({ local }: NodeConfig): RefreshParams => (local ? LOCAL_REFRESH : NODE_REFRESH)

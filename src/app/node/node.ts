@@ -14,6 +14,7 @@ import { Mixing } from '../../roles/mixing/mixing.ts'
 import { DEFAULT_MIX_PARAMS } from '../../roles/mixing/mixParams.ts'
 import { ReplayGuard } from '../../roles/mixing/replayGuard.ts'
 import { DirectoryContact } from './directoryContact.ts'
+import { EpochMemory } from './epochMemory.ts'
 import type { ExitService } from './exitService.ts'
 import { KeyRotation } from './keyRotation.ts'
 import type { NodeConfig } from './nodeConfig.ts'
@@ -92,6 +93,7 @@ class Node implements RunningNode {
   constructor(world: World, config: NodeConfig, { signal, ...options }: NodeOptions) {
     this.#parts = { world, config, ...options }
     this.#ready.promise.catch(() => {})
+    if (signal?.aborted) this.#starting.abort()
     signal?.addEventListener('abort', () => this.#starting.abort(), { once: true })
   }
 
@@ -118,7 +120,8 @@ class Node implements RunningNode {
     const lock = await world.files.lock(`${config.data}/lock`)
     this.#stops.push(() => lock.release())
     this.#keys = await loadOrCreateNodeKeys(world, config.data)
-    this.#contact = new DirectoryContact(this.#parts, this.#keys)
+    this.#contact = await DirectoryContact.open(this.#parts, this.#keys)
+    this.#stops.push(() => this.#contact.stop())
     await this.#startMixing()
     if (isGateway(this.#parts)) await this.#startGateway()
     // Before the API, which tells its address; it sends nothing until there is a topology.
@@ -158,7 +161,16 @@ class Node implements RunningNode {
     // Not there yet where the start failed early.
     const contact: DirectoryContact | undefined = this.#contact
     contact?.stop()
-    for (const stop of this.#stops.splice(0).reverse()) await stop()
+    let failure: { readonly error: unknown } | undefined
+    for (const stop of this.#stops.splice(0).reverse()) {
+      try {
+        await stop()
+      } catch (error) {
+        // The others stop all the same: what stays behind would hold the port and the lock.
+        failure ??= { error }
+      }
+    }
+    if (failure !== undefined) throw failure.error
   }
 
   async #startMixing(): Promise<void> {
@@ -179,6 +191,12 @@ class Node implements RunningNode {
       world,
       {
         directory: this.#contact.directory,
+        memory: new EpochMemory({
+          files,
+          path: `${data}/epochs.json`,
+          directories: config.directories,
+          log: log.child('rotation'),
+        }),
         folder: data,
         replay,
         log: log.child('rotation'),
@@ -241,7 +259,7 @@ class Node implements RunningNode {
     const { config, log } = this.#parts
     const finish = async () => {
       await this.announce()
-      await this.#contact.view.start()
+      await this.#contact.start()
       this.#contact.stayListed()
       this.#isReady = true
       log.info('node.ready', { roles: config.roles.join(' ') })
