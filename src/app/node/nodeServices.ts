@@ -2,6 +2,7 @@
 
 import { seconds } from '../../foundation/base/units.ts'
 import type { Listener } from '../../foundation/platform/net.ts'
+import { httpLimits, measureHttp } from '../../roles/directory/jsonApi.ts'
 import { Gateway, type GatewayOptions } from '../../roles/gateway/gateway.ts'
 import type { SphinxKeys } from '../../roles/mixing/sphinxKeys.ts'
 import { BUILD_INFORMATION } from './buildInformation.ts'
@@ -13,7 +14,8 @@ import { listenAt, listenHostOf, type NodeParts } from './nodeParts.ts'
 import { describeNode, type SelfDescriptionOptions } from './selfDescription.ts'
 import { forOperator, isLoopback } from './statusServer.ts'
 
-const API_LIMITS = { maxConnections: 256, maxBodyBytes: 4096, requestTimeout: seconds(10) }
+const API_CONNECTIONS = 256
+const API_LIMITS = { maxBodyBytes: 4096, requestTimeout: seconds(10) }
 
 export function openGateway(
   { world, config, meter, log }: NodeParts,
@@ -58,7 +60,7 @@ export interface ApiOptions extends Pick<SelfDescriptionOptions, 'endpoints' | '
   readonly status: () => object
 }
 
-export function serveApi(parts: NodeParts, { status, ...about }: ApiOptions): Promise<Listener> {
+export async function serveApi(parts: NodeParts, { status, ...about }: ApiOptions): Promise<Listener> {
   const { world, config, meter, log } = parts
   const host = listenHostOf(parts)
   const self = describeNode(world.crypto, { config, meter, ...about })
@@ -67,5 +69,10 @@ export function serveApi(parts: NodeParts, { status, ...about }: ApiOptions): Pr
     mayRead: (peer) => config.local || isLoopback(peer.host) || peer.host === host,
     status,
   })
-  return listenAt(parts, config.ports.http, (port) => world.net.serveHttp({ host, port, ...API_LIMITS }, handler))
+  const limits = { ...API_LIMITS, ...httpLimits(meter, API_CONNECTIONS) }
+  const listener = await listenAt(parts, config.ports.http, (port) =>
+    world.net.serveHttp({ host, port, ...limits }, handler),
+  )
+  measureHttp(meter, listener)
+  return listener
 }

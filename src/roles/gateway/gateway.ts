@@ -4,9 +4,9 @@
  * lost. Rules: docs/spec/gateway.md. @module
  */
 import type { EntryLink } from '../../client/entryLink.ts'
+import { AddressCounts, addressBlock } from '../../foundation/base/addressCounts.ts'
 import { toHex } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError, tryDecode } from '../../foundation/base/errors.ts'
-import { canonicalIp, formatIp, IPV6_BYTES, parseIp } from '../../foundation/base/ipAddress.ts'
 import type { Log, Meter } from '../../foundation/base/observe.ts'
 import type { Secret } from '../../foundation/base/secret.ts'
 import { type Millis, millis } from '../../foundation/base/units.ts'
@@ -119,9 +119,16 @@ export class Gateway {
   async listen(endpoint: Endpoint): Promise<Listener> {
     const { world, params } = this.#host
     if (this.#stopping !== undefined) throw new MixnetError('STOPPED')
-    const { maxConnections, maxMessageBytes, upgradeTimeout: handshakeTimeout } = params
+    const { maxConnections, maxPerAddress, maxMessageBytes, upgradeTimeout: handshakeTimeout } = params
     const listener = await world.net.listenWebSocket(
-      { ...endpoint, maxConnections, maxMessageBytes, handshakeTimeout },
+      {
+        ...endpoint,
+        maxConnections,
+        maxPerAddress,
+        maxMessageBytes,
+        handshakeTimeout,
+        onRefused: (reason) => this.#host.counters.close(reason),
+      },
       (socket) => this.#accept(socket),
     )
     this.#listeners.add(listener)
@@ -184,7 +191,7 @@ export class Gateway {
 
   #accept(socket: WebSocketConnection): void {
     const { counters, log } = this.#host
-    const address = countedAddress(socket.remote.host)
+    const address = addressBlock(socket.remote.host)
     const refusal = this.#refusal(address)
     if (refusal !== undefined) {
       counters.close(refusal)
@@ -254,30 +261,4 @@ export class Gateway {
   #every(name: 'purge' | 'sweep', delay: Millis, run: () => void): void {
     this.#timers.set(name, this.#host.world.clock.after(delay, run))
   }
-}
-
-class AddressCounts {
-  readonly #counts = new Map<string, number>()
-
-  of(address: string): number {
-    return this.#counts.get(address) ?? 0
-  }
-
-  add(address: string): void {
-    this.#counts.set(address, this.of(address) + 1)
-  }
-
-  remove(address: string): void {
-    const left = this.of(address) - 1
-    if (left > 0) this.#counts.set(address, left)
-    else this.#counts.delete(address)
-  }
-}
-
-/** Whoever has one IPv6 address has its whole /64. */
-function countedAddress(host: string): string {
-  const bytes = parseIp(host)
-  if (bytes === undefined) return host
-  const ip = canonicalIp(bytes)
-  return ip.length === IPV6_BYTES ? `${formatIp(Uint8Array.from(ip).fill(0, 8))}/64` : formatIp(ip)
 }
