@@ -4,6 +4,7 @@ import { seconds } from '../../foundation/base/units.ts'
 import type { Listener } from '../../foundation/platform/net.ts'
 import { httpLimits, measureHttp } from '../../roles/directory/jsonApi.ts'
 import { Gateway, type GatewayOptions } from '../../roles/gateway/gateway.ts'
+import { DEFAULT_GATEWAY_PARAMS, LOOPBACK_GATEWAY_PARAMS } from '../../roles/gateway/gatewayParams.ts'
 import type { SphinxKeys } from '../../roles/mixing/sphinxKeys.ts'
 import { BUILD_INFORMATION } from './buildInformation.ts'
 import type { DirectoryContact } from './directoryContact.ts'
@@ -27,6 +28,7 @@ export function openGateway(
     identitySeed: keys.identitySeed,
     ...mixnet,
     folder: `${config.data}/gateway`,
+    params: config.local ? LOOPBACK_GATEWAY_PARAMS : DEFAULT_GATEWAY_PARAMS,
     meter,
     log: log.child('gateway'),
   })

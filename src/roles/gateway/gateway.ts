@@ -22,6 +22,7 @@ import { DEFAULT_GATEWAY_PARAMS, type GatewayParams } from './gatewayParams.ts'
 import { HeldAcks } from './heldAcks.ts'
 import { LocalLink } from './localLink.ts'
 import type { Delivery } from './receipts.ts'
+import { RegistrationBudgets } from './registrationBudgets.ts'
 import { Session } from './session.ts'
 import type { ForwardPacket, SessionHost } from './sessionHost.ts'
 import { GatewayStore } from './store.ts'
@@ -53,6 +54,7 @@ export class Gateway {
   readonly #sessions = new Map<string, Session>()
   readonly #local = new Map<string, LocalLink>()
   readonly #acks: HeldAcks
+  readonly #registrations: RegistrationBudgets
   readonly #perAddress = new AddressCounts()
   readonly #unauthenticatedPerAddress = new AddressCounts()
   #unauthenticated = 0
@@ -68,6 +70,7 @@ export class Gateway {
     const budget = { bytes: 0 }
     this.identity = world.crypto.ed25519PublicKey(identitySeed.expose())
     this.#acks = new HeldAcks(world.clock)
+    this.#registrations = new RegistrationBudgets(world.clock, params, meter)
     this.#host = {
       world,
       identitySeed,
@@ -84,7 +87,7 @@ export class Gateway {
         if (open !== undefined) return open.credit(bandwidth, done)
         const { store } = this.#host
         const balance = new Balance(store.client(identity)?.bandwidth ?? NO_BANDWIDTH)
-        balance.credit(bandwidth.bytes, bandwidth.expiresOn, world.clock.now())
+        balance.credit(bandwidth.bytes, bandwidth.expiresOn, store.now())
         store.saveBalance(identity, balance.stored, done)
       },
       resumeLater: (resume) => {
@@ -205,6 +208,10 @@ export class Gateway {
     const session = new Session({
       host: this.#host,
       socket,
+      registrations: {
+        allows: () => this.#registrations.allows(address),
+        take: () => this.#registrations.take(address),
+      },
       registry: {
         get: (key) => this.#sessions.get(key),
         enter: (key) => this.#sessions.set(key, session),
@@ -253,6 +260,7 @@ export class Gateway {
     const { world, params } = this.#host
     this.#every('sweep', params.idlePingAfter, () => {
       const now = world.clock.monotonic()
+      this.#host.store.noteTime()
       for (const session of this.#sessions.values()) session.client?.sweep(now)
       this.#sweepLater()
     })
