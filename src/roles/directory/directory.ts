@@ -57,6 +57,8 @@ const MAX_CONNECTIONS = 4096
 const REQUEST_TIMEOUT: Millis = seconds(30)
 /** Past the end of an epoch, so that the clock has surely reached the next. */
 const AFTER_EPOCH: Millis = millis(1)
+/** The clock is ahead and not believed yet. */
+const OVERDUE: Millis = seconds(1)
 
 export class Directory implements AsyncDisposable {
   /** The API without sockets. */
@@ -203,8 +205,8 @@ export class Directory implements AsyncDisposable {
 
   #waitForEpoch(): void {
     const { clock } = this.#world
-    const untilEnd = Math.max(0, this.#epochs.current().end - clock.now())
-    this.#timer = clock.after(millis(untilEnd + AFTER_EPOCH), () => {
+    const untilEnd = this.#epochs.current().end - clock.now()
+    this.#timer = clock.after(untilEnd > 0 ? millis(untilEnd + AFTER_EPOCH) : OVERDUE, () => {
       this.#look()
       this.#waitForEpoch()
     })
