@@ -85,7 +85,8 @@ export async function boundedText(context: Context, maxBytes: number): Promise<s
   return text.length > maxBytes ? undefined : text
 }
 
-function plainPath(path: string, prefix: string | undefined): string {
+/** A path as the APIs read it: without the prefix, doubled slashes, and one at the end. */
+export function plainPath(path: string, prefix?: string): string {
   const single = path.replace(/\/{2,}/g, '/')
   const bare =
     prefix !== undefined && (single === prefix || single.startsWith(`${prefix}/`))
