@@ -37,7 +37,7 @@ export class DirectoryContact {
   readonly view: Refreshing<NodeView>
   #listing: StayListed | undefined
   #askedAgain = Number.NEGATIVE_INFINITY
-  #isStopped = false
+  readonly #stopping = new AbortController()
 
   readonly #memory: ViewMemory
 
@@ -66,7 +66,7 @@ export class DirectoryContact {
     const { interval, maxFailures } = refreshParams(config)
     const memory = new ViewMemory({
       world,
-      path: `${config.data}/network.json`,
+      path: `${config.data}/heard-network.txt`,
       directories: config.directories,
       maxAge: millis(interval * maxFailures),
       log,
@@ -81,7 +81,7 @@ export class DirectoryContact {
         await this.view.start()
         return
       } catch (error) {
-        if (this.#isStopped || !isMixnetError(error)) throw error
+        if (this.#stopping.signal.aborted || !isMixnetError(error)) throw error
         // A directory may be away for longer than anybody would wait at a prompt; a node has nothing better to do.
         this.#parts.log.warn('network.waiting', { code: error.code })
       }
@@ -104,8 +104,10 @@ export class DirectoryContact {
             body: JSON.stringify(encodeRefreshDescribed(request)),
             timeout: ANNOUNCE_TIMEOUT,
             maxBodyBytes: 4096,
+            signal: this.#stopping.signal,
           })
         } catch (error) {
+          if (this.#stopping.signal.aborted) return
           // Not needed: the directory finds out by itself, only later.
           log.info('announce.failed', { code: isMixnetError(error) ? error.code : 'INTERNAL' })
         }
@@ -155,7 +157,7 @@ export class DirectoryContact {
 
   /** What was learnt stays: packets that are still under way find their next hop. Resolves when nothing is written any more. */
   stop(): Promise<void> {
-    this.#isStopped = true
+    this.#stopping.abort()
     this.#listing?.stop()
     this.view.stop()
     return this.#memory.flushed()

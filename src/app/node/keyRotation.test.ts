@@ -66,7 +66,7 @@ class Stage {
       this.#world,
       {
         directory: new DirectoryClient(net, { baseUrls: directories }),
-        memory: new EpochMemory({ files, path: 'data/epochs.json', directories, log: silentLog }),
+        memory: new EpochMemory({ files, path: 'data/heard-epoch.txt', directories, log: silentLog }),
         folder: 'data',
         replay: this.#replay,
         log: silentLog,
@@ -166,9 +166,9 @@ describe('key rotation without a directory', () => {
     await stage.openDirectory()
     await stage.start()
     stage.closeDirectory()
-    const text = new TextDecoder().decode(await stage.sim.complete(stage.files.read('data/epochs.json')))
+    const text = new TextDecoder().decode(await stage.sim.complete(stage.files.read('data/heard-epoch.txt')))
     for (const wrong of [text.replace('10.0.0.1', '10.0.0.9'), text.slice(0, -20), '', 'x\n']) {
-      await stage.sim.complete(stage.files.write('data/epochs.json', utf8(wrong)))
+      await stage.sim.complete(stage.files.write('data/heard-epoch.txt', utf8(wrong)))
       await assert.rejects(stage.start(), /TIMEOUT|simulated work/)
     }
   })

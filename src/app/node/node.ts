@@ -193,7 +193,7 @@ class Node implements RunningNode {
         directory: this.#contact.directory,
         memory: new EpochMemory({
           files,
-          path: `${data}/epochs.json`,
+          path: `${data}/heard-epoch.txt`,
           directories: config.directories,
           log: log.child('rotation'),
         }),
