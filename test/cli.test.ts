@@ -1,6 +1,6 @@
 /** What somebody sees who types the wrong thing, or the right thing at the wrong time. */
 import assert from 'node:assert/strict'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { Starling, temporaryFolder } from './support/starling.ts'
@@ -34,18 +34,42 @@ describe('starling', { timeout: 120_000, concurrency: true }, () => {
       code: 3,
       says: /http:\/\/127\.0\.0\.1:1\/api.*CONNECTION_REFUSED.*\(network\).*starling up/,
     },
+    'an entry gateway that is none': {
+      args: 'fetch http://a/ --gateway tern',
+      code: 2,
+      says: /--gateway.*identity of an entry gateway: 32 bytes in base58/,
+    },
+    'an exit that is none': {
+      args: 'proxy --exit heron',
+      code: 2,
+      says: /--exit.*address of a network requester: IDENTITY\.ENCRYPTION-KEY@GATEWAY/,
+    },
+    'a folder to write an answer into': {
+      args: 'fetch http://a/ -o folder',
+      code: 2,
+      says: /that is a folder \(--output: folder\) \(you\) Name a file in it: --output folder\/answer/,
+    },
     'a folder that is a file': { args: 'up --data file', code: 2, says: /cannot be used.*file.*\(you\)/ },
   }
   for (const [name, { args, code, says }] of Object.entries(refusals)) {
     it(`refuses ${name}`, async (t) => {
       const folder = await temporaryFolder(t)
       await writeFile(join(folder, 'file'), '')
+      await mkdir(join(folder, 'folder'))
       const answer = await typed(t, folder, ...args.split(' '))
       assert.match(answer.said, says)
       assert.doesNotMatch(answer.said, /\n +at /)
       assert.equal(answer.code, code)
+      assert.deepEqual(await readdir(folder), ['file', 'folder'], 'nothing is left behind')
     })
   }
+
+  it('takes a reader that has gone for a reader that has read enough', async (t) => {
+    const help = new Starling(['node', 'init', '--help'], { cwd: await temporaryFolder(t) })
+    t.after(() => help.kill())
+    help.child.stdout?.destroy()
+    assert.deepEqual([await help.exit(), help.stderr], [{ code: 0, signal: null }, ''])
+  })
 
   it('shows how a node is run on one screen, an example first', async (t) => {
     const { code, said, lines } = await typed(t, await temporaryFolder(t), 'node', 'run', '--help')

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { socksConnect } from './support/socks.ts'
@@ -135,7 +136,7 @@ describe('starling up', { timeout: 150_000 }, () => {
     await assertNothingLeft(network)
   })
 
-  it('stops in the middle of downloads', async (t) => {
+  it('stops in the middle of downloads, and downloads stop where nobody reads them', async (t) => {
     const network = up(t, await temporaryFolder(t), '--json')
     const { host, port } = await network.event('proxy')
     const downloads = [1, 2, 3].map(async () => {
@@ -146,6 +147,14 @@ describe('starling up', { timeout: 150_000 }, () => {
       socket.resume()
     })
     await Promise.all(downloads)
+    const { url } = await network.event('directory')
+    const piped = starling(t, 'fetch', 'http://demo.starling/bytes/50000000', '--directory', url)
+    const read = piped.child.stdout
+    assert.ok(read)
+    await once(read, 'data')
+    // As `head` does when it has its lines.
+    read.destroy()
+    assert.deepEqual([await piped.exit(), piped.stderr], [{ code: 128 + constants.signals.SIGPIPE, signal: null }, ''])
     const { code, tookMs } = await network.stop('SIGINT')
     t.diagnostic(`stopped in ${Math.round(tookMs)} ms`)
     assert.equal(code, 0)
