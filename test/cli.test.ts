@@ -1,9 +1,15 @@
 /** What somebody sees who types the wrong thing, or the right thing at the wrong time. */
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { formatReport, hasFailed } from '../bench/figures.ts'
 import { Starling, temporaryFolder } from './support/starling.ts'
+
+const run = promisify(execFile)
 
 interface Typed {
   readonly code: number | null
@@ -94,5 +100,26 @@ describe('starling', { timeout: 120_000, concurrency: true }, () => {
     const broken = await typed(t, join(folder, 'elsewhere'), 'node', 'run', '../knot')
     assert.equal(broken.code, 2)
     assert.match(broken.said, /node\.toml, key: roles/)
+  })
+})
+
+describe('the other programs of the project', { timeout: 60_000, concurrency: true }, () => {
+  for (const program of ['src/app/testnet/simulate.ts', 'bench/main.ts', 'test/fuzz/main.ts']) {
+    it(`${program} explains itself, and refuses what it does not know in a line`, async () => {
+      const path = fileURLToPath(new URL(`../${program}`, import.meta.url))
+      const { stdout } = await run(process.execPath, [path, '--help'])
+      assert.match(stdout, /^Usage: /m)
+      await assert.rejects(run(process.execPath, [path, '--sedes', '7']), {
+        code: 2,
+        stderr: /^error: unknown option '--sedes'\n(?:\(Did you mean .*\)\n)?$/,
+      })
+    })
+  }
+
+  it('a benchmark says that something was lost, and has failed', () => {
+    const subject = { name: 'x', title: 'X', run: () => assert.fail('not run') }
+    const report = { figures: [], notes: ['n'], failures: ['3 packets were lost'] }
+    assert.match(formatReport(subject, report), /FAILED: 3 packets were lost/)
+    assert.deepEqual([hasFailed(report), hasFailed({ figures: [], notes: [] })], [true, false])
   })
 })
