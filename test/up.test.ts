@@ -10,8 +10,9 @@ import { socksConnect } from './support/socks.ts'
 import {
   type Address,
   type CliEvent,
+  COMMAND,
   isListening,
-  type Starling,
+  Starling,
   starling,
   temporaryFolder,
 } from './support/starling.ts'
@@ -42,6 +43,10 @@ function addressesOf(network: Starling): readonly Address[] {
 
 async function assertNothingLeft(network: Starling): Promise<void> {
   assert.equal(network.isAlive, false, 'a process is left')
+  await assertNobodyListens(network)
+}
+
+async function assertNobodyListens(network: Starling): Promise<void> {
   for (const address of addressesOf(network)) {
     assert.equal(await isListening(address), false, `${address.host}:${address.port} still listens`)
   }
@@ -167,6 +172,24 @@ describe('starling up', { timeout: 150_000 }, () => {
     assert.equal((await network.stop('SIGINT')).code, 0)
     await assertNothingLeft(network)
   })
+
+  const noGroups = process.platform === 'win32' && 'orphans are not noticed'
+  for (const signal of ['SIGKILL', 'SIGTERM', 'SIGHUP'] as const) {
+    it(`stops where npm, which started it, is ended by ${signal}`, { skip: noGroups }, async (t) => {
+      const cwd = await temporaryFolder(t)
+      const script = [...COMMAND, 'up', '--json', '--data', 'network', ...ownPorts()]
+      await writeFile(join(cwd, 'package.json'), JSON.stringify({ scripts: { start: script.join(' ') } }))
+      const npm = new Starling([], { cwd, command: ['npm', 'start', '--silent'] })
+      t.after(() => npm.kill())
+      await npm.event('proxy')
+      // npm alone: its children hear nothing of it, or are told by npm.
+      npm.child.kill(signal)
+      // Of the output, which the last of them closes. Orphans are buried by the system, at its leisure: they are not counted here.
+      await npm.exit()
+      assert.ok(npm.events.some(({ event }) => event === 'stopping'))
+      await assertNobodyListens(npm)
+    })
+  }
 
   it('tells people the same in short lines', async (t) => {
     const network = up(t, await temporaryFolder(t), '--once')

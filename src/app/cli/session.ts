@@ -5,6 +5,7 @@ import { type Log, silentLog } from '../../foundation/base/observe.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
 import { holdProcess } from '../../foundation/platform/node/holdProcess.ts'
 import { nodeWorld } from '../../foundation/platform/node/nodeWorld.ts'
+import { whenParentGone } from '../../foundation/platform/node/parentProcess.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { createLog } from '../node/logging.ts'
 import { logText } from './logText.ts'
@@ -29,6 +30,8 @@ export interface Session {
   readonly interrupted: AbortSignal
   /** Of a command that was interrupted before its result: as shells count, 128 and the signal. */
   readonly interruptedCode: number
+  /** Interrupted as well when npm, where it started us, is gone without a word: whoever ended it meant the whole of it. */
+  endWithNpm(): void
   /** Resolves when `interrupted` fires. */
   untilInterrupted(): Promise<void>
   close(): void
@@ -57,6 +60,7 @@ export function createSession({ json, verbose }: GlobalOptions, output: 'stdout'
     if (isReaderGone(error)) interrupt('SIGPIPE')
   }
   for (const stream of [process.stdout, process.stderr]) stream.on('error', onWriteError)
+  let stopWatching = () => {}
   // Platform timers and sockets that only wait keep no process alive; a command that waits for one must.
   const release = holdProcess()
   const level = verbose ? 'debug' : 'info'
@@ -90,10 +94,14 @@ export function createSession({ json, verbose }: GlobalOptions, output: 'stdout'
     get interruptedCode() {
       return interruptedCode
     },
+    endWithNpm: () => {
+      if (process.env.npm_lifecycle_event !== undefined) stopWatching = whenParentGone(() => interrupt('SIGHUP'))
+    },
     untilInterrupted: () => untilAborted(interrupted.signal),
     close: () => {
       for (const signal of SIGNALS) process.off(signal, onSignal)
       for (const stream of [process.stdout, process.stderr]) stream.off('error', onWriteError)
+      stopWatching()
       release()
     },
   }
