@@ -2,8 +2,11 @@
  * The mixnet as an application sees it: one client with its gateway and its exit, and on top of them fetch, streams and a SOCKS
  * proxy. @module
  */
+import { fromBase58 } from '../foundation/base/base58.ts'
+import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
 import { type Log, Meter, silentLog } from '../foundation/base/observe.ts'
 import { type Millis, seconds } from '../foundation/base/units.ts'
+import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
 import type { World } from '../foundation/platform/world.ts'
@@ -52,6 +55,7 @@ export interface MixnetOptions {
 }
 
 const CONNECT_TIMEOUT = seconds(60)
+const IDENTITY_BYTES = 32
 
 export class Mixnet implements AsyncDisposable {
   readonly client: MixnetClient
@@ -87,11 +91,12 @@ export class Mixnet implements AsyncDisposable {
 
   /**
    * Resolves when packets can be sent. Throws TOPOLOGY_UNAVAILABLE, GATEWAY_UNREACHABLE, GATEWAY_REFUSED, EXIT_UNREACHABLE,
-   * KEY_FILE_UNREADABLE, ABORTED or TIMEOUT.
+   * KEY_FILE_UNREADABLE, BAD_ARGUMENT, ABORTED or TIMEOUT.
    */
   static async connect(world: World, options: MixnetOptions): Promise<Mixnet> {
     const { log = silentLog, meter = new Meter(), folder, anonymous = true, traffic = DEFAULT_TRAFFIC } = options
     const { clock, crypto, random, files, net } = world
+    const named = namedParts(crypto, options)
     const limit = options.connectTimeout ?? CONNECT_TIMEOUT
     const within = <T>(what: string, work: Promise<T>): Promise<T> =>
       withDeadline(clock, limit, what, unlessAborted(work, options.signal))
@@ -109,10 +114,7 @@ export class Mixnet implements AsyncDisposable {
         folder === undefined
           ? createClientKeys(crypto, random.stream('client-keys'))
           : await loadOrCreateClientKeys(crypto, random.stream('client-keys'), files, folder)
-      const exits =
-        options.exit === undefined
-          ? await within('exits', listExits(crypto, directory))
-          : [parseRecipient(crypto, options.exit)]
+      const exits = named.exit === undefined ? await within('exits', listExits(crypto, directory)) : [named.exit]
       // Where there is no choice of exits, the entry is chosen around the exit; else the exit around the entry.
       let exit = exits.length === 1 ? exits[0] : undefined
       const link = await EntrySelector.create(world, {
@@ -197,4 +199,21 @@ export class Mixnet implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
+}
+
+/** The exit that was named. What the caller wrote is the caller's mistake, which decoders, who read what peers send, do not know. */
+function namedParts(
+  crypto: CryptoProvider,
+  { gateway, exit }: MixnetOptions,
+): { readonly exit: Recipient | undefined } {
+  const read = <T>(argument: string, expected: string, decode: () => T): T => {
+    const value = tryDecode(decode)
+    if (!isMixnetError(value)) return value
+    const nextStep = `Give ${expected}, or nothing: then one is chosen.`
+    throw new MixnetError('BAD_ARGUMENT', { argument }, { nextStep, cause: value })
+  }
+  if (gateway !== undefined)
+    read('gateway', 'the base58 identity of an entry gateway', () => fromBase58(gateway, 'gateway', IDENTITY_BYTES))
+  if (exit === undefined) return { exit }
+  return { exit: read('exit', 'the address of a network requester', () => parseRecipient(crypto, exit)) }
 }
