@@ -4,12 +4,12 @@
  * Receiver; this file puts them together. @module
  */
 import { toBase58 } from '../foundation/base/base58.ts'
+import { equalBytes } from '../foundation/base/bytes.ts'
 import { MixnetError } from '../foundation/base/errors.ts'
 import type { Counter, Log, Meter } from '../foundation/base/observe.ts'
 import { millis } from '../foundation/base/units.ts'
 import type { Timer } from '../foundation/platform/clock.ts'
 import type { World } from '../foundation/platform/world.ts'
-import { identityKey } from '../network/topology/topology.ts'
 import type { TopologyProvider } from '../network/topology/topologyProvider.ts'
 import type { NymMessage } from '../protocol/packet/message.ts'
 import type { Recipient } from '../protocol/packet/recipient.ts'
@@ -37,6 +37,9 @@ export interface ReceivedMessage {
   readonly repliedBy?: Recipient
 }
 
+/** Who we are towards one recipient: what `MixnetClient.hold` gave. */
+export type Pseudonym = Holder
+
 export type ClientEvent =
   | { readonly type: 'opened'; readonly gateway: Uint8Array }
   | { readonly type: 'lost'; readonly error: MixnetError }
@@ -59,6 +62,8 @@ export interface SendOptions {
   readonly lane?: Lane
   /** Gives the recipient a pseudonym and reply SURBs instead of nothing. Default true. */
   readonly anonymous?: boolean
+  /** The pseudonym, for who is to be recognised by `to` also after a change of gateway. Default: the present one. */
+  readonly as?: Pseudonym | undefined
   readonly signal?: AbortSignal
 }
 
@@ -85,8 +90,10 @@ export class MixnetClient implements AsyncDisposable {
   readonly #unsubscribe: () => void
   #handler: (message: ReceivedMessage) => void = () => {}
   #review: Timer | undefined
-  /** What reply SURBs handed out so far lead through: rotation and gateway. */
-  #surbsFor: string | undefined
+  #moved: () => void = () => {}
+  /** What reply SURBs handed out so far lead through. */
+  #rotation: number | undefined
+  #gateway: Uint8Array | undefined
   #stopped: Promise<void> | undefined
 
   private constructor(world: World, options: MixnetClientOptions) {
@@ -103,7 +110,8 @@ export class MixnetClient implements AsyncDisposable {
       crypto,
       random,
       params: traffic.replies,
-      createSurb: () => outbox.factory.replySurb(),
+      // Where we can be found is known while the link is open: before, the gateway may be one that will never serve us.
+      createSurb: () => (link.isOpen ? outbox.factory.replySurb() : undefined),
       backlog: () => outbox.lanes.length(AnonymousSenders.LANE),
       send: (recipient, message) => outbox.post(message, recipient, AnonymousSenders.LANE),
     })
@@ -139,7 +147,7 @@ export class MixnetClient implements AsyncDisposable {
         if (client.#stopped === undefined) client.#receiver.pushed(plaintext)
       },
       opened: () => {
-        client.#networkChanged()
+        client.#opened(link.gateway)
         onEvent?.({ type: 'opened', gateway: link.gateway })
       },
       lost: (error) => onEvent?.({ type: 'lost', error }),
@@ -165,13 +173,13 @@ export class MixnetClient implements AsyncDisposable {
    * Resolves when the message is queued; waits while its lane or the whole queue is full. Fragments are sent again until
    * acknowledged. Throws ABORTED, STOPPED.
    */
-  async send({ to, data, lane = GENERAL, anonymous = true, signal }: SendOptions): Promise<void> {
+  async send({ to, data, lane = GENERAL, anonymous = true, as, signal }: SendOptions): Promise<void> {
     const { laneCapacity } = this.#options.traffic
     this.#assertRunning()
     const { lanes } = this.#outbox
     while (!lanes.isBelow(lane, laneCapacity)) await lanes.whenBelow(lane, laneCapacity, signal)
     this.#assertRunning()
-    this.#outbox.post(anonymous ? this.#anonymous.message(to, data) : { kind: 'plain', data }, to, lane)
+    this.#outbox.post(anonymous ? this.#anonymous.message(to, data, as) : { kind: 'plain', data }, to, lane)
   }
 
   /** As `send`, to a pseudonym, using its reply SURBs. Throws NO_REPLY_BLOCKS where it never gave any, or too long ago. */
@@ -202,6 +210,23 @@ export class MixnetClient implements AsyncDisposable {
   /** Keeps that many unused reply SURBs at `recipient` from now on, so that its answers need not wait; 0 ends it. */
   supply(recipient: Recipient, target: number = this.#options.traffic.replies.idleTarget): void {
     if (this.#stopped === undefined) this.#anonymous.keep(recipient, target)
+  }
+
+  /**
+   * Begins a conversation: who we are towards `recipient` from now until it is released. Messages sent as this belong together
+   * for the recipient and are answered even where the gateway changes meanwhile; what begins after that gets another one.
+   */
+  hold(recipient: Recipient): Pseudonym {
+    return this.#anonymous.hold(recipient)
+  }
+
+  release(pseudonym: Pseudonym): void {
+    this.#anonymous.release(pseudonym)
+  }
+
+  /** Called when the link has opened at another gateway than before: the address has changed. At most one handler. */
+  onMoved(handler: () => void): void {
+    this.#moved = handler
   }
 
   /** What waits is dropped; whoever waits gets STOPPED. */
@@ -246,17 +271,25 @@ export class MixnetClient implements AsyncDisposable {
     this.#handler(message)
   }
 
-  /** The link opened, perhaps at another gateway, or there is a new topology, perhaps of another rotation. */
+  #opened(gateway: Uint8Array): void {
+    const before = this.#gateway
+    this.#gateway = gateway
+    if (before !== undefined && !equalBytes(before, gateway)) {
+      this.#anonymous.moved()
+      this.#moved()
+    }
+    this.#networkChanged()
+  }
+
+  /** The link opened, or there is a new topology, perhaps of another rotation. */
   #networkChanged(): void {
-    const { topology, link } = this.#options
-    const rotation = topology.current()?.rotationId
+    const rotation = this.#options.topology.current()?.rotationId
     if (rotation !== undefined) {
-      const surbsFor = `${rotation} ${identityKey(link.gateway)}`
-      if (this.#surbsFor !== undefined && this.#surbsFor !== surbsFor) {
+      if (this.#rotation !== undefined && this.#rotation !== rotation) {
         this.#anonymous.outdate()
         this.#replier.rotated()
       }
-      this.#surbsFor = surbsFor
+      this.#rotation = rotation
     }
     this.#outbox.wake()
   }
