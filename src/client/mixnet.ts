@@ -29,7 +29,7 @@ export interface MixnetOptions {
   readonly directories: readonly string[]
   /** Where identity, keys and the choice of gateway are kept. Absent: nowhere, so every run is somebody new. */
   readonly folder?: string | undefined
-  /** Base58 identity of the entry gateway. Default: the one of last time, or a random one. */
+  /** Base58 identity of the only entry gateway to use. Default: one of a few that are drawn once and kept in `folder`. */
   readonly gateway?: string | undefined
   /** Address of the network requester. Default: a random one that the directory lists. */
   readonly exit?: string | undefined
@@ -122,10 +122,11 @@ export class Mixnet implements AsyncDisposable {
         avoid: () => exit?.gateway,
         folder,
         params: options.entry,
+        onBeyondGuards: (gateway) => options.onEvent?.({ type: 'beyond-guards', gateway }),
         meter,
         log,
       })
-      exit = chooseExit(random.stream('exit-choice'), exits, link.gateway)
+      exit = chooseExit(random.stream('exit-choice'), exits, { entry: link.gateway, guards: link.guards })
       client = MixnetClient.start(world, {
         keys,
         topology,

@@ -43,6 +43,8 @@ export type Pseudonym = Holder
 export type ClientEvent =
   | { readonly type: 'opened'; readonly gateway: Uint8Array }
   | { readonly type: 'lost'; readonly error: MixnetError }
+  /** All gateways this client keeps to are away; this one was drawn and is tried next. */
+  | { readonly type: 'beyond-guards'; readonly gateway: Uint8Array }
 
 export interface MixnetClientOptions {
   readonly keys: ClientKeys

@@ -8,7 +8,7 @@ import { it } from 'node:test'
 import { type NetworkSize, type NodePlan, planNetwork } from '../../src/app/testnet/layout.ts'
 import { startTestnet, type Testnet } from '../../src/app/testnet/testnet.ts'
 import { Mixnet, type MixnetOptions } from '../../src/client/mixnet.ts'
-import type { ReceivedMessage } from '../../src/client/mixnetClient.ts'
+import type { ClientEvent, ReceivedMessage } from '../../src/client/mixnetClient.ts'
 import { DEFAULT_TRAFFIC, type TrafficParams } from '../../src/client/trafficParams.ts'
 import { toBase58 } from '../../src/foundation/base/base58.ts'
 import { concat, equalBytes } from '../../src/foundation/base/bytes.ts'
@@ -210,7 +210,7 @@ export class TestClient {
   readonly name: string
   readonly meter: Meter = new Meter()
   readonly received: ReceivedMessage[] = []
-  readonly events: ('opened' | 'lost')[] = []
+  readonly events: ClientEvent['type'][] = []
   #mixnet: Mixnet | undefined
 
   constructor(name: string) {
