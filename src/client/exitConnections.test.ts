@@ -202,10 +202,13 @@ describe('a change of gateway', () => {
     assert.deepEqual([sent.length, sent.at(-1)?.as], [4, sent[0]?.as], 'the goodbye is from the same')
   })
 
-  test('ends streams whose exit answers to the address that was', async () => {
-    const { connections, held, moved } = setUp({ anonymous: false })
+  test('ends streams whose exit answers to the address that was, and tells the exit', async () => {
+    const { connections, held, moved, sent } = setUp({ anonymous: false })
     const stream = connections.open({ host: 'a', port: 1 })
+    await turn()
     moved()
+    await turn()
+    assert.ok(sent[1]?.request.kind === 'send' && sent[1].request.closed)
     await assert.rejects(stream.opened, code('GATEWAY_LOST'))
     assert.equal(connections.count, 0)
     assert.equal(held.size, 0)

@@ -130,11 +130,11 @@ export class ExitConnections implements Dialer {
     await client.send({ to: exit, data, lane, anonymous, as, signal })
   }
 
-  /** An exit that was given an address answers there, and there is nobody any more. */
+  /** An exit that was given an address answers there, and there is nobody any more. It is told, so that it stops. */
   #moved(): void {
     if (this.#options.anonymous) return
     for (const stream of [...this.#streams.values()])
-      stream.fail(new MixnetError('GATEWAY_LOST', { why: 'the address that the exit answers to has changed' }))
+      stream.destroy(new MixnetError('GATEWAY_LOST', { why: 'the address that the exit answers to has changed' }))
   }
 
   #received(message: ReceivedMessage): void {

@@ -28,8 +28,7 @@ export class GuardFile {
   readonly #files: Files
   readonly #path: string | undefined
   readonly #log: Log
-  #wanted: Uint8Array | undefined
-  #writing: Promise<void> | undefined
+  readonly #writing = new Set<Promise<void>>()
 
   /** `folder` undefined: nothing is remembered. */
   constructor(files: Files, folder: string | undefined, log: Log) {
@@ -51,30 +50,20 @@ export class GuardFile {
     return { home, guards: guards.filter(({ name }, at) => guards.findIndex((one) => one.name === name) === at) }
   }
 
-  /** Nobody waits for the disk, and one write follows the other: the last state is what stays. */
+  /** Nobody waits for the disk. Writes to one file follow each other, so the last state is what stays. */
   write({ home, guards }: Remembered): void {
     if (this.#path === undefined) return
     const lines = guards.map(({ name, drawnOn, unlistedSince }) => `guard ${name} ${drawnOn} ${unlistedSince ?? NONE}`)
-    this.#wanted = utf8(`${[home ?? NONE, ...lines].join('\n')}\n`)
-    this.#writing ??= this.#writeAll(this.#path)
+    const done = this.#files
+      .write(this.#path, utf8(`${[home ?? NONE, ...lines].join('\n')}\n`), { secret: true })
+      .catch(() => this.#log.warn('choice of gateways not stored'))
+      .finally(() => this.#writing.delete(done))
+    this.#writing.add(done)
   }
 
   /** Resolves when everything is written that was to be written. */
   async flush(): Promise<void> {
-    await this.#writing
-  }
-
-  async #writeAll(path: string): Promise<void> {
-    while (this.#wanted !== undefined) {
-      const contents = this.#wanted
-      this.#wanted = undefined
-      try {
-        await this.#files.write(path, contents, { secret: true })
-      } catch {
-        this.#log.warn('choice of gateways not stored')
-      }
-    }
-    this.#writing = undefined
+    await Promise.all(this.#writing)
   }
 }
 

@@ -2,8 +2,9 @@
  * The mixnet as an application sees it: one client with its gateway and its exit, and on top of them fetch, streams and a SOCKS
  * proxy. @module
  */
+import { MixnetError } from '../foundation/base/errors.ts'
 import { type Log, Meter, silentLog } from '../foundation/base/observe.ts'
-import { type Millis, seconds } from '../foundation/base/units.ts'
+import { type Millis, millis, seconds } from '../foundation/base/units.ts'
 import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
 import type { World } from '../foundation/platform/world.ts'
@@ -64,6 +65,7 @@ export class Mixnet implements AsyncDisposable {
   readonly #topology: Refreshing<Topology>
   readonly #proxies = new Set<Socks5Server>()
   #fetch: MixnetFetch | undefined
+  #closed = false
 
   private constructor(
     world: World,
@@ -93,8 +95,10 @@ export class Mixnet implements AsyncDisposable {
     const { log = silentLog, meter = new Meter(), folder, anonymous = true, traffic = DEFAULT_TRAFFIC } = options
     const { clock, crypto, random, files, net } = world
     const limit = options.connectTimeout ?? CONNECT_TIMEOUT
+    const end = clock.monotonic() + limit
+    const left = (): Millis => millis(Math.max(0, end - clock.monotonic()))
     const within = <T>(what: string, work: Promise<T>): Promise<T> =>
-      withDeadline(clock, limit, what, unlessAborted(work, options.signal))
+      withDeadline(clock, left(), what, unlessAborted(work, options.signal))
     const directory = new DirectoryClient(net, { baseUrls: options.directories })
     const topology = new Refreshing<Topology>({
       clock,
@@ -137,7 +141,7 @@ export class Mixnet implements AsyncDisposable {
         ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
         ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
       })
-      await unlessAborted(link.whenOpen(limit), options.signal)
+      await unlessAborted(link.whenOpen(left()), options.signal)
       const connections = new ExitConnections(world, {
         client,
         exit,
@@ -174,20 +178,27 @@ export class Mixnet implements AsyncDisposable {
     }
   }
 
-  /** A SOCKS proxy for other programs. Throws ADDRESS_IN_USE. */
+  /** A SOCKS proxy for other programs. Throws ADDRESS_IN_USE, and STOPPED after `close`. */
   async proxy(endpoint: Endpoint): Promise<Socks5Server> {
     const { meter } = this
+    if (this.#closed) throw new MixnetError('STOPPED')
     const server = await Socks5Server.listen(this.#world, {
       ...endpoint,
       dialer: this.connections,
       meter,
       log: this.#log,
     })
+    if (this.#closed) {
+      // Closed while it began to listen: nobody else would ever close it, and its port would answer on.
+      await server.close()
+      throw new MixnetError('STOPPED')
+    }
     this.#proxies.add(server)
     return server
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     await Promise.all([...this.#proxies].map((proxy) => proxy.close()))
     await this.#fetch?.close()
     this.connections.close()

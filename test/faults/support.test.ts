@@ -81,8 +81,7 @@ export class FaultyNetwork {
     const world = this.simulation.host(name, { ips: [`10.2.0.${this.#worlds.size}`] })
     this.#worlds.set(name, world)
     const client = new TestClient(name)
-    const connecting = Mixnet.connect(world, {
-      directories: [this.testnet.directoryUrl],
+    const connecting = this.connect(world, {
       ...(gateway === undefined ? {} : { gateway: this.identityOf(gateway) }),
       anonymous: false,
       meter: client.meter,
@@ -92,6 +91,10 @@ export class FaultyNetwork {
     })
     client.mixnet = await this.simulation.complete(connecting, minutes(2))
     return client
+  }
+
+  connect(world: World, options: Partial<MixnetOptions>): Promise<Mixnet> {
+    return Mixnet.connect(world, { directories: [this.testnet.directoryUrl], ...options })
   }
 
   /** A client that the exit knows by a pseudonym only, as is the default of the shipped one. */
