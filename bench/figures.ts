@@ -34,6 +34,8 @@ export interface BenchOptions {
 export interface Report {
   readonly figures: readonly Figure[]
   readonly notes: readonly string[]
+  /** What went wrong while it was measured: then the figures are of something else than they say. */
+  readonly failures?: readonly string[]
 }
 
 export interface Subject {
@@ -54,6 +56,8 @@ export const exactly = (value: number): Spread => ({ median: value, min: value, 
 export const ratios = (over: readonly number[], under: readonly number[]): Spread =>
   spread(over.map((value, i) => value / (under[i] as number)))
 
+export const hasFailed = ({ failures = [] }: Report): boolean => failures.length > 0
+
 const HEADINGS = ['', 'measured', 'reference', 'ratio', 'goal', '']
 
 export function formatReport(subject: Subject, report: Report): string {
@@ -65,6 +69,7 @@ export function formatReport(subject: Subject, report: Report): string {
     subject.title,
     ...(rows.length === 0 ? [] : [line(HEADINGS), ...rows.map(line)]),
     ...report.notes.map((note) => `  ${note}`),
+    ...(report.failures ?? []).map((failure) => `  FAILED: ${failure}`),
     '',
   ].join('\n')
 }

@@ -6,7 +6,7 @@ import { simulateTestnet } from '../src/app/testnet/simulatedTestnet.ts'
 import { nodeProvider } from '../src/foundation/crypto/nodeProvider.ts'
 import { nullProvider } from '../src/foundation/crypto/nullProvider.ts'
 import type { CryptoProvider } from '../src/foundation/crypto/provider.ts'
-import { packetsPerCpuSecond, packetsPerSecond } from '../src/lab/simulator/report.ts'
+import { isClean, packetsPerCpuSecond, packetsPerSecond } from '../src/lab/simulator/report.ts'
 import { type BenchOptions, type Report, ratios, type Subject, spread } from './figures.ts'
 
 const RATIO_GOAL = 5
@@ -14,9 +14,13 @@ const RATIO_GOAL = 5
 async function run({ quick, say }: BenchOptions): Promise<Report> {
   const rounds = quick ? 1 : 3
   const rates = { null: [] as number[], node: [] as number[] }
+  const failures: string[] = []
   const wall = { null: [] as number[], node: [] as number[] }
   const measure = async (name: 'null' | 'node', crypto: CryptoProvider, seconds: number) => {
-    const { running } = await simulateTestnet({ seed: 'bench', seconds, crypto })
+    const report = await simulateTestnet({ seed: 'bench', seconds, crypto })
+    const { running } = report
+    if (!isClean(report))
+      failures.push(`${name} cryptography: not everything arrived (--seed bench --seconds ${seconds}).`)
     rates[name].push(packetsPerCpuSecond(running))
     wall[name].push(packetsPerSecond(running))
     say(`${name} cryptography: ${Math.round(packetsPerCpuSecond(running))} packets per second of CPU time`)
@@ -40,6 +44,7 @@ async function run({ quick, say }: BenchOptions): Promise<Report> {
       { name: 'packets per second, real cryptography', unit: '/s', measured: spread(wall.node) },
     ],
     notes: ['A packet counts at every node that unwraps it; making it and all else that clients do is in the time.'],
+    failures,
   }
 }
 

@@ -1,40 +1,115 @@
 // Installs the dependencies when they are missing or older than the lock file; does nothing otherwise.
 // Runs before `npm start` and `npm test`, by whatever Node the machine has (20 or later): no TypeScript, no packages.
-import { spawnSync } from 'node:child_process'
-import { statSync } from 'node:fs'
+//
+// Two installations in one folder ruin each other. npm, when it is interrupted, goes on for a minute to take back what it did, and npm
+// whose parent was killed goes on installing: so an interrupted one is ended here for good, and one that is under way is waited for.
+import { spawn } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { delimiter, join, sep } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
+const windows = process.platform === 'win32'
+/** Holds the process id of who installs, while it does. Not in node_modules, which `npm ci` empties. */
+const claim = join(root, '.starling', 'installing')
+/** By then a claim is what a power cut left behind, and its process id may be another program's. */
+const CLAIM_LASTS_MS = 10 * 60_000
+const LOOK_AGAIN_MS = 100
+const INTERRUPTED = 130
 
 /** Modification time in milliseconds, or −∞ for a file that is not there. */
-function changed(...path) {
-  return statSync(join(root, ...path), { throwIfNoEntry: false })?.mtimeMs ?? Number.NEGATIVE_INFINITY
+function changed(path) {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.NEGATIVE_INFINITY
 }
 
 /** npm writes this file last, so an interrupted installation counts as none. */
-const installed = changed('node_modules', '.package-lock.json')
+const installed = () => changed(join(root, 'node_modules', '.package-lock.json'))
+const outdated = () => installed() < changed(join(root, 'package-lock.json'))
 
-if (installed < changed('package-lock.json')) {
-  console.log(`${Number.isFinite(installed) ? 'Updating' : 'Installing'} dependencies (npm ci), less than a minute …`)
-  process.exitCode = install()
+while (outdated()) {
+  if (claimed()) {
+    console.log(
+      `${Number.isFinite(installed()) ? 'Updating' : 'Installing'} dependencies (npm ci), less than a minute …`,
+    )
+    process.exitCode = await install()
+    rmSync(claim, { force: true })
+    break
+  }
+  await otherInstallation()
 }
 
-function install() {
+function claimed() {
+  mkdirSync(join(root, '.starling'), { recursive: true })
+  try {
+    writeFileSync(claim, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (error.code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** Returns when there is none, and none claims that there is. */
+async function otherInstallation() {
+  let told = false
+  for (let id = installer(); id !== undefined; id = installer()) {
+    if (!told) console.log(`Another installation is under way here (process ${id}); waiting until it ends …`)
+    told = true
+    await sleep(LOOK_AGAIN_MS)
+  }
+  rmSync(claim, { force: true })
+}
+
+/** The process that installs; undefined where there is none, or none any more. */
+function installer() {
+  if (changed(claim) < Date.now() - CLAIM_LASTS_MS) return undefined
+  try {
+    const id = Number(readFileSync(claim, 'utf8'))
+    process.kill(id, 0)
+    return id
+  } catch (error) {
+    // EPERM: it lives, and is somebody else's.
+    return error.code === 'EPERM' ? '?' : undefined
+  }
+}
+
+async function install() {
   // Not the Node inside node_modules: npm ci is about to delete it.
   const PATH = (process.env.PATH ?? '')
     .split(delimiter)
     .filter((folder) => !folder.includes(`${sep}node_modules${sep}.bin`))
     .join(delimiter)
-  const npm = spawnSync('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], {
+  const npm = spawn('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     env: { ...process.env, PATH },
-    encoding: 'utf8',
-    shell: process.platform === 'win32',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    shell: windows,
+    // A process group of its own: Ctrl-C does not reach it, and it can be ended with all that it started.
+    detached: !windows,
   })
-  if (npm.status === 0) return 0
-  const said = npm.error?.message ?? `${npm.stdout}${npm.stderr}`.trim()
-  console.error(said.split('\n').slice(0, 8).join('\n'))
+  let interrupted = false
+  const interrupt = () => {
+    interrupted = true
+    // Half an installation is none, and the next one begins by deleting it. Windows has no groups: there Ctrl-C has reached npm as well.
+    if (!windows && npm.pid !== undefined) process.kill(-npm.pid, 'SIGKILL')
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, interrupt)
+  // Should this process be killed, npm goes on.
+  if (npm.pid !== undefined) writeFileSync(claim, String(npm.pid))
+
+  let said = ''
+  for (const stream of [npm.stdout, npm.stderr]) stream.on('data', (chunk) => (said += chunk))
+  const status = await new Promise((resolve) => {
+    npm.on('error', (error) => (said += error.message))
+    npm.on('close', resolve)
+  })
+  if (interrupted) {
+    console.error('Interrupted. The next start installs from the beginning.')
+    return INTERRUPTED
+  }
+  if (status === 0) return 0
+  console.error(said.trim().split('\n').slice(0, 8).join('\n'))
   console.error('Could not install the dependencies. To see everything npm has to say, run: npm ci')
-  return npm.status ?? 1
+  return status > 0 ? status : 1
 }

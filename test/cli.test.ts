@@ -1,9 +1,15 @@
 /** What somebody sees who types the wrong thing, or the right thing at the wrong time. */
 import assert from 'node:assert/strict'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { formatReport, hasFailed } from '../bench/figures.ts'
 import { Starling, temporaryFolder } from './support/starling.ts'
+
+const run = promisify(execFile)
 
 interface Typed {
   readonly code: number | null
@@ -34,18 +40,42 @@ describe('starling', { timeout: 120_000, concurrency: true }, () => {
       code: 3,
       says: /http:\/\/127\.0\.0\.1:1\/api.*CONNECTION_REFUSED.*\(network\).*starling up/,
     },
+    'an entry gateway that is none': {
+      args: 'fetch http://a/ --gateway tern',
+      code: 2,
+      says: /--gateway.*identity of an entry gateway: 32 bytes in base58/,
+    },
+    'an exit that is none': {
+      args: 'proxy --exit heron',
+      code: 2,
+      says: /--exit.*address of a network requester: IDENTITY\.ENCRYPTION-KEY@GATEWAY/,
+    },
+    'a folder to write an answer into': {
+      args: 'fetch http://a/ -o folder',
+      code: 2,
+      says: /that is a folder \(--output: folder\) \(you\) Name a file in it: --output folder\/answer/,
+    },
     'a folder that is a file': { args: 'up --data file', code: 2, says: /cannot be used.*file.*\(you\)/ },
   }
   for (const [name, { args, code, says }] of Object.entries(refusals)) {
     it(`refuses ${name}`, async (t) => {
       const folder = await temporaryFolder(t)
       await writeFile(join(folder, 'file'), '')
+      await mkdir(join(folder, 'folder'))
       const answer = await typed(t, folder, ...args.split(' '))
       assert.match(answer.said, says)
       assert.doesNotMatch(answer.said, /\n +at /)
       assert.equal(answer.code, code)
+      assert.deepEqual(await readdir(folder), ['file', 'folder'], 'nothing is left behind')
     })
   }
+
+  it('takes a reader that has gone for a reader that has read enough', async (t) => {
+    const help = new Starling(['node', 'init', '--help'], { cwd: await temporaryFolder(t) })
+    t.after(() => help.kill())
+    help.child.stdout?.destroy()
+    assert.deepEqual([await help.exit(), help.stderr], [{ code: 0, signal: null }, ''])
+  })
 
   it('shows how a node is run on one screen, an example first', async (t) => {
     const { code, said, lines } = await typed(t, await temporaryFolder(t), 'node', 'run', '--help')
@@ -70,5 +100,26 @@ describe('starling', { timeout: 120_000, concurrency: true }, () => {
     const broken = await typed(t, join(folder, 'elsewhere'), 'node', 'run', '../knot')
     assert.equal(broken.code, 2)
     assert.match(broken.said, /node\.toml, key: roles/)
+  })
+})
+
+describe('the other programs of the project', { timeout: 60_000, concurrency: true }, () => {
+  for (const program of ['src/app/testnet/simulate.ts', 'bench/main.ts', 'test/fuzz/main.ts']) {
+    it(`${program} explains itself, and refuses what it does not know in a line`, async () => {
+      const path = fileURLToPath(new URL(`../${program}`, import.meta.url))
+      const { stdout } = await run(process.execPath, [path, '--help'])
+      assert.match(stdout, /^Usage: /m)
+      await assert.rejects(run(process.execPath, [path, '--sedes', '7']), {
+        code: 2,
+        stderr: /^error: unknown option '--sedes'\n(?:\(Did you mean .*\)\n)?$/,
+      })
+    })
+  }
+
+  it('a benchmark says that something was lost, and has failed', () => {
+    const subject = { name: 'x', title: 'X', run: () => assert.fail('not run') }
+    const report = { figures: [], notes: ['n'], failures: ['3 packets were lost'] }
+    assert.match(formatReport(subject, report), /FAILED: 3 packets were lost/)
+    assert.deepEqual([hasFailed(report), hasFailed({ figures: [], notes: [] })], [true, false])
   })
 })

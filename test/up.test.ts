@@ -3,14 +3,16 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { socksConnect } from './support/socks.ts'
 import {
   type Address,
   type CliEvent,
+  COMMAND,
   isListening,
-  type Starling,
+  Starling,
   starling,
   temporaryFolder,
 } from './support/starling.ts'
@@ -41,6 +43,10 @@ function addressesOf(network: Starling): readonly Address[] {
 
 async function assertNothingLeft(network: Starling): Promise<void> {
   assert.equal(network.isAlive, false, 'a process is left')
+  await assertNobodyListens(network)
+}
+
+async function assertNobodyListens(network: Starling): Promise<void> {
   for (const address of addressesOf(network)) {
     assert.equal(await isListening(address), false, `${address.host}:${address.port} still listens`)
   }
@@ -135,7 +141,7 @@ describe('starling up', { timeout: 150_000 }, () => {
     await assertNothingLeft(network)
   })
 
-  it('stops in the middle of downloads', async (t) => {
+  it('stops in the middle of downloads, and downloads stop where nobody reads them', async (t) => {
     const network = up(t, await temporaryFolder(t), '--json')
     const { host, port } = await network.event('proxy')
     const downloads = [1, 2, 3].map(async () => {
@@ -146,6 +152,14 @@ describe('starling up', { timeout: 150_000 }, () => {
       socket.resume()
     })
     await Promise.all(downloads)
+    const { url } = await network.event('directory')
+    const piped = starling(t, 'fetch', 'http://demo.starling/bytes/50000000', '--directory', url)
+    const read = piped.child.stdout
+    assert.ok(read)
+    await once(read, 'data')
+    // As `head` does when it has its lines.
+    read.destroy()
+    assert.deepEqual([await piped.exit(), piped.stderr], [{ code: 128 + constants.signals.SIGPIPE, signal: null }, ''])
     const { code, tookMs } = await network.stop('SIGINT')
     t.diagnostic(`stopped in ${Math.round(tookMs)} ms`)
     assert.equal(code, 0)
@@ -158,6 +172,24 @@ describe('starling up', { timeout: 150_000 }, () => {
     assert.equal((await network.stop('SIGINT')).code, 0)
     await assertNothingLeft(network)
   })
+
+  const noGroups = process.platform === 'win32' && 'orphans are not noticed'
+  for (const signal of ['SIGKILL', 'SIGTERM', 'SIGHUP'] as const) {
+    it(`stops where npm, which started it, is ended by ${signal}`, { skip: noGroups }, async (t) => {
+      const cwd = await temporaryFolder(t)
+      const script = [...COMMAND, 'up', '--json', '--data', 'network', ...ownPorts()]
+      await writeFile(join(cwd, 'package.json'), JSON.stringify({ scripts: { start: script.join(' ') } }))
+      const npm = new Starling([], { cwd, command: ['npm', 'start', '--silent'] })
+      t.after(() => npm.kill())
+      await npm.event('proxy')
+      // npm alone: its children hear nothing of it, or are told by npm.
+      npm.child.kill(signal)
+      // Of the output, which the last of them closes. Orphans are buried by the system, at its leisure: they are not counted here.
+      await npm.exit()
+      assert.ok(npm.events.some(({ event }) => event === 'stopping'))
+      await assertNobodyListens(npm)
+    })
+  }
 
   it('tells people the same in short lines', async (t) => {
     const network = up(t, await temporaryFolder(t), '--once')

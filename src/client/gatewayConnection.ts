@@ -9,7 +9,7 @@ import type { Secret } from '../foundation/base/secret.ts'
 import { type Millis, millis } from '../foundation/base/units.ts'
 import type { Timer } from '../foundation/platform/clock.ts'
 import type { WebSocketConnection } from '../foundation/platform/net.ts'
-import type { World } from '../foundation/platform/world.ts'
+import type { ClientWorld } from '../foundation/platform/world.ts'
 import type { MixPacket } from '../protocol/wire/mixPacket.ts'
 import type { EntryLink, EntryLinkHandlers } from './entryLink.ts'
 import { DEFAULT_ENTRY_PARAMS, type EntryParams } from './entryParams.ts'
@@ -33,7 +33,7 @@ export interface GatewayConnectionOptions {
 
 export class GatewayConnection implements EntryLink {
   readonly gateway: Uint8Array
-  readonly #world: World
+  readonly #world: ClientWorld
   readonly #options: GatewayConnectionOptions
   readonly #params: EntryParams
   readonly #abort: AbortController = new AbortController()
@@ -45,7 +45,7 @@ export class GatewayConnection implements EntryLink {
   // Failures that have a cure of their own, once in a row each.
   #cured: Record<'forgotten' | 'stale', boolean> = { forgotten: false, stale: false }
 
-  constructor(world: World, options: GatewayConnectionOptions) {
+  constructor(world: ClientWorld, options: GatewayConnectionOptions) {
     this.#world = world
     this.#options = options
     this.#params = options.params ?? DEFAULT_ENTRY_PARAMS

@@ -12,7 +12,7 @@
 import { isMixnetError, tryDecode } from '../foundation/base/errors.ts'
 import { Secret } from '../foundation/base/secret.ts'
 import type { Timer } from '../foundation/platform/clock.ts'
-import type { World } from '../foundation/platform/world.ts'
+import type { ClientWorld } from '../foundation/platform/world.ts'
 import { buildAuthentication } from '../protocol/wire/gateway/authentication.ts'
 import {
   type ControlRequest,
@@ -53,7 +53,7 @@ export interface LoggedIn {
 }
 
 export interface GatewayLoginOptions extends GatewayIdentities {
-  readonly world: World
+  readonly world: ClientWorld
   readonly params: EntryParams
   readonly send: (text: string) => void
   /** A text that is no answer. */

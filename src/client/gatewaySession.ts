@@ -8,7 +8,7 @@ import { isMixnetError, tryDecode } from '../foundation/base/errors.ts'
 import type { Meter } from '../foundation/base/observe.ts'
 import type { Secret } from '../foundation/base/secret.ts'
 import type { WebSocketConnection } from '../foundation/platform/net.ts'
-import type { World } from '../foundation/platform/world.ts'
+import type { ClientWorld } from '../foundation/platform/world.ts'
 import { openPush, sealForward } from '../protocol/wire/gateway/binary.ts'
 import {
   type ControlRequest,
@@ -26,7 +26,7 @@ import { type GatewayFailure, lost, readRefusal, timedOut } from './gatewayRefus
 import { SignsOfLife } from './signsOfLife.ts'
 
 export interface GatewaySessionOptions extends GatewayIdentities {
-  readonly world: World
+  readonly world: ClientWorld
   readonly params: EntryParams
   readonly meter: Meter
   readonly opened: () => void

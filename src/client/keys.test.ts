@@ -19,6 +19,7 @@ function makeWorld(): Pick<World, 'files' | 'random'> {
       write: async (path, contents) => void stored.set(path, contents),
       list: async (folder) => [...stored.keys()].map((path) => path.slice(folder.length + 1)).sort(),
       remove: async (path) => void stored.delete(path),
+      kindOf: absent,
       readRange: absent,
       openAppend: absent,
       lock: absent,

@@ -5,7 +5,7 @@ import { MixnetError } from '../foundation/base/errors.ts'
 import { decodePem, encodePem } from '../foundation/base/pem.ts'
 import { Secret } from '../foundation/base/secret.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
-import type { Files } from '../foundation/platform/files.ts'
+import type { ClientFiles } from '../foundation/platform/files.ts'
 import type { RandomStream } from '../foundation/platform/random.ts'
 
 export interface ClientKeys {
@@ -37,7 +37,7 @@ export function createClientKeys(crypto: CryptoProvider, random: RandomStream): 
 export async function loadOrCreateClientKeys(
   crypto: CryptoProvider,
   random: RandomStream,
-  files: Files,
+  files: ClientFiles,
   folder: string,
 ): Promise<ClientKeys> {
   const stored = await Promise.all(FILES.map((file) => files.read(`${folder}/${file.name}`)))

@@ -2,8 +2,11 @@
  * The mixnet as an application sees it: one client with its gateway and its exit, and on top of them fetch, streams and a SOCKS
  * proxy. @module
  */
+import { fromBase58 } from '../foundation/base/base58.ts'
+import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
 import { type Log, Meter, silentLog } from '../foundation/base/observe.ts'
-import { type Millis, seconds } from '../foundation/base/units.ts'
+import { type Millis, millis, seconds } from '../foundation/base/units.ts'
+import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
 import type { World } from '../foundation/platform/world.ts'
@@ -29,7 +32,7 @@ export interface MixnetOptions {
   readonly directories: readonly string[]
   /** Where identity, keys and the choice of gateway are kept. Absent: nowhere, so every run is somebody new. */
   readonly folder?: string | undefined
-  /** Base58 identity of the entry gateway. Default: the one of last time, or a random one. */
+  /** Base58 identity of the only entry gateway to use. Default: one of a few that are drawn once and kept in `folder`. */
   readonly gateway?: string | undefined
   /** Address of the network requester. Default: a random one that the directory lists. */
   readonly exit?: string | undefined
@@ -52,6 +55,7 @@ export interface MixnetOptions {
 }
 
 const CONNECT_TIMEOUT = seconds(60)
+const IDENTITY_BYTES = 32
 
 export class Mixnet implements AsyncDisposable {
   readonly client: MixnetClient
@@ -64,6 +68,7 @@ export class Mixnet implements AsyncDisposable {
   readonly #topology: Refreshing<Topology>
   readonly #proxies = new Set<Socks5Server>()
   #fetch: MixnetFetch | undefined
+  #closed = false
 
   private constructor(
     world: World,
@@ -87,14 +92,17 @@ export class Mixnet implements AsyncDisposable {
 
   /**
    * Resolves when packets can be sent. Throws TOPOLOGY_UNAVAILABLE, GATEWAY_UNREACHABLE, GATEWAY_REFUSED, EXIT_UNREACHABLE,
-   * KEY_FILE_UNREADABLE, ABORTED or TIMEOUT.
+   * KEY_FILE_UNREADABLE, BAD_ARGUMENT, ABORTED or TIMEOUT.
    */
   static async connect(world: World, options: MixnetOptions): Promise<Mixnet> {
     const { log = silentLog, meter = new Meter(), folder, anonymous = true, traffic = DEFAULT_TRAFFIC } = options
     const { clock, crypto, random, files, net } = world
+    const named = namedParts(crypto, options)
     const limit = options.connectTimeout ?? CONNECT_TIMEOUT
+    const end = clock.monotonic() + limit
+    const left = (): Millis => millis(Math.max(0, end - clock.monotonic()))
     const within = <T>(what: string, work: Promise<T>): Promise<T> =>
-      withDeadline(clock, limit, what, unlessAborted(work, options.signal))
+      withDeadline(clock, left(), what, unlessAborted(work, options.signal))
     const directory = new DirectoryClient(net, { baseUrls: options.directories })
     const topology = new Refreshing<Topology>({
       clock,
@@ -109,10 +117,7 @@ export class Mixnet implements AsyncDisposable {
         folder === undefined
           ? createClientKeys(crypto, random.stream('client-keys'))
           : await loadOrCreateClientKeys(crypto, random.stream('client-keys'), files, folder)
-      const exits =
-        options.exit === undefined
-          ? await within('exits', listExits(crypto, directory))
-          : [parseRecipient(crypto, options.exit)]
+      const exits = named.exit === undefined ? await within('exits', listExits(crypto, directory)) : [named.exit]
       // Where there is no choice of exits, the entry is chosen around the exit; else the exit around the entry.
       let exit = exits.length === 1 ? exits[0] : undefined
       const link = await EntrySelector.create(world, {
@@ -122,10 +127,11 @@ export class Mixnet implements AsyncDisposable {
         avoid: () => exit?.gateway,
         folder,
         params: options.entry,
+        onBeyondGuards: (gateway) => options.onEvent?.({ type: 'beyond-guards', gateway }),
         meter,
         log,
       })
-      exit = chooseExit(random.stream('exit-choice'), exits, link.gateway)
+      exit = chooseExit(random.stream('exit-choice'), exits, { entry: link.gateway, guards: link.guards })
       client = MixnetClient.start(world, {
         keys,
         topology,
@@ -136,7 +142,7 @@ export class Mixnet implements AsyncDisposable {
         ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
         ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
       })
-      await unlessAborted(link.whenOpen(limit), options.signal)
+      await unlessAborted(link.whenOpen(left()), options.signal)
       const connections = new ExitConnections(world, {
         client,
         exit,
@@ -173,20 +179,27 @@ export class Mixnet implements AsyncDisposable {
     }
   }
 
-  /** A SOCKS proxy for other programs. Throws ADDRESS_IN_USE. */
+  /** A SOCKS proxy for other programs. Throws ADDRESS_IN_USE, and STOPPED after `close`. */
   async proxy(endpoint: Endpoint): Promise<Socks5Server> {
     const { meter } = this
+    if (this.#closed) throw new MixnetError('STOPPED')
     const server = await Socks5Server.listen(this.#world, {
       ...endpoint,
       dialer: this.connections,
       meter,
       log: this.#log,
     })
+    if (this.#closed) {
+      // Closed while it began to listen: nobody else would ever close it, and its port would answer on.
+      await server.close()
+      throw new MixnetError('STOPPED')
+    }
     this.#proxies.add(server)
     return server
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     await Promise.all([...this.#proxies].map((proxy) => proxy.close()))
     await this.#fetch?.close()
     this.connections.close()
@@ -197,4 +210,21 @@ export class Mixnet implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
+}
+
+/** The exit that was named. What the caller wrote is the caller's mistake, which decoders, who read what peers send, do not know. */
+function namedParts(
+  crypto: CryptoProvider,
+  { gateway, exit }: MixnetOptions,
+): { readonly exit: Recipient | undefined } {
+  const read = <T>(argument: string, expected: string, decode: () => T): T => {
+    const value = tryDecode(decode)
+    if (!isMixnetError(value)) return value
+    const nextStep = `Give ${expected}, or nothing: then one is chosen.`
+    throw new MixnetError('BAD_ARGUMENT', { argument }, { nextStep, cause: value })
+  }
+  if (gateway !== undefined)
+    read('gateway', 'the base58 identity of an entry gateway', () => fromBase58(gateway, 'gateway', IDENTITY_BYTES))
+  if (exit === undefined) return { exit }
+  return { exit: read('exit', 'the address of a network requester', () => parseRecipient(crypto, exit)) }
 }

@@ -17,7 +17,7 @@ import { Reader } from '../foundation/base/reader.ts'
 import { Secret } from '../foundation/base/secret.ts'
 import type { Millis } from '../foundation/base/units.ts'
 import { Writer } from '../foundation/base/writer.ts'
-import type { Files } from '../foundation/platform/files.ts'
+import type { ClientFiles } from '../foundation/platform/files.ts'
 import { MAX_TIMESTAMP_SKEW_SECONDS, SHARED_KEY_BYTES } from '../protocol/wire/gateway/protocol.ts'
 
 const PEM_TYPE = 'AES-256-GCM-SIV SHARED KEY'
@@ -26,7 +26,7 @@ const FILE_BYTES = SHARED_KEY_BYTES + 8
 const MAX_AHEAD_SECONDS = MAX_TIMESTAMP_SKEW_SECONDS / 2
 
 export interface SharedKeysOptions {
-  readonly files: Files
+  readonly files: ClientFiles
   /** undefined: in memory only. */
   readonly folder: string | undefined
   readonly log: Log

@@ -7,30 +7,50 @@
  *
  * The same seed tries the same inputs. Exits with 1 at the first failure, with the input that did it. @module
  */
-import { parseArgs } from 'node:util'
+import { Command, InvalidArgumentError } from 'commander'
 import { CORPUS_FILE } from './corpus.ts'
 
 const RUNS_PER_TURN = 500
 
+interface Values {
+  readonly seconds: number
+  readonly seed?: number
+  readonly only: string
+  readonly record: boolean
+}
+
+const command = (): Command =>
+  new Command('npm run fuzz --')
+    .description('Every decoder on hostile bytes. The same seed tries the same inputs.')
+    .option('--seconds <number>', 'for how long', positive, 600)
+    .option('--seed <number>', 'of the first turn (default: another one every time)', whole)
+    .option('--only <part>', 'decoders whose names have this in them', '')
+    .option('--record', 'record the corpus anew from a running network', false)
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+
+function positive(text: string): number {
+  if (Number(text) > 0) return Number(text)
+  throw new InvalidArgumentError('It must be a number above 0.')
+}
+
+function whole(text: string): number {
+  if (text !== '' && Number.isSafeInteger(Number(text))) return Number(text)
+  throw new InvalidArgumentError('It must be a whole number.')
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      seconds: { type: 'string', default: '600' },
-      seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
-      only: { type: 'string', default: '' },
-      record: { type: 'boolean', default: false },
-    },
-  })
+  const values = command().parse().opts<Values>()
   if (values.record) {
     const { record } = await import('./record.ts')
     return record(CORPUS_FILE)
   }
   // Not above: the recorder changes the decoders while they are loaded.
   const [{ fuzz }, { decoders }] = await Promise.all([import('./check.ts'), import('./decoders.ts')])
-  const [seconds, first] = [Number(values.seconds), Number(values.seed)]
+  const { seconds, seed: first = Math.floor(Math.random() * 2 ** 31) } = values
   const chosen = decoders.filter(({ name }) => name.includes(values.only))
-  if (!(seconds > 0) || !Number.isSafeInteger(first) || chosen.length === 0) {
-    console.error('--seconds and --seed are numbers; --only is a part of the name of a decoder')
+  if (chosen.length === 0) {
+    const some = decoders.slice(0, 5).map(({ name }) => name)
+    console.error(`error: no decoder has "${values.only}" in its name; there are ${some.join(', ')} and others`)
     process.exitCode = 2
     return
   }

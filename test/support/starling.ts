@@ -13,6 +13,8 @@ import { fileURLToPath } from 'node:url'
 const MAIN = fileURLToPath(new URL('../../src/app/cli/main.ts', import.meta.url))
 // Dozens of processes load the same files: compiled once, each starts in half the time.
 const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url))
+/** How the command is started: without a shell, without npm. */
+export const COMMAND: readonly [string, ...string[]] = [process.execPath, MAIN]
 /** Generous: the machine may be busy. What is waited for are events, and this only ends a wait that will never end. */
 const DEADLINE_MS = 45_000
 
@@ -37,13 +39,14 @@ export class Starling {
   readonly #listeners = new Set<() => void>()
   #gone: Exit | undefined
 
-  constructor(args: readonly string[], options: { cwd?: string } = {}) {
+  constructor(args: readonly string[], options: { cwd?: string; command?: readonly [string, ...string[]] } = {}) {
+    const { command: [program, ...before] = COMMAND, ...own } = options
     // A group of its own: after the end it can be asked whether anything of it is left.
-    this.child = spawn(process.execPath, [MAIN, ...args], {
+    this.child = spawn(program, [...before, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
       env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE },
-      ...options,
+      ...own,
     })
     const { stdout, stderr } = this.child
     assert.ok(stdout && stderr)

@@ -1,8 +1,13 @@
 /** Values of options, checked; what is wrong is said by Commander beside the option's name. @module */
 import { InvalidArgumentError } from 'commander'
+import { fromBase58 } from '../../foundation/base/base58.ts'
+import { isMixnetError, tryDecode } from '../../foundation/base/errors.ts'
 import { parseIp } from '../../foundation/base/ipAddress.ts'
+import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
+import { parseRecipient } from '../../protocol/packet/recipient.ts'
 import type { NodeRole } from '../node/nodeConfig.ts'
 
+const IDENTITY_BYTES = 32
 const ROLES: readonly NodeRole[] = ['mix', 'entry', 'exit']
 
 export function port(text: string): number {
@@ -25,6 +30,20 @@ export function positive(text: string): number {
 
 export function ipAddress(text: string): string {
   if (parseIp(text) === undefined) throw new InvalidArgumentError('It must be an IP address.')
+  return text
+}
+
+export function gateway(text: string): string {
+  const refusal = tryDecode(() => fromBase58(text, 'gateway', IDENTITY_BYTES))
+  if (isMixnetError(refusal))
+    throw new InvalidArgumentError('It must be the identity of an entry gateway: 32 bytes in base58.')
+  return text
+}
+
+export function exit(text: string): string {
+  const refusal = tryDecode(() => parseRecipient(nodeProvider, text))
+  if (isMixnetError(refusal))
+    throw new InvalidArgumentError('It must be the address of a network requester: IDENTITY.ENCRYPTION-KEY@GATEWAY.')
   return text
 }
 

@@ -1,7 +1,8 @@
 /** `starling fetch URL`: one anonymous request. The body goes to standard output or a file, everything else to standard error. @module */
 import { explainFetchError } from '../../client/fetchErrors.ts'
+import { concat } from '../../foundation/base/bytes.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
-import { seconds } from '../../foundation/base/units.ts'
+import { millis, seconds } from '../../foundation/base/units.ts'
 import { type ClientOptions, withClient } from './clientSession.ts'
 import { explainFileError } from './problems.ts'
 import type { Session } from './session.ts'
@@ -13,6 +14,12 @@ export interface FetchCommandOptions extends ClientOptions {
 
 /** As curl's: the site answered, with an error. */
 const HTTP_ERROR = 22
+const PROGRESS_INTERVAL = millis(200)
+
+/** A file gets the whole body or is not made; anything else gets it as it comes. */
+type Destination =
+  | { readonly file: string }
+  | { readonly write: (bytes: Uint8Array) => Promise<void>; readonly close?: () => Promise<void> }
 
 export async function runFetch(session: Session, url: string, options: FetchCommandOptions): Promise<number> {
   const { screen, world, interrupted } = session
@@ -23,25 +30,29 @@ export async function runFetch(session: Session, url: string, options: FetchComm
       { message: 'that is no URL', nextStep: 'It begins with http:// or https://.' },
     )
   }
+  const destination = await destinationOf(session, options.output)
   return withClient(session, options, async (mixnet) => {
     const started = world.clock.monotonic()
-    const { response, body } = await mixnet
+    const response = await mixnet
       .fetch(url, { signal: interrupted, timeout: seconds(options.timeout) })
-      .then(async (response) => ({ response, body: new Uint8Array(await response.arrayBuffer()) }))
       .catch((error: unknown) => {
         throw explainFetchError(error)
       })
-    if (options.output === undefined) await written(body)
-    else {
-      await world.files.write(options.output, body).catch((error: unknown) => {
+    if ('file' in destination) {
+      const { file } = destination
+      const body = await collect(session, response)
+      await world.files.write(file, body).catch((error: unknown) => {
         throw explainFileError(error)
       })
       screen.step(
         'fetched',
-        `${body.length.toLocaleString('en')} bytes into ${options.output}`,
+        `${body.length.toLocaleString('en')} bytes into ${file}`,
         world.clock.monotonic() - started,
-        { event: 'fetched', status: response.status, bytes: body.length, file: options.output },
+        { event: 'fetched', status: response.status, bytes: body.length, file },
       )
+    } else {
+      for await (const chunk of bodyOf(response)) await destination.write(chunk)
+      await destination.close?.()
     }
     if (response.ok) return 0
     screen.step('fetched', `the site answered ${response.status} ${response.statusText}`, undefined, {
@@ -52,8 +63,42 @@ export async function runFetch(session: Session, url: string, options: FetchComm
   })
 }
 
-function written(body: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(body, (error) => (error ? reject(error) : resolve()))
-  })
+/** Before anything is asked for: found out at the end, the answer would be lost. */
+async function destinationOf({ world, output }: Session, path: string | undefined): Promise<Destination> {
+  if (path === undefined || path === '-') return { write: output }
+  const kind = path.endsWith('/') ? 'folder' : await world.files.kindOf(path)
+  if (kind === 'folder') {
+    const nextStep = `Name a file in it: --output ${path.replace(/\/*$/, '')}/answer`
+    throw new MixnetError('BAD_ARGUMENT', { '--output': path }, { message: 'that is a folder', nextStep })
+  }
+  if (kind !== 'other') return { file: path }
+  // A device or a pipe is written to, not replaced by a file of its name.
+  const device = await world.files.openAppend(path)
+  return { write: async (bytes) => device.append(bytes), close: () => device.close() }
+}
+
+async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of response.body ?? []) yield chunk
+  } catch (error) {
+    throw explainFetchError(error)
+  }
+}
+
+async function collect({ screen, world }: Session, response: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  const total = Number(response.headers.get('content-length') ?? Number.NaN)
+  let bytes = 0
+  let shown = world.clock.monotonic()
+  for await (const chunk of bodyOf(response)) {
+    chunks.push(chunk)
+    bytes += chunk.length
+    if (world.clock.monotonic() - shown < PROGRESS_INTERVAL) continue
+    shown = world.clock.monotonic()
+    screen.progress(
+      'fetching',
+      `${bytes.toLocaleString('en')} ${total > 0 ? `of ${total.toLocaleString('en')} ` : ''}bytes`,
+    )
+  }
+  return concat(...chunks)
 }

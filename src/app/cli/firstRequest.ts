@@ -1,4 +1,4 @@
-/** The first anonymous request of `starling up`, and how it is shown: where it went, how long what took, what the site saw. @module */
+/** The first anonymous request of `starling up`: made, and its packet watched on the way. @module */
 import { explainFetchError } from '../../client/fetchErrors.ts'
 import type { Mixnet } from '../../client/mixnet.ts'
 import type { PacketEvent, PacketHop } from '../../client/packetEvents.ts'
@@ -8,6 +8,7 @@ import { withDeadline } from '../../foundation/platform/clock.ts'
 import type { FragmentId } from '../../protocol/packet/acks.ts'
 import { DEMO_HOST, type DemoSite } from '../testnet/demoSite.ts'
 import type { Testnet } from '../testnet/testnet.ts'
+import { requestLines } from './requestText.ts'
 import type { Session } from './session.ts'
 
 const LIMIT = seconds(10)
@@ -110,11 +111,7 @@ export async function firstRequest(session: Session, parts: FirstRequestParts): 
       ...stages,
       siteSaw,
     })
-    for (const line of routeLines(entry, route)) screen.line(line)
-    screen.line(`  ${stageLine(stages)}`)
-    const exit = route.at(-1)?.name ?? 'the exit'
-    screen.line(`\n  The site saw ${siteSaw}: ${exit}, not you. ${capital(entry)} knows that you are connected, not`)
-    screen.line('  what you asked. No one node knows both.')
+    for (const line of requestLines({ entry, route, stages, siteSaw })) screen.line(line)
   } finally {
     watch.stop()
   }
@@ -129,42 +126,3 @@ async function arrival({ world, interrupted }: Session, at: Promise<Millis>): Pr
     throw error
   }
 }
-
-const LINK = ' ─ '
-
-interface ShownHop {
-  readonly name: string
-  readonly holdMs: number | undefined
-}
-
-/** The route, and beneath each mix node how long it was asked to hold the packet. */
-function routeLines(entry: string, route: readonly ShownHop[]): readonly string[] {
-  const stops: readonly ShownHop[] = [
-    { name: 'you', holdMs: undefined },
-    { name: entry, holdMs: undefined },
-    ...route,
-    { name: DEMO_HOST, holdMs: undefined },
-  ]
-  let delays = ''
-  let names = ''
-  for (const { name, holdMs } of stops) {
-    if (names !== '') names += LINK
-    if (holdMs !== undefined) delays = `${delays.padEnd(names.length)}${holdMs}`
-    names += name
-  }
-  return [`  ${names}`, `  ${delays}  ms of waiting that the packet asked for, drawn anew for each`]
-}
-
-function stageLine(stages: Readonly<Record<string, number | undefined>>): string {
-  const { sentMs, acknowledgedMs, firstByteMs, doneMs } = stages
-  const shown = (what: string, at: number | undefined) => `${what} ${at === undefined ? '–' : `${at} ms`}`
-  return [
-    shown('sent', sentMs),
-    shown('first byte', firstByteMs),
-    shown('done', doneMs),
-    // Gateways hold acks for a while, for everybody the same.
-    shown('acknowledged', acknowledgedMs),
-  ].join('   ')
-}
-
-const capital = (name: string): string => `${name.slice(0, 1).toUpperCase()}${name.slice(1)}`

@@ -6,7 +6,7 @@
 import { Command, CommanderError } from 'commander'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import { VERSION } from '../node/buildInformation.ts'
-import { count, directoryUrl, ipAddress, layer, port, positive, role } from './arguments.ts'
+import { count, directoryUrl, exit, gateway, ipAddress, layer, port, positive, role } from './arguments.ts'
 import { addToDirectory, initDirectory, runDirectory } from './directoryCommands.ts'
 import { EXIT_CODES } from './exitCodes.ts'
 import { runFetch } from './fetchCommand.ts'
@@ -14,7 +14,7 @@ import { showKeys } from './keysCommand.ts'
 import { initNode, runNode } from './nodeCommands.ts'
 import { explainFileError } from './problems.ts'
 import { runProxy } from './proxyCommand.ts'
-import { createSession, type GlobalOptions, INTERRUPTED, type Session } from './session.ts'
+import { createSession, type GlobalOptions, isReaderGone, type Session } from './session.ts'
 import { runUp } from './upCommand.ts'
 
 const LOCAL_DIRECTORY = 'http://127.0.0.1:8080/api'
@@ -34,8 +34,8 @@ const clientOptions = (command: Command): Command =>
   command
     .option('-d, --directory <url>', `of the network; may be repeated (default: ${LOCAL_DIRECTORY})`, directoryUrl)
     .option('--data <folder>', 'keep identity and gateway here; without it every run is somebody new')
-    .option('--gateway <identity>', 'entry gateway, base58 (default: a random one, kept in --data)')
-    .option('--exit <address>', 'network requester to use (default: a random one)')
+    .option('--gateway <identity>', 'entry gateway, base58 (default: a random one, kept in --data)', gateway)
+    .option('--exit <address>', 'network requester to use (default: a random one)', exit)
     .option('--reveal-address', 'give the exit our address instead of reply blocks: faster, less private', false)
 
 /** A list that somebody gave takes the place of the default. */
@@ -154,7 +154,7 @@ async function run(
     const error = explainFileError(cause)
     if (session.interrupted.aborted && isMixnetError(error, 'ABORTED')) {
       // Asked for. A request that was given up has failed all the same; a service that was stopped has not.
-      process.exitCode = output === 'stderr' ? INTERRUPTED : 0
+      process.exitCode = output === 'stderr' ? session.interruptedCode : 0
     } else {
       session.screen.problem(command.name(), error)
       process.exitCode = isMixnetError(error) ? EXIT_CODES[error.guilty] : EXIT_CODES.bug
@@ -162,6 +162,13 @@ async function run(
   } finally {
     session.close()
   }
+}
+
+// Help that nobody reads to its end (`| less`, `| head`) has not failed. What runs has a session, which hears of it as well.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (!isReaderGone(error)) throw error
+  })
 }
 
 try {

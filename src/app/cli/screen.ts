@@ -10,6 +10,8 @@ export interface ScreenOptions {
   readonly write: (text: string) => void
   readonly writeProblem: (text: string) => void
   readonly colour: boolean
+  /** Somebody looks at it: a line may be written over. */
+  readonly live: boolean
 }
 
 export interface JsonEvent {
@@ -26,13 +28,23 @@ const CODES = { dim: '2', bold: '1', red: '31', green: '32' } as const
 
 export class Screen {
   readonly #options: ScreenOptions
+  #progress = false
 
   constructor(options: ScreenOptions) {
     this.#options = options
   }
 
+  /** How far something is that takes long; gone with the next line. */
+  progress(label: string, text: string): void {
+    const { json, live, write } = this.#options
+    if (json || !live) return
+    this.#progress = true
+    write(`\r\u001b[K${INDENT}${label.padEnd(LABEL_WIDTH)}${text}`)
+  }
+
   /** A line for people; scripts get `event` instead, if there is one. */
   line(text: string, event?: JsonEvent): void {
+    this.#endProgress()
     if (!this.#options.json) this.#options.write(`${text}\n`)
     else if (event !== undefined) this.#options.write(`${JSON.stringify(event)}\n`)
   }
@@ -47,6 +59,7 @@ export class Screen {
   /** What went wrong, whose fault it is, and what to do. */
   problem(label: string, error: unknown): void {
     const { json, verbose, writeProblem } = this.#options
+    this.#endProgress()
     const known = isMixnetError(error)
     const message = known ? error.message : `unexpected: ${error instanceof Error ? error.message : String(error)}`
     const guilty = known ? error.guilty : 'bug'
@@ -72,6 +85,11 @@ export class Screen {
 
   bold(text: string): string {
     return this.#paint('bold', text)
+  }
+
+  #endProgress(): void {
+    if (this.#progress) this.#options.write('\r\u001b[K')
+    this.#progress = false
   }
 
   #paint(code: keyof typeof CODES, text: string): string {

@@ -1,8 +1,11 @@
 /** What every command needs: the screen, the world, logs, and the moment somebody wants it to stop. @module */
+import { constants } from 'node:os'
+import { MixnetError } from '../../foundation/base/errors.ts'
 import { type Log, silentLog } from '../../foundation/base/observe.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
 import { holdProcess } from '../../foundation/platform/node/holdProcess.ts'
 import { nodeWorld } from '../../foundation/platform/node/nodeWorld.ts'
+import { whenParentGone } from '../../foundation/platform/node/parentProcess.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { createLog } from '../node/logging.ts'
 import { logText } from './logText.ts'
@@ -21,25 +24,43 @@ export interface Session {
   logOf(name: string): Log
   /** Logs only where somebody asked for them: commands for people speak through the screen. */
   quietLogOf(name: string): Log
-  /** Aborted by Ctrl-C or a polite kill. A second Ctrl-C ends the process at once. */
+  /** Bytes for standard output, as they are. Throws ABORTED where nobody reads it any more. */
+  output(bytes: Uint8Array): Promise<void>
+  /** Aborted by Ctrl-C, a polite kill, or because nobody reads what we say. A second Ctrl-C ends the process at once. */
   readonly interrupted: AbortSignal
+  /** Of a command that was interrupted before its result: as shells count, 128 and the signal. */
+  readonly interruptedCode: number
+  /** Interrupted as well when npm, where it started us, is gone without a word: whoever ended it meant the whole of it. */
+  endWithNpm(): void
   /** Resolves when `interrupted` fires. */
   untilInterrupted(): Promise<void>
   close(): void
 }
 
+/** SIGHUP is the terminal that closes. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-/** Of a second Ctrl-C: 128 + SIGINT, as shells count. */
-export const INTERRUPTED = 130
+/** A reader that went away (`| head`), a terminal that was closed, and the writes after that. */
+const READER_GONE = new Set(['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'])
 
 /** `output` of the screen: a command whose result is its standard output speaks on standard error. */
 export function createSession({ json, verbose }: GlobalOptions, output: 'stdout' | 'stderr'): Session {
   const interrupted = new AbortController()
-  const onSignal = () => {
-    if (interrupted.signal.aborted) process.exit(INTERRUPTED)
+  let interruptedCode = 0
+  const interrupt = (signal: 'SIGPIPE' | (typeof SIGNALS)[number]) => {
+    if (interrupted.signal.aborted) return
+    interruptedCode = 128 + constants.signals[signal]
     interrupted.abort()
   }
+  const onSignal = (signal: (typeof SIGNALS)[number]) => {
+    if (interrupted.signal.aborted) process.exit(interruptedCode)
+    interrupt(signal)
+  }
   for (const signal of SIGNALS) process.on(signal, onSignal)
+  const onWriteError = (error: Error) => {
+    if (isReaderGone(error)) interrupt('SIGPIPE')
+  }
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', onWriteError)
+  let stopWatching = () => {}
   // Platform timers and sockets that only wait keep no process alive; a command that waits for one must.
   const release = holdProcess()
   const level = verbose ? 'debug' : 'info'
@@ -55,14 +76,32 @@ export function createSession({ json, verbose }: GlobalOptions, output: 'stdout'
       // Scripts read one stream; people see both, and may have sent the first elsewhere.
       writeProblem: (line) => process[json ? output : 'stderr'].write(line),
       colour: process[output].isTTY && process.env.NO_COLOR === undefined,
+      live: process[output].isTTY,
     }),
     json,
+    output: (bytes) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(bytes, (error) => {
+          if (!error) return resolve()
+          if (!isReaderGone(error)) return reject(error)
+          interrupt('SIGPIPE')
+          reject(new MixnetError('ABORTED'))
+        })
+      }),
     logOf,
     quietLogOf: (name) => (verbose ? logOf(name) : silentLog),
     interrupted: interrupted.signal,
+    get interruptedCode() {
+      return interruptedCode
+    },
+    endWithNpm: () => {
+      if (process.env.npm_lifecycle_event !== undefined) stopWatching = whenParentGone(() => interrupt('SIGHUP'))
+    },
     untilInterrupted: () => untilAborted(interrupted.signal),
     close: () => {
       for (const signal of SIGNALS) process.off(signal, onSignal)
+      for (const stream of [process.stdout, process.stderr]) stream.off('error', onWriteError)
+      stopWatching()
       release()
     },
   }
@@ -71,4 +110,8 @@ export function createSession({ json, verbose }: GlobalOptions, output: 'stdout'
 async function untilAborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+export function isReaderGone(error: Error): boolean {
+  return 'code' in error && READER_GONE.has(String(error.code))
 }

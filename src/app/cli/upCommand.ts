@@ -46,6 +46,7 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
     event: 'start',
     version: VERSION,
   })
+  session.endWithNpm()
   try {
     const lock = await lockFolder(world.files, options.data)
     stops.push(() => lock.release())

@@ -28,7 +28,7 @@ export interface ConnectOptions extends Omit<MixnetOptions, 'directories' | 'con
 
 /**
  * Resolves when requests can be made. Rejects with TOPOLOGY_UNAVAILABLE, GATEWAY_UNREACHABLE, GATEWAY_REFUSED,
- * EXIT_UNREACHABLE, KEY_FILE_UNREADABLE, ABORTED or TIMEOUT. Close what it returns, or declare it with `await using`.
+ * EXIT_UNREACHABLE, KEY_FILE_UNREADABLE, BAD_ARGUMENT, ABORTED or TIMEOUT. Close what it returns, or declare it with `await using`.
  */
 export async function connect({ directory, connectTimeout, ...options }: ConnectOptions): Promise<MixnetConnection> {
   const limit: { readonly connectTimeout?: Millis } =

@@ -7,7 +7,7 @@
  * real cryptography; nothing else changes. `--trace -` writes every transmission to standard output. Exits with 1 where something
  * did not arrive. @module
  */
-import { parseArgs } from 'node:util'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { utf8 } from '../../foundation/base/bytes.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
 import { nullProvider } from '../../foundation/crypto/nullProvider.ts'
@@ -22,24 +22,39 @@ const CRYPTO: ReadonlyMap<string, CryptoProvider> = new Map([nullProvider, nodeP
 export const replayCommand = (run: { seed: string; seconds: number; crypto: string }): string =>
   `node src/app/testnet/simulate.ts --seed ${run.seed} --seconds ${run.seconds} --crypto ${run.crypto}`
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      seed: { type: 'string', default: '1' },
-      seconds: { type: 'string', default: '60' },
-      crypto: { type: 'string', default: 'null' },
-      clients: { type: 'string', default: '50' },
-      trace: { type: 'string' },
-      json: { type: 'boolean', default: false },
-    },
-  })
-  const crypto = CRYPTO.get(values.crypto)
-  const [seconds, clients] = [Number(values.seconds), Number(values.clients)]
-  if (crypto === undefined || !(seconds > 0) || !(clients > 1)) {
-    process.stderr.write(`--crypto is one of ${[...CRYPTO.keys()].join(', ')}; --seconds and --clients are numbers\n`)
-    process.exitCode = 2
-    return
+interface Values {
+  readonly seed: string
+  readonly seconds: number
+  readonly crypto: string
+  readonly clients: number
+  readonly trace?: string
+  readonly json: boolean
+}
+
+const command = (): Command =>
+  new Command('node src/app/testnet/simulate.ts')
+    .description('A whole network in virtual time. The same seed gives the same run.')
+    .option('--seed <text>', 'what everything random comes from', '1')
+    .option('--seconds <number>', 'virtual ones, after the start', atLeast(0.001), 60)
+    .option('--clients <number>', 'all of them busy', atLeast(2), 50)
+    .addOption(new Option('--crypto <name>', 'null is fast, node is real').choices([...CRYPTO.keys()]).default('null'))
+    .option('--trace <file>', 'write every transmission there; - is standard output')
+    .option('--json', 'the report as JSON', false)
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+
+function atLeast(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (Number.isFinite(value) && value >= min) return value
+    throw new InvalidArgumentError(`It must be a number from ${min} on.`)
   }
+}
+
+async function main(): Promise<void> {
+  const values = command().parse().opts<Values>()
+  const { seconds, clients } = values
+  // Commander has refused what is not among the choices.
+  const crypto = CRYPTO.get(values.crypto) as CryptoProvider
   const { files } = nodeWorld(nodeProvider)
   const toFile = values.trace === undefined || values.trace === '-' ? undefined : await files.openAppend(values.trace)
   const onTrace =

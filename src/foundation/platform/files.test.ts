@@ -36,6 +36,16 @@ for (const platform of platforms(nullProvider)) {
         assert.equal(await files.read(`${folder}/l/a`), undefined)
       }))
 
+    it('tells files from folders', () =>
+      platform.play(async ({ here: { files }, folder }) => {
+        await files.write(`${folder}/kinds/file`, utf8('x'))
+        assert.equal(await files.kindOf(`${folder}/kinds/file`), 'file')
+        assert.equal(await files.kindOf(`${folder}/kinds`), 'folder')
+        assert.equal(await files.kindOf(`${folder}/kinds/`), 'folder')
+        assert.equal(await files.kindOf(`${folder}/kin`), undefined)
+        assert.equal(await files.kindOf(`${folder}/kinds/file/below`), undefined)
+      }))
+
     it('appends behind what is there', () =>
       platform.play(async ({ here: { files }, folder }) => {
         const path = `${folder}/logs/log`

@@ -16,7 +16,12 @@ export interface AppendFile {
   close(): Promise<void>
 }
 
+/** `other`: a device, a pipe, a socket. */
+export type FileKind = 'file' | 'folder' | 'other'
+
 export interface Files {
+  /** What a path leads to, links followed; undefined where there is nothing. */
+  kindOf(path: string): Promise<FileKind | undefined>
   /** Opens for appending; makes the file and missing folders. Existing contents stay. */
   openAppend(path: string, options?: WriteOptions): Promise<AppendFile>
   /** undefined where there is no such file. */
@@ -32,3 +37,6 @@ export interface Files {
   /** An exclusive lock that dies with the process. Throws LOCKED. */
   lock(path: string): Promise<Lock>
 }
+
+/** What a client needs of them, and a browser has. */
+export type ClientFiles = Pick<Files, 'read' | 'write' | 'list' | 'remove' | 'lock'>

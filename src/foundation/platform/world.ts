@@ -2,7 +2,7 @@
 import type { CryptoProvider } from '../crypto/provider.ts'
 import type { Clock } from './clock.ts'
 import type { Databases } from './database.ts'
-import type { Files } from './files.ts'
+import type { ClientFiles, Files } from './files.ts'
 import type { Net } from './net.ts'
 import type { Random } from './random.ts'
 
@@ -18,5 +18,5 @@ export interface World {
 /** What a client needs of it: a page can listen to nobody, and has no databases and no files that only grow. */
 export interface ClientWorld extends Pick<World, 'clock' | 'random' | 'crypto'> {
   readonly net: Pick<Net, 'request' | 'connectWebSocket'>
-  readonly files: Pick<Files, 'read' | 'write' | 'list' | 'remove' | 'lock'>
+  readonly files: ClientFiles
 }

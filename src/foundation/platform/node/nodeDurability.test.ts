@@ -1,7 +1,7 @@
 /** What survives kill -9, and what must not. @module */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -34,6 +34,15 @@ async function kill(child: ChildProcess): Promise<void> {
   child.kill('SIGKILL')
   await gone
 }
+
+describe('a write that fails', () => {
+  it('leaves nothing beside the folder that is in its way', async () => {
+    const inTheWay = join(folder, 'way', 'folder')
+    mkdirSync(inTheWay, { recursive: true })
+    await assert.rejects(nodeFiles.write(inTheWay, Uint8Array.of(1)))
+    assert.deepEqual(readdirSync(join(folder, 'way')), ['folder'])
+  })
+})
 
 describe('kill -9', { timeout: 20_000 }, () => {
   it('drops the locks of the process, and only they keep others out', async () => {

@@ -1,10 +1,10 @@
 /** Files of the machine: durable atomic writes, and locks that the kernel drops when the process dies. @module */
 import { writeSync } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { MixnetError } from '../../base/errors.ts'
-import type { AppendFile, Files, Lock, WriteOptions } from '../files.ts'
+import type { AppendFile, FileKind, Files, Lock, WriteOptions } from '../files.ts'
 import { plainBytes } from './nodeTcp.ts'
 
 const OWNER_ONLY = 0o600
@@ -56,7 +56,13 @@ async function replace(path: string, contents: Uint8Array, { secret = false }: W
     await file.writeFile(contents)
     await file.sync()
   })
-  await rename(unfinished, path)
+  try {
+    await rename(unfinished, path)
+  } catch (error) {
+    // A folder is in the way. Elsewhere the next write would take the name again; here there may be none.
+    await rm(unfinished, { force: true })
+    throw error
+  }
   await syncFolder(folder)
 }
 
@@ -115,7 +121,15 @@ async function lock(path: string): Promise<Lock> {
   }
 }
 
+async function kindOf(path: string): Promise<FileKind | undefined> {
+  const found = await orMissing(stat(path), undefined)
+  if (found === undefined) return undefined
+  if (found.isDirectory()) return 'folder'
+  return found.isFile() ? 'file' : 'other'
+}
+
 export const nodeFiles: Files = {
+  kindOf,
   openAppend,
   async read(path) {
     const contents = await orMissing(readFile(path), undefined)

@@ -9,6 +9,14 @@ import type { Life } from './life.ts'
 export function simulatedFiles(life: Life): Files {
   const { files } = life.machine
   return {
+    kindOf(path) {
+      const name = posix.normalize(path).replace(/\/$/, '')
+      return life.later(() => {
+        if (files.has(name)) return 'file'
+        // As `write` makes them: where there is a file below.
+        return [...files.keys()].some((one) => one.startsWith(`${name}/`)) ? 'folder' : undefined
+      })
+    },
     openAppend(path, { secret = false } = {}): Promise<AppendFile> {
       const name = posix.normalize(path)
       return life.later(() => {

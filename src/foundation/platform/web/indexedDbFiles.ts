@@ -4,8 +4,7 @@
  * origin's data away when the disk is full, unless the page was granted persistence. @module
  */
 import { MixnetError } from '../../base/errors.ts'
-import type { Lock } from '../files.ts'
-import type { ClientWorld } from '../world.ts'
+import type { ClientFiles, Lock } from '../files.ts'
 
 const DATABASE = 'starling'
 const VERSION = 1
@@ -54,7 +53,7 @@ async function inTransaction<T>(
   })
 }
 
-export const indexedDbFiles: ClientWorld['files'] = {
+export const indexedDbFiles: ClientFiles = {
   async read(path) {
     const contents = await inTransaction('readonly', (store) => store.get(path))
     return contents instanceof Uint8Array ? contents : undefined

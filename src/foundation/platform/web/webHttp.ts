@@ -1,6 +1,7 @@
 /** HTTP requests through the runtime's own fetch: nothing of the page goes along, no redirects, one deadline, a bounded body. @module */
 import { isMixnetError, MixnetError } from '../../base/errors.ts'
 import { startDeadline } from '../deadline.ts'
+import { GrowingBytes } from '../growingBytes.ts'
 import type { HttpRequest, HttpResponse } from '../net.ts'
 
 export async function requestHttp(request: HttpRequest): Promise<HttpResponse> {
@@ -40,22 +41,14 @@ export async function requestHttp(request: HttpRequest): Promise<HttpResponse> {
 async function readBody(response: Response, maxBodyBytes: number, stop: AbortController): Promise<Uint8Array> {
   const reader = response.body?.getReader()
   if (reader === undefined) return new Uint8Array(0)
-  let held = new Uint8Array(0)
-  let length = 0
+  const received = new GrowingBytes(maxBodyBytes)
   for (;;) {
     const { value, done } = await reader.read()
-    if (done) return held.subarray(0, length)
-    if (length + value.length > maxBodyBytes) {
+    if (done) return received.finish()
+    if (!received.push(value)) {
       const why = new MixnetError('MESSAGE_TOO_LONG', { what: 'response body', maxBodyBytes })
       stop.abort(why)
       throw why
     }
-    if (length + value.length > held.length) {
-      const grown = new Uint8Array(Math.max(length + value.length, 2 * held.length))
-      grown.set(held.subarray(0, length))
-      held = grown
-    }
-    held.set(value, length)
-    length += value.length
   }
 }
