@@ -2,60 +2,18 @@
  * The mixnet as an application sees it: one client with its gateway and its exit, and on top of them fetch, streams and a SOCKS
  * proxy. @module
  */
-import { fromBase58 } from '../foundation/base/base58.ts'
-import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
-import { type Log, Meter, silentLog } from '../foundation/base/observe.ts'
-import { type Millis, millis, seconds } from '../foundation/base/units.ts'
-import type { CryptoProvider } from '../foundation/crypto/provider.ts'
-import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
+import { MixnetError } from '../foundation/base/errors.ts'
+import type { Meter } from '../foundation/base/observe.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
 import type { World } from '../foundation/platform/world.ts'
-import { DirectoryClient } from '../network/topology/directoryClient.ts'
 import type { Topology } from '../network/topology/topology.ts'
-import { CLIENT_REFRESH, Refreshing, type RefreshParams } from '../network/topology/topologyProvider.ts'
-import { clientTopologySource } from '../network/topology/topologySources.ts'
-import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
-import type { EntryParams } from './entryParams.ts'
-import { EntrySelector } from './entrySelector.ts'
-import { ExitConnections } from './exitConnections.ts'
-import { chooseExit, listExits } from './exitSelection.ts'
+import type { Recipient } from '../protocol/packet/recipient.ts'
+import type { ExitConnections } from './exitConnections.ts'
 import { createFetch, type MixnetFetch } from './fetch.ts'
 import { explainFetchError } from './fetchErrors.ts'
-import { createClientKeys, loadOrCreateClientKeys } from './keys.ts'
-import { type ClientEvent, MixnetClient, type ReceivedMessage } from './mixnetClient.ts'
-import type { PacketEvent } from './packetEvents.ts'
+import type { MixnetClient } from './mixnetClient.ts'
+import { closeClient, type MixnetOptions, type OpenClient, openClient } from './openClient.ts'
 import { Socks5Server } from './socks5Server.ts'
-import { DEFAULT_TRAFFIC, type TrafficParams } from './trafficParams.ts'
-
-export interface MixnetOptions {
-  /** URLs of directories with the same contents, for instance http://127.0.0.1:8080/api. */
-  readonly directories: readonly string[]
-  /** Where identity, keys and the choice of gateway are kept. Absent: nowhere, so every run is somebody new. */
-  readonly folder?: string | undefined
-  /** Base58 identity of the only entry gateway to use. Default: one of a few that are drawn once and kept in `folder`. */
-  readonly gateway?: string | undefined
-  /** Address of the network requester. Default: a random one that the directory lists. */
-  readonly exit?: string | undefined
-  /** Default true: the exit learns a pseudonym. False is faster, and the exit learns our address. */
-  readonly anonymous?: boolean | undefined
-  readonly traffic?: TrafficParams | undefined
-  readonly entry?: EntryParams | undefined
-  readonly refresh?: RefreshParams | undefined
-  /** For `connect` to succeed. Default 60 s. */
-  readonly connectTimeout?: Millis | undefined
-  /** Gives up connecting: ABORTED. */
-  readonly signal?: AbortSignal | undefined
-  readonly onEvent?: ((event: ClientEvent) => void) | undefined
-  /** Gets the messages of other clients. */
-  readonly onMessage?: ((message: ReceivedMessage) => void) | undefined
-  /** For showing people what happens; see MixnetClientOptions. */
-  readonly onPacket?: ((event: PacketEvent) => void) | undefined
-  readonly log?: Log | undefined
-  readonly meter?: Meter | undefined
-}
-
-const CONNECT_TIMEOUT = seconds(60)
-const IDENTITY_BYTES = 32
 
 export class Mixnet implements AsyncDisposable {
   readonly client: MixnetClient
@@ -64,97 +22,23 @@ export class Mixnet implements AsyncDisposable {
   readonly connections: ExitConnections
   readonly meter: Meter
   readonly #world: World
-  readonly #log: Log
-  readonly #topology: Refreshing<Topology>
+  readonly #open: OpenClient
   readonly #proxies = new Set<Socks5Server>()
   #fetch: MixnetFetch | undefined
   #closed = false
 
-  private constructor(
-    world: World,
-    parts: {
-      client: MixnetClient
-      exit: Recipient
-      connections: ExitConnections
-      meter: Meter
-      log: Log
-      topology: Refreshing<Topology>
-    },
-  ) {
+  private constructor(world: World, open: OpenClient) {
     this.#world = world
-    this.client = parts.client
-    this.exit = parts.exit
-    this.connections = parts.connections
-    this.meter = parts.meter
-    this.#log = parts.log
-    this.#topology = parts.topology
+    this.#open = open
+    this.client = open.client
+    this.exit = open.exit
+    this.connections = open.connections
+    this.meter = open.meter
   }
 
-  /**
-   * Resolves when packets can be sent. Throws TOPOLOGY_UNAVAILABLE, GATEWAY_UNREACHABLE, GATEWAY_REFUSED, EXIT_UNREACHABLE,
-   * KEY_FILE_UNREADABLE, BAD_ARGUMENT, ABORTED or TIMEOUT.
-   */
+  /** Resolves when packets can be sent. Throws as `openClient`. */
   static async connect(world: World, options: MixnetOptions): Promise<Mixnet> {
-    const { log = silentLog, meter = new Meter(), folder, anonymous = true, traffic = DEFAULT_TRAFFIC } = options
-    const { clock, crypto, random, files, net } = world
-    const named = namedParts(crypto, options)
-    const limit = options.connectTimeout ?? CONNECT_TIMEOUT
-    const end = clock.monotonic() + limit
-    const left = (): Millis => millis(Math.max(0, end - clock.monotonic()))
-    const within = <T>(what: string, work: Promise<T>): Promise<T> =>
-      withDeadline(clock, left(), what, unlessAborted(work, options.signal))
-    const directory = new DirectoryClient(net, { baseUrls: options.directories })
-    const topology = new Refreshing<Topology>({
-      clock,
-      fetch: clientTopologySource({ clock, directory }),
-      params: options.refresh ?? CLIENT_REFRESH,
-      log,
-    })
-    let client: MixnetClient | undefined
-    try {
-      await within('directory', topology.start())
-      const keys =
-        folder === undefined
-          ? createClientKeys(crypto, random.stream('client-keys'))
-          : await loadOrCreateClientKeys(crypto, random.stream('client-keys'), files, folder)
-      const exits = named.exit === undefined ? await within('exits', listExits(crypto, directory)) : [named.exit]
-      // Where there is no choice of exits, the entry is chosen around the exit; else the exit around the entry.
-      let exit = exits.length === 1 ? exits[0] : undefined
-      const link = await EntrySelector.create(world, {
-        identitySeed: keys.identitySeed,
-        topology,
-        gateway: options.gateway,
-        avoid: () => exit?.gateway,
-        folder,
-        params: options.entry,
-        onBeyondGuards: (gateway) => options.onEvent?.({ type: 'beyond-guards', gateway }),
-        meter,
-        log,
-      })
-      exit = chooseExit(random.stream('exit-choice'), exits, { entry: link.gateway, guards: link.guards })
-      client = MixnetClient.start(world, {
-        keys,
-        topology,
-        link,
-        traffic,
-        meter,
-        log,
-        ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
-        ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
-      })
-      await unlessAborted(link.whenOpen(left()), options.signal)
-      const connections = new ExitConnections(world, {
-        client,
-        exit,
-        anonymous,
-        ...(options.onMessage === undefined ? {} : { onOther: options.onMessage }),
-      })
-      return new Mixnet(world, { client, exit, connections, meter, log, topology })
-    } catch (error) {
-      await client?.stop()
-      topology.stop()
-      throw error
-    }
+    return new Mixnet(world, await openClient(world, options))
   }
 
   /** Where others send to. */
@@ -163,7 +47,7 @@ export class Mixnet implements AsyncDisposable {
   }
 
   topology(): Topology | undefined {
-    return this.#topology.current()
+    return this.#open.topology.current()
   }
 
   /**
@@ -187,7 +71,7 @@ export class Mixnet implements AsyncDisposable {
       ...endpoint,
       dialer: this.connections,
       meter,
-      log: this.#log,
+      log: this.#open.log,
     })
     if (this.#closed) {
       // Closed while it began to listen: nobody else would ever close it, and its port would answer on.
@@ -202,29 +86,10 @@ export class Mixnet implements AsyncDisposable {
     this.#closed = true
     await Promise.all([...this.#proxies].map((proxy) => proxy.close()))
     await this.#fetch?.close()
-    this.connections.close()
-    await this.client.stop()
-    this.#topology.stop()
+    await closeClient(this.#open)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
-}
-
-/** The exit that was named. What the caller wrote is the caller's mistake, which decoders, who read what peers send, do not know. */
-function namedParts(
-  crypto: CryptoProvider,
-  { gateway, exit }: MixnetOptions,
-): { readonly exit: Recipient | undefined } {
-  const read = <T>(argument: string, expected: string, decode: () => T): T => {
-    const value = tryDecode(decode)
-    if (!isMixnetError(value)) return value
-    const nextStep = `Give ${expected}, or nothing: then one is chosen.`
-    throw new MixnetError('BAD_ARGUMENT', { argument }, { nextStep, cause: value })
-  }
-  if (gateway !== undefined)
-    read('gateway', 'the base58 identity of an entry gateway', () => fromBase58(gateway, 'gateway', IDENTITY_BYTES))
-  if (exit === undefined) return { exit }
-  return { exit: read('exit', 'the address of a network requester', () => parseRecipient(crypto, exit)) }
 }

@@ -2,7 +2,8 @@
  * The entrance to the package: `import { connect } from 'starling-mixnet'`. A client of a mixnet on the machine's own sockets,
  * files and clock. Guide: docs/guides/first-app.md. @module
  */
-import { Mixnet, type MixnetOptions } from '../../client/mixnet.ts'
+import { Mixnet } from '../../client/mixnet.ts'
+import type { MixnetOptions } from '../../client/openClient.ts'
 import {
   type ErrorCode,
   isMixnetError as isError,

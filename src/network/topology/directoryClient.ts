@@ -38,12 +38,12 @@ const MAX_PAGES = 256
 
 /** One directory. Every method throws MixnetErrors: TIMEOUT, CONNECTION_REFUSED, MALFORMED … */
 export class DirectoryReader {
-  readonly #net: Net
+  readonly #net: Pick<Net, 'request'>
   readonly #base: string
   readonly #options: DirectoryClientOptions
   readonly #signal: AbortSignal | undefined
 
-  constructor(net: Net, base: string, options: DirectoryClientOptions, signal?: AbortSignal) {
+  constructor(net: Pick<Net, 'request'>, base: string, options: DirectoryClientOptions, signal?: AbortSignal) {
     this.#net = net
     this.#base = base.replace(/\/+$/, '')
     this.#options = options
@@ -104,11 +104,11 @@ export class DirectoryReader {
 
 /** Several directories with the same contents. */
 export class DirectoryClient {
-  readonly #net: Net
+  readonly #net: Pick<Net, 'request'>
   readonly #options: DirectoryClientOptions
   #preferred = 0
 
-  constructor(net: Net, options: DirectoryClientOptions) {
+  constructor(net: Pick<Net, 'request'>, options: DirectoryClientOptions) {
     if (options.baseUrls.length === 0) throw new MixnetError('BAD_ARGUMENT', { argument: 'baseUrls' })
     this.#net = net
     this.#options = options
