@@ -12,7 +12,7 @@ const floors = [
     rooms: {
       base: {},
       crypto: {},
-      platform: { beside: ['foundation/crypto/provider.ts'] },
+      platform: { beside: ['foundation/crypto/provider.ts', 'foundation/crypto/asyncCurve.ts'] },
     },
   },
   {

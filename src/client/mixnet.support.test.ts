@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { toHex } from '../foundation/base/bytes.ts'
 import { Meter, silentLog } from '../foundation/base/observe.ts'
 import { type Millis, millis, nanosToMillis } from '../foundation/base/units.ts'
+import type { AsyncCurve } from '../foundation/crypto/asyncCurve.ts'
 import { nullProvider } from '../foundation/crypto/nullProvider.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import { Simulation } from '../foundation/platform/simulated/simulation.ts'
@@ -26,6 +27,8 @@ import { DEFAULT_TRAFFIC } from './trafficParams.ts'
 export interface MixnetShape {
   readonly seed: string
   readonly crypto?: CryptoProvider
+  /** Clients make the keys of routes ahead with it. */
+  readonly curve?: AsyncCurve
   /** Of packets, data and acks, on their whole way. */
   loss?: number
   /** Of pushes that come twice. */
@@ -112,7 +115,8 @@ export class TestMixnet {
     const keys = options.keys ?? createClientKeys(this.crypto, world.random.stream('keys'))
     const link = new TestLink(this, keys.identity, (this.gateways[gateway] as NodeDescriptor).identity)
     const meter = new Meter()
-    const client = MixnetClient.start(world, {
+    const { curve } = this.shape
+    const client = MixnetClient.start(curve === undefined ? world : { ...world, curve }, {
       keys,
       topology: this.topology,
       link,

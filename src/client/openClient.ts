@@ -6,7 +6,6 @@ import { fromBase58 } from '../foundation/base/base58.ts'
 import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
 import { type Log, Meter, silentLog } from '../foundation/base/observe.ts'
 import { type Millis, millis, seconds } from '../foundation/base/units.ts'
-import type { AsyncCurve } from '../foundation/crypto/asyncCurve.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
@@ -43,8 +42,6 @@ export interface MixnetOptions {
   /** Gives up connecting: ABORTED. */
   readonly signal?: AbortSignal | undefined
   readonly onEvent?: ((event: ClientEvent) => void) | undefined
-  /** Makes what packets need of the curve ahead of them, where the world's own is slow. */
-  readonly curve?: AsyncCurve | undefined
   /** Gets the messages of other clients. */
   readonly onMessage?: ((message: ReceivedMessage) => void) | undefined
   /** For showing people what happens; see MixnetClientOptions. */

@@ -41,12 +41,13 @@ export class Outbox {
   readonly #sender: Sender
   readonly #fragments: FragmentSender
 
-  constructor({ clock, random, crypto }: ClientWorld, options: OutboxOptions) {
+  constructor({ clock, random, crypto, curve }: ClientWorld, options: OutboxOptions) {
     this.#options = options
     const { keys, address, topology, link, traffic, meter } = options
     this.#setIds = random.stream('fragment')
     this.factory = new PacketFactory({
       crypto,
+      curve,
       random,
       keys,
       address,

@@ -1,10 +1,9 @@
 /** Makes packets with a fresh route and fresh delays each, from the topology of the moment. @module */
 
-import { isMixnetError, tryDecode } from '../foundation/base/errors.ts'
 import { type Millis, type Nanos, nanos } from '../foundation/base/units.ts'
+import type { AsyncCurve } from '../foundation/crypto/asyncCurve.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import { exponential, type Random, type RandomStream } from '../foundation/platform/random.ts'
-import { selectRoute } from '../network/topology/routes.ts'
 import { identityKey, type Topology } from '../network/topology/topology.ts'
 import { prepareLoopCover } from '../protocol/packet/cover.ts'
 import type { Fragment } from '../protocol/packet/fragments.ts'
@@ -21,12 +20,15 @@ import { type PacketSize, REGULAR } from '../protocol/packet/sizes.ts'
 import { KEY_SEEDS_VERSION } from '../protocol/sphinx/constants.ts'
 import type { Hop } from '../protocol/sphinx/route.ts'
 import type { ClientKeys } from './keys.ts'
+import { RouteSource } from './routeSource.ts'
 
 /** Every packet but acks: one size for all, or the size would tell. */
 export const PACKET_SIZE: PacketSize = REGULAR
 
 export interface PacketFactoryOptions {
   readonly crypto: CryptoProvider
+  /** For keys ahead of need, where `crypto` is slow at the curve. */
+  readonly curve?: AsyncCurve | undefined
   readonly random: Random
   readonly keys: ClientKeys
   readonly address: () => Recipient
@@ -38,7 +40,7 @@ export interface PacketFactoryOptions {
 /** Each method returns undefined where the topology has no route: the caller tries again later. */
 export class PacketFactory {
   readonly #options: PacketFactoryOptions
-  readonly #routes: RandomStream
+  readonly #routes: RouteSource
   readonly #delays: RandomStream
   readonly #wrapping: RandomStream
   // Asked for at every tick: the key of the gateway in use is made once.
@@ -47,7 +49,7 @@ export class PacketFactory {
 
   constructor(options: PacketFactoryOptions) {
     this.#options = options
-    this.#routes = options.random.stream('route')
+    this.#routes = new RouteSource(options)
     this.#delays = options.random.stream('delay')
     this.#wrapping = options.random.stream('wrapping')
   }
@@ -69,23 +71,26 @@ export class PacketFactory {
     drawn?: (route: readonly Hop[], delays: readonly Nanos[]) => void,
   ): PreparedPacket | undefined {
     const topology = this.#options.topology()
-    const route = this.#route(topology, recipient.gateway)
-    const acked = this.#acked(topology)
-    if (topology === undefined || route === undefined || acked === undefined) return undefined
-    const delays = this.#drawDelays(route, this.#options.averagePacketDelay)
-    drawn?.(route, delays)
+    const acked = topology && this.#acked(topology)
+    const way = topology && this.#routes.route(topology, recipient.gateway)
+    if (topology === undefined || way === undefined || acked === undefined) return undefined
+    const delays = this.#drawDelays(way.route, this.#options.averagePacketDelay)
+    drawn?.(way.route, delays)
     return preparePacket(this.#options.crypto, this.#wrapping, {
       ...acked,
       fragment,
       recipient,
-      route,
+      route: way.route,
+      routeKeys: way.keys,
+      agreement: this.#routes.agreement(recipient.encryptionKey),
       delays,
       rotation: topology.rotationFlag,
     })
   }
 
   reply(fragment: Fragment, surb: ReplySurb): PreparedPacket | undefined {
-    const acked = this.#acked(this.#options.topology())
+    const topology = this.#options.topology()
+    const acked = topology && this.#acked(topology)
     if (acked === undefined) return undefined
     const averageDelay = toNanos(this.#options.averagePacketDelay)
     return prepareReply(this.#options.crypto, this.#wrapping, { ...acked, fragment, surb, averageDelay })
@@ -93,14 +98,16 @@ export class PacketFactory {
 
   loopCover(): MixnetPacket | undefined {
     const topology = this.#options.topology()
-    const route = this.#route(topology, this.#options.address().gateway)
-    const acked = this.#acked(topology)
-    if (topology === undefined || route === undefined || acked === undefined) return undefined
-    const delays = this.#drawDelays(route, this.#options.averagePacketDelay)
+    const { gateway, encryptionKey } = this.#options.address()
+    const acked = topology && this.#acked(topology)
+    const way = topology && this.#routes.route(topology, gateway)
+    if (topology === undefined || way === undefined || acked === undefined) return undefined
     return prepareLoopCover(this.#options.crypto, this.#wrapping, {
       ...acked,
-      route,
-      delays,
+      route: way.route,
+      routeKeys: way.keys,
+      agreement: this.#routes.agreement(encryptionKey),
+      delays: this.#drawDelays(way.route, this.#options.averagePacketDelay),
       rotation: topology.rotationFlag,
     })
   }
@@ -108,31 +115,32 @@ export class PacketFactory {
   replySurb(): ReplySurb | undefined {
     const topology = this.#options.topology()
     const { identity, gateway } = this.#options.address()
-    const route = this.#route(topology, gateway)
-    if (topology === undefined || route === undefined) return undefined
-    const delays = this.#drawDelays(route, this.#options.averagePacketDelay)
+    const way = topology && this.#routes.route(topology, gateway)
+    if (topology === undefined || way === undefined) return undefined
     return createReplySurb(this.#options.crypto, this.#wrapping, {
       identity,
-      route,
-      delays,
+      route: way.route,
+      keys: way.keys,
+      delays: this.#drawDelays(way.route, this.#options.averagePacketDelay),
       version: KEY_SEEDS_VERSION,
       rotation: topology.rotationFlag,
     })
   }
 
-  #acked(topology: Topology | undefined): AckedParams | undefined {
+  #acked(topology: Topology): AckedParams | undefined {
     const address = this.#options.address()
-    const ackRoute = this.#route(topology, address.gateway)
-    if (ackRoute === undefined) return undefined
-    const ackDelays = this.#drawDelays(ackRoute, this.#options.averageAckDelay)
+    const home = this.#routes.route(topology, address.gateway)
+    if (home === undefined) return undefined
+    const ackDelays = this.#drawDelays(home.route, this.#options.averageAckDelay)
     const sender = { address, ackKey: this.#options.keys.ackKey.expose() }
-    return { sender, ackRoute, ackDelays, size: PACKET_SIZE, version: KEY_SEEDS_VERSION }
-  }
-
-  #route(topology: Topology | undefined, gateway: Uint8Array): readonly Hop[] | undefined {
-    if (topology === undefined) return undefined
-    const route = tryDecode(() => selectRoute(topology, this.#routes, gateway))
-    return isMixnetError(route) ? undefined : route
+    return {
+      sender,
+      ackRoute: home.route,
+      ackKeys: home.keys,
+      ackDelays,
+      size: PACKET_SIZE,
+      version: KEY_SEEDS_VERSION,
+    }
   }
 
   #drawDelays(route: readonly Hop[], mean: Millis): Nanos[] {

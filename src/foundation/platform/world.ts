@@ -1,4 +1,5 @@
 /** Everything a role or a client may touch outside itself. Production, tests and simulations differ in nothing else. @module */
+import type { AsyncCurve } from '../crypto/asyncCurve.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import type { Clock } from './clock.ts'
 import type { Databases } from './database.ts'
@@ -19,4 +20,6 @@ export interface World {
 export interface ClientWorld extends Pick<World, 'clock' | 'random' | 'crypto'> {
   readonly net: Pick<Net, 'request' | 'connectWebSocket'>
   readonly files: ClientFiles
+  /** Where `crypto` is slow at the curve: packets' keys are then made ahead. */
+  readonly curve?: AsyncCurve | undefined
 }

@@ -1,0 +1,86 @@
+/**
+ * Fresh routes, one for each packet. Where the curve is slow or answers later (browsers), routes are drawn and their keys made
+ * ahead, so that a packet is still made in one step when its instant has come, cover and real ones alike. @module
+ */
+
+import { toHex } from '../foundation/base/bytes.ts'
+import { isMixnetError, tryDecode } from '../foundation/base/errors.ts'
+import type { AsyncCurve } from '../foundation/crypto/asyncCurve.ts'
+import type { CryptoProvider } from '../foundation/crypto/provider.ts'
+import type { Random, RandomStream } from '../foundation/platform/random.ts'
+import { selectRoute } from '../network/topology/routes.ts'
+import { identityKey, type Topology } from '../network/topology/topology.ts'
+import { agreeWithLater, type PayloadAgreement } from '../protocol/packet/endToEnd.ts'
+import { KEY_BYTES } from '../protocol/sphinx/constants.ts'
+import type { Hop } from '../protocol/sphinx/route.ts'
+import { deriveRouteKeysLater, type RouteKeys } from '../protocol/sphinx/routeKeys.ts'
+import { AheadStock, type AheadStockParams } from './aheadStock.ts'
+
+export interface DrawnRoute {
+  readonly route: readonly Hop[]
+  /** Absent where they were not made ahead: they are made with the packet. */
+  readonly keys: RouteKeys | undefined
+}
+
+// A packet takes two routes, one to its recipient's gateway and one home for its ack; a message with reply SURBs some twenty
+// at once. A route waits in a kilobyte, and 64 of them are made in a fifth of a second.
+const ROUTES: AheadStockParams = { first: 8, most: 64, kinds: 8, atOnce: 4 }
+const AGREEMENTS: AheadStockParams = { first: 4, most: 32, kinds: 8, atOnce: 2 }
+
+export interface RouteSourceOptions {
+  readonly crypto: CryptoProvider
+  readonly curve?: AsyncCurve | undefined
+  readonly random: Random
+}
+
+export class RouteSource {
+  readonly #crypto: CryptoProvider
+  readonly #curve: AsyncCurve | undefined
+  readonly #routes: RandomStream
+  readonly #secrets: RandomStream
+  readonly #ahead = new AheadStock<DrawnRoute>(ROUTES)
+  readonly #agreements = new AheadStock<PayloadAgreement>(AGREEMENTS)
+  #topology: Topology | undefined
+
+  constructor({ crypto, curve, random }: RouteSourceOptions) {
+    this.#crypto = crypto
+    this.#curve = curve
+    this.#routes = random.stream('route')
+    this.#secrets = random.stream('route-secret')
+  }
+
+  /** Through three mix nodes to `gateway`; undefined where the topology has none. */
+  route(topology: Topology, gateway: Uint8Array): DrawnRoute | undefined {
+    const curve = this.#curve
+    if (curve === undefined) return this.#draw(topology, gateway)
+    if (this.#topology !== topology) {
+      // Other keys, other nodes: what was made for the old one leads nowhere, or nowhere for long.
+      this.#ahead.clear()
+      this.#topology = topology
+    }
+    const ready = this.#ahead.take(identityKey(gateway), () => {
+      const drawn = this.#draw(topology, gateway)
+      return drawn && this.#makeKeys(curve, drawn.route)
+    })
+    return ready ?? this.#draw(topology, gateway)
+  }
+
+  /** With whom `publicKey` belongs to; undefined where none was made ahead: it is made with the packet. */
+  agreement(publicKey: Uint8Array): PayloadAgreement | undefined {
+    const curve = this.#curve
+    if (curve === undefined) return undefined
+    return this.#agreements.take(toHex(publicKey), () =>
+      agreeWithLater(this.#crypto, curve, this.#secrets.bytes(KEY_BYTES), publicKey),
+    )
+  }
+
+  async #makeKeys(curve: AsyncCurve, route: readonly Hop[]): Promise<DrawnRoute> {
+    const secret = this.#secrets.bytes(KEY_BYTES)
+    return { route, keys: await deriveRouteKeysLater(this.#crypto, curve, secret, route) }
+  }
+
+  #draw(topology: Topology, gateway: Uint8Array): DrawnRoute | undefined {
+    const route = tryDecode(() => selectRoute(topology, this.#routes, gateway))
+    return isMixnetError(route) ? undefined : { route, keys: undefined }
+  }
+}
