@@ -118,6 +118,7 @@ function startPair(options: { anonymous: boolean; rules?: ExitRules }): Pair {
         toExit(anonymous ? { data, sender: PSEUDONYM } : { data }),
       ),
     closeLane: () => {},
+    onMoved: () => {},
   } as unknown as MixnetClient
   const client = new ExitConnections(world, { client: ours, exit: RECIPIENT, anonymous })
   return {
