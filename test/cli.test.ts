@@ -103,6 +103,16 @@ describe('starling', { timeout: 120_000, concurrency: true }, () => {
   })
 })
 
+it('the command of the package tells an old Node in a line what is wrong', async () => {
+  const bin = fileURLToPath(new URL('../src/app/cli/bin.ts', import.meta.url))
+  const older = "data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '22.9.0' })"
+  await assert.rejects(run(process.execPath, ['--import', older, bin, '--version']), {
+    code: 2,
+    stderr: /^starling needs Node 24 or later, and this is 22\.9\.0\..*\n$/,
+  })
+  assert.match((await run(process.execPath, [bin, '--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
+})
+
 describe('the other programs of the project', { timeout: 60_000, concurrency: true }, () => {
   for (const program of ['src/app/testnet/simulate.ts', 'bench/main.ts', 'test/fuzz/main.ts']) {
     it(`${program} explains itself, and refuses what it does not know in a line`, async () => {

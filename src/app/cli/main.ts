@@ -1,8 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
-/**
- * The `starling` command. The flag keeps V8's young generation small: packets die young, a larger one only lets more of them
- * wait for it, and a node grows by 80 MB. @module
- */
+/** The `starling` command: what can be typed, and what becomes of it. The package begins in bin.ts. @module */
 import { Command, CommanderError } from 'commander'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import { VERSION } from '../node/buildInformation.ts'
