@@ -1,18 +1,19 @@
 /**
- * Being anonymous towards recipients: one pseudonym (sender tag) each, reply SURBs handed out under it, their keys remembered,
- * and their number there kept up. @module
+ * Being anonymous towards recipients: reply SURBs handed out under a pseudonym (pseudonyms.ts), their keys remembered, and their
+ * number there kept up. @module
  */
 
 import { EMPTY_BYTES } from '../foundation/base/bytes.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import type { Clock } from '../foundation/platform/clock.ts'
-import type { Random, RandomStream } from '../foundation/platform/random.ts'
+import type { Random } from '../foundation/platform/random.ts'
 import { fragmentation } from '../protocol/packet/fragments.ts'
 import { encodeMessage, type RepliableMessage, SENDER_TAG_BYTES } from '../protocol/packet/message.ts'
-import { encodeRecipient, type Recipient } from '../protocol/packet/recipient.ts'
+import type { Recipient } from '../protocol/packet/recipient.ts'
 import { type ReplySurb, replySurbBytes, replySurbDigest } from '../protocol/packet/replySurb.ts'
 import type { Lane } from './laneQueue.ts'
 import { PACKET_SIZE } from './packetFactory.ts'
+import { Pseudonyms } from './pseudonyms.ts'
 import { type HandedOut, type Holder, ReplyKeys } from './replyKeys.ts'
 import { SurbSupply } from './surbSupply.ts'
 import type { ReplyParams } from './trafficParams.ts'
@@ -22,7 +23,7 @@ export interface AnonymousSendersOptions {
   readonly crypto: CryptoProvider
   readonly random: Random
   readonly params: ReplyParams
-  /** undefined while there is no route. */
+  /** undefined while there is no route, or no gateway that it could lead to. */
   readonly createSurb: () => ReplySurb | undefined
   /** Fragments of earlier shipments still waiting. */
   readonly backlog: () => number
@@ -31,24 +32,19 @@ export interface AnonymousSendersOptions {
 
 const SURB_HOPS = 4
 const SURB_BYTES = replySurbBytes(SURB_HOPS)
-// Holders remembered; a request for SURBs from any other is ignored.
-const MAX_HOLDERS = 1_000
 
 export class AnonymousSenders {
   /** The lane of SURBs sent alone. */
   static readonly LANE: Lane = 'surbs'
 
   readonly #options: AnonymousSendersOptions
-  readonly #tags: RandomStream
+  readonly #pseudonyms: Pseudonyms
   readonly #keys: ReplyKeys
   readonly #supply: SurbSupply
-  /** Least recently used first. */
-  readonly #holders = new Map<string, Holder>()
-  #lastNumber = 0
 
   constructor(options: AnonymousSendersOptions) {
     this.#options = options
-    this.#tags = options.random.stream('sender-tag')
+    this.#pseudonyms = new Pseudonyms(options.random.stream('sender-tag'), (holder) => this.#supply.forget(holder))
     this.#keys = new ReplyKeys(options.params.maxKeys, options.params.maxKeyAge)
     this.#supply = new SurbSupply({
       params: options.params,
@@ -65,14 +61,23 @@ export class AnonymousSenders {
     return this.#keys.size
   }
 
+  /** Who we are towards `recipient` during a conversation that begins now, whatever becomes of the gateway; to be released. */
+  hold(recipient: Recipient): Holder {
+    return this.#pseudonyms.hold(recipient)
+  }
+
+  release(holder: Holder): void {
+    this.#pseudonyms.release(holder)
+  }
+
   /**
-   * `data` under our pseudonym, its last fragment filled up with SURBs instead of padding: they cost no packet. One at least,
+   * `data` under a pseudonym, by default the present one, its last fragment filled up with SURBs instead of padding: they cost no packet. One at least,
    * where it fits, however many we believe to be there: a recipient that lost its stock could not even ask for more. Where that
    * leaves it with fewer than it would ask for at once, the rest follows on its own: a message that happens to fill its packets
    * is no reason why nobody can answer it, and one or two SURBs are spent on a question that may get lost.
    */
-  message(recipient: Recipient, data: Uint8Array): RepliableMessage {
-    const holder = this.#holder(recipient)
+  message(recipient: Recipient, data: Uint8Array, held?: Holder): RepliableMessage {
+    const holder = held ?? this.#pseudonyms.of(recipient)
     const bare = repliable(holder.senderTag, 'data', data)
     const { spaceLeft } = fragmentation(encodeMessage(bare).length + 1, PACKET_SIZE)
     const fitting = Math.floor(spaceLeft / SURB_BYTES)
@@ -85,7 +90,7 @@ export class AnonymousSenders {
   }
 
   keep(recipient: Recipient, target: number): void {
-    this.#supply.keep(this.#holder(recipient), target)
+    this.#supply.keep(this.#pseudonyms.of(recipient), target)
   }
 
   /**
@@ -93,7 +98,7 @@ export class AnonymousSenders {
    * that very recipient: whoever could ask otherwise, by our address, would see the SURBs arrive and know whose the pseudonym is.
    */
   requested(from: Holder, recipient: Recipient, amount: number): void {
-    if (this.#holders.get(keyOf(recipient)) !== from) return
+    if (!this.#pseudonyms.isTowards(from, recipient)) return
     this.#keys.presumeLost(from, this.#options.clock.monotonic())
     this.#supply.asked(from, amount)
   }
@@ -105,35 +110,30 @@ export class AnonymousSenders {
     return taken
   }
 
-  /** SURBs handed out so far lead through old keys, or to where we are no longer: others must take their place. */
+  /** SURBs handed out so far lead through old keys: others must take their place. */
   outdate(): void {
     this.#keys.outdate()
     this.#supply.replenish()
+  }
+
+  /**
+   * SURBs handed out so far lead to where we are no longer. Whatever begins now does so under a new pseudonym; conversations that
+   * go on get fresh SURBs under theirs, a few at least, for their exits could not even ask for more.
+   */
+  moved(): void {
+    this.#keys.outdate()
+    for (const before of this.#pseudonyms.renew()) {
+      const target = this.#supply.target(before)
+      if (!this.#pseudonyms.isHeld(before)) this.#supply.forget(before)
+      if (target > 0) this.keep(before.recipient, target)
+    }
+    for (const former of this.#pseudonyms.former()) this.#supply.asked(former, this.#options.params.minRequest)
   }
 
   /** To be called now and then. */
   review(): void {
     this.#keys.expire(this.#options.clock.monotonic())
     this.#supply.replenish()
-  }
-
-  #holder(recipient: Recipient): Holder {
-    const key = keyOf(recipient)
-    const holder = this.#holders.get(key) ?? {
-      recipient,
-      senderTag: this.#tags.bytes(SENDER_TAG_BYTES),
-      number: ++this.#lastNumber,
-    }
-    this.#holders.delete(key)
-    this.#holders.set(key, holder)
-    if (this.#holders.size > MAX_HOLDERS) {
-      for (const [oldestKey, oldest] of this.#holders) {
-        this.#holders.delete(oldestKey)
-        this.#supply.forget(oldest)
-        break
-      }
-    }
-    return holder
   }
 
   #ship(holder: Holder, amount: number): number {
@@ -160,8 +160,6 @@ export class AnonymousSenders {
 function repliable(senderTag: Uint8Array, kind: 'data' | 'additionalSurbs', data: Uint8Array): RepliableMessage {
   return { kind: 'repliable', senderTag, content: { kind, surbs: [], data } }
 }
-
-const keyOf = (recipient: Recipient): string => String.fromCharCode(...encodeRecipient(recipient))
 
 const SURBS_ALONE_BYTES = encodeMessage(
   repliable(new Uint8Array(SENDER_TAG_BYTES), 'additionalSurbs', EMPTY_BYTES),

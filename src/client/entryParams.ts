@@ -1,5 +1,6 @@
 /** How a client deals with its gateway: deadlines, bounds, patience. The protocol's own numbers: wire/gateway/protocol.ts. @module */
 import { type Millis, millis, minutes, seconds } from '../foundation/base/units.ts'
+import type { GuardParams } from './guardSet.ts'
 
 export interface EntryParams {
   /** For one URL of a gateway: TCP, TLS and the upgrade. */
@@ -48,6 +49,18 @@ export interface FailoverParams {
   /** For how long a gateway that was away is not chosen, and one that refused. */
   readonly avoidAway: Millis
   readonly avoidRefused: Millis
+  readonly guards: GuardParams
+  /**
+   * How long all guards may be away, while the directory answers, before one more is drawn; and how long each further draw takes. What
+   * somebody has to hold down to lead a client one step on.
+   */
+  readonly patience: Millis
+  /** The same for a client that no gateway has ever served: it has nobody to be faithful to, and somebody waits for it. */
+  readonly firstPatience: Millis
+  /** After so long at a gateway that was drawn in need, the first guards are tried again. */
+  readonly returnAfter: Millis
+  /** How long a gateway that was left is listened to: for the messages on their way there, and for those in its inbox. */
+  readonly linger: Millis
 }
 
 export const DEFAULT_ENTRY_PARAMS: EntryParams = {
@@ -63,5 +76,17 @@ export const DEFAULT_ENTRY_PARAMS: EntryParams = {
   probeTimeout: seconds(10),
   retry: { first: millis(500), max: seconds(30), stableAfter: seconds(10), staleLogin: millis(1100) },
   closeTimeout: millis(500),
-  failover: { downtime: seconds(60), unlisted: minutes(15), avoidAway: seconds(60), avoidRefused: minutes(10) },
+  failover: {
+    downtime: seconds(60),
+    unlisted: minutes(15),
+    avoidAway: seconds(60),
+    avoidRefused: minutes(10),
+    // Tor: one or two guards in use out of three, at most 20 ever sampled. Three survive two failures at once; six is what a
+    // client can be made to meet in a month.
+    guards: { size: 3, maxSize: 6, goneAfterDays: 30, needLastsDays: 30 },
+    patience: minutes(10),
+    firstPatience: seconds(5),
+    returnAfter: minutes(30),
+    linger: minutes(5),
+  },
 }

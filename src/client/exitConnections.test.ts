@@ -18,7 +18,7 @@ import {
   type Socks5ResponseBody,
 } from '../protocol/wire/exit/socks5Messages.ts'
 import { ExitConnections, type ExitConnectionsOptions } from './exitConnections.ts'
-import type { ReceivedMessage } from './mixnetClient.ts'
+import type { Pseudonym, ReceivedMessage } from './mixnetClient.ts'
 import { pattern, testWorld } from './streamSupport.test.ts'
 
 const recipient = (seed: number): Recipient => ({
@@ -33,6 +33,7 @@ interface Sent {
   readonly to: Recipient
   readonly lane: string | undefined
   readonly anonymous: boolean | undefined
+  readonly as: Pseudonym | undefined
   readonly request: Socks5Request
 }
 
@@ -40,18 +41,29 @@ function setUp(options: Partial<ExitConnectionsOptions> = {}) {
   const sent: Sent[] = []
   const closedLanes: string[] = []
   const supplied: Recipient[] = []
+  const held = new Set<Pseudonym>()
   let handler: (message: ReceivedMessage) => void = () => {}
+  let moved = (): void => {}
   const client: ExitConnectionsOptions['client'] = {
     address: OURS,
-    async send({ to, data, lane, anonymous }) {
+    async send({ to, data, lane, anonymous, as }) {
       const envelope = decodeInterfaceRequest(data)
       assert.equal(envelope.kind, 'providerData')
       if (envelope.kind !== 'providerData') return
-      sent.push({ to, lane, anonymous, request: decodeSocks5Request(nodeProvider, envelope.data) })
+      sent.push({ to, lane, anonymous, as, request: decodeSocks5Request(nodeProvider, envelope.data) })
     },
     onMessage(given) {
       handler = given
     },
+    onMoved(given) {
+      moved = given
+    },
+    hold: (to) => {
+      const pseudonym = { recipient: to, senderTag: new Uint8Array(16), number: held.size + 1 }
+      held.add(pseudonym)
+      return pseudonym
+    },
+    release: (pseudonym) => held.delete(pseudonym),
     closeLane: (lane) => closedLanes.push(lane),
     supply: (to) => supplied.push(to),
   }
@@ -74,7 +86,7 @@ function setUp(options: Partial<ExitConnectionsOptions> = {}) {
       }),
       repliedBy,
     )
-  return { sent, closedLanes, supplied, others, connections, receive, raw }
+  return { sent, closedLanes, supplied, others, connections, receive, raw, held, moved: () => moved() }
 }
 
 const code = (expected: string) => (error: unknown) => isMixnetError(error) && error.code === expected
@@ -172,6 +184,36 @@ describe('what the exit answers', () => {
       assert.deepEqual(closedLanes, [`connection:${stream.connectionId}`])
       assert.equal(connections.count, 0)
     }
+  })
+})
+
+describe('a change of gateway', () => {
+  test('leaves anonymous streams alone: each keeps its pseudonym until it is over', async () => {
+    const { connections, sent, held, moved } = setUp()
+    const stream = connections.open({ host: 'a', port: 1 })
+    await stream.write(utf8('before'))
+    moved()
+    await stream.write(utf8('after'))
+    assert.equal(held.size, 1)
+    assert.equal(new Set(sent.map(({ as }) => as)).size, 1)
+    stream.destroy()
+    await turn()
+    assert.equal(held.size, 0)
+    assert.deepEqual([sent.length, sent.at(-1)?.as], [4, sent[0]?.as], 'the goodbye is from the same')
+  })
+
+  test('ends streams whose exit answers to the address that was, and tells the exit', async () => {
+    const { connections, held, moved, sent } = setUp({ anonymous: false })
+    const stream = connections.open({ host: 'a', port: 1 })
+    await turn()
+    moved()
+    await turn()
+    assert.ok(sent[1]?.request.kind === 'send' && sent[1].request.closed)
+    await assert.rejects(stream.opened, code('GATEWAY_LOST'))
+    assert.equal(connections.count, 0)
+    assert.equal(held.size, 0)
+    connections.open({ host: 'a', port: 1 })
+    assert.equal(connections.count, 1)
   })
 })
 

@@ -23,7 +23,7 @@ import {
 import type { Destination, Dialer } from './dialer.ts'
 import { ExitStream, type ExitStreamParams, type SharedMemory } from './exitStream.ts'
 import type { Lane } from './laneQueue.ts'
-import type { MixnetClient, ReceivedMessage } from './mixnetClient.ts'
+import type { MixnetClient, Pseudonym, ReceivedMessage } from './mixnetClient.ts'
 import { PACKET_SIZE } from './packetFactory.ts'
 
 const DEFAULT_EXIT_STREAM: ExitStreamParams = {
@@ -36,8 +36,11 @@ const DEFAULT_EXIT_STREAM: ExitStreamParams = {
 }
 
 export interface ExitConnectionsOptions {
-  /** Its messages are taken over. */
-  readonly client: Pick<MixnetClient, 'address' | 'send' | 'onMessage' | 'closeLane' | 'supply'>
+  /** Its messages and moves are taken over. */
+  readonly client: Pick<
+    MixnetClient,
+    'address' | 'send' | 'onMessage' | 'onMoved' | 'closeLane' | 'supply' | 'hold' | 'release'
+  >
   readonly exit: Recipient
   /** True: the exit gets reply SURBs and a pseudonym. False: our address, which is faster and tells the exit who we are. */
   readonly anonymous: boolean
@@ -47,6 +50,12 @@ export interface ExitConnectionsOptions {
   readonly maxMemoryBytes?: number
   /** Gets every message that is not of a connection: those of other clients. */
   readonly onOther?: (message: ReceivedMessage) => void
+}
+
+interface Sending {
+  readonly lane: Lane
+  readonly as: Pseudonym | undefined
+  readonly signal: AbortSignal
 }
 
 const MAX_CONNECTIONS = 1_000
@@ -69,6 +78,7 @@ export class ExitConnections implements Dialer {
     this.#memory = { bytes: 0, limit: options.maxMemoryBytes ?? MAX_MEMORY_BYTES }
     if (options.anonymous) options.client.supply(options.exit)
     options.client.onMessage((message) => this.#received(message))
+    options.client.onMoved(() => this.#moved())
   }
 
   get count(): number {
@@ -77,12 +87,14 @@ export class ExitConnections implements Dialer {
 
   /** Throws STOPPED after `close`. */
   open(destination: Destination): ExitStream {
-    const { client, anonymous, params = DEFAULT_EXIT_STREAM, maxConnections = MAX_CONNECTIONS } = this.#options
+    const { client, exit, anonymous, params = DEFAULT_EXIT_STREAM, maxConnections = MAX_CONNECTIONS } = this.#options
     if (this.#closed) throw new MixnetError('STOPPED')
     if (this.#streams.size >= maxConnections) throw new MixnetError('QUEUE_FULL', { connections: this.#streams.size })
     const connectionId = this.#newId()
     const lane: Lane = `connection:${connectionId}`
     const returnAddress = anonymous ? undefined : client.address
+    // The exit knows a connection by the pseudonym that asked for it, so the stream keeps it when the gateway changes.
+    const as = anonymous ? client.hold(exit) : undefined
     const remote = remoteText(destination)
     const stream: ExitStream = new ExitStream({
       clock: this.#world.clock,
@@ -90,10 +102,11 @@ export class ExitConnections implements Dialer {
       params,
       memory: this.#memory,
       messageBytes: PACKETS_PER_MESSAGE * fragmentBytes(PACKET_SIZE) - MESSAGE_OVERHEAD_BYTES,
-      connect: (signal) => this.#send(lane, { kind: 'connect', connectionId, remote, returnAddress }, signal),
-      send: (data, signal) => this.#send(lane, { kind: 'send', connectionId, ...data }, signal),
+      connect: (signal) => this.#send({ lane, as, signal }, { kind: 'connect', connectionId, remote, returnAddress }),
+      send: (data, signal) => this.#send({ lane, as, signal }, { kind: 'send', connectionId, ...data }),
       finished: (abandon) => {
         this.#streams.delete(connectionId)
+        if (as !== undefined) client.release(as)
         if (abandon) client.closeLane(lane)
       },
     })
@@ -107,14 +120,21 @@ export class ExitConnections implements Dialer {
     for (const stream of this.#streams.values()) stream.destroy(new MixnetError('STOPPED'))
   }
 
-  async #send(lane: Lane, body: Socks5RequestBody, signal: AbortSignal): Promise<void> {
+  async #send({ lane, as, signal }: Sending, body: Socks5RequestBody): Promise<void> {
     const { client, exit, anonymous } = this.#options
     const data = encodeInterfaceRequest({
       interfaceVersion: CURRENT_VERSION,
       kind: 'providerData',
       data: encodeSocks5Request({ version: CURRENT_VERSION, ...body }),
     })
-    await client.send({ to: exit, data, lane, anonymous, signal })
+    await client.send({ to: exit, data, lane, anonymous, as, signal })
+  }
+
+  /** An exit that was given an address answers there, and there is nobody any more. It is told, so that it stops. */
+  #moved(): void {
+    if (this.#options.anonymous) return
+    for (const stream of [...this.#streams.values()])
+      stream.destroy(new MixnetError('GATEWAY_LOST', { why: 'the address that the exit answers to has changed' }))
   }
 
   #received(message: ReceivedMessage): void {

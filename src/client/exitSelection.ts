@@ -21,12 +21,18 @@ export async function listExits(crypto: CryptoProvider, directory: DirectoryClie
 }
 
 /**
- * One of `exits`, at another gateway than our entry where there is one: a node that is both knows who asks and for what. Throws
- * EXIT_UNREACHABLE where there is none at all.
+ * One of `exits`, at none of our guards where there is one, and else at another gateway than our entry: a node that is both entry
+ * and exit knows who asks and for what. Throws EXIT_UNREACHABLE where there is none at all.
  */
-export function chooseExit(random: RandomStream, exits: readonly Recipient[], entry: Uint8Array): Recipient {
-  const elsewhere = exits.filter(({ gateway }) => !equalBytes(gateway, entry))
-  const exit = pick(random, elsewhere.length > 0 ? elsewhere : exits)
+export function chooseExit(
+  random: RandomStream,
+  exits: readonly Recipient[],
+  { entry, guards }: { readonly entry: Uint8Array; readonly guards: readonly Uint8Array[] },
+): Recipient {
+  const awayFrom = (gateways: readonly Uint8Array[]): readonly Recipient[] =>
+    exits.filter(({ gateway }) => !gateways.some((one) => equalBytes(one, gateway)))
+  const choices = [awayFrom([entry, ...guards]), awayFrom([entry]), exits]
+  const exit = pick(random, choices.find(({ length }) => length > 0) ?? [])
   if (exit === undefined) throw new MixnetError('EXIT_UNREACHABLE', { why: 'the directory lists no exit' })
   return exit
 }

@@ -187,6 +187,28 @@ describe('destroying', () => {
 })
 
 describe('receiving', () => {
+  test('a message that never comes ends the stream, though later ones come', async () => {
+    const clock = new HandClock()
+    const script = scripted(clock)
+    script.attach()
+    const keepAlive = (sequence: bigint) => script.stream.receive({ sequence, closed: false, data: new Uint8Array(0) })
+    keepAlive(0n)
+    for (let minute = 2; minute <= 5; minute++) {
+      await clock.advanceSettling(seconds(60))
+      keepAlive(BigInt(minute))
+    }
+    await clock.advanceSettling(seconds(60))
+    keepAlive(1n)
+    keepAlive(7n)
+    await clock.advanceSettling(seconds(150))
+    keepAlive(8n)
+    await clock.advanceSettling(seconds(149))
+    assert.deepEqual(script.events, [])
+    await clock.advanceSettling(seconds(1))
+    assert.deepEqual(script.events, ['close EXIT_UNREACHABLE'])
+    assert.equal(clock.pending, 0)
+  })
+
   test('data that came before the end is delivered whatever ends first', () => {
     const script = scripted(new HandClock())
     script.stream.receive({ sequence: 0n, closed: true, data: utf8('all') })
@@ -250,6 +272,7 @@ describe('receiving', () => {
       clock.advance(seconds(29))
       script.stream.receive({ sequence, closed: false, data: EMPTY })
     }
+    for (const sequence of [0n, 1n]) script.stream.receive({ sequence, closed: false, data: EMPTY })
     clock.advance(seconds(299))
     assert.deepEqual(script.events, [])
     clock.advance(seconds(1))

@@ -25,7 +25,7 @@ export interface ExitStreamHandlers {
 export interface ExitStreamParams {
   /** For the exit to confirm the connection, or send its first byte. */
   readonly openTimeout: Millis
-  /** Without a message from the exit. Nym: 5 min. */
+  /** Without a message from the exit, or with one missing while later ones come. Nym: 5 min, and for ever. */
   readonly idleTimeout: Millis
   /** Without a message to the exit, after which an empty one is sent: an exit gives up a silent client. Nym: 60 s. */
   readonly keepAliveInterval: Millis
@@ -75,6 +75,7 @@ export class ExitStream {
   #sequence = 0n
   #heardAt: Millis
   #sentAt: Millis
+  #gapSince: Millis | undefined
   #localEnded = false
   #remoteEnded = false
   #endTold = false
@@ -179,11 +180,14 @@ export class ExitStream {
   /** A message of the exit, in whatever order it came. */
   receive({ sequence, closed, data }: Omit<SocketData, 'connectionId'>): void {
     if (this.#state === 'closed') return
+    const hadGap = this.#inbound.hasGap
     const result = this.#inbound.push(sequence, data, closed)
     if (result.kind === 'overflow') {
       return this.destroy(new MixnetError('EXIT_UNREACHABLE', { why: 'its messages are out of bounds' }))
     }
     this.#heardAt = this.#options.clock.monotonic()
+    if (!this.#inbound.hasGap) this.#gapSince = undefined
+    else if (!hadGap || result.kind === 'deliver') this.#gapSince = this.#heardAt
     if (this.#state === 'opening') {
       // An exit that cannot connect says so with an empty closing message before any other. Any other message, whatever is
       // still missing before it, can only come from a connection.
@@ -256,6 +260,12 @@ export class ExitStream {
     // An exit that has sent its last message is silent with good reason: what counts then is whether we still send.
     const aliveAt = this.#remoteEnded ? Math.max(this.#heardAt, this.#sentAt) : this.#heardAt
     const silentAt = aliveAt + (opening ? params.openTimeout : params.idleTimeout)
+    // The exit believes that the missing message arrived (a gateway that was left took it), or gave it up: it will not come, and
+    // keep-alives would hold the stream open for good.
+    const brokenAt = (this.#gapSince ?? Number.POSITIVE_INFINITY) + params.idleTimeout
+    if (now >= brokenAt) {
+      return this.destroy(new MixnetError('EXIT_UNREACHABLE', { why: 'a part of its answer is missing' }))
+    }
     if (now >= silentAt) {
       return this.destroy(
         opening
@@ -265,7 +275,7 @@ export class ExitStream {
     }
     if (!this.#localEnded && now >= this.#sentAt + params.keepAliveInterval) this.#queue(EMPTY_BYTES, false)
     const keepAliveAt = this.#localEnded ? Number.POSITIVE_INFINITY : this.#sentAt + params.keepAliveInterval
-    this.#timer = clock.after(millis(Math.min(silentAt, keepAliveAt) - now), () => this.#watch())
+    this.#timer = clock.after(millis(Math.min(silentAt, brokenAt, keepAliveAt) - now), () => this.#watch())
   }
 
   #finish(error: MixnetError | undefined, abandon: boolean): void {

@@ -30,6 +30,8 @@ export interface MixnetShape {
   loss?: number
   /** Of pushes that come twice. */
   duplicates?: number
+  /** Gateways keep and acknowledge what comes for clients that have left them. Absent: they are gone themselves. */
+  readonly inboxes?: boolean
   /** One way over one link, drawn uniformly. */
   latency?: readonly [number, number]
 }
@@ -56,6 +58,8 @@ export class TestMixnet {
   #hosts = 0
   replays = 0
   refused = 0
+  /** Messages in inboxes that nobody reads. */
+  stored = 0
 
   constructor(shape: MixnetShape) {
     this.shape = shape
@@ -170,10 +174,14 @@ export class TestMixnet {
 
   #deliver(node: Node, destination: string, message: Uint8Array): void {
     const link = this.links.get(destination)
-    // Of another gateway, or away: as an inbox nobody reads.
-    if (link === undefined || identityKey(link.gateway) !== identityKey(node.descriptor.identity)) return
-    if (message.length === ACK_BYTES) return link.push(message)
+    const isHere = link !== undefined && identityKey(link.gateway) === identityKey(node.descriptor.identity)
+    if (!isHere && (this.shape.inboxes !== true || message.length === ACK_BYTES)) return
+    if (isHere && message.length === ACK_BYTES) return link.push(message)
     const { ack, data } = splitSurbAck(message)
+    if (!isHere) {
+      this.stored++
+      return this.carry({ rotation: 1, nextHop: ack.nextHop, packet: ack.packet })
+    }
     link.push(data)
     const { duplicates = 0 } = this.shape
     if (duplicates > 0 && this.simulation.random.stream('duplicates').uniform() < duplicates) {

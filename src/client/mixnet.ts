@@ -5,7 +5,7 @@
 import { fromBase58 } from '../foundation/base/base58.ts'
 import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
 import { type Log, Meter, silentLog } from '../foundation/base/observe.ts'
-import { type Millis, seconds } from '../foundation/base/units.ts'
+import { type Millis, millis, seconds } from '../foundation/base/units.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
@@ -32,7 +32,7 @@ export interface MixnetOptions {
   readonly directories: readonly string[]
   /** Where identity, keys and the choice of gateway are kept. Absent: nowhere, so every run is somebody new. */
   readonly folder?: string | undefined
-  /** Base58 identity of the entry gateway. Default: the one of last time, or a random one. */
+  /** Base58 identity of the only entry gateway to use. Default: one of a few that are drawn once and kept in `folder`. */
   readonly gateway?: string | undefined
   /** Address of the network requester. Default: a random one that the directory lists. */
   readonly exit?: string | undefined
@@ -68,6 +68,7 @@ export class Mixnet implements AsyncDisposable {
   readonly #topology: Refreshing<Topology>
   readonly #proxies = new Set<Socks5Server>()
   #fetch: MixnetFetch | undefined
+  #closed = false
 
   private constructor(
     world: World,
@@ -98,8 +99,10 @@ export class Mixnet implements AsyncDisposable {
     const { clock, crypto, random, files, net } = world
     const named = namedParts(crypto, options)
     const limit = options.connectTimeout ?? CONNECT_TIMEOUT
+    const end = clock.monotonic() + limit
+    const left = (): Millis => millis(Math.max(0, end - clock.monotonic()))
     const within = <T>(what: string, work: Promise<T>): Promise<T> =>
-      withDeadline(clock, limit, what, unlessAborted(work, options.signal))
+      withDeadline(clock, left(), what, unlessAborted(work, options.signal))
     const directory = new DirectoryClient(net, { baseUrls: options.directories })
     const topology = new Refreshing<Topology>({
       clock,
@@ -124,10 +127,11 @@ export class Mixnet implements AsyncDisposable {
         avoid: () => exit?.gateway,
         folder,
         params: options.entry,
+        onBeyondGuards: (gateway) => options.onEvent?.({ type: 'beyond-guards', gateway }),
         meter,
         log,
       })
-      exit = chooseExit(random.stream('exit-choice'), exits, link.gateway)
+      exit = chooseExit(random.stream('exit-choice'), exits, { entry: link.gateway, guards: link.guards })
       client = MixnetClient.start(world, {
         keys,
         topology,
@@ -138,7 +142,7 @@ export class Mixnet implements AsyncDisposable {
         ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
         ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
       })
-      await unlessAborted(link.whenOpen(limit), options.signal)
+      await unlessAborted(link.whenOpen(left()), options.signal)
       const connections = new ExitConnections(world, {
         client,
         exit,
@@ -175,20 +179,27 @@ export class Mixnet implements AsyncDisposable {
     }
   }
 
-  /** A SOCKS proxy for other programs. Throws ADDRESS_IN_USE. */
+  /** A SOCKS proxy for other programs. Throws ADDRESS_IN_USE, and STOPPED after `close`. */
   async proxy(endpoint: Endpoint): Promise<Socks5Server> {
     const { meter } = this
+    if (this.#closed) throw new MixnetError('STOPPED')
     const server = await Socks5Server.listen(this.#world, {
       ...endpoint,
       dialer: this.connections,
       meter,
       log: this.#log,
     })
+    if (this.#closed) {
+      // Closed while it began to listen: nobody else would ever close it, and its port would answer on.
+      await server.close()
+      throw new MixnetError('STOPPED')
+    }
     this.#proxies.add(server)
     return server
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     await Promise.all([...this.#proxies].map((proxy) => proxy.close()))
     await this.#fetch?.close()
     this.connections.close()

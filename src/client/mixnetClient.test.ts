@@ -296,19 +296,59 @@ test('when keys rotate, SURBs are replaced on both sides and answers go on', asy
   await mixnet.until(() => alice.received.length === 3, millis(5_000))
 })
 
-test('after a move to another gateway, answers come to the new one', async () => {
-  const mixnet = new TestMixnet({ seed: 'move' })
+test('after a move, what is asked is answered at the new gateway, whether the old one is gone or keeps what comes', async () => {
+  for (const inboxes of [false, true]) {
+    const mixnet = new TestMixnet({ seed: 'move', inboxes })
+    const alice = mixnet.client()
+    const exit = mixnet.client({ gateway: 1, traffic: SERVICE_TRAFFIC })
+    echo(exit)
+    alice.client.supply(exit.client.address)
+    await alice.client.send({ to: exit.client.address, data: asking(10) })
+    await mixnet.simulation.runFor(millis(5_000))
+    let moves = 0
+    alice.client.onMoved(() => moves++)
+    alice.link.cut()
+    await mixnet.simulation.runFor(millis(1_000))
+    alice.link.open()
+    assert.equal(moves, 0)
+    alice.link.cut()
+    alice.link.open(mixnet.gateways[2]?.identity)
+    assert.equal(moves, 1)
+    await alice.client.send({ to: exit.client.address, data: asking(100_000) })
+    // Without one round of waiting for acks that do not come: no SURB of the old gateway is used for it.
+    await mixnet.until(() => alice.received.length === 2, millis(3_000))
+    assert.equal(mixnet.stored, 0)
+    const [before, after] = exit.received
+    assert.notEqual(before?.sender, after?.sender)
+    await mixnet.simulation.runFor(millis(10_000))
+    assert.ok(gauge(exit, 'client_reply_surbs') > 2 * 38, 'the new pseudonym has a stock of its own')
+  }
+})
+
+test('a conversation keeps its pseudonym over a move, with SURBs that lead to the new gateway', async () => {
+  const mixnet = new TestMixnet({ seed: 'conversation', inboxes: true })
   const alice = mixnet.client()
   const exit = mixnet.client({ gateway: 1, traffic: SERVICE_TRAFFIC })
   echo(exit)
-  alice.client.supply(exit.client.address)
+  const to = exit.client.address
+  const as = alice.client.hold(to)
+  const ask = (size: number): Promise<void> => alice.client.send({ to, as, data: asking(size) })
+  await ask(10)
   await mixnet.simulation.runFor(millis(5_000))
-  alice.link.cut()
-  await mixnet.simulation.runFor(millis(1_000))
+  const old = gauge(exit, 'client_reply_surbs')
   alice.link.open(mixnet.gateways[2]?.identity)
-  await alice.client.send({ to: exit.client.address, data: asking(100_000) })
-  // The forty SURBs of the old gateway are tried first: each costs one round of waiting for its ack, all at once.
-  await mixnet.until(() => alice.received.length === 1, millis(15_000))
+  // Nobody said anything: the exit could not ask for SURBs that lead to where we are.
+  await mixnet.simulation.runFor(millis(3_000))
+  assert.ok(gauge(exit, 'client_reply_surbs') >= old + 10)
+  // Twice, and the second answer finds none of the old ones left.
+  await ask(1_604 * old)
+  await mixnet.simulation.runFor(millis(3_000))
+  assert.ok(mixnet.stored > 0)
+  await ask(100_000)
+  await mixnet.until(() => alice.received.length === 2, millis(5_000))
+  assert.equal(new Set(exit.received.map(({ sender }) => sender)).size, 1)
+  alice.client.release(as)
+  alice.client.release(as)
 })
 
 test('who knows a client’s address cannot make it send SURBs to whom it is anonymous', async () => {

@@ -1,33 +1,29 @@
 /**
- * A client of the mixnet: sends messages and answers, receives both, keeps cover traffic going. What leaves when is decided by
- * Sender, what is missing by PendingAcks, what arrives is read by Receiver; this file puts them together. @module
+ * A client of the mixnet: sends messages and answers, receives both, keeps cover traffic going. What leaves goes through Outbox,
+ * answers to others through Replier, what others need to answer us comes from AnonymousSenders, what arrives is read by
+ * Receiver; this file puts them together. @module
  */
 import { toBase58 } from '../foundation/base/base58.ts'
+import { equalBytes } from '../foundation/base/bytes.ts'
 import { MixnetError } from '../foundation/base/errors.ts'
 import type { Counter, Log, Meter } from '../foundation/base/observe.ts'
 import { millis } from '../foundation/base/units.ts'
 import type { Timer } from '../foundation/platform/clock.ts'
-import type { RandomStream } from '../foundation/platform/random.ts'
 import type { World } from '../foundation/platform/world.ts'
-import { identityKey } from '../network/topology/topology.ts'
 import type { TopologyProvider } from '../network/topology/topologyProvider.ts'
-import { type Fragment, splitMessage } from '../protocol/packet/fragments.ts'
-import { encodeMessage, type NymMessage, padMessage } from '../protocol/packet/message.ts'
+import type { NymMessage } from '../protocol/packet/message.ts'
 import type { Recipient } from '../protocol/packet/recipient.ts'
 import { AnonymousSenders } from './anonymousSenders.ts'
 import type { EntryLink } from './entryLink.ts'
-import { type FragmentJob, FragmentSender } from './fragmentSender.ts'
 import type { ClientKeys } from './keys.ts'
-import { type Lane, LaneQueue } from './laneQueue.ts'
+import type { Lane } from './laneQueue.ts'
 import { LoopWatch } from './loopWatch.ts'
-import { describeRoute, type PacketEvent, type PacketHop } from './packetEvents.ts'
-import { PACKET_SIZE, PacketFactory } from './packetFactory.ts'
-import { PendingAcks } from './pendingAcks.ts'
+import { Outbox } from './outbox.ts'
+import type { PacketEvent } from './packetEvents.ts'
 import { Receiver } from './receiver.ts'
-import { ReplyJobs } from './replyJobs.ts'
+import { Replier } from './replier.ts'
 import type { Holder } from './replyKeys.ts'
-import { ReplyStock, type SenderTag } from './replyStock.ts'
-import { type Outgoing, Sender } from './sender.ts'
+import type { SenderTag } from './replyStock.ts'
 import type { TrafficParams } from './trafficParams.ts'
 
 export interface ReceivedMessage {
@@ -41,9 +37,14 @@ export interface ReceivedMessage {
   readonly repliedBy?: Recipient
 }
 
+/** Who we are towards one recipient: what `MixnetClient.hold` gave. */
+export type Pseudonym = Holder
+
 export type ClientEvent =
   | { readonly type: 'opened'; readonly gateway: Uint8Array }
   | { readonly type: 'lost'; readonly error: MixnetError }
+  /** All gateways this client keeps to are away; this one was drawn and is tried next. */
+  | { readonly type: 'beyond-guards'; readonly gateway: Uint8Array }
 
 export interface MixnetClientOptions {
   readonly keys: ClientKeys
@@ -63,6 +64,8 @@ export interface SendOptions {
   readonly lane?: Lane
   /** Gives the recipient a pseudonym and reply SURBs instead of nothing. Default true. */
   readonly anonymous?: boolean
+  /** The pseudonym, for who is to be recognised by `to` also after a change of gateway. Default: the present one. */
+  readonly as?: Pseudonym | undefined
   readonly signal?: AbortSignal
 }
 
@@ -80,14 +83,8 @@ const REVIEW_INTERVAL = millis(500)
 export class MixnetClient implements AsyncDisposable {
   readonly #options: MixnetClientOptions
   readonly #clock: World['clock']
-  readonly #setIds: RandomStream
-  readonly #factory: PacketFactory
-  readonly #lanes: LaneQueue<Outgoing>
-  readonly #pending: PendingAcks
-  readonly #sender: Sender
-  readonly #fragments: FragmentSender
-  readonly #stock: ReplyStock
-  readonly #replies: ReplyJobs
+  readonly #outbox: Outbox
+  readonly #replier: Replier
   readonly #anonymous: AnonymousSenders
   readonly #receiver: Receiver
   readonly #loops: LoopWatch
@@ -95,69 +92,30 @@ export class MixnetClient implements AsyncDisposable {
   readonly #unsubscribe: () => void
   #handler: (message: ReceivedMessage) => void = () => {}
   #review: Timer | undefined
-  /** What reply SURBs handed out so far lead through: rotation and gateway. */
-  #surbsFor: string | undefined
+  #moved: () => void = () => {}
+  /** What reply SURBs handed out so far lead through. */
+  #rotation: number | undefined
+  #gateway: Uint8Array | undefined
   #stopped: Promise<void> | undefined
 
   private constructor(world: World, options: MixnetClientOptions) {
     this.#options = options
-    const { traffic, meter, keys, topology, link } = options
+    const { traffic, meter, keys, topology, link, onPacket } = options
     const { clock, random, crypto } = world
+    const address = () => this.address
     this.#clock = clock
-    this.#setIds = random.stream('fragment')
-    this.#factory = new PacketFactory({
-      crypto,
-      random,
-      keys,
-      address: () => this.address,
-      topology: () => topology.current(),
-      averagePacketDelay: traffic.averagePacketDelay,
-      averageAckDelay: traffic.averageAckDelay,
-    })
-    this.#lanes = new LaneQueue(random.stream('lane'), traffic.queueCapacity)
-    this.#pending = new PendingAcks(clock, traffic, meter)
-    this.#sender = new Sender({
-      clock,
-      random,
-      params: traffic,
-      lanes: this.#lanes,
-      transmit: ({ packet, firstHop, rotation }) => link.send({ rotation, nextHop: firstHop, packet }),
-      canTransmit: () => link.isOpen && this.#factory.isReady,
-      prepareCover: () => this.#factory.loopCover(),
-      unacknowledged: () => this.#pending.inFlight,
-      meter,
-    })
-    this.#fragments = new FragmentSender({
-      lanes: this.#lanes,
-      pending: this.#pending,
-      maxRetransmissions: traffic.maxRetransmissions,
-      wake: () => this.#sender.wake(),
-    })
-    this.#stock = new ReplyStock({
-      clock,
-      random: random.stream('reply-lane'),
-      params: traffic.replies,
-      present: () => topology.current(),
-      request: (tag, surb, amount) => {
-        const content = { kind: 'surbRequest', recipient: this.address, amount } as const
-        for (const fragment of this.#split({ kind: 'reply', content }))
-          this.#fragments.send(this.#replies.request(tag, fragment, surb))
-      },
-      meter,
-    })
-    this.#replies = new ReplyJobs({
-      stock: this.#stock,
-      prepare: (fragment, surb) => this.#factory.reply(fragment, surb),
-      maxRetransmissions: traffic.replies.maxRetransmissions,
-    })
+    const outbox = new Outbox(world, { keys, address, topology, link, traffic, meter, onPacket })
+    this.#outbox = outbox
+    this.#replier = new Replier(world, { params: traffic.replies, topology, outbox, address, meter })
     this.#anonymous = new AnonymousSenders({
       clock,
       crypto,
       random,
       params: traffic.replies,
-      createSurb: () => this.#factory.replySurb(),
-      backlog: () => this.#lanes.length(AnonymousSenders.LANE),
-      send: (recipient, message) => this.#sendMessage(recipient, message, AnonymousSenders.LANE),
+      // Where we can be found is known while the link is open: before, the gateway may be one that will never serve us.
+      createSurb: () => (link.isOpen ? outbox.factory.replySurb() : undefined),
+      backlog: () => outbox.lanes.length(AnonymousSenders.LANE),
+      send: (recipient, message) => outbox.post(message, recipient, AnonymousSenders.LANE),
     })
     this.#receiver = new Receiver({
       crypto,
@@ -166,23 +124,18 @@ export class MixnetClient implements AsyncDisposable {
       limits: traffic.reassembly,
       meter,
       takeReplyKey: (digest) => this.#anonymous.takeReplyKey(digest),
-      acknowledged: (id) => {
-        if (!this.#pending.acknowledge(id)) return
-        options.onPacket?.({ type: 'acknowledged', id })
-        this.#sender.wake()
-      },
+      acknowledged: (id) => outbox.acknowledged(id),
       message: (message, holder) => this.#deliver(message, holder),
     })
     this.#loops = new LoopWatch({
       clock,
-      counts: () => ({ sent: this.#sender.loopsSent, returned: this.#receiver.loopsReturned }),
+      counts: () => ({ sent: outbox.loopsSent, returned: this.#receiver.loopsReturned }),
       ask: () => {
         // The provider counts and logs its failures.
         topology.refresh().catch(() => {})
       },
     })
     this.#received = meter.counter('client_received_total', 'Messages received')
-    meter.gauge('client_queued', 'Fragments waiting to be sent', () => this.#lanes.total)
     meter.gauge('client_reply_keys', 'Reply SURBs handed out and not yet used', () => this.#anonymous.outstanding)
     this.#unsubscribe = topology.onChange(() => this.#networkChanged())
   }
@@ -196,13 +149,13 @@ export class MixnetClient implements AsyncDisposable {
         if (client.#stopped === undefined) client.#receiver.pushed(plaintext)
       },
       opened: () => {
-        client.#networkChanged()
+        client.#opened(link.gateway)
         onEvent?.({ type: 'opened', gateway: link.gateway })
       },
       lost: (error) => onEvent?.({ type: 'lost', error }),
     })
     client.#networkChanged()
-    client.#sender.start()
+    client.#outbox.start()
     client.#scheduleReview()
     return client
   }
@@ -222,48 +175,60 @@ export class MixnetClient implements AsyncDisposable {
    * Resolves when the message is queued; waits while its lane or the whole queue is full. Fragments are sent again until
    * acknowledged. Throws ABORTED, STOPPED.
    */
-  async send({ to, data, lane = GENERAL, anonymous = true, signal }: SendOptions): Promise<void> {
+  async send({ to, data, lane = GENERAL, anonymous = true, as, signal }: SendOptions): Promise<void> {
     const { laneCapacity } = this.#options.traffic
     this.#assertRunning()
-    while (!this.#lanes.isBelow(lane, laneCapacity)) await this.#lanes.whenBelow(lane, laneCapacity, signal)
+    const { lanes } = this.#outbox
+    while (!lanes.isBelow(lane, laneCapacity)) await lanes.whenBelow(lane, laneCapacity, signal)
     this.#assertRunning()
-    this.#sendMessage(to, anonymous ? this.#anonymous.message(to, data) : { kind: 'plain', data }, lane)
+    this.#outbox.post(anonymous ? this.#anonymous.message(to, data, as) : { kind: 'plain', data }, to, lane)
   }
 
   /** As `send`, to a pseudonym, using its reply SURBs. Throws NO_REPLY_BLOCKS where it never gave any, or too long ago. */
   async reply({ to, data, lane = GENERAL, signal }: ReplyOptions): Promise<void> {
     const { laneCapacity } = this.#options.traffic
     this.#assertRunning()
-    for (;;) {
-      if (!this.#lanes.isBelow(lane, laneCapacity)) await this.#lanes.whenBelow(lane, laneCapacity, signal)
-      else if (!this.#stock.isBelow(to, lane, laneCapacity)) await this.#stock.whenBelow(to, lane, laneCapacity, signal)
-      else break
-    }
+    while (!this.#replier.isBelow(to, lane, laneCapacity)) await this.#replier.whenBelow(to, lane, laneCapacity, signal)
     this.#assertRunning()
-    if (!this.#stock.has(to)) throw new MixnetError('NO_REPLY_BLOCKS')
-    for (const fragment of this.#split({ kind: 'reply', content: { kind: 'data', data } }))
-      this.#fragments.send(this.#replies.reply(to, fragment, lane))
+    this.#replier.reply(to, data, lane)
   }
 
   /** Fragments of a lane not yet sent, those that wait for a SURB of `tag` included. */
   laneLength(lane: Lane, tag?: SenderTag): number {
-    return this.#lanes.length(lane) + (tag === undefined ? 0 : this.#stock.waiting(tag, lane))
+    return this.#outbox.lanes.length(lane) + (tag === undefined ? 0 : this.#replier.waiting(tag, lane))
   }
 
   /** Resolves once at most `packets` fragments of the lane wait for their turn. Throws ABORTED, STOPPED. */
   async whenLaneBelow(lane: Lane, packets: number, signal?: AbortSignal): Promise<void> {
-    await this.#lanes.whenBelow(lane, packets, signal)
+    await this.#outbox.lanes.whenBelow(lane, packets, signal)
   }
 
   /** Drops what a connection still wanted to send. */
   closeLane(lane: Lane, tag?: SenderTag): void {
-    for (const outgoing of this.#lanes.clear(lane)) outgoing.discard()
-    if (tag !== undefined) this.#stock.closeLane(tag, lane)
+    for (const outgoing of this.#outbox.lanes.clear(lane)) outgoing.discard()
+    if (tag !== undefined) this.#replier.closeLane(tag, lane)
   }
 
   /** Keeps that many unused reply SURBs at `recipient` from now on, so that its answers need not wait; 0 ends it. */
   supply(recipient: Recipient, target: number = this.#options.traffic.replies.idleTarget): void {
     if (this.#stopped === undefined) this.#anonymous.keep(recipient, target)
+  }
+
+  /**
+   * Begins a conversation: who we are towards `recipient` from now until it is released. Messages sent as this belong together
+   * for the recipient and are answered even where the gateway changes meanwhile; what begins after that gets another one.
+   */
+  hold(recipient: Recipient): Pseudonym {
+    return this.#anonymous.hold(recipient)
+  }
+
+  release(pseudonym: Pseudonym): void {
+    this.#anonymous.release(pseudonym)
+  }
+
+  /** Called when the link has opened at another gateway than before: the address has changed. At most one handler. */
+  onMoved(handler: () => void): void {
+    this.#moved = handler
   }
 
   /** What waits is dropped; whoever waits gets STOPPED. */
@@ -279,10 +244,8 @@ export class MixnetClient implements AsyncDisposable {
   async #stop(): Promise<void> {
     this.#unsubscribe()
     this.#review?.cancel()
-    this.#sender.stop()
-    this.#pending.stop()
-    this.#stock.stop()
-    this.#lanes.close()
+    this.#replier.stop()
+    this.#outbox.stop()
     await this.#options.link.close()
   }
 
@@ -290,36 +253,12 @@ export class MixnetClient implements AsyncDisposable {
     if (this.#stopped !== undefined) throw new MixnetError('STOPPED')
   }
 
-  #split(message: NymMessage): Fragment[] {
-    return splitMessage(padMessage(encodeMessage(message), PACKET_SIZE), PACKET_SIZE, this.#setIds)
-  }
-
-  #sendMessage(to: Recipient, message: NymMessage, lane: Lane): void {
-    for (const fragment of this.#split(message)) this.#fragments.send(this.#job(fragment, to, lane))
-  }
-
-  #job(fragment: Fragment, to: Recipient, lane: Lane): FragmentJob {
-    const { onPacket } = this.#options
-    if (onPacket === undefined) return { fragment, lane, prepare: () => this.#factory.packet(fragment, to) }
-    const { setId, position } = fragment
-    let hops: readonly PacketHop[] = []
-    return {
-      fragment,
-      lane,
-      prepare: () =>
-        this.#factory.packet(fragment, to, (route, delays) => {
-          hops = describeRoute(route, delays)
-        }),
-      sent: () => onPacket({ type: 'sent', id: { setId, position }, lane, hops }),
-    }
-  }
-
   #deliver(message: NymMessage, holder: Holder | undefined): void {
     if (message.kind === 'plain') return this.#hand({ data: message.data })
     if (message.kind === 'repliable') {
       const { kind, surbs, data } = message.content
       const sender = toBase58(message.senderTag)
-      this.#stock.add(sender, surbs)
+      this.#replier.supplied(sender, surbs)
       if (kind === 'data') this.#hand({ data, sender })
       return
     }
@@ -334,19 +273,27 @@ export class MixnetClient implements AsyncDisposable {
     this.#handler(message)
   }
 
-  /** The link opened, perhaps at another gateway, or there is a new topology, perhaps of another rotation. */
-  #networkChanged(): void {
-    const { topology, link } = this.#options
-    const rotation = topology.current()?.rotationId
-    if (rotation !== undefined) {
-      const surbsFor = `${rotation} ${identityKey(link.gateway)}`
-      if (this.#surbsFor !== undefined && this.#surbsFor !== surbsFor) {
-        this.#anonymous.outdate()
-        this.#stock.rotated()
-      }
-      this.#surbsFor = surbsFor
+  #opened(gateway: Uint8Array): void {
+    const before = this.#gateway
+    this.#gateway = gateway
+    if (before !== undefined && !equalBytes(before, gateway)) {
+      this.#anonymous.moved()
+      this.#moved()
     }
-    this.#sender.wake()
+    this.#networkChanged()
+  }
+
+  /** The link opened, or there is a new topology, perhaps of another rotation. */
+  #networkChanged(): void {
+    const rotation = this.#options.topology.current()?.rotationId
+    if (rotation !== undefined) {
+      if (this.#rotation !== undefined && this.#rotation !== rotation) {
+        this.#anonymous.outdate()
+        this.#replier.rotated()
+      }
+      this.#rotation = rotation
+    }
+    this.#outbox.wake()
   }
 
   #scheduleReview(): void {

@@ -37,6 +37,11 @@ export class OrderedBuffer {
     return this.#bytes
   }
 
+  /** Whether something came whose predecessor did not. */
+  get hasGap(): boolean {
+    return this.#ahead.size > 0
+  }
+
   /** Keeps `data`; the caller must not change it. */
   push(sequence: bigint, data: Uint8Array, closed: boolean): OrderedResult {
     if (this.#closed || sequence < this.#next || this.#ahead.has(sequence)) return NOTHING

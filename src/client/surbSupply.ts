@@ -57,6 +57,10 @@ export class SurbSupply {
     this.replenish()
   }
 
+  target(holder: Holder): number {
+    return this.#supplied.get(holder)?.target ?? 0
+  }
+
   /** One came back used. */
   used(holder: Holder): void {
     const supplied = this.#supplied.get(holder)

@@ -36,6 +36,45 @@ describe('a download of 5 MB', () => {
     assert.equal(client.events.at(-1), 'opened')
   })
 
+  withEachSeed('completes although its entry gateway is killed for good: the client moves', [1], async (seed) => {
+    const network = await FaultyNetwork.start(seed)
+    const client = await network.anonymousClient('client')
+    const first = network.gatewayOf(client)
+    const download = network.download(client, FIVE_MEGABYTES)
+    network.simulation.clock.after(seconds(5), () => network.kill(first))
+    await network.complete(download, minutes(4))
+    assert.notEqual(network.gatewayOf(client), first)
+  })
+
+  withEachSeed('completes although the client moves away from a gateway that lives', [1, 2], async (seed) => {
+    const network = await FaultyNetwork.start(seed)
+    const client = await network.anonymousClient('client', undefined, { traffic: WITHOUT_COVER })
+    const first = network.gatewayOf(client)
+    const download = network.download(client, FIVE_MEGABYTES)
+    await network.simulation.runFor(network.between('cut', millis(500), millis(1500)))
+    const mend = network.simulation.partition(['client'], [first])
+    await network.runUntil(() => network.gatewayOf(client) !== first && client.events.at(-1) === 'opened', minutes(3))
+    // What the exit sent meanwhile is in the inbox of the old gateway, acknowledged: nobody sends it again.
+    assert.ok(network.counter(first, 'gateway_inbox_bytes') > 0)
+    await network.simulation.runFor(seconds(20))
+    mend()
+    await network.complete(download, minutes(2))
+    assert.notEqual(network.gatewayOf(client), first)
+    await network.complete(network.download(client, 100_000), seconds(30))
+  })
+
+  withEachSeed('fails in time where the old gateway keeps a part of it for good', [1], async (seed) => {
+    const network = await FaultyNetwork.start(seed)
+    const client = await network.anonymousClient('client', undefined, { traffic: WITHOUT_COVER })
+    const first = network.gatewayOf(client)
+    const download = failureOf(network.download(client, FIVE_MEGABYTES))
+    await network.simulation.runFor(network.between('cut', millis(500), millis(1500)))
+    network.simulation.partition(['client'], [first])
+    const failure = await network.complete(download, minutes(8))
+    assert.ok(isMixnetError(failure, 'EXIT_UNREACHABLE'), String(failure))
+    await network.complete(network.download(client, 100_000), seconds(30))
+  })
+
   withEachSeed('does not notice that the directory is gone for a while', [1], async (seed) => {
     const network = await FaultyNetwork.start(seed)
     const client = await network.anonymousClient('client', 'tern')

@@ -8,7 +8,7 @@ import { it } from 'node:test'
 import { type NetworkSize, type NodePlan, planNetwork } from '../../src/app/testnet/layout.ts'
 import { startTestnet, type Testnet } from '../../src/app/testnet/testnet.ts'
 import { Mixnet, type MixnetOptions } from '../../src/client/mixnet.ts'
-import type { ReceivedMessage } from '../../src/client/mixnetClient.ts'
+import type { ClientEvent, ReceivedMessage } from '../../src/client/mixnetClient.ts'
 import { DEFAULT_TRAFFIC, type TrafficParams } from '../../src/client/trafficParams.ts'
 import { toBase58 } from '../../src/foundation/base/base58.ts'
 import { concat, equalBytes } from '../../src/foundation/base/bytes.ts'
@@ -81,8 +81,7 @@ export class FaultyNetwork {
     const world = this.simulation.host(name, { ips: [`10.2.0.${this.#worlds.size}`] })
     this.#worlds.set(name, world)
     const client = new TestClient(name)
-    const connecting = Mixnet.connect(world, {
-      directories: [this.testnet.directoryUrl],
+    const connecting = this.connect(world, {
       ...(gateway === undefined ? {} : { gateway: this.identityOf(gateway) }),
       anonymous: false,
       meter: client.meter,
@@ -92,6 +91,10 @@ export class FaultyNetwork {
     })
     client.mixnet = await this.simulation.complete(connecting, minutes(2))
     return client
+  }
+
+  connect(world: World, options: Partial<MixnetOptions>): Promise<Mixnet> {
+    return Mixnet.connect(world, { directories: [this.testnet.directoryUrl], ...options })
   }
 
   /** A client that the exit knows by a pseudonym only, as is the default of the shipped one. */
@@ -210,7 +213,7 @@ export class TestClient {
   readonly name: string
   readonly meter: Meter = new Meter()
   readonly received: ReceivedMessage[] = []
-  readonly events: ('opened' | 'lost')[] = []
+  readonly events: ClientEvent['type'][] = []
   #mixnet: Mixnet | undefined
 
   constructor(name: string) {

@@ -4,46 +4,29 @@
  */
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { isMixnetError } from '../../foundation/base/errors.ts'
-import { canonicalIpText } from '../../foundation/base/ipAddress.ts'
 import type { Log, Meter } from '../../foundation/base/observe.ts'
 import { millis, seconds } from '../../foundation/base/units.ts'
 import type { Endpoint, Listener } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
-import { DirectoryClient } from '../../network/topology/directoryClient.ts'
-import type { NodeView } from '../../network/topology/nodeView.ts'
-import { identityKey } from '../../network/topology/topology.ts'
-import { NODE_REFRESH, Refreshing, type RefreshParams } from '../../network/topology/topologyProvider.ts'
-import { nodeViewSource } from '../../network/topology/topologySources.ts'
-import { MixEgress } from '../../network/transport/mixEgress.ts'
-import { listenMix, type MixListener } from '../../network/transport/mixIngress.ts'
-import {
-  DEFAULT_EGRESS_PARAMS,
-  DEFAULT_INGRESS_PARAMS,
-  LOOPBACK_EGRESS_PARAMS,
-  LOOPBACK_INGRESS_PARAMS,
-} from '../../network/transport/mixLinkParams.ts'
-import type { NoiseKeyPair } from '../../network/transport/noise.ts'
-import { encodeRefreshDescribed, signRefreshDescribed } from '../../protocol/wire/directory/refreshDescribed.ts'
-import { Gateway } from '../../roles/gateway/gateway.ts'
+import type { MixListener } from '../../network/transport/mixIngress.ts'
+import type { Gateway } from '../../roles/gateway/gateway.ts'
 import { Mixing } from '../../roles/mixing/mixing.ts'
 import { DEFAULT_MIX_PARAMS } from '../../roles/mixing/mixParams.ts'
 import { ReplayGuard } from '../../roles/mixing/replayGuard.ts'
-import { BUILD_INFORMATION } from './buildInformation.ts'
-import { type ExitService, startExitService } from './exitService.ts'
+import { DirectoryContact } from './directoryContact.ts'
+import { EpochMemory } from './epochMemory.ts'
+import type { ExitService } from './exitService.ts'
 import { KeyRotation } from './keyRotation.ts'
-import { nodeApi } from './nodeApi.ts'
 import type { NodeConfig } from './nodeConfig.ts'
 import { loadOrCreateNodeKeys, type NodeKeys } from './nodeKeys.ts'
-import { describeNode, type NodeEndpoints } from './selfDescription.ts'
-import { forOperator, isLoopback } from './statusServer.ts'
-import { StayListed } from './stayListed.ts'
-import { listenStepped } from './steppedPort.ts'
+import { NodeLinks } from './nodeLinks.ts'
+import { hasRole, isGateway, type NodeParts } from './nodeParts.ts'
+import { listenForClients, openExit, openGateway, serveApi } from './nodeServices.ts'
+import type { NodeEndpoints } from './selfDescription.ts'
 
-export interface NodeOptions {
+export interface NodeOptions extends Pick<NodeParts, 'onStep'> {
   readonly meter: Meter
   readonly log: Log
-  /** A local network only: the port was taken and another one is used. */
-  readonly onStep?: (wanted: number, used: number) => void
   /** Ends a start that still waits for the directory. */
   readonly signal?: AbortSignal
 }
@@ -73,24 +56,9 @@ export interface NodeStatus {
   readonly counters: Readonly<Record<string, number>>
 }
 
-// It asks more often, and lives without the directory for as long all the same.
-const LOCAL_REFRESH: RefreshParams = {
-  ...NODE_REFRESH,
-  interval: seconds(60),
-  maxFailures: 100,
-  startRetry: millis(100),
-}
-const ANNOUNCE_TIMEOUT = seconds(10)
-const API_LIMITS = { maxConnections: 256, maxBodyBytes: 4096, requestTimeout: seconds(10) }
 const LOCAL_DIRECTORY_RETRY = millis(200)
 const DIRECTORY_RETRY = seconds(5)
 const DEFAULT_REPLAY_MEMORY_MB = 128
-// Half of what one next hop's queue holds: clients are read more slowly before packets have to be dropped.
-const CONGESTED_FRAMES = 1000
-// Between two questions caused by packets for unknown nodes: whoever sends such packets must not make us a burden to the directory.
-const ASK_AGAIN = seconds(60)
-const LOCAL_ASK_AGAIN = seconds(1)
-const NOT_LISTED = seconds(5)
 
 /** Throws LOCKED, ADDRESS_IN_USE, KEY_FILE_UNREADABLE, CONFIG_INVALID. Whatever fails, nothing stays behind. */
 export async function startNode(world: World, config: NodeConfig, options: NodeOptions): Promise<RunningNode> {
@@ -105,20 +73,16 @@ export async function startNode(world: World, config: NodeConfig, options: NodeO
 }
 
 class Node implements RunningNode {
-  readonly #world: World
-  readonly #config: NodeConfig
-  readonly #options: NodeOptions
-  readonly #directory: DirectoryClient
-  readonly #view: Refreshing<NodeView>
+  readonly #parts: NodeParts
   readonly #stops: (() => unknown)[] = []
   readonly #starting = new AbortController()
   readonly #ready = Promise.withResolvers<void>()
   #stopping: Promise<void> | undefined
   #isReady = false
-  #askedAgain = Number.NEGATIVE_INFINITY
   #keys!: NodeKeys
+  #contact!: DirectoryContact
   #rotation!: KeyRotation
-  #egress!: MixEgress
+  #links!: NodeLinks
   #mixing!: Mixing
   #gateway: Gateway | undefined
   #exit: ExitService | undefined
@@ -126,19 +90,11 @@ class Node implements RunningNode {
   #httpListener!: Listener
   #wsListener: Listener | undefined
 
-  constructor(world: World, config: NodeConfig, options: NodeOptions) {
-    this.#world = world
-    this.#config = config
-    this.#options = options
-    this.#directory = new DirectoryClient(world.net, { baseUrls: config.directories })
-    this.#view = new Refreshing<NodeView>({
-      clock: world.clock,
-      fetch: nodeViewSource({ clock: world.clock, directory: this.#directory }),
-      params: config.local ? LOCAL_REFRESH : NODE_REFRESH,
-      log: options.log,
-    })
+  constructor(world: World, config: NodeConfig, { signal, ...options }: NodeOptions) {
+    this.#parts = { world, config, ...options }
     this.#ready.promise.catch(() => {})
-    options.signal?.addEventListener('abort', () => this.#starting.abort(), { once: true })
+    if (signal?.aborted) this.#starting.abort()
+    signal?.addEventListener('abort', () => this.#starting.abort(), { once: true })
   }
 
   get identity(): Uint8Array {
@@ -146,7 +102,7 @@ class Node implements RunningNode {
   }
 
   get endpoints(): NodeEndpoints {
-    const { host } = this.#config
+    const { host } = this.#parts.config
     const at = (listener: Listener): Endpoint => ({ host, port: listener.endpoint.port })
     return {
       mix: at(this.#mixListener),
@@ -160,55 +116,38 @@ class Node implements RunningNode {
   }
 
   async start(): Promise<void> {
-    const { data } = this.#config
-    const { files } = this.#world
-    const lock = await files.lock(`${data}/lock`)
+    const { world, config } = this.#parts
+    const lock = await world.files.lock(`${config.data}/lock`)
     this.#stops.push(() => lock.release())
-    this.#keys = await loadOrCreateNodeKeys(this.#world, data)
+    this.#keys = await loadOrCreateNodeKeys(world, config.data)
+    this.#contact = await DirectoryContact.open(this.#parts, this.#keys)
+    this.#stops.push(() => this.#contact.stop())
     await this.#startMixing()
-    if (this.#isGateway) await this.#startGateway()
+    if (isGateway(this.#parts)) await this.#startGateway()
     // Before the API, which tells its address; it sends nothing until there is a topology.
-    if (this.#is('exit')) await this.#startExit()
+    if (hasRole(this.#parts, 'exit')) await this.#startExit()
     await this.#startApi()
     this.#finishInBackground()
   }
 
-  async announce(): Promise<void> {
-    const { net, clock, crypto } = this.#world
-    const unixSeconds = Math.floor(clock.now() / 1000)
-    const request = signRefreshDescribed(crypto, this.#keys.identitySeed.expose(), unixSeconds)
-    await Promise.all(
-      this.#config.directories.map(async (base) => {
-        try {
-          await net.request({
-            url: `${base.replace(/\/+$/, '')}/v1/nym-nodes/refresh-described`,
-            method: 'POST',
-            headers: { 'content-type': 'application/json' },
-            body: JSON.stringify(encodeRefreshDescribed(request)),
-            timeout: ANNOUNCE_TIMEOUT,
-            maxBodyBytes: 4096,
-          })
-        } catch (error) {
-          // Not needed: the directory finds out by itself, only later.
-          this.#options.log.info('announce.failed', { code: isMixnetError(error) ? error.code : 'INTERNAL' })
-        }
-      }),
-    )
+  announce(): Promise<void> {
+    return this.#contact.announce()
   }
 
   async refresh(): Promise<void> {
-    await this.#view.refresh()
+    await this.#contact.view.refresh()
   }
 
   status(): NodeStatus {
+    const { config, meter } = this.#parts
     return {
-      name: this.#config.name,
+      name: config.name,
       identity: toBase58(this.identity),
-      roles: this.#config.roles,
+      roles: config.roles,
       ready: this.#isReady,
       keyRotation: this.#rotation.keys.primary.rotationId,
       pool: this.#mixing.pool,
-      counters: this.#options.meter.snapshot(),
+      counters: meter.snapshot(),
     }
   }
 
@@ -219,14 +158,25 @@ class Node implements RunningNode {
 
   async #stop(): Promise<void> {
     this.#starting.abort()
-    this.#view.stop()
-    for (const stop of this.#stops.splice(0).reverse()) await stop()
+    // Not there yet where the start failed early.
+    const contact: DirectoryContact | undefined = this.#contact
+    contact?.stop()
+    let failure: { readonly error: unknown } | undefined
+    for (const stop of this.#stops.splice(0).reverse()) {
+      try {
+        await stop()
+      } catch (error) {
+        // The others stop all the same: what stays behind would hold the port and the lock.
+        failure ??= { error }
+      }
+    }
+    if (failure !== undefined) throw failure.error
   }
 
   async #startMixing(): Promise<void> {
-    const { data, local, replayMemoryMB = DEFAULT_REPLAY_MEMORY_MB } = this.#config
-    const { meter, log } = this.#options
-    const { files, clock, crypto } = this.#world
+    const { world, config, meter, log } = this.#parts
+    const { data, local, replayMemoryMB = DEFAULT_REPLAY_MEMORY_MB } = config
+    const { files, clock, crypto } = world
     const params = DEFAULT_MIX_PARAMS
     const replay = new ReplayGuard({
       files,
@@ -238,9 +188,15 @@ class Node implements RunningNode {
     })
     this.#stops.push(() => replay.close())
     this.#rotation = await KeyRotation.start(
-      this.#world,
+      world,
       {
-        directory: this.#directory,
+        directory: this.#contact.directory,
+        memory: new EpochMemory({
+          files,
+          path: `${data}/heard-epoch.txt`,
+          directories: config.directories,
+          log: log.child('rotation'),
+        }),
         folder: data,
         replay,
         log: log.child('rotation'),
@@ -250,142 +206,63 @@ class Node implements RunningNode {
       this.#starting.signal,
     )
     this.#stops.push(() => this.#rotation.stop())
-    this.#egress = this.#openEgress()
-    this.#stops.push(() => this.#egress.close())
+    const links = new NodeLinks(this.#parts, this.#keys, this.#contact)
+    this.#links = links
+    this.#stops.push(() => links.egress.close())
     this.#mixing = new Mixing({
       clock,
       crypto,
       keys: this.#rotation.keys,
       replay,
-      egress: this.#egress,
-      allows: ({ ip, port }) => this.#knows(ip, port),
-      forwards: this.#is('mix'),
-      ...(this.#isGateway ? { final: (packet) => this.#gateway?.deliver(packet) } : {}),
+      egress: links.egress,
+      allows: (nextHop) => links.allows(nextHop),
+      forwards: hasRole(this.#parts, 'mix'),
+      ...(isGateway(this.#parts) ? { final: (packet) => this.#gateway?.deliver(packet) } : {}),
       params,
       meter,
       log: log.child('mixing'),
     })
     this.#stops.push(() => this.#mixing.stop())
-    this.#mixListener = await this.#listen(this.#config.ports.mix, (port) => this.#listenMix(port))
+    this.#mixListener = await links.listen((frame) => this.#mixing.receive(frame))
     this.#stops.push(() => this.#mixListener.close())
   }
 
-  /** Whether a node has that IP, and takes packets at that port. A stranger may have joined since we asked: asked again, but not for every packet or connection. */
-  #knows(ip: string, mixPort?: number): boolean {
-    const view = this.#view.current()
-    // Nearly always canonical as it is: per packet, parsing it would cost more than looking it up.
-    const ports = view?.addresses.get(ip) ?? view?.addresses.get(canonicalIpText(ip))
-    if (ports !== undefined && (mixPort === undefined || ports.has(mixPort))) return true
-    const now = this.#world.clock.monotonic()
-    if (view !== undefined && now - this.#askedAgain > (this.#config.local ? LOCAL_ASK_AGAIN : ASK_AGAIN)) {
-      this.#askedAgain = now
-      // Counted and logged by the view itself.
-      this.#view.refresh().catch(() => {})
-    }
-    return false
-  }
-
-  #openEgress(): MixEgress {
-    const { host, local, noise } = this.#config
-    const { meter, log } = this.#options
-    const keyOf = (ip: string) => this.#view.current()?.noiseKeys.get(ip)
-    return new MixEgress(this.#world, {
-      ...(noise ? { noise: { own: this.#noiseKeys(), keyOf } } : {}),
-      // Peers recognise a node by the address it comes from.
-      localHost: this.#config.listenHost ?? host,
-      params: local ? LOOPBACK_EGRESS_PARAMS : DEFAULT_EGRESS_PARAMS,
-      meter,
-      log: log.child('egress'),
-    })
-  }
-
-  #listenMix(port: number): Promise<MixListener> {
-    const { host, listenHost, local, noise } = this.#config
-    const { meter, log } = this.#options
-    return listenMix(this.#world, {
-      endpoint: { host: listenHost ?? host, port },
-      ...(noise ? { noise: { own: this.#noiseKeys() } } : {}),
-      requireNoise: (ip) => this.#view.current()?.noiseKeys.has(ip) === true,
-      // A node that joined since we asked shakes hands, and we, who do not know its key, would refuse it as a stranger.
-      isNode: (ip) => this.#knows(ip),
-      params: local ? LOOPBACK_INGRESS_PARAMS : DEFAULT_INGRESS_PARAMS,
-      onFrame: (frame) => this.#mixing.receive(frame),
-      meter,
-      log: log.child('ingress'),
-    })
-  }
-
   async #startGateway(): Promise<void> {
-    const { host, listenHost, data, ports } = this.#config
-    const { meter, log } = this.#options
-    const gateway = new Gateway({
-      world: this.#world,
-      identitySeed: this.#keys.identitySeed,
+    const gateway = openGateway(this.#parts, this.#keys, {
       forward: (nextHop, frame) => this.#mixing.forward(nextHop, frame),
-      congested: () => this.#egress.queuedFrames > CONGESTED_FRAMES,
-      folder: `${data}/gateway`,
-      meter,
-      log: log.child('gateway'),
+      congested: () => this.#links.congested,
     })
     this.#gateway = gateway
     this.#stops.push(() => gateway.stop())
-    this.#wsListener = await this.#listen(ports.ws, (port) => gateway.listen({ host: listenHost ?? host, port }))
+    this.#wsListener = await listenForClients(this.#parts, gateway)
   }
 
   async #startExit(): Promise<void> {
-    const { data, exit, local } = this.#config
-    const { meter, log } = this.#options
-    const service = await startExitService(this.#world, {
-      config: exit,
-      local,
-      folder: `${data}/exit`,
-      gateway: this.#gateway as Gateway,
-      view: this.#view,
-      build: BUILD_INFORMATION,
-      meter,
-      log: log.child('exit'),
-    })
+    const service = await openExit(this.#parts, this.#gateway as Gateway, this.#contact)
     this.#exit = service
     this.#stops.push(() => service.stop())
   }
 
   async #startApi(): Promise<void> {
-    const { host, listenHost, ports } = this.#config
-    const { meter, log } = this.#options
-    const self = describeNode(this.#world.crypto, {
-      config: this.#config,
+    this.#httpListener = await serveApi(this.#parts, {
       keys: this.#keys,
       sphinx: this.#rotation.keys,
       endpoints: () => this.endpoints,
       exitAddress: () => this.#exit?.address,
-      meter,
-    })
-    const handler = nodeApi({
-      world: this.#world,
-      self,
-      meter,
-      log: log.child('api'),
-      metrics: 'open',
-    })
-    const api = forOperator(handler, {
-      mayRead: (peer) => this.#config.local || isLoopback(peer.host) || peer.host === (listenHost ?? host),
       status: () => this.status(),
     })
-    this.#httpListener = await this.#listen(ports.http, (port) =>
-      this.#world.net.serveHttp({ host: listenHost ?? host, port, ...API_LIMITS }, api),
-    )
     this.#stops.push(() => this.#httpListener.close())
   }
 
   /** The rest of the network may take its time; packets are answered as soon as the view is there. */
   #finishInBackground(): void {
-    const { log } = this.#options
+    const { config, log } = this.#parts
     const finish = async () => {
       await this.announce()
-      await this.#view.start()
-      this.#stayListed()
+      await this.#contact.start()
+      this.#contact.stayListed()
       this.#isReady = true
-      log.info('node.ready', { roles: this.#config.roles.join(' ') })
+      log.info('node.ready', { roles: config.roles.join(' ') })
     }
     finish().then(
       () => this.#ready.resolve(),
@@ -395,40 +272,5 @@ class Node implements RunningNode {
         this.#ready.reject(error)
       },
     )
-  }
-
-  #stayListed(): void {
-    const listing = new StayListed({
-      clock: this.#world.clock,
-      isListed: () => {
-        const view = this.#view.current()
-        return view === undefined || view.topology.nodesByIdentity.has(identityKey(this.identity))
-      },
-      ask: async () => {
-        await this.announce()
-        await this.#view.refresh().catch(() => {})
-      },
-      first: this.#config.local ? LOCAL_ASK_AGAIN : NOT_LISTED,
-    })
-    this.#stops.push(() => listing.stop())
-    this.#view.onChange(() => listing.check())
-    listing.check()
-  }
-
-  #listen<T extends Listener>(wanted: number, listen: (port: number) => Promise<T>): Promise<T> {
-    const { onStep } = this.#options
-    return listenStepped({ wanted, step: this.#config.local, ...(onStep === undefined ? {} : { onStep }) }, listen)
-  }
-
-  #noiseKeys(): NoiseKeyPair {
-    return { secret: this.#keys.noiseSecret, public: this.#keys.noisePublic }
-  }
-
-  get #isGateway(): boolean {
-    return this.#is('entry') || this.#is('exit')
-  }
-
-  #is(role: NodeConfig['roles'][number]): boolean {
-    return this.#config.roles.includes(role)
   }
 }

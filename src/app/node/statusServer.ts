@@ -7,6 +7,7 @@ import type { Meter } from '../../foundation/base/observe.ts'
 import { seconds } from '../../foundation/base/units.ts'
 import type { Endpoint, HttpHandler, Listener } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
+import { plainPath } from '../../roles/directory/jsonApi.ts'
 import { PROMETHEUS_TEXT, prometheusText } from './metrics.ts'
 
 export interface StatusOptions extends Endpoint {
@@ -24,8 +25,7 @@ export function serveStatus(world: World, { host, port, meter, status }: StatusO
 export function statusHandler({ meter, status }: Pick<StatusOptions, 'meter' | 'status'>): HttpHandler {
   return async (request) => {
     const { hostname, pathname } = new URL(request.url)
-    // A web page can make its own name point to this machine and then read the answer; it cannot make the browser send an IP.
-    if (hostname !== 'localhost' && parseIp(hostname.replace(/^\[|\]$/g, '')) === undefined) return refuse(403)
+    if (!isPlainHost(hostname)) return refuse(403)
     if (request.method !== 'GET') return refuse(405)
     if (pathname === '/status') return Response.json({ ...status(), counters: meter.snapshot() })
     if (pathname === '/metrics')
@@ -33,6 +33,13 @@ export function statusHandler({ meter, status }: Pick<StatusOptions, 'meter' | '
     return refuse(404)
   }
 }
+
+/**
+ * Whether a request names the machine as a program on it would. A web page can make its own name point here and then read the
+ * answer; it cannot make the browser send an IP.
+ */
+const isPlainHost = (hostname: string): boolean =>
+  hostname === 'localhost' || parseIp(hostname.replace(/^\[|\]$/g, '')) !== undefined
 
 /** Where a node's API shows its counters. `metrics/mixing` and `packets-stats` are Nym's, coarse, and for everybody. */
 const COUNTER_PATHS = new Set(['/metrics', '/api/v1/metrics/prometheus'])
@@ -46,10 +53,12 @@ export function forOperator(
   { mayRead, status }: { readonly mayRead: (peer: Endpoint) => boolean; readonly status: () => object },
 ): HttpHandler {
   return (request, peer) => {
-    const { pathname } = new URL(request.url)
-    const isCounters = COUNTER_PATHS.has(pathname)
-    if (!isCounters && pathname !== '/status') return api(request, peer)
-    if (!mayRead(peer)) return refuse(403)
+    const { hostname, pathname } = new URL(request.url)
+    // As the API reads it, or another spelling of a path would pass here and be answered there.
+    const path = plainPath(pathname)
+    const isCounters = COUNTER_PATHS.has(path)
+    if (!isCounters && path !== '/status') return api(request, peer)
+    if (!mayRead(peer) || !isPlainHost(hostname)) return refuse(403)
     return isCounters ? api(request, peer) : Response.json(status())
   }
 }

@@ -150,16 +150,13 @@ async function serveDirectory(
     ...(epochs === undefined ? {} : { epochs }),
     log: logOf('directory'),
   })
-  const limits = { maxConnections: 4096, maxBodyBytes: 65_536, requestTimeout: seconds(30) }
   const step = {
     wanted: wanted.port,
     step: true,
     onStep: (asked: number, used: number) => onStep?.('directory', asked, used),
   }
   try {
-    const listener = await listenStepped(step, (port) =>
-      world.net.serveHttp({ host: wanted.host, port, ...limits }, directory.handler),
-    )
+    const listener = await listenStepped(step, (port) => directory.serve({ host: wanted.host, port }))
     return {
       directory,
       endpoint: listener.endpoint,

@@ -103,6 +103,31 @@ for (const platform of platforms(nullProvider)) {
         await listener.close()
       }))
 
+    it('gives one address its share, and tells of whom it refuses', () =>
+      platform.play(async (stage) => {
+        const stuck: (() => void)[] = []
+        const refused: string[] = []
+        const { ask, listener } = await serve(
+          stage,
+          ({ url }) =>
+            url.endsWith('/stuck')
+              ? new Promise<Response>((resolve) => stuck.push(() => resolve(new Response('late'))))
+              : new Response('hello'),
+          { maxConnections: 10, maxPerAddress: 2, onRefused: (reason) => refused.push(reason) },
+        )
+        const asking = [ask('/stuck'), ask('/stuck')]
+        while (stuck.length < 2) await new Promise<void>((resolve) => stage.here.clock.after(millis(1), resolve))
+        assert.equal(listener.connections, 2)
+        await assert.rejects(ask('/'), refusedWith('CONNECTION_CLOSED'))
+        assert.deepEqual(refused, ['connections-of-address'])
+        for (const answer of stuck) answer()
+        await Promise.all(asking)
+        while (listener.connections > 1)
+          await new Promise<void>((resolve) => stage.here.clock.after(millis(1), resolve))
+        assert.equal((await ask('/')).status, 200)
+        await listener.close()
+      }))
+
     it('breaks off what is under way when it closes', () =>
       platform.play(async (stage) => {
         const asked = Promise.withResolvers<void>()

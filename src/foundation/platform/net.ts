@@ -47,6 +47,13 @@ export interface Connection {
 export interface ListenOptions extends Endpoint {
   /** More connections than this are closed at once, oldest kept. */
   readonly maxConnections?: number
+  /**
+   * The same, of one IPv4 address or IPv6 /64. Less than `maxConnections`, so that one address cannot keep the others out; a proxy
+   * in front counts as one.
+   */
+  readonly maxPerAddress?: number
+  /** Hears of every connection that was closed at once, and why. */
+  readonly onRefused?: (reason: 'connections' | 'connections-of-address') => void
 }
 
 export interface ConnectOptions extends Endpoint {
@@ -94,6 +101,11 @@ export interface WebSocketConnectOptions {
   readonly signal?: AbortSignal
 }
 
+export interface HttpListener extends Listener {
+  /** Open now. */
+  readonly connections: number
+}
+
 export interface HttpListenOptions extends ListenOptions {
   /** A longer request body is answered 413. */
   readonly maxBodyBytes: number
@@ -127,7 +139,7 @@ export interface Net {
   connect(options: ConnectOptions): Promise<Connection>
   listenWebSocket(options: WebSocketListenOptions, accept: (socket: WebSocketConnection) => void): Promise<Listener>
   connectWebSocket(options: WebSocketConnectOptions): Promise<WebSocketConnection>
-  serveHttp(options: HttpListenOptions, handler: HttpHandler): Promise<Listener>
+  serveHttp(options: HttpListenOptions, handler: HttpHandler): Promise<HttpListener>
   request(request: HttpRequest): Promise<HttpResponse>
   /** All addresses of a name, IPv4 first; an IP address is its own answer. Throws HOST_UNKNOWN. */
   resolve(host: string): Promise<readonly string[]>

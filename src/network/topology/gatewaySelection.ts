@@ -1,52 +1,20 @@
-/** Choosing an entry gateway, and the URLs under which it is reached. Rules: docs/spec/links.md, "Entry gateways". @module */
-import { fromBase58, toBase58 } from '../../foundation/base/base58.ts'
-import { MixnetError } from '../../foundation/base/errors.ts'
-import { pick, type RandomStream } from '../../foundation/platform/random.ts'
+/** Which nodes can be entry gateways, and the URLs under which it is reached. Rules: docs/spec/links.md, "Entry gateways". @module */
 import { performancePercent } from '../../protocol/wire/directory/skimmedNodes.ts'
 import type { NodeDescriptor } from './topology.ts'
 
 export interface GatewaySelection {
   readonly gateways: Iterable<NodeDescriptor>
-  readonly random: RandomStream
-  /** Base58. Then that one or none. */
-  readonly identity?: string | undefined
-  /** Base58 identities not to choose, for failover. A named gateway is chosen all the same. */
-  readonly exclude?: ReadonlySet<string> | undefined
   /** Only gateways with wss: for pages that were loaded over https. */
   readonly forceTls?: boolean | undefined
-  /** Whole percent; default 50. */
-  readonly minPerformancePercent?: number | undefined
 }
 
-const DEFAULT_MIN_PERFORMANCE_PERCENT = 50
-const IDENTITY_BYTES = 32
-
-/** Throws GATEWAY_UNREACHABLE, saying why, where there is none to choose. */
-export function selectGateway(selection: GatewaySelection): NodeDescriptor {
-  const usable = usableGateways(selection)
-  const { identity, exclude, random } = selection
-  if (identity !== undefined) {
-    fromBase58(identity, 'gateway identity', IDENTITY_BYTES)
-    const named = usable.find((node) => toBase58(node.identity) === identity)
-    if (named) return named
-    throw new MixnetError('GATEWAY_UNREACHABLE', { why: 'the directory does not list it as usable', gateway: identity })
-  }
-  const left = exclude ? usable.filter((node) => !exclude.has(toBase58(node.identity))) : usable
-  const chosen = pick(random, left)
-  if (chosen) return chosen
-  const why = usable.length > 0 ? 'all usable gateways were tried' : 'the directory lists no usable gateway'
-  throw new MixnetError('GATEWAY_UNREACHABLE', { why })
-}
+const MIN_PERFORMANCE_PERCENT = 50
 
 /** Gateways that perform well enough and can be reached in the way asked for. */
-export function usableGateways({
-  gateways,
-  forceTls = false,
-  minPerformancePercent = DEFAULT_MIN_PERFORMANCE_PERCENT,
-}: Pick<GatewaySelection, 'gateways' | 'forceTls' | 'minPerformancePercent'>): NodeDescriptor[] {
+export function usableGateways({ gateways, forceTls = false }: GatewaySelection): NodeDescriptor[] {
   return [...gateways].filter(
     (node) =>
-      performancePercent(node.performance) >= minPerformancePercent && gatewayUrls(node, { forceTls }).length > 0,
+      performancePercent(node.performance) >= MIN_PERFORMANCE_PERCENT && gatewayUrls(node, { forceTls }).length > 0,
   )
 }
 

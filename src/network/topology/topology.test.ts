@@ -8,7 +8,7 @@ import { decodeNodeAddress } from '../../protocol/packet/nodeAddress.ts'
 import type { RewardedSet } from '../../protocol/wire/directory/epochs.ts'
 import type { ListingMetadata } from '../../protocol/wire/directory/listings.ts'
 import type { SkimmedNode } from '../../protocol/wire/directory/skimmedNodes.ts'
-import { gatewayUrls, selectGateway, usableGateways } from './gatewaySelection.ts'
+import { gatewayUrls, usableGateways } from './gatewaySelection.ts'
 import { buildNodeView } from './nodeView.ts'
 import { selectRoute, selectRouteNodes } from './routes.ts'
 import { buildTopology, type Topology, type TopologyNode } from './topology.ts'
@@ -245,35 +245,10 @@ describe('entry gateways', () => {
     assert.deepEqual(gatewayUrls(describe7(undefined)), [])
   })
 
-  test('only usable ones, uniformly, without those already tried', () => {
-    const gateways = [...build([...NODES, gate(9), gate(10, { entry: undefined })]).gateways.values()]
+  test('only usable ones', () => {
+    const unreachable = gate(10, { entry: undefined })
+    const gateways = [...build([...NODES, gate(9), unreachable]).gateways.values()]
     assert.deepEqual(idsOf(usableGateways({ gateways })), [7, 8, 9])
-    const choose = (draw: number, exclude?: number[]): number =>
-      selectGateway({
-        gateways,
-        random: randomOf(draw),
-        exclude: exclude && new Set(exclude.map((id) => toBase58(identityOf(id)))),
-      }).nodeId
-    assert.deepEqual([choose(0), choose(0.5), choose(0.99)], [7, 8, 9])
-    assert.deepEqual([choose(0, [7]), choose(0.99, [7, 9])], [8, 8])
-    assert.throws(() => choose(0, [7, 8, 9]), {
-      code: 'GATEWAY_UNREACHABLE',
-      details: { why: 'all usable gateways were tried' },
-    })
-  })
-
-  test('the one named, or none', () => {
-    const gateways = [...build().gateways.values()]
-    const random = randomOf(0)
-    assert.equal(selectGateway({ gateways, random, identity: toBase58(identityOf(8)) }).nodeId, 8)
-    assert.throws(() => selectGateway({ gateways, random, identity: toBase58(identityOf(9)) }), {
-      code: 'GATEWAY_UNREACHABLE',
-    })
-    assert.throws(() => selectGateway({ gateways, random, identity: 'l0l' }), { code: 'MALFORMED' })
-    assert.throws(() => selectGateway({ gateways, random, forceTls: true }), {
-      code: 'GATEWAY_UNREACHABLE',
-      details: { why: 'the directory lists no usable gateway' },
-    })
-    assert.throws(() => selectGateway({ gateways, random, minPerformancePercent: 98 }), { code: 'GATEWAY_UNREACHABLE' })
+    assert.deepEqual(usableGateways({ gateways, forceTls: true }), [])
   })
 })

@@ -9,11 +9,12 @@ describe('keeping it fresh', () => {
   const refused = new MixnetError('CONNECTION_REFUSED')
 
   /** A provider whose fetch answers what `next` says. */
-  function providing(next: (count: number) => number | MixnetError | Promise<number>) {
+  function providing(next: (count: number) => number | MixnetError | Promise<number>, remembered?: number) {
     const clock = new HandClock()
     let count = 0
     const provider = new Refreshing<number>({
       clock,
+      remembered,
       fetch: async () => {
         const value = await next(++count)
         if (value instanceof MixnetError) throw value
@@ -41,6 +42,27 @@ describe('keeping it fresh', () => {
     await clock.advanceSettling(seconds(31))
     assert.equal(provider.current(), before + 1)
     provider.stop()
+  })
+
+  test('what an earlier process knew is in force at once, asked about more often, and given up as late as there', async () => {
+    let up = false
+    const { clock, provider, asked } = providing((count) => (up ? count : refused), 0)
+    assert.equal(provider.current(), 0)
+    assert.equal(await provider.start(), 0)
+    await clock.advanceSettling(minutes(49))
+    assert.equal(provider.current(), 0)
+    up = true
+    await clock.advanceSettling(seconds(31))
+    assert.equal(provider.current(), asked())
+    const answered = asked()
+    await clock.advanceSettling(minutes(5))
+    assert.equal(asked(), answered + 1)
+    provider.stop()
+    const forgetful = providing(() => refused, 0)
+    await forgetful.provider.start()
+    await forgetful.clock.advanceSettling(minutes(51))
+    assert.equal(forgetful.provider.current(), undefined)
+    forgetful.provider.stop()
   })
 
   test('every five minutes, until stopped', async () => {

@@ -21,7 +21,10 @@ export interface Provider<T> {
   refresh(): Promise<T>
   /** Called with every new value, and with undefined when the old one is given up. Returns how to stop it. */
   onChange(listener: (value: T | undefined) => void): () => void
-  /** Resolves with the first value; then goes on refreshing until `stop`. Throws TOPOLOGY_UNAVAILABLE when none came in time. */
+  /**
+   * Resolves with the first value; then goes on refreshing until `stop`. Throws TOPOLOGY_UNAVAILABLE when none came in time. A
+   * remembered value is as good as a first one, where the directory does not answer.
+   */
   start(): Promise<T>
   stop(): void
 }
@@ -62,8 +65,13 @@ export interface RefreshingOptions<T> {
   readonly clock: Clock
   readonly fetch: Fetch<T>
   readonly params?: RefreshParams
+  /** Of an earlier process: in force until there is a newer one, or until it would have been given up there. */
+  readonly remembered?: T | undefined
   readonly log?: Log
 }
+
+/** Who has nothing, or nothing but what an earlier process knew, cannot wait as long as who has: so many times the questions. */
+const HASTE = 10
 
 export class Refreshing<T> implements Provider<T> {
   readonly #clock: Clock
@@ -72,13 +80,17 @@ export class Refreshing<T> implements Provider<T> {
   readonly #log: Log
   readonly #listeners = new Set<(value: T | undefined) => void>()
   #value: T | undefined
+  /** The value is of an earlier process. */
+  #isRemembered: boolean
   #failures = 0
   #timer: Timer | undefined
   #running: { readonly abort: AbortController; readonly done: Promise<T> } | undefined
   #started: Promise<T> | undefined
   readonly #life = new AbortController()
 
-  constructor({ clock, fetch, params = CLIENT_REFRESH, log = silentLog }: RefreshingOptions<T>) {
+  constructor({ clock, fetch, params = CLIENT_REFRESH, remembered, log = silentLog }: RefreshingOptions<T>) {
+    this.#value = remembered
+    this.#isRemembered = remembered !== undefined
     this.#clock = clock
     this.#fetch = fetch
     this.#params = params
@@ -128,6 +140,10 @@ export class Refreshing<T> implements Provider<T> {
         this.#refreshLater()
         return value
       } catch (error) {
+        if (this.#value !== undefined && !this.#life.signal.aborted) {
+          this.#refreshLater()
+          return this.#value
+        }
         if (this.#life.signal.aborted || this.#clock.monotonic() + this.#params.startRetry > limit) throw error
       }
       await sleep(this.#clock, this.#params.startRetry, this.#life.signal)
@@ -137,8 +153,7 @@ export class Refreshing<T> implements Provider<T> {
   #refreshLater(): void {
     if (this.#life.signal.aborted) return
     const { interval } = this.#params
-    // Who has nothing left cannot wait as long as who has.
-    const wait = this.#value === undefined ? millis(interval / 10) : interval
+    const wait = this.#value === undefined || this.#isRemembered ? millis(interval / HASTE) : interval
     this.#timer = this.#clock.after(wait, () => {
       this.refresh()
         .catch(() => this.#countFailure())
@@ -156,6 +171,7 @@ export class Refreshing<T> implements Provider<T> {
       const value = await this.#fetch(abort.signal)
       if (this.#life.signal.aborted) throw new MixnetError('STOPPED', { what: 'topology provider' })
       this.#failures = 0
+      this.#isRemembered = false
       this.#set(value)
       return value
     } catch (error) {
@@ -174,7 +190,9 @@ export class Refreshing<T> implements Provider<T> {
   #countFailure(): void {
     if (this.#life.signal.aborted) return
     this.#failures++
-    if (this.#failures <= this.#params.maxFailures || this.#value === undefined) return
+    const { maxFailures } = this.#params
+    if (this.#failures <= (this.#isRemembered ? maxFailures * HASTE : maxFailures) || this.#value === undefined) return
+    this.#isRemembered = false
     this.#log.warn('given up', { failures: this.#failures })
     this.#set(undefined)
   }

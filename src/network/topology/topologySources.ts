@@ -6,7 +6,7 @@ import { isMixnetError } from '../../foundation/base/errors.ts'
 import type { Clock } from '../../foundation/platform/clock.ts'
 import { sameEpoch } from '../../protocol/wire/directory/listings.ts'
 import type { DirectoryClient, DirectoryReader } from './directoryClient.ts'
-import { buildNodeView, type NodeView } from './nodeView.ts'
+import { buildNodeView, type NodeView, type NodeViewInput } from './nodeView.ts'
 import { buildTopology, type Topology, type TopologyParams, unavailable } from './topology.ts'
 
 export interface TopologySourceOptions {
@@ -41,11 +41,19 @@ export function clientTopologySource({ clock, directory, params }: TopologySourc
   return (signal) => directory.ask(onceMore(read), signal)
 }
 
+export interface NodeViewSourceOptions extends TopologySourceOptions {
+  /** Hears of every answer that made a view. */
+  readonly onView?: (input: NodeViewInput) => void
+}
+
 /** The node's view: rewarded set and every node with its Noise key. */
-export function nodeViewSource({ clock, directory, params }: TopologySourceOptions): Fetch<NodeView> {
+export function nodeViewSource({ clock, directory, params, onView }: NodeViewSourceOptions): Fetch<NodeView> {
   const read = async (from: DirectoryReader): Promise<NodeView> => {
     const [rewardedSet, listing] = await Promise.all([from.rewardedSet(), from.semiSkimmed()])
-    return buildNodeView({ listing, rewardedSet, now: clock.now(), ...(params && { params }) })
+    const input = { listing, rewardedSet, now: clock.now(), ...(params && { params }) }
+    const view = buildNodeView(input)
+    onView?.(input)
+    return view
   }
   return (signal) => directory.ask(onceMore(read), signal)
 }

@@ -17,7 +17,7 @@ import type { BondedNodes } from './bondedNodes.ts'
 import { Describer } from './describer.ts'
 import { DEFAULT_DESCRIBER_PARAMS, type DescriberParams } from './describerParams.ts'
 import { DEFAULT_EPOCH_PARAMS, type EpochParams, Epochs } from './epochs.ts'
-import type { JsonHandler } from './jsonApi.ts'
+import { httpLimits, type JsonHandler, measureHttp } from './jsonApi.ts'
 import { RoleMemory } from './roleMemory.ts'
 import { BOOTSTRAP_SCORES, type Scores } from './scores.ts'
 import { type Snapshot, Snapshots } from './snapshot.ts'
@@ -37,7 +37,6 @@ export interface DirectoryOptions {
   /** Default: unknown, because there is no ledger. */
   readonly chainStatus?: (() => ApiHealth['chainStatus']) | undefined
   readonly extend?: ((app: Hono) => void) | undefined
-  readonly maxConnections?: number | undefined
   readonly meter?: Meter | undefined
   readonly log?: Log | undefined
 }
@@ -58,6 +57,8 @@ const MAX_CONNECTIONS = 4096
 const REQUEST_TIMEOUT: Millis = seconds(30)
 /** Past the end of an epoch, so that the clock has surely reached the next. */
 const AFTER_EPOCH: Millis = millis(1)
+/** The clock is ahead and not believed yet. */
+const OVERDUE: Millis = seconds(1)
 
 export class Directory implements AsyncDisposable {
   /** The API without sockets. */
@@ -65,6 +66,7 @@ export class Directory implements AsyncDisposable {
   /** Resolves when clients can use the network for the first time; rejects with STOPPED. */
   readonly ready: Promise<void>
   readonly #world: World
+  readonly #meter: Meter
   readonly #epochs: Epochs
   readonly #roles: RoleMemory
   readonly #describer: Describer
@@ -78,6 +80,7 @@ export class Directory implements AsyncDisposable {
     const { bonded, network, build, scores = BOOTSTRAP_SCORES, extend, meter = new Meter() } = options
     const log = (options.log ?? silentLog).child('directory')
     this.#world = world
+    this.#meter = meter
     this.#epochs = epochs
     this.#roles = roles
     const params = { ...DEFAULT_DESCRIBER_PARAMS, ...options.describer }
@@ -124,7 +127,7 @@ export class Directory implements AsyncDisposable {
   /** Throws CONFIG_INVALID, also for bonded nodes that cannot be read, and ADDRESS_IN_USE. Serves when it resolves. */
   static async start(world: World, options: DirectoryOptions): Promise<Directory> {
     const { folder, listen, bonded } = options
-    const { clock, files, net } = world
+    const { clock, files } = world
     const params = { ...DEFAULT_EPOCH_PARAMS, ...options.epochs }
     // What is wrong with the configuration should be said now and not in a log.
     await bonded.current()
@@ -132,19 +135,26 @@ export class Directory implements AsyncDisposable {
     const roles = await RoleMemory.open(files, `${folder}/roles.json`, options.log ?? silentLog)
     const directory = new Directory(world, options, epochs, roles)
     if (listen !== undefined) {
-      directory.#listener = await net.serveHttp(
-        {
-          ...listen,
-          maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
-          maxBodyBytes: MAX_REQUEST_BYTES,
-          requestTimeout: REQUEST_TIMEOUT,
-        },
-        directory.handler,
-      )
+      directory.#listener = await directory.serve(listen)
     }
     directory.#describer.start()
     directory.#waitForEpoch()
     return directory
+  }
+
+  /** Serves the API at a place of the caller's choosing, who also closes it. Throws ADDRESS_IN_USE. */
+  async serve(endpoint: Endpoint): Promise<Listener> {
+    const listener = await this.#world.net.serveHttp(
+      {
+        ...endpoint,
+        ...httpLimits(this.#meter, MAX_CONNECTIONS),
+        maxBodyBytes: MAX_REQUEST_BYTES,
+        requestTimeout: REQUEST_TIMEOUT,
+      },
+      this.handler,
+    )
+    measureHttp(this.#meter, listener)
+    return listener
   }
 
   /** Where the API listens, if it does. */
@@ -195,8 +205,8 @@ export class Directory implements AsyncDisposable {
 
   #waitForEpoch(): void {
     const { clock } = this.#world
-    const untilEnd = Math.max(0, this.#epochs.current().end - clock.now())
-    this.#timer = clock.after(millis(untilEnd + AFTER_EPOCH), () => {
+    const untilEnd = this.#epochs.current().end - clock.now()
+    this.#timer = clock.after(untilEnd > 0 ? millis(untilEnd + AFTER_EPOCH) : OVERDUE, () => {
       this.#look()
       this.#waitForEpoch()
     })

@@ -14,8 +14,8 @@ const invalid = (error: unknown): boolean => isMixnetError(error, 'CONFIG_INVALI
 
 function place() {
   const contents = new Map<string, Uint8Array>()
-  const time = { now: millis(START + 250) }
-  const clock = { now: () => time.now } as Clock
+  const time = { now: millis(START + 250), passed: millis(0) }
+  const clock = { now: () => time.now, monotonic: () => time.passed } as Clock
   const files = {
     read: (path: string) => Promise.resolve(contents.get(path)),
     write(path: string, bytes: Uint8Array) {
@@ -25,7 +25,22 @@ function place() {
   } as Files
   const open = (params: Partial<EpochParams> = {}): Promise<Epochs> =>
     Epochs.open({ clock, files, path: PATH, params: { ...DEFAULT_EPOCH_PARAMS, ...params } })
-  return { contents, open, at: (now: number) => Object.assign(time, { now: now as Millis }) }
+  return {
+    contents,
+    open,
+    at: (now: number) => {
+      time.passed = millis(time.passed + Math.max(0, now - time.now))
+      time.now = millis(now)
+    },
+    /** Sets the wall clock. */
+    jump: (by: Millis) => {
+      time.now = millis(time.now + by)
+    },
+    pass: (by: Millis) => {
+      time.passed = millis(time.passed + by)
+      time.now = millis(time.now + by)
+    },
+  }
 }
 
 describe('epochs', () => {
@@ -83,6 +98,31 @@ describe('epochs', () => {
     at(START - hours(3))
     assert.equal(epochs.current().absoluteId, 27)
     assert.equal((await open()).current().absoluteId, 24)
+  })
+
+  it('do not follow a clock that is far ahead for a moment, nor stand still meanwhile for longer than that', async () => {
+    const { open, jump, pass } = place()
+    const epochs = await open()
+    jump(hours(1000))
+    assert.equal(epochs.current().absoluteId, 24)
+    pass(minutes(4))
+    assert.equal(epochs.current().absoluteId, 24)
+    jump(hours(-1000))
+    pass(minutes(60))
+    assert.equal(epochs.current().absoluteId, 25)
+    jump(hours(1000))
+    assert.equal(epochs.current().absoluteId, 25)
+    jump(hours(-999))
+    assert.equal(epochs.current().absoluteId, 26)
+  })
+
+  it('follow one that stays ahead: the machine slept', async () => {
+    const { open, jump, pass } = place()
+    const epochs = await open()
+    jump(hours(10))
+    assert.equal(epochs.current().absoluteId, 24)
+    pass(minutes(5))
+    assert.equal(epochs.current().absoluteId, 34)
   })
 
   it('go on after a restart, however long it took', async () => {

@@ -5,7 +5,7 @@
  */
 import { fromUtf8, utf8 } from '../../foundation/base/bytes.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
-import { hours, type Millis, millis } from '../../foundation/base/units.ts'
+import { hours, type Millis, millis, minutes } from '../../foundation/base/units.ts'
 import type { Clock } from '../../foundation/platform/clock.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import { type Interval, type KeyRotationInfo, keyRotationInfo } from '../../protocol/wire/directory/epochs.ts'
@@ -59,6 +59,12 @@ interface Anchor {
 }
 
 const MIN_VALIDITY_EPOCHS = 3
+/**
+ * How long a wall clock must be ahead of all the time that has passed here before it is believed. Epochs never go back, so a clock
+ * that is set wrong for a moment would take the whole network, keys and all, to an epoch that is years away, and leave it there
+ * until somebody restarts the directory. A machine that slept is that far ahead too, and right.
+ */
+const LONGEST_HOLD = minutes(5)
 const WHAT = 'epochs file'
 
 export class Epochs implements EpochSource {
@@ -66,12 +72,16 @@ export class Epochs implements EpochSource {
   readonly #params: EpochParams
   readonly #anchor: Anchor
   #current: Epoch
+  /** Monotonic: when the epoch was first seen, and since when the wall clock has been too far ahead of that. */
+  #seenAt: number
+  #aheadSince: number | undefined
 
   private constructor(clock: Clock, params: EpochParams, anchor: Anchor) {
     this.#clock = clock
     this.#params = params
     this.#anchor = anchor
     this.#current = this.#epoch(epochIdAt(anchor, clock.now()))
+    this.#seenAt = clock.monotonic()
   }
 
   /**
@@ -104,10 +114,20 @@ export class Epochs implements EpochSource {
     return new Epochs(clock, params, anchor)
   }
 
-  /** By the wall clock; when that is set back, the epoch stays until its time comes again. */
+  /** By the wall clock; when that is set back, the epoch stays until its time comes again, and when it jumps ahead, for a while. */
   current(): Epoch {
     const id = epochIdAt(this.#anchor, this.#clock.now())
-    if (id > this.#current.absoluteId) this.#current = this.#epoch(id)
+    const monotonic = this.#clock.monotonic()
+    const { epochLength } = this.#params
+    const most = this.#current.absoluteId + 1 + Math.floor((monotonic - this.#seenAt) / epochLength)
+    if (id <= most) this.#aheadSince = undefined
+    else this.#aheadSince ??= monotonic
+    const isHeld = this.#aheadSince !== undefined && monotonic - this.#aheadSince < Math.min(epochLength, LONGEST_HOLD)
+    if (id > this.#current.absoluteId && !isHeld) {
+      this.#current = this.#epoch(id)
+      this.#seenAt = monotonic
+      this.#aheadSince = undefined
+    }
     return this.#current
   }
 

@@ -4,8 +4,8 @@
  */
 import { type Context, Hono } from 'hono'
 import { isMixnetError } from '../../foundation/base/errors.ts'
-import type { Log } from '../../foundation/base/observe.ts'
-import type { Endpoint } from '../../foundation/platform/net.ts'
+import type { Log, Meter } from '../../foundation/base/observe.ts'
+import type { Endpoint, HttpListener, HttpListenOptions } from '../../foundation/platform/net.ts'
 import { encodeRequestError } from '../../protocol/wire/directory/apiStatus.ts'
 import type { JsonValue } from '../../protocol/wire/directory/json.ts'
 
@@ -18,6 +18,27 @@ export interface JsonApiOptions {
   /** `/api`: such paths mean the same without it. */
   readonly optionalPrefix?: string
   readonly log: Log
+}
+
+/**
+ * Connections of an HTTP port: an eighth of them for one address, so that it takes eight to keep everybody else out. A network on one
+ * machine has all its nodes and programs at 127.0.0.1, and a proxy in front of a directory is one address as well: each needs a
+ * connection for as long as an answer takes, milliseconds, and at most some ten at a time.
+ */
+export function httpLimits(
+  meter: Meter,
+  maxConnections: number,
+): Required<Pick<HttpListenOptions, 'maxConnections' | 'maxPerAddress' | 'onRefused'>> {
+  const help = 'Connections to the HTTP port closed at once'
+  return {
+    maxConnections,
+    maxPerAddress: Math.ceil(maxConnections / 8),
+    onRefused: (reason) => void meter.counter('http_connections_refused_total', help, { reason }).value++,
+  }
+}
+
+export function measureHttp(meter: Meter, listener: HttpListener): void {
+  meter.gauge('http_connections', 'Open connections of the HTTP port', () => listener.connections)
 }
 
 /** Readers go by the Content-Type of the answer, so JSON is right whichever of these they ask for. */
@@ -64,7 +85,8 @@ export async function boundedText(context: Context, maxBytes: number): Promise<s
   return text.length > maxBytes ? undefined : text
 }
 
-function plainPath(path: string, prefix: string | undefined): string {
+/** A path as the APIs read it: without the prefix, doubled slashes, and one at the end. */
+export function plainPath(path: string, prefix?: string): string {
   const single = path.replace(/\/{2,}/g, '/')
   const bare =
     prefix !== undefined && (single === prefix || single.startsWith(`${prefix}/`))

@@ -33,6 +33,7 @@ export type ConnectionRefusal =
   | 'duplicate-session'
   | 'stale-session'
   | 'clients'
+  | 'registrations-of-address'
   | 'storage'
   | 'slow'
   | 'stalled'
@@ -57,6 +58,8 @@ export class GatewayCounters {
   readonly confirmed: Counter
   readonly stored: Counter
   readonly storageFailures: Counter
+  readonly evictedUnused: Counter
+  readonly evictedIdle: Counter
   readonly #meter: Meter
   readonly #byReason = new Map<string, Counter>()
 
@@ -67,6 +70,10 @@ export class GatewayCounters {
     this.pushedAcks = meter.counter('gateway_pushed_acks_total', 'Acks pushed to clients')
     this.confirmed = meter.counter('gateway_confirmed_total', 'Pushed messages that clients confirmed')
     this.stored = meter.counter('gateway_stored_total', 'Messages stored for later')
+    const evicted = (reason: string) =>
+      meter.counter('gateway_clients_evicted_total', 'Clients forgotten to make room for new ones', { reason })
+    this.evictedUnused = evicted('unused')
+    this.evictedIdle = evicted('idle')
     this.storageFailures = meter.counter('gateway_storage_failures_total', 'Commits that failed')
   }
 

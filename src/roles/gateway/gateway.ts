@@ -4,9 +4,9 @@
  * lost. Rules: docs/spec/gateway.md. @module
  */
 import type { EntryLink } from '../../client/entryLink.ts'
+import { AddressCounts, addressBlock } from '../../foundation/base/addressCounts.ts'
 import { toHex } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError, tryDecode } from '../../foundation/base/errors.ts'
-import { canonicalIp, formatIp, IPV6_BYTES, parseIp } from '../../foundation/base/ipAddress.ts'
 import type { Log, Meter } from '../../foundation/base/observe.ts'
 import type { Secret } from '../../foundation/base/secret.ts'
 import { type Millis, millis } from '../../foundation/base/units.ts'
@@ -22,6 +22,7 @@ import { DEFAULT_GATEWAY_PARAMS, type GatewayParams } from './gatewayParams.ts'
 import { HeldAcks } from './heldAcks.ts'
 import { LocalLink } from './localLink.ts'
 import type { Delivery } from './receipts.ts'
+import { RegistrationBudgets } from './registrationBudgets.ts'
 import { Session } from './session.ts'
 import type { ForwardPacket, SessionHost } from './sessionHost.ts'
 import { GatewayStore } from './store.ts'
@@ -53,6 +54,7 @@ export class Gateway {
   readonly #sessions = new Map<string, Session>()
   readonly #local = new Map<string, LocalLink>()
   readonly #acks: HeldAcks
+  readonly #registrations: RegistrationBudgets
   readonly #perAddress = new AddressCounts()
   readonly #unauthenticatedPerAddress = new AddressCounts()
   #unauthenticated = 0
@@ -68,6 +70,7 @@ export class Gateway {
     const budget = { bytes: 0 }
     this.identity = world.crypto.ed25519PublicKey(identitySeed.expose())
     this.#acks = new HeldAcks(world.clock)
+    this.#registrations = new RegistrationBudgets(world.clock, params, meter)
     this.#host = {
       world,
       identitySeed,
@@ -84,7 +87,7 @@ export class Gateway {
         if (open !== undefined) return open.credit(bandwidth, done)
         const { store } = this.#host
         const balance = new Balance(store.client(identity)?.bandwidth ?? NO_BANDWIDTH)
-        balance.credit(bandwidth.bytes, bandwidth.expiresOn, world.clock.now())
+        balance.credit(bandwidth.bytes, bandwidth.expiresOn, store.now())
         store.saveBalance(identity, balance.stored, done)
       },
       resumeLater: (resume) => {
@@ -119,9 +122,16 @@ export class Gateway {
   async listen(endpoint: Endpoint): Promise<Listener> {
     const { world, params } = this.#host
     if (this.#stopping !== undefined) throw new MixnetError('STOPPED')
-    const { maxConnections, maxMessageBytes, upgradeTimeout: handshakeTimeout } = params
+    const { maxConnections, maxPerAddress, maxMessageBytes, upgradeTimeout: handshakeTimeout } = params
     const listener = await world.net.listenWebSocket(
-      { ...endpoint, maxConnections, maxMessageBytes, handshakeTimeout },
+      {
+        ...endpoint,
+        maxConnections,
+        maxPerAddress,
+        maxMessageBytes,
+        handshakeTimeout,
+        onRefused: (reason) => this.#host.counters.close(reason),
+      },
       (socket) => this.#accept(socket),
     )
     this.#listeners.add(listener)
@@ -184,7 +194,7 @@ export class Gateway {
 
   #accept(socket: WebSocketConnection): void {
     const { counters, log } = this.#host
-    const address = countedAddress(socket.remote.host)
+    const address = addressBlock(socket.remote.host)
     const refusal = this.#refusal(address)
     if (refusal !== undefined) {
       counters.close(refusal)
@@ -198,6 +208,10 @@ export class Gateway {
     const session = new Session({
       host: this.#host,
       socket,
+      registrations: {
+        allows: () => this.#registrations.allows(address),
+        take: () => this.#registrations.take(address),
+      },
       registry: {
         get: (key) => this.#sessions.get(key),
         enter: (key) => this.#sessions.set(key, session),
@@ -246,6 +260,7 @@ export class Gateway {
     const { world, params } = this.#host
     this.#every('sweep', params.idlePingAfter, () => {
       const now = world.clock.monotonic()
+      this.#host.store.noteTime()
       for (const session of this.#sessions.values()) session.client?.sweep(now)
       this.#sweepLater()
     })
@@ -254,30 +269,4 @@ export class Gateway {
   #every(name: 'purge' | 'sweep', delay: Millis, run: () => void): void {
     this.#timers.set(name, this.#host.world.clock.after(delay, run))
   }
-}
-
-class AddressCounts {
-  readonly #counts = new Map<string, number>()
-
-  of(address: string): number {
-    return this.#counts.get(address) ?? 0
-  }
-
-  add(address: string): void {
-    this.#counts.set(address, this.of(address) + 1)
-  }
-
-  remove(address: string): void {
-    const left = this.of(address) - 1
-    if (left > 0) this.#counts.set(address, left)
-    else this.#counts.delete(address)
-  }
-}
-
-/** Whoever has one IPv6 address has its whole /64. */
-function countedAddress(host: string): string {
-  const bytes = parseIp(host)
-  if (bytes === undefined) return host
-  const ip = canonicalIp(bytes)
-  return ip.length === IPV6_BYTES ? `${formatIp(Uint8Array.from(ip).fill(0, 8))}/64` : formatIp(ip)
 }

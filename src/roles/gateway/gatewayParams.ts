@@ -1,10 +1,11 @@
 /** Limits of a gateway. The protocol's numbers (docs/spec/gateway.md) say so; the others are ours to tune. @module */
 import { hours, type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
+import type { RegistrationLimits } from './registrationBudgets.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
 
-export interface GatewayParams {
+export interface GatewayParams extends RegistrationLimits {
   /** Protocol: 8192. */
   readonly maxConnections: number
   /** Connections that have not logged in. */
@@ -55,10 +56,16 @@ export interface GatewayParams {
   /** The same for all sessions together: they are kept in memory until confirmed or stored. */
   readonly maxUnconfirmedTotalBytes: number
 
-  /** Clients registered; more are refused. */
+  /** Clients registered. For more, clients are forgotten that were never used or are long idle; where there are none, newcomers are refused. */
   readonly maxClients: number
   /** A client that did not log in for so long is forgotten. */
   readonly clientRetention: Millis
+  /** One that registered and did nothing else since: it has nothing to lose but the registration. */
+  readonly unusedRetention: Millis
+  /** How long ago an unused client must have been here to be forgotten for a newcomer. More than `idlePingAfter`: nobody who is connected. */
+  readonly evictUnusedAfter: Millis
+  /** The same of one that was used, where there are no unused ones. */
+  readonly evictIdleAfter: Millis
   readonly maxInboxBytesPerClient: number
   readonly maxInboxBytes: number
   /** Protocol: 24 h. */
@@ -111,6 +118,14 @@ export const DEFAULT_GATEWAY_PARAMS: GatewayParams = {
 
   maxClients: 1_000_000,
   clientRetention: hours(90 * 24),
+  unusedRetention: hours(24),
+  evictUnusedAfter: minutes(15),
+  evictIdleAfter: hours(7 * 24),
+  // Behind one address there may be a whole university; its newcomers of a day.
+  registrationsPerAddress: 512,
+  registrationsComeBackIn: hours(24),
+  // Some 8 MiB.
+  maxRegisteringAddresses: 65_536,
   maxInboxBytesPerClient: 32 * MIB,
   maxInboxBytes: 1024 * MIB,
   inboxRetention: hours(24),
@@ -125,3 +140,6 @@ export const DEFAULT_GATEWAY_PARAMS: GatewayParams = {
   localQueueCapacity: 4096,
   freeBandwidth: true,
 }
+
+/** A network on one machine: whoever tries things out there registers from one address all day. */
+export const LOOPBACK_GATEWAY_PARAMS: GatewayParams = { ...DEFAULT_GATEWAY_PARAMS, registrationsPerAddress: 65_536 }

@@ -24,6 +24,13 @@ const SCHEMA = `
   PRAGMA user_version = ${SCHEMA_VERSION};
 `
 
+/** Of databases made before there was such a thing as well: older programs do not mind. */
+const ADDITIONS = `
+  CREATE TABLE IF NOT EXISTS gateway_time (id INTEGER PRIMARY KEY CHECK (id = 1), time_ms INTEGER NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS clients_unused ON clients (seen_at_ms) WHERE
+    last_login_s IS NULL AND balance_expires_on_ms = 0 AND inbox_bytes = 0;
+`
+
 export interface InboxRow {
   readonly id: number
   readonly bytes: number
@@ -40,6 +47,7 @@ export function openSchema(database: Database): void {
   const version = Number(database.prepare('PRAGMA user_version').get()?.user_version ?? 0)
   if (version === 0) database.transaction(() => database.exec(SCHEMA))
   else if (version !== SCHEMA_VERSION) throw new MixnetError('CONFIG_INVALID', { what: 'gateway database', version })
+  database.exec(ADDITIONS)
 }
 
 export type GatewayStatement =
@@ -58,6 +66,9 @@ export type GatewayStatement =
   | 'payload'
   | 'oldest'
   | 'forgetIdle'
+  | 'forgetUnused'
+  | 'saveTime'
+  | 'lastTime'
   | 'lastId'
   | 'totalBytes'
   | 'clients'
@@ -79,7 +90,18 @@ export const GATEWAY_STATEMENTS: Readonly<Record<GatewayStatement, string>> = {
   payload: 'SELECT payload FROM inbox WHERE id = ?',
   oldest: 'SELECT id, identity, length(payload) AS bytes, stored_at_ms FROM inbox ORDER BY id LIMIT ?',
   forgetIdle: `DELETE FROM clients WHERE identity IN
-    (SELECT identity FROM clients WHERE seen_at_ms < ? AND inbox_bytes = 0 LIMIT ?)`,
+    (SELECT identity FROM clients WHERE seen_at_ms < ? AND inbox_bytes = 0 ORDER BY seen_at_ms LIMIT ?)`,
+  // It registered, and never logged in, had bandwidth, or was sent anything that waits.
+  forgetUnused: `DELETE FROM clients WHERE identity IN
+    (SELECT identity FROM clients WHERE last_login_s IS NULL AND balance_expires_on_ms = 0 AND inbox_bytes = 0
+      AND seen_at_ms < ? ORDER BY seen_at_ms LIMIT ?)`,
+  saveTime: `INSERT INTO gateway_time (id, time_ms) VALUES (1, ?)
+    ON CONFLICT DO UPDATE SET time_ms = excluded.time_ms`,
+  // What was written down under way is later than the last note, after a crash.
+  lastTime: `SELECT max(at) AS value FROM (
+    SELECT time_ms AS at FROM gateway_time
+    UNION ALL SELECT max(seen_at_ms) FROM clients
+    UNION ALL SELECT stored_at_ms FROM inbox WHERE id = (SELECT max(id) FROM inbox))`,
   lastId: 'SELECT coalesce(max(id), 0) AS value FROM inbox',
   totalBytes: 'SELECT coalesce(sum(inbox_bytes), 0) AS value FROM clients',
   clients: 'SELECT count(*) AS value FROM clients',

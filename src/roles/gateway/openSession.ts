@@ -83,7 +83,7 @@ export class OpenSession {
   }
 
   get bandwidthRemaining(): number {
-    return this.#balance.available(this.#host.world.clock.now())
+    return this.#balance.available(this.#host.store.now())
   }
 
   text(message: string): void {
@@ -100,7 +100,7 @@ export class OpenSession {
   /** A forward request: exactly one answer, whatever becomes of it. */
   binary(frame: Uint8Array): void {
     this.#heard()
-    const { world, forward, counters } = this.#host
+    const { world, store, forward, counters } = this.#host
     const opened = openForward(world.crypto, this.#sharedKey.expose(), frame)
     if (opened.kind === 'refused') {
       return this.#channel.refuse(`frame-${opened.reason}`, binaryRefusalText(opened.reason))
@@ -108,7 +108,7 @@ export class OpenSession {
     const { packet, nextHop, rotation }: MixPacket = opened.packet
     // The codec took only packets of a known size.
     const size = packetSizeByTotal(packet.length) as PacketSize
-    const now = world.clock.now()
+    const now = store.now()
     if (!this.#balance.charge(size.totalBytes, now)) {
       counters.refuse('bandwidth')
       const available = this.#balance.available(now)
@@ -161,7 +161,7 @@ export class OpenSession {
 
   /** A ticket of this client was accepted; `done` follows the commit. */
   credit({ bytes, expiresOn }: Bandwidth, done: (durable: boolean) => void): void {
-    this.#balance.credit(bytes, expiresOn, this.#host.world.clock.now())
+    this.#balance.credit(bytes, expiresOn, this.#host.store.now())
     this.#saveBalance(done)
   }
 
@@ -185,13 +185,13 @@ export class OpenSession {
   }
 
   #request(request: ControlRequest): void {
-    const { params, world } = this.#host
+    const { params, store } = this.#host
     switch (request.type) {
       case 'supportedProtocol':
         return this.#channel.respond({ type: 'supportedProtocol', version: GATEWAY_PROTOCOL })
       case 'claimFreeTestnetBandwidth':
         if (!params.freeBandwidth) return this.#channel.refuse('claim', ONLY_CREDENTIALS_TEXT)
-        this.#balance.claimFree(world.clock.now())
+        this.#balance.claimFree(store.now())
         this.#flushLater()
         return this.#respondBandwidth()
       case 'ecashCredential':

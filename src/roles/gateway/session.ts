@@ -154,6 +154,8 @@ export class Session implements ClientSession {
     if (identity !== undefined && this.#options.registry.get(toHex(identity)) !== undefined) {
       return this.#refuse('duplicate-session', DUPLICATE_SESSION_TEXT)
     }
+    // Before the costly half of the handshake.
+    if (identity !== undefined && !this.#mayEnrol(identity)) return
     const ephemeralSecret = new Secret(world.random.stream('gateway-handshake').bytes(EPHEMERAL_SECRET_BYTES))
     const nonce = world.random.stream('gateway-nonce').bytes(NONCE_BYTES)
     const options = { identitySeed, ephemeralSecret, nonce, liftOldClients: true }
@@ -183,6 +185,9 @@ export class Session implements ClientSession {
     if (this.#options.registry.get(toHex(identity)) !== undefined) {
       return this.#refuse('duplicate-session', DUPLICATE_SESSION_TEXT)
     }
+    // Again: of many handshakes at once, each was within the limit.
+    if (!this.#mayEnrol(identity)) return
+    if (store.client(identity) === undefined) this.#options.registrations.take()
     // A login in the same second is a later session: clients log in right after they have registered.
     this.#decide(identity, Math.floor(world.clock.now() / 1000) - 1)
     const entered = store.register(identity, sharedKey, (durable) => {
@@ -194,6 +199,13 @@ export class Session implements ClientSession {
       this.#open(identity, stored)
     })
     if (!entered) this.#refuse('clients', STORAGE_TEXT)
+  }
+
+  /** Whoever is known may register anew: that makes the table no longer. */
+  #mayEnrol(identity: Uint8Array): boolean {
+    if (this.#options.registrations.allows() || this.#host.store.client(identity) !== undefined) return true
+    this.#refuse('registrations-of-address', STORAGE_TEXT)
+    return false
   }
 
   #login(request: AuthenticateV2): void {

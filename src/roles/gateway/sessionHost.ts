@@ -55,6 +55,8 @@ export interface SessionOptions {
   readonly host: SessionHost
   readonly registry: SessionRegistry
   readonly socket: WebSocketConnection
+  /** What new clients may still be registered from where the socket comes from. */
+  readonly registrations: { allows(): boolean; take(): void }
   /** It has logged in, or has ended without: called once. */
   readonly onAdmitted: () => void
   /** Called once, last. */

@@ -7,7 +7,7 @@ import { toHex } from '../../foundation/base/bytes.ts'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import type { Log, Meter } from '../../foundation/base/observe.ts'
 import { Secret } from '../../foundation/base/secret.ts'
-import { millis } from '../../foundation/base/units.ts'
+import { type Millis, millis } from '../../foundation/base/units.ts'
 import type { Database, Statement } from '../../foundation/platform/database.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { Bandwidth } from './bandwidth.ts'
@@ -21,7 +21,9 @@ import {
   openSchema,
   rowOf,
 } from './gatewaySchema.ts'
+import { GatewayTime } from './gatewayTime.ts'
 import { GroupCommit } from './groupCommit.ts'
+import { Retention } from './retention.ts'
 
 export interface StoredClient {
   readonly sharedKey: Secret
@@ -41,11 +43,12 @@ export interface GatewayStoreOptions {
 }
 
 export class GatewayStore {
-  readonly #world: World
   readonly #options: GatewayStoreOptions
   readonly #database: Database
   readonly #statements = new Map<GatewayStatement, Statement>()
   readonly #commit: GroupCommit
+  readonly #time: GatewayTime
+  readonly #retention: Retention
   #nextId: number
   #totalBytes = 0
   #clients = 0
@@ -59,7 +62,6 @@ export class GatewayStore {
 
   constructor(world: World, options: GatewayStoreOptions) {
     const { params, meter, log, counters } = options
-    this.#world = world
     this.#options = options
     this.#database = world.databases.open(`${options.folder}/gateway.sqlite`)
     openSchema(this.#database)
@@ -71,6 +73,21 @@ export class GatewayStore {
       onFailure: (error) => {
         counters.storageFailures.value++
         log.error('gateway.storage-failed', { code: isMixnetError(error) ? error.code : 'INTERNAL' })
+      },
+    })
+    const last = this.#number('lastTime')
+    this.#time = new GatewayTime(world.clock, last > 0 ? millis(last) : undefined)
+    this.#retention = new Retention({
+      params,
+      counters,
+      statement: (name) => this.#statement(name),
+      now: () => this.#now(),
+      change: (write, done) => this.#change(write, done),
+      flush: () => this.flush(),
+      remove: (identity, rows) => this.remove(identity, rows),
+      noteTime: () => this.noteTime(),
+      onForgotten: (clients) => {
+        this.#clients -= clients
       },
     })
     this.#nextId = this.#number('lastId') + 1
@@ -103,7 +120,7 @@ export class GatewayStore {
   /** Makes `sharedKey` the client's key; a client that was known keeps its bandwidth and its inbox. False where there is no room. */
   register(identity: Uint8Array, sharedKey: Secret, done: (durable: boolean) => void): boolean {
     const isNew = this.client(identity) === undefined
-    if (isNew && this.#clients >= this.#options.params.maxClients) return false
+    if (isNew && this.#clients >= this.#options.params.maxClients && !this.#retention.makeRoom()) return false
     if (isNew) this.#clients++
     const now = this.#now()
     const key = sharedKey.expose()
@@ -147,6 +164,17 @@ export class GatewayStore {
         done?.(durable)
       },
     )
+  }
+
+  /** The time by which it keeps and forgets, in whole milliseconds. */
+  now(): Millis {
+    return millis(this.#now())
+  }
+
+  /** Writes down how late it is, for the next process. */
+  noteTime(): void {
+    const now = this.#now()
+    this.#change(() => this.#statement('saveTime').run(now))
   }
 
   /** Deletes shared key, bandwidth and inbox. */
@@ -247,24 +275,7 @@ export class GatewayStore {
 
   /** Deletes a batch of what is too old. True where there may be more. */
   purge(): boolean {
-    const { inboxRetention, clientRetention, purgeBatch } = this.#options.params
-    const now = this.#now()
-    const rows = this.#statement('oldest').all(purgeBatch)
-    // Ids grow with time: behind the first that is young enough there is nothing to look for.
-    const kept = rows.findIndex((row) => Number(row.stored_at_ms) >= now - inboxRetention)
-    const old = kept < 0 ? rows : rows.slice(0, kept)
-    for (const row of old) this.remove(row.identity as Uint8Array, [rowOf(row)])
-    let forgotten = 0
-    this.#change(
-      () => {
-        forgotten = this.#statement('forgetIdle').run(now - clientRetention, purgeBatch).changes
-      },
-      (durable) => {
-        if (durable) this.#clients -= forgotten
-      },
-    )
-    this.flush()
-    return old.length === purgeBatch || forgotten === purgeBatch
+    return this.#retention.purge()
   }
 
   /** Commits what is staged, now. */
@@ -273,6 +284,7 @@ export class GatewayStore {
   }
 
   close(): void {
+    this.noteTime()
     this.#commit.flush()
     this.#database.close()
   }
@@ -296,6 +308,6 @@ export class GatewayStore {
   }
 
   #now(): number {
-    return Math.floor(this.#world.clock.now())
+    return Math.floor(this.#time.now())
   }
 }

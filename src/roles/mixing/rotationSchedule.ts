@@ -12,7 +12,10 @@ export interface EpochClock {
 }
 
 export function wantedKeys(clock: EpochClock, now: Millis): WantedKeys {
-  const epoch = epochAt(clock, now)
+  return keysOf(clock, epochAt(clock, now))
+}
+
+export function keysOf(clock: EpochClock, epoch: number): WantedKeys {
   const current = rotationId(epoch, clock.initialEpoch, clock.validityEpochs)
   return {
     current,

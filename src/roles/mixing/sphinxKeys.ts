@@ -30,6 +30,9 @@ export interface WantedKeys {
   readonly keepPrevious: boolean
 }
 
+/** Whether the time of a rotation's key has certainly passed, or never was. */
+export type IsOver = (rotationId: number) => boolean
+
 export interface SphinxKeysOptions {
   readonly files: Files
   readonly folder: string
@@ -51,8 +54,8 @@ export class SphinxKeys {
     this.#arrange()
   }
 
-  /** Loads the keys in `folder`, making what is wanted and missing. */
-  static async load(options: SphinxKeysOptions, wanted: WantedKeys): Promise<SphinxKeys> {
+  /** Loads the keys in `folder`, making what is wanted and missing, and deleting what is not wanted and over. */
+  static async load(options: SphinxKeysOptions, wanted: WantedKeys, isOver?: IsOver): Promise<SphinxKeys> {
     const keys: SphinxKey[] = []
     for (const name of await options.files.list(options.folder)) {
       if (!/^sphinx-\d+\.pem$/.test(name)) continue
@@ -65,7 +68,7 @@ export class SphinxKeys {
       keys.push(primary)
     }
     const ring = new SphinxKeys(options, keys, primary)
-    await ring.apply(wanted)
+    await ring.apply(wanted, isOver)
     return ring
   }
 
@@ -87,8 +90,11 @@ export class SphinxKeys {
     return flag === 0 ? this.#candidates : (this.#candidatesByFlag.get(flag) ?? [])
   }
 
-  /** Makes, switches and deletes keys until they are what is wanted. True where anything changed. */
-  async apply(wanted: WantedKeys): Promise<boolean> {
+  /**
+   * Makes, switches and deletes keys until they are what is wanted. True where anything changed. A key that is not wanted goes only
+   * where it `isOver` too: what is wanted follows from clocks, which may be wrong, and a deleted key cannot be made again.
+   */
+  async apply(wanted: WantedKeys, isOver: IsOver = () => true): Promise<boolean> {
     const keep = new Set([wanted.current])
     if (wanted.announceNext) keep.add(wanted.current + 1)
     else if (wanted.keepPrevious) keep.add(wanted.current - 1)
@@ -100,7 +106,7 @@ export class SphinxKeys {
       changed = true
     }
     this.#primary = this.#keys.get(wanted.current) as SphinxKey
-    const old = [...this.#keys.keys()].filter((id) => !keep.has(id))
+    const old = [...this.#keys.keys()].filter((id) => !keep.has(id) && isOver(id))
     for (const id of old) this.#keys.delete(id)
     // Before the files go: packets come while we wait for the disk.
     this.#arrange()

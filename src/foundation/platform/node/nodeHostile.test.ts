@@ -13,8 +13,9 @@ const HOST = '127.0.0.1'
 function raw(
   port: number,
   text: string,
+  localAddress = HOST,
 ): { socket: Socket; closed: Promise<string>; heard(part: string): Promise<void> } {
-  const socket = connect({ host: HOST, port, allowHalfOpen: true })
+  const socket = connect({ host: HOST, port, localAddress, allowHalfOpen: true })
   let answer = ''
   const closed = Promise.withResolvers<string>()
   socket.setEncoding('latin1')
@@ -166,6 +167,46 @@ describe('hostile HTTP peers', { timeout: 15_000 }, () => {
     })
     for (const { socket } of flood) socket.destroy()
     await Promise.all(flood.map((one) => one.closed))
+    await listener.close()
+  })
+})
+
+// Elsewhere the loopback interface has one address only.
+describe('one address that takes all it can', { timeout: 15_000, skip: process.platform !== 'linux' }, () => {
+  const limits = { maxConnections: 12, maxPerAddress: 8, requestTimeout: seconds(10), handshakeTimeout: seconds(10) }
+  const flood = async (port: number) => {
+    const sockets = Array.from({ length: 100 }, () => raw(port, ''))
+    let closed = 0
+    await new Promise<void>((resolve) => {
+      for (const one of sockets) one.closed.then(() => ++closed === 92 && resolve())
+    })
+    return async () => {
+      for (const { socket } of sockets) socket.destroy()
+      await Promise.all(sockets.map((one) => one.closed))
+    }
+  }
+
+  it('HTTP: another is answered meanwhile', async () => {
+    const refused: string[] = []
+    const listener = await serve(() => new Response('hello'), {
+      ...limits,
+      onRefused: (reason) => refused.push(reason),
+    })
+    const end = await flood(listener.endpoint.port)
+    assert.equal(listener.connections, 8)
+    const other = raw(listener.endpoint.port, 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', '127.0.0.2')
+    assert.match(await other.closed, /hello/)
+    assert.deepEqual([refused.length, new Set(refused)], [92, new Set(['connections-of-address'])])
+    await end()
+    while (listener.connections > 0) await turn()
+    await listener.close()
+  })
+
+  it('WebSocket: before it has said a word', async () => {
+    const listener = await listen((socket) => socket.destroy(), limits)
+    const end = await flood(listener.endpoint.port)
+    assert.match(await raw(listener.endpoint.port, UPGRADE, '127.0.0.2').closed, / 101 /)
+    await end()
     await listener.close()
   })
 })

@@ -3,8 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net'
 import { MixnetError } from '../../base/errors.ts'
 import type { Millis } from '../../base/units.ts'
-import type { HttpHandler, HttpListenOptions, Listener } from '../net.ts'
-import { endpointOf, startListening, trackSockets } from './nodeTcp.ts'
+import { Admission } from '../admission.ts'
+import type { HttpHandler, HttpListener, HttpListenOptions } from '../net.ts'
+import { admitSockets, endpointOf, startListening } from './nodeTcp.ts'
 
 const MAX_HEADER_BYTES = 16_384
 /** A response leaves in pieces this long, each of which the peer must take within the request timeout. */
@@ -14,7 +15,7 @@ const CHECK_AT_MOST_EVERY_MS = 1000
 /** Methods that the web's `Request` refuses to hold. */
 const FORBIDDEN_METHODS = new Set(['CONNECT', 'TRACE', 'TRACK'])
 
-export function serveHttp(options: HttpListenOptions, handler: HttpHandler): Promise<Listener> {
+export async function serveHttp(options: HttpListenOptions, handler: HttpHandler): Promise<HttpListener> {
   const { maxBodyBytes, requestTimeout } = options
   const limitMs = Math.max(1, Math.ceil(requestTimeout))
   const server = createServer(
@@ -31,10 +32,19 @@ export function serveHttp(options: HttpListenOptions, handler: HttpHandler): Pro
       answer(incoming, outgoing, { maxBodyBytes, requestTimeout, handler }).catch(() => outgoing.destroy())
     },
   )
-  const open = trackSockets(server)
+  const admission = new Admission(options)
+  const open = admitSockets(server, admission)
+  const { endpoint, close } = await startListening(server, options, open)
+  // Only now: a server that found its port taken never closes, and its sweeper would run for ever.
   const sweeper = setInterval(hangUpOnStalled(open, limitMs), Math.min(CHECK_AT_MOST_EVERY_MS, limitMs / 2)).unref()
   server.once('close', () => clearInterval(sweeper))
-  return startListening(server, options, open)
+  return {
+    endpoint,
+    close,
+    get connections() {
+      return admission.connections
+    },
+  }
 }
 
 /**

@@ -1,9 +1,9 @@
 /** HTTP requests through undici: no redirects, one deadline for everything, a bounded body. @module */
 import { Agent, request as undiciRequest } from 'undici'
-import { concat } from '../../base/bytes.ts'
 import { MixnetError } from '../../base/errors.ts'
 import type { HttpRequest, HttpResponse } from '../net.ts'
 import { startDeadline } from './deadline.ts'
+import { GrowingBytes } from './growingBytes.ts'
 import { socketError } from './systemErrors.ts'
 
 const agent = new Agent({
@@ -34,19 +34,16 @@ export async function requestHttp(request: HttpRequest): Promise<HttpResponse> {
       signal: stop.signal,
     })
     answered = true
-    const chunks: Uint8Array[] = []
-    let length = 0
+    const received = new GrowingBytes(maxBodyBytes)
     for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-      length += chunk.length
       // Leaving the loop destroys the body and with it the connection.
-      if (length > maxBodyBytes) throw new MixnetError('MESSAGE_TOO_LONG', { what: 'response body', maxBodyBytes })
-      chunks.push(chunk)
+      if (!received.push(chunk)) throw new MixnetError('MESSAGE_TOO_LONG', { what: 'response body', maxBodyBytes })
     }
     const contentType = response.headers['content-type']
     return {
       status: response.statusCode,
       contentType: typeof contentType === 'string' ? contentType : '',
-      body: concat(...chunks),
+      body: received.finish(),
     }
   } catch (error) {
     if (stop.signal.aborted) throw stop.signal.reason

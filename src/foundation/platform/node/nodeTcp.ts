@@ -1,6 +1,7 @@
 /** TCP through node:net, with its high-water mark of 64 KiB. @module */
 import { createServer, isIP, type Server, Socket } from 'node:net'
 import { MixnetError } from '../../base/errors.ts'
+import { Admission } from '../admission.ts'
 import type { Connection, ConnectionHandlers, ConnectOptions, Endpoint, Listener, ListenOptions } from '../net.ts'
 import { startDeadline } from './deadline.ts'
 import { socketError } from './systemErrors.ts'
@@ -102,12 +103,7 @@ class TcpConnection implements Connection {
 }
 
 /** Starts `server` on `endpoint`; the listener destroys every socket of `open` when it closes. */
-export function startListening(
-  server: Server,
-  { host, port, maxConnections }: ListenOptions,
-  open: ReadonlySet<Socket>,
-): Promise<Listener> {
-  if (maxConnections !== undefined) server.maxConnections = maxConnections
+export function startListening(server: Server, { host, port }: Endpoint, open: ReadonlySet<Socket>): Promise<Listener> {
   return new Promise((resolve, reject) => {
     const refuse = (error: Error) => reject(socketError(error, 'listening'))
     server.once('error', refuse)
@@ -134,12 +130,24 @@ function stopListening(server: Server, open: ReadonlySet<Socket>): Promise<void>
   })
 }
 
-/** The sockets of `server` that are open now. */
-export function trackSockets(server: Server): ReadonlySet<Socket> {
+/**
+ * The sockets of `server` that are open now. Those beyond its limits are destroyed before anybody behind this listener sees them.
+ * Counted here and not by Node's `maxConnections`: that counts what was refused until it is closed, so a flood from one address
+ * would keep the others out in turns.
+ */
+export function admitSockets(server: Server, admission: Admission): ReadonlySet<Socket> {
   const open = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
+  server.prependListener('connection', (socket: Socket) => {
+    const leave = admission.enter(endpointOf(socket.remoteAddress, socket.remotePort).host)
+    if (leave === undefined) {
+      socket.destroy()
+      return
+    }
     open.add(socket)
-    socket.once('close', () => open.delete(socket))
+    socket.once('close', () => {
+      open.delete(socket)
+      leave()
+    })
   })
   return open
 }
@@ -152,8 +160,10 @@ export function listenTcp(options: ListenOptions, accept: (connection: Connectio
     keepAlive: true,
     keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,
   })
-  const open = trackSockets(server)
-  server.on('connection', (socket: Socket) => accept(new TcpConnection(socket)))
+  const open = admitSockets(server, new Admission(options))
+  server.on('connection', (socket: Socket) => {
+    if (!socket.destroyed) accept(new TcpConnection(socket))
+  })
   return startListening(server, options, open)
 }
 

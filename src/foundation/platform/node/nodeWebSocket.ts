@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { isIP, type Socket } from 'node:net'
 import { type ClientOptions, type ServerOptions, WebSocket, WebSocketServer } from 'ws'
 import { MixnetError, malformed } from '../../base/errors.ts'
+import { Admission } from '../admission.ts'
 import type {
   Endpoint,
   Listener,
@@ -12,7 +13,7 @@ import type {
   WebSocketListenOptions,
 } from '../net.ts'
 import { startDeadline } from './deadline.ts'
-import { endpointOf, plainBytes, startListening, trackSockets } from './nodeTcp.ts'
+import { admitSockets, endpointOf, plainBytes, startListening } from './nodeTcp.ts'
 import { socketError } from './systemErrors.ts'
 
 /** How long the other side may take to answer our goodbye. */
@@ -138,10 +139,12 @@ export function listenWebSocket(
       response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end()
     },
   )
-  const open = trackSockets(server)
+  // At the first byte and not at the upgrade: who never asks for one holds a connection all the same.
+  const open = admitSockets(server, new Admission(options))
   // Our own timer: Node's header timeout is only looked at every so often and starts anew after a response.
   const handshakes = new WeakMap<object, NodeJS.Timeout>()
   server.on('connection', (socket: Socket) => {
+    if (socket.destroyed) return
     const timer = setTimeout(() => socket.destroy(), Math.ceil(handshakeTimeout)).unref()
     handshakes.set(socket, timer)
     socket.once('close', () => clearTimeout(timer))

@@ -1,7 +1,8 @@
 /** HTTP between simulated hosts: the handler is called, and nothing is parsed. What it waits for must be simulated too. @module */
 import { concat, utf8 } from '../../base/bytes.ts'
 import { MixnetError } from '../../base/errors.ts'
-import type { Endpoint, HttpHandler, HttpListenOptions, HttpRequest, HttpResponse, Listener } from '../net.ts'
+import { Admission } from '../admission.ts'
+import type { Endpoint, HttpHandler, HttpListener, HttpListenOptions, HttpRequest, HttpResponse } from '../net.ts'
 import { settleOnce } from './dial.ts'
 import type { Life } from './life.ts'
 import { ephemeralPort, type Network } from './network.ts'
@@ -15,7 +16,7 @@ interface Accept {
   readonly maxBodyBytes: number
   readonly handler: HttpHandler
   /** False where there are too many. */
-  enter(exchange: Exchange): boolean
+  enter(exchange: Exchange, host: string): boolean
   leave(exchange: Exchange): void
 }
 
@@ -43,27 +44,37 @@ export function serveHttp(
   life: Life,
   options: HttpListenOptions,
   handler: HttpHandler,
-): Promise<Listener> {
-  const { maxBodyBytes, maxConnections = Number.POSITIVE_INFINITY } = options
+): Promise<HttpListener> {
+  const { maxBodyBytes } = options
   return life.later(() => {
-    const open = new Set<Exchange>()
+    const open = new Map<Exchange, () => void>()
+    const admission = new Admission(options)
     const service = network.listen<Accept>(life, 'http', options, {
       maxBodyBytes,
       handler,
-      enter(exchange) {
-        if (open.size >= maxConnections) return false
-        open.add(exchange)
+      enter(exchange, host) {
+        const leave = admission.enter(host)
+        if (leave === undefined) return false
+        open.set(exchange, leave)
         life.connections.add(exchange)
         return true
       },
       leave(exchange) {
+        open.get(exchange)?.()
         open.delete(exchange)
         life.connections.delete(exchange)
       },
     })
-    return life.listener(service, () => {
-      for (const exchange of open) exchange.sever()
+    const listener = life.listener(service, () => {
+      for (const exchange of open.keys()) exchange.sever()
     })
+    return {
+      endpoint: listener.endpoint,
+      close: () => listener.close(),
+      get connections() {
+        return admission.connections
+      },
+    }
   })
 }
 
@@ -100,7 +111,7 @@ export function requestHttp(network: Network, life: Life, request: HttpRequest):
         if (isSettled() || !life.alive) return
         there.transmit(HEADER_BYTES + (request.body?.length ?? 0), 0, () => {
           const service = network.find<Accept>(path, port, 'http')
-          if (service === undefined || !service.accept.enter(exchange)) {
+          if (service === undefined || !service.accept.enter(exchange, peer.host)) {
             closed()
             return
           }

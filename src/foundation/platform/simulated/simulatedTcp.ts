@@ -1,5 +1,6 @@
 /** TCP between simulated hosts: ordered byte pipes that half-close, reset, push back and get refused. @module */
 import { MixnetError } from '../../base/errors.ts'
+import { Admission } from '../admission.ts'
 import type { Connection, ConnectionHandlers, ConnectOptions, Endpoint, Listener, ListenOptions } from '../net.ts'
 import { dial } from './dial.ts'
 import { Fifo } from './fifo.ts'
@@ -180,10 +181,14 @@ export function listenTcp(
 ): Promise<Listener> {
   return life.later(() => {
     const open = new Set<TcpEnd>()
+    const admission = new Admission(options)
     const take: Accept = (connection) => {
-      if (open.size >= (options.maxConnections ?? Number.POSITIVE_INFINITY)) return connection.destroy()
+      const leave = admission.enter(connection.remote.host)
+      if (leave === undefined) return connection.destroy()
       open.add(connection)
-      connection.onGone = () => open.delete(connection)
+      connection.onGone = () => {
+        if (open.delete(connection)) leave()
+      }
       accept(connection)
     }
     const service = network.listen(life, 'tcp', options, take)

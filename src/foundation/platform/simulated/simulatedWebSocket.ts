@@ -1,5 +1,6 @@
 /** WebSockets between simulated hosts: message pipes. @module */
 import { MixnetError, malformed } from '../../base/errors.ts'
+import { Admission } from '../admission.ts'
 import type {
   Endpoint,
   Listener,
@@ -217,10 +218,14 @@ export function listenWebSocket(
 ): Promise<Listener> {
   return life.later(() => {
     const open = new Set<WebSocketEnd>()
+    const admission = new Admission(options)
     const take = (socket: WebSocketEnd) => {
-      if (open.size >= (options.maxConnections ?? Number.POSITIVE_INFINITY)) return socket.destroy()
+      const leave = admission.enter(socket.remote.host)
+      if (leave === undefined) return socket.destroy()
       open.add(socket)
-      socket.onGone = () => open.delete(socket)
+      socket.onGone = () => {
+        if (open.delete(socket)) leave()
+      }
       accept(socket)
     }
     const service = network.listen<Accept>(life, 'websocket', options, {

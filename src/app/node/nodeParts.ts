@@ -1,0 +1,32 @@
+/** What every part of a node is made of. @module */
+import type { Log, Meter } from '../../foundation/base/observe.ts'
+import type { Listener } from '../../foundation/platform/net.ts'
+import type { World } from '../../foundation/platform/world.ts'
+import type { NodeConfig, NodeRole } from './nodeConfig.ts'
+import { listenStepped } from './steppedPort.ts'
+
+export interface NodeParts {
+  readonly world: World
+  readonly config: NodeConfig
+  readonly meter: Meter
+  readonly log: Log
+  /** A local network only: the port was taken and another one is used. */
+  readonly onStep?: (wanted: number, used: number) => void
+}
+
+export const hasRole = ({ config }: NodeParts, role: NodeRole): boolean => config.roles.includes(role)
+
+/** An exit's service is a client of a gateway, so an exit is one. */
+export const isGateway = (parts: NodeParts): boolean => hasRole(parts, 'entry') || hasRole(parts, 'exit')
+
+/** Where the node listens: what it announces, unless it is behind a NAT. */
+export const listenHostOf = ({ config }: NodeParts): string => config.listenHost ?? config.host
+
+/** On the port that was asked for, or in a local network on the next that is free. */
+export function listenAt<T extends Listener>(
+  { config, onStep }: NodeParts,
+  wanted: number,
+  listen: (port: number) => Promise<T>,
+): Promise<T> {
+  return listenStepped({ wanted, step: config.local, ...(onStep === undefined ? {} : { onStep }) }, listen)
+}
