@@ -29,6 +29,7 @@ async function typed(t: TestContext, cwd: string, ...args: string[]): Promise<Ty
 describe('starling', { timeout: 120_000, concurrency: true }, () => {
   const refusals: Readonly<Record<string, { args: string; code: number; says: RegExp }>> = {
     'a typo': { args: 'fecth', code: 2, says: /Did you mean fetch\?/ },
+    'a word too many': { args: 'up now', code: 2, says: /too many arguments for 'up'/ },
     'an option that is no number': { args: 'up --entries many', code: 2, says: /--entries.*a number from 1 to 200/ },
     'a role that is none': { args: 'node init knot --role mixer --host 127.0.1.1', code: 2, says: /mix, entry, exit/ },
     'a folder without a node': { args: 'node run knot', code: 2, says: /no node.*starling node init knot/ },
@@ -70,6 +71,16 @@ describe('starling', { timeout: 120_000, concurrency: true }, () => {
     })
   }
 
+  it('helps those who ask for help in other ways', async (t) => {
+    const folder = await temporaryFolder(t)
+    const [asked, usual] = [
+      await typed(t, folder, 'help', 'node', 'init'),
+      await typed(t, folder, 'node', 'init', '--help'),
+    ]
+    assert.deepEqual(asked, usual)
+    assert.equal(asked.code, 0)
+  })
+
   it('takes a reader that has gone for a reader that has read enough', async (t) => {
     const help = new Starling(['node', 'init', '--help'], { cwd: await temporaryFolder(t) })
     t.after(() => help.kill())
@@ -91,6 +102,11 @@ describe('starling', { timeout: 120_000, concurrency: true }, () => {
     const again = await typed(t, folder, ...init)
     assert.equal(again.code, 2)
     assert.match(again.said, /there is a node already/)
+    await typed(t, folder, 'node', 'init', 'heron', '--role', 'exit', '--host', '127.0.1.2')
+    await typed(t, folder, 'directory', 'init', 'directory')
+    const layered = await typed(t, folder, 'directory', 'add', 'directory', 'knot', 'heron', '--layer', '1')
+    assert.equal(layered.code, 2)
+    assert.match(layered.said, /it is no mix node \(node: heron, --layer: 1\)/)
     const keys = await typed(t, folder, 'keys', 'knot')
     assert.match(keys.said, /identity +[1-9A-HJ-NP-Za-km-z]{43,44}\s/)
     await mkdir(join(folder, 'elsewhere'))
@@ -101,6 +117,16 @@ describe('starling', { timeout: 120_000, concurrency: true }, () => {
     assert.equal(broken.code, 2)
     assert.match(broken.said, /node\.toml, key: roles/)
   })
+})
+
+it('the command of the package tells an old Node in a line what is wrong', async () => {
+  const bin = fileURLToPath(new URL('../src/app/cli/bin.ts', import.meta.url))
+  const older = "data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '22.9.0' })"
+  await assert.rejects(run(process.execPath, ['--import', older, bin, '--version']), {
+    code: 2,
+    stderr: /^starling needs Node 24 or later, and this is 22\.9\.0\..*\n$/,
+  })
+  assert.match((await run(process.execPath, [bin, '--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
 })
 
 describe('the other programs of the project', { timeout: 60_000, concurrency: true }, () => {

@@ -1,42 +1,100 @@
-/** The code of docs/guides/first-app.md, as an application would run it: with the package's name, in a process of its own. */
+/** docs/guides/first-app.md, typed as it stands: in a clone, and in a project with the package that the clone made. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdir, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { delimiter, dirname, join, posix, relative } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { codeBlocks } from './support/guides.ts'
+import { codeBlocks, linksOf } from './support/guides.ts'
 import { starling, temporaryFolder } from './support/starling.ts'
 
 const run = promisify(execFile)
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const GUIDE_DIRECTORY = 'http://127.0.0.1:8080/api'
+const PROGRAM = 'first-app.mts'
+/** What a clone has not, or has too much of. */
+const NOT_COPIED = new Set(['node_modules', 'dist', '.git', '.starling', 'bench'])
 
-describe('guides', { timeout: 120_000 }, () => {
-  it('the first app does what its guide says', async (t) => {
+/** One command as it is typed there, by somebody whose Node is this one. */
+async function type(command: string | undefined, cwd: string): Promise<string> {
+  assert.ok(command)
+  const PATH = `${dirname(process.execPath)}${delimiter}${process.env.PATH}`
+  const { stdout } = await run('sh', ['-c', command], { cwd, env: { ...process.env, PATH } })
+  return stdout
+}
+
+/** As `npm install` of the tarball, with the dependencies that are here already: tests ask no registry. */
+async function installPacked(tarball: string, project: string): Promise<readonly string[]> {
+  const installed = join(project, 'node_modules', 'starling-mixnet')
+  await mkdir(installed, { recursive: true })
+  const { stdout } = await run('tar', ['-xzvf', tarball, '-C', installed, '--strip-components=1'])
+  await symlink(join(ROOT, 'node_modules'), join(installed, 'node_modules'), 'junction')
+  return [...stdout.matchAll(/package\/(.+)$/gm)].map(([, path = '']) => path)
+}
+
+const skip = process.platform === 'win32' && 'it is typed into sh'
+
+for (const guide of ['run-a-node.md', 'run-a-network.md']) {
+  it(`${guide} says what "starling" is in a clone, before it uses it`, { skip }, async () => {
+    const [alias] = await codeBlocks(guide)
+    assert.equal(alias?.info, 'sh alias')
+    // Elsewhere than where it was made.
+    const said = await type(`${alias.text}\ncd /\neval 'starling --version'`, ROOT)
+    assert.match(said, /^\d+\.\d+\.\d+\n$/)
+  })
+}
+
+describe('the first app', { timeout: 240_000, skip }, () => {
+  it('does what its guide says', async (t) => {
     const folder = await temporaryFolder(t)
-    const network = starling(
-      t,
-      ...['up', '--json', '--data', join(folder, 'network'), '--directory-port', '27100', '--socks-port', '27105'],
-    )
+    const [clone, project] = [join(folder, 'starling'), join(folder, 'project')]
+    const copied = (path: string) => !NOT_COPIED.has(relative(ROOT, path).split('/')[0] ?? '')
+    await cp(ROOT, clone, { recursive: true, filter: copied })
+    await symlink(join(ROOT, 'node_modules'), join(clone, 'node_modules'), 'junction')
+    await mkdir(project)
+    const ports = ['--directory-port', '27100', '--socks-port', '27105']
+    const network = starling(t, 'up', '--json', '--data', join(folder, 'network'), ...ports)
     await network.event('proxy')
     const { url } = await network.event('directory')
-    await mkdir(join(folder, 'node_modules'))
-    await symlink(ROOT, join(folder, 'node_modules', 'starling-mixnet'), 'junction')
-    const programs = (await codeBlocks('first-app.md')).filter(({ info }) => info === 'ts')
-    const outputs: string[] = []
-    for (const [i, { text }] of programs.entries()) {
-      assert.ok(text.includes(GUIDE_DIRECTORY))
-      const file = join(folder, `app${i}.mts`)
-      await writeFile(file, text.replaceAll(GUIDE_DIRECTORY, url))
-      const { stdout } = await run(process.execPath, ['--conditions=starling-source', file], { cwd: folder })
-      outputs.push(stdout)
+
+    const blocks = await codeBlocks('first-app.md')
+    const lines = (where: string) =>
+      blocks.filter(({ info }) => info === where).flatMap(({ text }) => text.trim().split('\n'))
+    const [first, second, ...others] = blocks.filter(({ info }) => info === 'ts')
+    assert.ok(first && second && others.length === 0)
+    const save = (program: string, where: string) => {
+      assert.ok(program.includes(GUIDE_DIRECTORY))
+      return writeFile(join(where, PROGRAM), program.replaceAll(GUIDE_DIRECTORY, url))
     }
-    const [first, second] = outputs
-    assert.match(first ?? '', /^200 Hello\. This is a web site behind a mixnet\./)
-    assert.match(first ?? '', /^HOST_UNKNOWN you Check the spelling of the host name\.$/m)
-    assert.equal(second, '32\n')
+    const [runInClone, pack, ...more] = lines('sh in the clone')
+    const [install, runInProject, ...yetMore] = lines('sh in your project')
+    assert.deepEqual([...more, ...yetMore], [])
+
+    const says = (output: string) => {
+      assert.match(output, /^200 Hello\. This is a web site behind a mixnet\./)
+      assert.match(output, /^HOST_UNKNOWN you Check the spelling of the host name\.$/m)
+    }
+    await save(first.text, clone)
+    says(await type(runInClone, clone))
+    await save(second.text, clone)
+    assert.equal(await type(runInClone, clone), '32\n')
+
+    const tarball = (await type(pack, clone)).trim().split('\n').at(-1)
+    assert.equal(install, `npm install ../starling/${tarball}`)
+    const packed = await installPacked(join(clone, tarball ?? ''), project)
+    await save(first.text, project)
+    says(await type(runInProject, project))
+    assert.match(
+      await type('node node_modules/starling-mixnet/dist/app/cli/bin.js --version', project),
+      /^\d+\.\d+\.\d+\n$/,
+    )
+    for (const page of packed.filter((path) => path.endsWith('.md'))) {
+      for (const link of linksOf(await readFile(join(clone, page), 'utf8'))) {
+        const path = posix.join(posix.dirname(page), link)
+        assert.ok(packed.includes(path), `${page} links to ${path}, which is not in the package`)
+      }
+    }
     assert.equal((await network.stop()).code, 0)
   })
 })

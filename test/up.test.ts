@@ -153,6 +153,17 @@ describe('starling up', { timeout: 150_000 }, () => {
     })
     await Promise.all(downloads)
     const { url } = await network.event('directory')
+    const refused = async (...args: string[]) => {
+      const command = starling(t, ...args, '--directory', url)
+      const { code } = await command.exit()
+      return { code, said: command.stderr.replaceAll(/\n +/g, ' ') }
+    }
+    const unlisted = await refused('fetch', 'http://demo.starling/', '--gateway', '1'.repeat(32))
+    assert.equal(unlisted.code, 3)
+    assert.match(unlisted.said, /the directory does not list it.*for instance [1-9A-HJ-NP-Za-km-z]{43,44}/)
+    const taken = await refused('proxy', '--port', `${port}`)
+    assert.equal(taken.code, 2)
+    assert.match(taken.said, /the port is taken by another program \(--port: \d+\)/)
     const piped = starling(t, 'fetch', 'http://demo.starling/bytes/50000000', '--directory', url)
     const read = piped.child.stdout
     assert.ok(read)

@@ -45,7 +45,7 @@ export class Measured {
   constructor(script: string) {
     this.#child = fork(fileURLToPath(new URL(script, import.meta.url)), {
       serialization: 'advanced',
-      // As the starling command is started (src/app/cli/main.ts).
+      // As the starling command is started (src/app/cli/bin.ts).
       execArgv: ['--max-semi-space-size=8'],
     })
     this.#child.on('message', (answer: Answer) => {

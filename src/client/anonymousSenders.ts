@@ -83,8 +83,9 @@ export class AnonymousSenders {
     const fitting = Math.floor(spaceLeft / SURB_BYTES)
     const wanted = Math.max(this.#options.params.busyTarget - this.#keys.unused(holder), 1)
     const surbs = this.#create(holder, Math.min(fitting, wanted))
-    // Without a topology none could be made: the message goes later, and they later still.
-    const missing = this.#options.params.minRequest - this.#keys.unused(holder)
+    // Where none could be made, the message goes later, and they later still: one at least, as above.
+    const least = surbs.length === 0 && fitting > 0 ? 1 : 0
+    const missing = Math.max(this.#options.params.minRequest - this.#keys.unused(holder), least)
     if (missing > 0) this.#supply.asked(holder, missing)
     return { ...bare, content: { kind: 'data', surbs, data } }
   }

@@ -1,7 +1,7 @@
 /**
  * Which gateway comes next: the one that served last, another guard in their order, and only in need a stranger. In need means
- * that no guard has served for the patience while the directory answered, or that the directory lists none of them: a client
- * whose own network is down would otherwise end up with whoever is tried in the moment it comes back. @module
+ * that every guard has failed and none has served for the patience while the directory answered, or that the directory lists none
+ * of them: a client whose own network is down would otherwise end up with whoever is tried in the moment it comes back. @module
  */
 import { fromBase58, toBase58 } from '../foundation/base/base58.ts'
 import { MixnetError } from '../foundation/base/errors.ts'
@@ -42,6 +42,8 @@ export class EntryChoice {
   // Until when, by base58 identity. At most one entry per guard is alive.
   readonly #avoided = new Map<string, Millis>()
   #home: string | undefined
+  /** Those that failed since the last good service. */
+  readonly #failed = new Set<string>()
   #isServed = false
   /** The last moment of good service, or of a draw: who lets us in and throws us out does not serve. */
   #withoutSince: Millis
@@ -103,10 +105,14 @@ export class EntryChoice {
   /** `lived`: it had served for long enough to end the row of failures. */
   lost(lived: boolean): void {
     this.#isServed = false
-    if (lived) this.#withoutSince = this.#world.clock.monotonic()
+    if (!lived) return
+    this.#withoutSince = this.#world.clock.monotonic()
+    this.#failed.clear()
   }
 
+  /** It failed: not to be chosen for so long. */
   avoid(name: string, duration: Millis): void {
+    this.#failed.add(name)
     const now = this.#world.clock.monotonic()
     this.#avoided.set(name, millis(now + duration))
     for (const [other, until] of this.#avoided) if (until <= now) this.#avoided.delete(other)
@@ -151,8 +157,9 @@ export class EntryChoice {
 
   #isInNeed(): boolean {
     const exit = this.#exitsGateway
-    if (!this.#set.names.some((name) => name !== exit && this.#isListed(name))) return true
-    if (this.#isServed) return false
+    const usable = this.#set.names.filter((name) => name !== exit && this.#isListed(name))
+    if (usable.length === 0) return true
+    if (this.#isServed || !usable.every((name) => this.#failed.has(name))) return false
     const isNew = this.#home === undefined
     if (!isNew && this.#directoryHeardAt < this.#withoutSince) return false
     const patience = isNew ? this.#params.firstPatience : this.#params.patience

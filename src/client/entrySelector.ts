@@ -222,6 +222,8 @@ export class EntrySelector implements EntryLink {
     this.#homecoming?.cancel()
     if (this.#options.gateway !== undefined || this.#choice.isFirst(this.#name)) return
     this.#homecoming = this.#world.clock.after(this.#params.failover.returnAfter, () => {
+      // It may have become one of them meanwhile, in the place of one that is gone.
+      if (this.#choice.isFirst(this.#name)) return
       const first = this.#choice.firstAgain()
       if (first === undefined) this.#goHomeLater()
       else this.#changeTo(first)

@@ -112,8 +112,10 @@ export class MixnetClient implements AsyncDisposable {
       crypto,
       random,
       params: traffic.replies,
-      // Where we can be found is known while the link is open: before, the gateway may be one that will never serve us.
-      createSurb: () => (link.isOpen ? outbox.factory.replySurb() : undefined),
+      // Where we can be found is known once a gateway has let us in: before, it may be one that never will. While it is away, SURBs
+      // lead there all the same: a question that waits for it must not arrive without any.
+      createSurb: () =>
+        this.#gateway && equalBytes(this.#gateway, link.gateway) ? outbox.factory.replySurb() : undefined,
       backlog: () => outbox.lanes.length(AnonymousSenders.LANE),
       send: (recipient, message) => outbox.post(message, recipient, AnonymousSenders.LANE),
     })

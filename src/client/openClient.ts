@@ -86,6 +86,7 @@ export async function openClient(world: ClientWorld, options: MixnetOptions): Pr
   let client: MixnetClient | undefined
   try {
     await within('directory', topology.start())
+    if (options.gateway !== undefined) expectListed(topology.current(), options.gateway)
     const keys =
       folder === undefined
         ? createClientKeys(crypto, random.stream('client-keys'))
@@ -151,4 +152,17 @@ function namedParts(
     read('gateway', 'the base58 identity of an entry gateway', () => fromBase58(gateway, 'gateway', IDENTITY_BYTES))
   if (exit === undefined) return { exit }
   return { exit: read('exit', 'the address of a network requester', () => parseRecipient(crypto, exit)) }
+}
+
+/** Later it may go and come back; but who begins with one that is not there has mistyped it, and would wait until the limit. */
+function expectListed(topology: Topology | undefined, gateway: string): void {
+  if (topology === undefined || topology.gateways.has(gateway)) return
+  const [one] = topology.gateways.keys()
+  const nextStep =
+    one === undefined ? undefined : `Name one that it lists, for instance ${one}, or none: then one is chosen.`
+  throw new MixnetError(
+    'GATEWAY_UNREACHABLE',
+    { why: 'the directory does not list it', gateway },
+    nextStep === undefined ? {} : { nextStep },
+  )
 }

@@ -25,3 +25,8 @@ export function commandsOf({ text }: CodeBlock): readonly (readonly string[])[] 
       return args
     })
 }
+
+/** The files that a page links to, relative to it. */
+export function linksOf(page: string): readonly string[] {
+  return [...page.matchAll(/\]\(([^)\s#]+)[^)]*\)/g)].map(([, link = '']) => link).filter((link) => !URL.canParse(link))
+}

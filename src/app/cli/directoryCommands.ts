@@ -88,6 +88,14 @@ export async function addToDirectory(
   const added: { readonly node: NodeConfig; readonly entry: BondedEntry }[] = []
   for (const nodeFolder of nodeFolders) {
     const node = await readExistingNode(files, nodeFolder)
+    if (layer !== undefined && !node.roles.includes('mix')) {
+      const nextStep = 'Only mix nodes have a layer. Add this one by itself, without --layer.'
+      throw new MixnetError(
+        'BAD_ARGUMENT',
+        { node: nodeFolder, '--layer': layer },
+        { message: 'it is no mix node', nextStep },
+      )
+    }
     const identity = toBase58((await loadOrCreateNodeKeys(world, nodeFolder)).identity)
     if (identities.has(identity)) {
       const next = `Its entry is in ${path}.`
@@ -111,7 +119,7 @@ export async function addToDirectory(
 export async function runDirectory(session: Session, path: string): Promise<number> {
   const { world, screen } = session
   const config = await readDirectoryConfig(world.files, await existing(world.files, path))
-  const lock = await lockFolder(world.files, config.data)
+  const lock = await lockFolder(world.files, config.data, 'Stop it: one directory has one process.')
   const log = session.logOf('directory')
   try {
     const directory = await startDirectory(world, config, { meter: new Meter(), log })

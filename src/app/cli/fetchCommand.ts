@@ -14,6 +14,7 @@ export interface FetchCommandOptions extends ClientOptions {
 
 /** As curl's: the site answered, with an error. */
 const HTTP_ERROR = 22
+const LINE_END = 0x0a
 const PROGRESS_INTERVAL = millis(200)
 
 /** A file gets the whole body or is not made; anything else gets it as it comes. */
@@ -36,7 +37,7 @@ export async function runFetch(session: Session, url: string, options: FetchComm
     const response = await mixnet
       .fetch(url, { signal: interrupted, timeout: seconds(options.timeout) })
       .catch((error: unknown) => {
-        throw explainFetchError(error)
+        throw explained(error)
       })
     if ('file' in destination) {
       const { file } = destination
@@ -51,8 +52,14 @@ export async function runFetch(session: Session, url: string, options: FetchComm
         { event: 'fetched', status: response.status, bytes: body.length, file },
       )
     } else {
-      for await (const chunk of bodyOf(response)) await destination.write(chunk)
+      let last: Uint8Array | undefined
+      for await (const chunk of bodyOf(response)) {
+        await destination.write(chunk)
+        last = chunk
+      }
       await destination.close?.()
+      // What is said next must not go on in the last line of the body, where both are on one screen.
+      if (!response.ok && last?.at(-1) !== LINE_END) screen.line('')
     }
     if (response.ok) return 0
     screen.step('fetched', `the site answered ${response.status} ${response.statusText}`, undefined, {
@@ -81,8 +88,15 @@ async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of response.body ?? []) yield chunk
   } catch (error) {
-    throw explainFetchError(error)
+    throw explained(error)
   }
+}
+
+function explained(error: unknown): MixnetError {
+  const known = explainFetchError(error)
+  if (known.code !== 'TIMEOUT') return known
+  const nextStep = 'Try again, or allow more time: --timeout SECONDS.'
+  return new MixnetError('TIMEOUT', known.details, { nextStep, cause: known })
 }
 
 async function collect({ screen, world }: Session, response: Response): Promise<Uint8Array> {

@@ -2,16 +2,19 @@
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import type { Files, Lock } from '../../foundation/platform/files.ts'
 
+const CHOOSE_ANOTHER = 'Stop it, or choose another folder with --data.'
+
 /** Throws LOCKED naming the folder. */
-export async function lockFolder(files: Files, folder: string): Promise<Lock> {
+export async function lockFolder(files: Files, folder: string, nextStep: string = CHOOSE_ANOTHER): Promise<Lock> {
   try {
     return await files.lock(`${folder}/lock`)
   } catch (error) {
-    if (!isMixnetError(error, 'LOCKED')) throw error
-    throw new MixnetError(
-      'LOCKED',
-      { folder },
-      { message: 'another process uses this folder', nextStep: 'Stop it, or choose another folder with --data.' },
-    )
+    throw explainLocked(error, folder, nextStep)
   }
+}
+
+/** The error itself where it is another. */
+export function explainLocked(error: unknown, folder: string, nextStep: string): unknown {
+  if (!isMixnetError(error, 'LOCKED')) return error
+  return new MixnetError('LOCKED', { folder }, { message: 'another process uses this folder', nextStep, cause: error })
 }

@@ -1,9 +1,5 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
-/**
- * The `starling` command. The flag keeps V8's young generation small: packets die young, a larger one only lets more of them
- * wait for it, and a node grows by 80 MB. @module
- */
-import { Command, CommanderError } from 'commander'
+/** The `starling` command: what can be typed, and what becomes of it. The package begins in bin.ts. @module */
+import { Command, CommanderError, Help } from 'commander'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import { VERSION } from '../node/buildInformation.ts'
 import { count, directoryUrl, exit, gateway, ipAddress, layer, port, positive, role } from './arguments.ts'
@@ -26,7 +22,11 @@ const program = new Command('starling')
   .option('-v, --verbose', 'stack traces and debug logs')
   .helpCommand(false)
   .showHelpAfterError('For help: the same command with --help')
-  .configureHelp({ showGlobalOptions: true })
+  .configureHelp({
+    showGlobalOptions: true,
+    // Of a switch, "(default: false)" says nothing.
+    optionDescription: (option) => (option.isBoolean() ? option.description : new Help().optionDescription(option)),
+  })
   .addHelpText('after', '\nStart here: starling up')
   .exitOverride()
 
@@ -47,6 +47,7 @@ const withDirectory = <T extends { directory?: readonly string[] }>(options: T) 
 program
   .command('up')
   .description('a whole network on this machine, and a first request')
+  .addHelpText('before', 'Example: starling up --mix-nodes 9 --once\n')
   .option('--once', 'stop after the first request; the exit code says how it went', false)
   .option('--data <folder>', 'keys and state of every node', '.starling/up')
   .option('--mix-nodes <number>', 'mix nodes, over three layers', count, 6)
@@ -66,6 +67,7 @@ clientOptions(program.command('fetch <url>').description('one anonymous request'
   )
 
 clientOptions(program.command('proxy').description('SOCKS5 for any program'))
+  .addHelpText('before', 'Example: starling proxy --port 1080\n')
   .option('--host <ip>', 'where to listen; there is no password, so keep it local', ipAddress, '127.0.0.1')
   .option('-p, --port <port>', 'port to listen on', port, 1080)
   .option('--status-port <port>', 'show status and counters on 127.0.0.1 (default: nowhere)', port)
@@ -133,12 +135,22 @@ directory
 directory
   .command('run <folder>')
   .description('run it, until Ctrl-C; a TOML file will do instead of a folder')
+  .addHelpText('before', 'Example: starling directory run directory\n')
   .action((folder: string, _options, command: Command) => run(command, (session) => runDirectory(session, folder)))
 
 program
   .command('keys <folder>')
   .description('the public keys of a node or client')
+  .addHelpText('before', 'Example: starling keys knot\n')
   .action((folder: string, _options, command: Command) => run(command, (session) => showKeys(session, folder)))
+
+program.command('help [command...]', { hidden: true }).action((names: readonly string[] = []) => {
+  const asked = names.reduce<Command>((at, name) => at.commands.find((one) => one.name() === name) ?? at, program)
+  asked.outputHelp()
+})
+
+/** `node` of `node init`: the lines of what works begin with it as well. */
+const placeOf = (command: Command): string => (command.parent === program ? command : command.parent)?.name() ?? ''
 
 /** What failed is said by the command or here, and becomes the exit code. */
 async function run(
@@ -156,7 +168,7 @@ async function run(
       // Asked for. A request that was given up has failed all the same; a service that was stopped has not.
       process.exitCode = output === 'stderr' ? session.interruptedCode : 0
     } else {
-      session.screen.problem(command.name(), error)
+      session.screen.problem(placeOf(command), error)
       process.exitCode = isMixnetError(error) ? EXIT_CODES[error.guilty] : EXIT_CODES.bug
     }
   } finally {

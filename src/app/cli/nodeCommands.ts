@@ -16,6 +16,7 @@ import {
   readNodeConfig,
 } from '../node/nodeConfig.ts'
 import { loadOrCreateNodeKeys } from '../node/nodeKeys.ts'
+import { explainLocked } from './folders.ts'
 import { explainFileError } from './problems.ts'
 import type { Session } from './session.ts'
 
@@ -71,6 +72,11 @@ export async function initNode({ world, screen }: Session, folder: string, optio
   screen.line(`\n  Its identity      ${identity}\n  Its configuration ${path}`)
   screen.line(`  Have it listed    starling directory add DIRECTORY-FOLDER ${folder}`)
   screen.line(`  Run it            starling node run ${folder}`)
+  if (!config.local && isLoopback(config.host)) {
+    screen.line(
+      `\n  ${config.host} is known to this machine only: directories take such a node with --local, on both sides.`,
+    )
+  }
   return 0
 }
 
@@ -93,11 +99,14 @@ export async function runNode(session: Session, folder: string): Promise<number>
   const config = await readExistingNode(world.files, folder)
   const log = session.logOf(config.name)
   const meter = new Meter()
+  screen.step('directory', config.directories.join(', '))
   const node = await startNode(world, config, {
     meter,
     log,
     signal: interrupted,
     onStep: (wanted, used) => log.warn('port.taken', { wanted, used }),
+  }).catch((error: unknown) => {
+    throw explainLocked(error, folder, 'Stop it: one node is one process.')
   })
   try {
     const { mix, http, ws } = node.endpoints
@@ -136,5 +145,7 @@ function reportEveryMinute(clock: Clock, node: RunningNode, log: Log): () => voi
   timer = clock.after(minutes(1), report)
   return () => timer.cancel()
 }
+
+const isLoopback = (ip: string): boolean => ip.startsWith('127.') || ip === '::1'
 
 const at = ({ host, port }: Endpoint): string => `${host.includes(':') ? `[${host}]` : host}:${port}`

@@ -2,6 +2,7 @@
 
 import type { Mixnet } from '../../client/mixnet.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import type { Endpoint } from '../../foundation/platform/net.ts'
 import { formatRecipient } from '../../protocol/packet/recipient.ts'
 import { serveStatus } from '../node/statusServer.ts'
 import { type ClientOptions, withClient } from './clientSession.ts'
@@ -17,14 +18,7 @@ export function runProxy(session: Session, options: ProxyOptions): Promise<numbe
   const { screen, world } = session
   const started = world.clock.monotonic()
   return withClient(session, options, async (mixnet) => {
-    const proxy = await mixnet.proxy({ host: options.host, port: options.port }).catch((error: unknown) => {
-      if (!isMixnetError(error, 'ADDRESS_IN_USE')) throw error
-      throw new MixnetError(
-        'ADDRESS_IN_USE',
-        { port: options.port },
-        { nextStep: 'Choose another one: --port NUMBER, or 0 for any that is free.' },
-      )
-    })
+    const proxy = await listening(options.port, '--port', options.host, (endpoint) => mixnet.proxy(endpoint))
     const { host, port } = proxy.endpoint
     screen.step('proxy', `SOCKS5 on ${host}:${port}`, world.clock.monotonic() - started, {
       event: 'proxy',
@@ -41,12 +35,38 @@ export function runProxy(session: Session, options: ProxyOptions): Promise<numbe
 
 /** Asked for only: whoever can read these counters sees when the mixnet is used. */
 async function showStatus({ world, screen }: Session, mixnet: Mixnet, port: number): Promise<void> {
-  const listener = await serveStatus(world, {
-    host: '127.0.0.1',
-    port,
-    meter: mixnet.meter,
-    status: () => ({ address: formatRecipient(mixnet.address), connections: mixnet.connections.count }),
-  })
+  const listener = await listening(port, '--status-port', '127.0.0.1', (endpoint) =>
+    serveStatus(world, {
+      ...endpoint,
+      meter: mixnet.meter,
+      status: () => ({ address: formatRecipient(mixnet.address), connections: mixnet.connections.count }),
+    }),
+  )
   const url = `http://127.0.0.1:${listener.endpoint.port}/status`
   screen.step('status', `${url}, and /metrics`, undefined, { event: 'status', url })
+}
+
+/** What cannot be had is told by the option that asked for it. */
+async function listening<T>(
+  port: number,
+  option: string,
+  host: string,
+  listen: (endpoint: Endpoint) => Promise<T>,
+): Promise<T> {
+  try {
+    return await listen({ host, port })
+  } catch (error) {
+    if (isMixnetError(error, 'ADDRESS_IN_USE')) {
+      const nextStep = `Choose another one: ${option} NUMBER, or 0 for any that is free.`
+      throw new MixnetError('ADDRESS_IN_USE', { [option]: port }, { nextStep, cause: error })
+    }
+    if (isMixnetError(error, 'BAD_ARGUMENT')) {
+      const words = {
+        message: 'this machine has no such address',
+        nextStep: 'Leave --host out to listen on 127.0.0.1.',
+      }
+      throw new MixnetError('BAD_ARGUMENT', { '--host': host }, { ...words, cause: error })
+    }
+    throw error
+  }
 }

@@ -34,8 +34,8 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
   if (options.mixNodes < 3) {
     throw new MixnetError(
       'BAD_ARGUMENT',
-      { mixNodes: options.mixNodes },
-      { message: 'too few mix nodes', nextStep: 'There are three layers: give --mix-nodes 3 or more.' },
+      { '--mix-nodes': options.mixNodes },
+      { message: 'too few mix nodes', nextStep: 'There are three layers: give 3 or more.' },
     )
   }
   const stops: (() => Promise<void>)[] = []

@@ -23,6 +23,7 @@ class Stage {
   readonly #begin = this.sim.clock.now()
   #world: World
   #replay: ReplayGuard | undefined
+  readonly told: string[] = []
   ahead: Millis = millis(0)
   changes = 0
 
@@ -69,7 +70,7 @@ class Stage {
         memory: new EpochMemory({ files, path: 'data/heard-epoch.txt', directories, log: silentLog }),
         folder: 'data',
         replay: this.#replay,
-        log: silentLog,
+        log: { ...silentLog, info: (code) => this.told.push(code) },
         retry: seconds(5),
         onChange: () => this.changes++,
       },
@@ -97,6 +98,8 @@ describe('key rotation without a directory', () => {
     const stage = new Stage()
     const starting = stage.starting()
     await stage.sim.runFor(minutes(10))
+    const times = stage.told.filter((code) => code === 'directory.waiting').length
+    assert.ok(times >= 9 && times <= 11, `${times} times, not once for each of its attempts`)
     await stage.openDirectory()
     assert.equal((await stage.sim.complete(starting, seconds(20))).keys.primary.rotationId, 1)
   })

@@ -29,6 +29,8 @@ export interface KeyRotationOptions {
 
 // The directory may advance a moment after its own clock says so.
 const AFTER_EPOCH_START = millis(250)
+// Attempts follow each other faster than anybody wants to read.
+const TELL_AGAIN = minutes(1)
 const LONGEST_SLEEP = seconds(3600)
 /** For the first question, where there is a remembered answer to go on by. */
 const FIRST_ANSWER = seconds(10)
@@ -154,12 +156,17 @@ async function dropOrphans(world: World, { folder, replay }: KeyRotationOptions,
 }
 
 async function askPatiently(world: World, options: KeyRotationOptions, signal: AbortSignal): Promise<KeyRotationInfo> {
+  let told: Millis | undefined
   for (let attempt = 1; ; attempt++) {
     try {
       return await ask(options.directory, signal)
     } catch (error) {
       if (!isMixnetError(error) || signal.aborted) throw error
-      options.log.info('directory.waiting', { code: error.code, attempt })
+      const now = world.clock.monotonic()
+      if (told === undefined || now - told >= TELL_AGAIN) {
+        told = now
+        options.log.info('directory.waiting', { code: error.code, attempt })
+      }
       await sleep(world.clock, options.retry, signal)
     }
   }

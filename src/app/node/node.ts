@@ -21,7 +21,7 @@ import type { NodeConfig } from './nodeConfig.ts'
 import { loadOrCreateNodeKeys, type NodeKeys } from './nodeKeys.ts'
 import { NodeLinks } from './nodeLinks.ts'
 import { hasRole, isGateway, type NodeParts } from './nodeParts.ts'
-import { listenForClients, openExit, openGateway, serveApi } from './nodeServices.ts'
+import { listenForClients, serveApi, startExitRole, startGatewayRole } from './nodeServices.ts'
 import type { NodeEndpoints } from './selfDescription.ts'
 
 export interface NodeOptions extends Pick<NodeParts, 'onStep'> {
@@ -228,7 +228,7 @@ class Node implements RunningNode {
   }
 
   async #startGateway(): Promise<void> {
-    const gateway = openGateway(this.#parts, this.#keys, {
+    const gateway = startGatewayRole(this.#parts, this.#keys, {
       forward: (nextHop, frame) => this.#mixing.forward(nextHop, frame),
       congested: () => this.#links.congested,
     })
@@ -238,7 +238,7 @@ class Node implements RunningNode {
   }
 
   async #startExit(): Promise<void> {
-    const service = await openExit(this.#parts, this.#gateway as Gateway, this.#contact)
+    const service = await startExitRole(this.#parts, this.#gateway as Gateway, this.#contact)
     this.#exit = service
     this.#stops.push(() => service.stop())
   }

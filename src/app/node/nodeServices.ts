@@ -18,7 +18,7 @@ import { forOperator, isLoopback } from './statusServer.ts'
 const API_CONNECTIONS = 256
 const API_LIMITS = { maxBodyBytes: 4096, requestTimeout: seconds(10) }
 
-export function openGateway(
+export function startGatewayRole(
   { world, config, meter, log }: NodeParts,
   keys: NodeKeys,
   mixnet: Pick<GatewayOptions, 'forward' | 'congested'>,
@@ -38,7 +38,7 @@ export function listenForClients(parts: NodeParts, gateway: Gateway): Promise<Li
   return listenAt(parts, parts.config.ports.ws, (port) => gateway.listen({ host: listenHostOf(parts), port }))
 }
 
-export function openExit(
+export function startExitRole(
   { world, config, meter, log }: NodeParts,
   gateway: Gateway,
   { view }: DirectoryContact,

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import { ExitConnections } from '../../client/exitConnections.ts'
+import { ExitConnections, type ExitConnectionsOptions } from '../../client/exitConnections.ts'
 import type { ExitStream } from '../../client/exitStream.ts'
-import type { MixnetClient, ReceivedMessage } from '../../client/mixnetClient.ts'
+import type { MixnetClient, Pseudonym, ReceivedMessage, SendOptions } from '../../client/mixnetClient.ts'
 import { concat, utf8 } from '../../foundation/base/bytes.ts'
 import { type ErrorCode, isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { Meter, silentLog } from '../../foundation/base/observe.ts'
@@ -23,6 +23,7 @@ export const asRequesterClient = (client: MixnetClient): RequesterClient => clie
 
 const MESSAGES_PER_LANE = 8
 const PSEUDONYM = 'pseudonym'
+const PSEUDONYM_HELD: Pseudonym = { recipient: RECIPIENT, senderTag: new Uint8Array(16), number: 1 }
 const CLIENT: Recipient = { ...RECIPIENT, encryptionKey: new Uint8Array(32).fill(9) }
 
 /** Messages on their way. They arrive in random order, a few per turn. */
@@ -56,14 +57,6 @@ class Pipe {
     this.#moving = this.#onTheWay.length > 0
     if (this.#moving) setImmediate(() => this.#move())
   }
-}
-
-interface Sent {
-  readonly to?: unknown
-  readonly data: Uint8Array
-  readonly lane: string
-  readonly anonymous?: boolean
-  readonly signal: AbortSignal
 }
 
 interface Pair extends AsyncDisposable {
@@ -113,12 +106,15 @@ function startPair(options: { anonymous: boolean; rules?: ExitRules }): Pair {
     onMessage: (handler: (message: ReceivedMessage) => void) => {
       toClient = handler
     },
-    send: ({ data, lane, signal }: Sent) =>
+    send: ({ data, lane = 'general', signal }: SendOptions) =>
       pipe.send(lane, signal ?? new AbortController().signal, () =>
         toExit(anonymous ? { data, sender: PSEUDONYM } : { data }),
       ),
     closeLane: () => {},
-  } as unknown as MixnetClient
+    onMoved: () => {},
+    hold: () => PSEUDONYM_HELD,
+    release: () => {},
+  } satisfies ExitConnectionsOptions['client']
   const client = new ExitConnections(world, { client: ours, exit: RECIPIENT, anonymous })
   return {
     client,
