@@ -3,51 +3,28 @@
  * proxy. @module
  */
 import { MixnetError } from '../foundation/base/errors.ts'
-import type { Meter } from '../foundation/base/observe.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
 import type { World } from '../foundation/platform/world.ts'
-import type { Topology } from '../network/topology/topology.ts'
-import type { Recipient } from '../protocol/packet/recipient.ts'
-import type { ExitConnections } from './exitConnections.ts'
 import { createFetch, type MixnetFetch } from './fetch.ts'
 import { explainFetchError } from './fetchErrors.ts'
-import type { MixnetClient } from './mixnetClient.ts'
-import { closeClient, type MixnetOptions, type OpenClient, openClient } from './openClient.ts'
+import { MixnetCore } from './mixnetCore.ts'
+import { type MixnetOptions, type OpenClient, openClient } from './openClient.ts'
 import { Socks5Server } from './socks5Server.ts'
 
-export class Mixnet implements AsyncDisposable {
-  readonly client: MixnetClient
-  /** The network requester that connects to the outside world for us. */
-  readonly exit: Recipient
-  readonly connections: ExitConnections
-  readonly meter: Meter
+export class Mixnet extends MixnetCore {
   readonly #world: World
-  readonly #open: OpenClient
   readonly #proxies = new Set<Socks5Server>()
   #fetch: MixnetFetch | undefined
   #closed = false
 
-  private constructor(world: World, open: OpenClient) {
+  private constructor(world: World, opened: OpenClient) {
+    super(world, opened)
     this.#world = world
-    this.#open = open
-    this.client = open.client
-    this.exit = open.exit
-    this.connections = open.connections
-    this.meter = open.meter
   }
 
   /** Resolves when packets can be sent. Throws as `openClient`. */
   static async connect(world: World, options: MixnetOptions): Promise<Mixnet> {
     return new Mixnet(world, await openClient(world, options))
-  }
-
-  /** Where others send to. */
-  get address(): Recipient {
-    return this.client.address
-  }
-
-  topology(): Topology | undefined {
-    return this.#open.topology.current()
   }
 
   /**
@@ -71,7 +48,7 @@ export class Mixnet implements AsyncDisposable {
       ...endpoint,
       dialer: this.connections,
       meter,
-      log: this.#open.log,
+      log: this.opened.log,
     })
     if (this.#closed) {
       // Closed while it began to listen: nobody else would ever close it, and its port would answer on.
@@ -82,14 +59,10 @@ export class Mixnet implements AsyncDisposable {
     return server
   }
 
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#proxies].map((proxy) => proxy.close()))
     await this.#fetch?.close()
-    await closeClient(this.#open)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
+    await super.close()
   }
 }

@@ -19,6 +19,7 @@ import { EntrySelector } from './entrySelector.ts'
 import { ExitConnections } from './exitConnections.ts'
 import { chooseExit, listExits } from './exitSelection.ts'
 import { createClientKeys, loadOrCreateClientKeys } from './keys.ts'
+import { MessageInbox } from './messageInbox.ts'
 import { type ClientEvent, MixnetClient, type ReceivedMessage } from './mixnetClient.ts'
 import type { PacketEvent } from './packetEvents.ts'
 import { DEFAULT_TRAFFIC, type TrafficParams } from './trafficParams.ts'
@@ -42,7 +43,7 @@ export interface MixnetOptions {
   /** Gives up connecting: ABORTED. */
   readonly signal?: AbortSignal | undefined
   readonly onEvent?: ((event: ClientEvent) => void) | undefined
-  /** Gets the messages of other clients. */
+  /** Gets the messages of other clients, instead of `messages()`. */
   readonly onMessage?: ((message: ReceivedMessage) => void) | undefined
   /** For showing people what happens; see MixnetClientOptions. */
   readonly onPacket?: ((event: PacketEvent) => void) | undefined
@@ -55,6 +56,8 @@ export interface OpenClient {
   /** The network requester that connects to the outside world for us. */
   readonly exit: Recipient
   readonly connections: ExitConnections
+  /** The messages of other clients, unless `onMessage` takes them. */
+  readonly inbox: MessageInbox
   readonly meter: Meter
   readonly log: Log
   readonly topology: Refreshing<Topology>
@@ -117,13 +120,14 @@ export async function openClient(world: ClientWorld, options: MixnetOptions): Pr
       ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
     })
     await unlessAborted(link.whenOpen(left()), options.signal)
+    const inbox = new MessageInbox(meter)
     const connections = new ExitConnections(world, {
       client,
       exit,
       anonymous,
-      ...(options.onMessage === undefined ? {} : { onOther: options.onMessage }),
+      onOther: options.onMessage ?? ((message) => inbox.push(message)),
     })
-    return { client, exit, connections, meter, log, topology }
+    return { client, exit, connections, inbox, meter, log, topology }
   } catch (error) {
     await client?.stop()
     topology.stop()

@@ -1,0 +1,107 @@
+/** What every mixnet client offers to its program, wherever it runs: messages to other clients, and streams through the exit. @module */
+import { utf8 } from '../foundation/base/bytes.ts'
+import type { Meter } from '../foundation/base/observe.ts'
+import { type Millis, seconds } from '../foundation/base/units.ts'
+import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
+import type { ClientWorld } from '../foundation/platform/world.ts'
+import type { Topology } from '../network/topology/topology.ts'
+import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
+import type { Destination } from './dialer.ts'
+import type { ExitConnections } from './exitConnections.ts'
+import type { MessageInbox } from './messageInbox.ts'
+import type { MixnetClient, ReceivedMessage } from './mixnetClient.ts'
+import { closeClient, type OpenClient } from './openClient.ts'
+import type { SenderTag } from './replyStock.ts'
+import { type MixnetSocket, socketOf } from './webStreams.ts'
+
+export interface SendMessageOptions {
+  /** Default true: the recipient gets a pseudonym to answer to. False: nothing to answer to, and no trace of us. */
+  readonly repliable?: boolean
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface OpenOptions {
+  /** For the exit to connect. Default 30 s. */
+  readonly timeout?: Millis | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+const OPEN_TIMEOUT = seconds(30)
+
+export class MixnetCore implements AsyncDisposable {
+  readonly client: MixnetClient
+  /** The network requester that connects to the outside world for us. */
+  readonly exit: Recipient
+  readonly connections: ExitConnections
+  readonly meter: Meter
+  readonly #clock: ClientWorld['clock']
+  readonly #crypto: ClientWorld['crypto']
+  readonly #inbox: MessageInbox
+  protected readonly opened: OpenClient
+
+  protected constructor({ clock, crypto }: ClientWorld, opened: OpenClient) {
+    this.#clock = clock
+    this.#crypto = crypto
+    this.opened = opened
+    this.client = opened.client
+    this.exit = opened.exit
+    this.connections = opened.connections
+    this.meter = opened.meter
+    this.#inbox = opened.inbox
+  }
+
+  /** Where others send to. Its text, for `send`: `formatRecipient`. */
+  get address(): Recipient {
+    return this.client.address
+  }
+
+  topology(): Topology | undefined {
+    return this.opened.topology.current()
+  }
+
+  /**
+   * A message to another client, by its address or the text of it. Resolves when it is queued; it is sent again until acknowledged,
+   * and no answer says whether anybody read it. Text goes as UTF-8. Throws MALFORMED for an address that is none, ABORTED, STOPPED.
+   */
+  async send(to: Recipient | string, data: Uint8Array | string, options: SendMessageOptions = {}): Promise<void> {
+    const { repliable: anonymous = true, signal } = options
+    const recipient = typeof to === 'string' ? parseRecipient(this.#crypto, to) : to
+    await this.client.send({ to: recipient, data: bytesOf(data), anonymous, ...(signal ? { signal } : {}) })
+  }
+
+  /** An answer to the sender of a message. Throws NO_REPLY_BLOCKS where it never gave any, or too long ago; ABORTED, STOPPED. */
+  async reply(to: SenderTag, data: Uint8Array | string, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    await this.client.reply({ to, data: bytesOf(data), ...(signal ? { signal } : {}) })
+  }
+
+  /** The messages of other clients: those that wait, and those to come, until the client is closed or `signal` fires. */
+  messages(signal?: AbortSignal): AsyncGenerator<ReceivedMessage, undefined> {
+    return this.#inbox.messages(signal)
+  }
+
+  /**
+   * A TCP connection through the exit. Throws EXIT_REFUSED, HOST_UNKNOWN, DESTINATION_UNREACHABLE, EXIT_UNREACHABLE, QUEUE_FULL,
+   * TIMEOUT, ABORTED, STOPPED.
+   */
+  async open(destination: Destination, { timeout = OPEN_TIMEOUT, signal }: OpenOptions = {}): Promise<MixnetSocket> {
+    const stream = this.connections.open(destination)
+    try {
+      await withDeadline(this.#clock, timeout, 'connection through the exit', unlessAborted(stream.opened, signal))
+    } catch (error) {
+      stream.destroy()
+      throw error
+    }
+    return socketOf(stream)
+  }
+
+  async close(): Promise<void> {
+    this.#inbox.close()
+    await closeClient(this.opened)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+const bytesOf = (data: Uint8Array | string): Uint8Array => (typeof data === 'string' ? utf8(data) : data)
