@@ -3,7 +3,8 @@
  * number there kept up. @module
  */
 
-import { EMPTY_BYTES } from '../foundation/base/bytes.ts'
+import { EMPTY_BYTES, toHex } from '../foundation/base/bytes.ts'
+import { minutes } from '../foundation/base/units.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import type { Clock } from '../foundation/platform/clock.ts'
 import type { Random } from '../foundation/platform/random.ts'
@@ -31,6 +32,8 @@ export interface AnonymousSendersOptions {
 }
 
 const SURB_HOPS = 4
+// Keep-alive connections and pauses between two clicks stay one conversation; a visit an hour later does not.
+const IDLE_LIMIT = minutes(5)
 const SURB_BYTES = replySurbBytes(SURB_HOPS)
 
 export class AnonymousSenders {
@@ -41,10 +44,20 @@ export class AnonymousSenders {
   readonly #pseudonyms: Pseudonyms
   readonly #keys: ReplyKeys
   readonly #supply: SurbSupply
+  /** How many SURBs are to be where. */
+  readonly #targets = new Map<string, { readonly recipient: Recipient; readonly surbs: number }>()
 
   constructor(options: AnonymousSendersOptions) {
     this.#options = options
-    this.#pseudonyms = new Pseudonyms(options.random.stream('sender-tag'), (holder) => this.#supply.forget(holder))
+    this.#pseudonyms = new Pseudonyms({
+      tags: options.random.stream('sender-tag'),
+      now: () => options.clock.monotonic(),
+      began: (holder) => this.#began(holder),
+      retired: (holder) => {
+        if (!this.#pseudonyms.isHeld(holder)) this.#supply.forget(holder)
+      },
+      forgotten: (holder) => this.#supply.forget(holder),
+    })
     this.#keys = new ReplyKeys(options.params.maxKeys, options.params.maxKeyAge)
     this.#supply = new SurbSupply({
       params: options.params,
@@ -61,9 +74,12 @@ export class AnonymousSenders {
     return this.#keys.size
   }
 
-  /** Who we are towards `recipient` during a conversation that begins now, whatever becomes of the gateway; to be released. */
-  hold(recipient: Recipient): Holder {
-    return this.#pseudonyms.hold(recipient)
+  /**
+   * Who we are towards `recipient` during a conversation that begins now, whatever becomes of the gateway; to be released. Of
+   * conversations with different `isolation`, the recipient cannot tell that they are with the same client.
+   */
+  hold(recipient: Recipient, isolation: string): Holder {
+    return this.#pseudonyms.hold(recipient, isolation)
   }
 
   release(holder: Holder): void {
@@ -90,8 +106,27 @@ export class AnonymousSenders {
     return { ...bare, content: { kind: 'data', surbs, data } }
   }
 
+  /**
+   * Keeps that many SURBs at `recipient` ahead of every conversation, and during it; 0 ends it. Those ahead are under a pseudonym
+   * of their own, which the next new conversation takes over.
+   */
   keep(recipient: Recipient, target: number): void {
-    this.#supply.keep(this.#pseudonyms.of(recipient), target)
+    if (target > 0) this.#targets.set(identityOf(recipient), { recipient, surbs: target })
+    else this.#targets.delete(identityOf(recipient))
+    this.#keepSpare(recipient)
+  }
+
+  #began(holder: Holder): void {
+    const { recipient } = holder
+    const target = this.#targets.get(identityOf(recipient))
+    if (target === undefined) return
+    this.#supply.keep(holder, target.surbs)
+    this.#keepSpare(recipient)
+  }
+
+  #keepSpare(recipient: Recipient): void {
+    const target = this.#targets.get(identityOf(recipient))?.surbs ?? 0
+    this.#supply.keep(this.#pseudonyms.spare(recipient), target)
   }
 
   /**
@@ -123,17 +158,15 @@ export class AnonymousSenders {
    */
   moved(): void {
     this.#keys.outdate()
-    for (const before of this.#pseudonyms.renew()) {
-      const target = this.#supply.target(before)
-      if (!this.#pseudonyms.isHeld(before)) this.#supply.forget(before)
-      if (target > 0) this.keep(before.recipient, target)
-    }
+    this.#pseudonyms.renew()
+    for (const { recipient } of this.#targets.values()) this.#keepSpare(recipient)
     for (const former of this.#pseudonyms.former()) this.#supply.asked(former, this.#options.params.minRequest)
   }
 
   /** To be called now and then. */
   review(): void {
     this.#keys.expire(this.#options.clock.monotonic())
+    this.#pseudonyms.retireIdle(IDLE_LIMIT)
     this.#supply.replenish()
   }
 
@@ -161,6 +194,8 @@ export class AnonymousSenders {
 function repliable(senderTag: Uint8Array, kind: 'data' | 'additionalSurbs', data: Uint8Array): RepliableMessage {
   return { kind: 'repliable', senderTag, content: { kind, surbs: [], data } }
 }
+
+const identityOf = (recipient: Recipient): string => toHex(recipient.identity)
 
 const SURBS_ALONE_BYTES = encodeMessage(
   repliable(new Uint8Array(SENDER_TAG_BYTES), 'additionalSurbs', EMPTY_BYTES),

@@ -8,6 +8,9 @@ export interface Destination {
 }
 
 export interface Dialer {
-  /** Returns at once: data written goes right behind the connect. Throws QUEUE_FULL above the connection limit. */
-  open(destination: Destination): ExitStream
+  /**
+   * Returns at once: data written goes right behind the connect. The exit cannot connect streams of different `isolation` keys with
+   * each other; by default every site has its own. Throws QUEUE_FULL above the connection limit.
+   */
+  open(destination: Destination, isolation?: string): ExitStream
 }

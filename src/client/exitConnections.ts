@@ -86,7 +86,7 @@ export class ExitConnections implements Dialer {
   }
 
   /** Throws STOPPED after `close`. */
-  open(destination: Destination): ExitStream {
+  open(destination: Destination, isolation: string = siteOf(destination)): ExitStream {
     const { client, exit, anonymous, params = DEFAULT_EXIT_STREAM, maxConnections = MAX_CONNECTIONS } = this.#options
     if (this.#closed) throw new MixnetError('STOPPED')
     if (this.#streams.size >= maxConnections) throw new MixnetError('QUEUE_FULL', { connections: this.#streams.size })
@@ -94,7 +94,7 @@ export class ExitConnections implements Dialer {
     const lane: Lane = `connection:${connectionId}`
     const returnAddress = anonymous ? undefined : client.address
     // The exit knows a connection by the pseudonym that asked for it, so the stream keeps it when the gateway changes.
-    const as = anonymous ? client.hold(exit) : undefined
+    const as = anonymous ? client.hold(exit, isolation) : undefined
     const remote = remoteText(destination)
     const stream: ExitStream = new ExitStream({
       clock: this.#world.clock,
@@ -167,6 +167,9 @@ export class ExitConnections implements Dialer {
     return this.#streams.has(id) ? this.#newId() : id
   }
 }
+
+/** Streams to different sites have nothing in common for the exit: as in Tor Browser, the site is the key. */
+const siteOf = ({ host, port }: Destination): string => `${host.toLowerCase()}:${port}`
 
 /** As the official SOCKS5 client writes it, so that the exit cannot tell: IPv6 in eight groups, no brackets. */
 function remoteText({ host, port }: Destination): string {

@@ -282,7 +282,7 @@ test('when keys rotate, SURBs are replaced on both sides and answers go on', asy
   await mixnet.simulation.runFor(millis(10_000))
   const used = (): number => gauge(alice, 'client_sent_total{kind="real"}')
   const before = used()
-  // Alice made 41 or so for the old rotation: all of them are replaced, in the place of cover.
+  // Alice made 82 or so for the old rotation, under the pseudonym in use and the spare: all are replaced, in the place of cover.
   mixnet.setTopology({ ...first, epochId: 25, rotationId: 2, rotationFlag: 2 })
   await mixnet.simulation.runFor(millis(10_000))
   assert.ok(used() - before >= 12, `${used() - before}`)
@@ -291,9 +291,56 @@ test('when keys rotate, SURBs are replaced on both sides and answers go on', asy
   await alice.client.send({ to: address, data: asking(1) })
   await mixnet.simulation.runFor(millis(3_000))
   const stock = gauge(exit, 'client_reply_surbs')
-  assert.ok(stock >= 38 && stock < 100, `${stock}`)
+  assert.ok(stock >= 2 * 38 && stock < 2 * 100, `${stock}`)
   await alice.client.send({ to: address, data: asking(100_000) })
   await mixnet.until(() => alice.received.length === 3, millis(5_000))
+})
+
+test('what is said under different isolation keys comes from different senders, and each is stocked before it speaks', async () => {
+  const mixnet = new TestMixnet({ seed: 'isolation' })
+  const alice = mixnet.client()
+  const exit = mixnet.client({ gateway: 1, traffic: SERVICE_TRAFFIC })
+  echo(exit)
+  const { address } = exit.client
+  alice.client.supply(address)
+  await mixnet.simulation.runFor(millis(5_000))
+  const ask = async (key: string): Promise<{ sender: string | undefined; took: number }> => {
+    const as = alice.client.hold(address, key)
+    const before = mixnet.simulation.clock.monotonic()
+    const answers = alice.received.length
+    // Some twenty packets: more than the SURBs that travel with the question.
+    await alice.client.send({ to: address, data: asking(30_000), as })
+    await mixnet.until(() => alice.received.length > answers)
+    const took = mixnet.simulation.clock.monotonic() - before
+    alice.client.release(as)
+    await mixnet.simulation.runFor(millis(5_000))
+    return { sender: exit.received.at(-1)?.sender, took }
+  }
+  const [first, second, again] = [await ask('a.example:443'), await ask('b.example:443'), await ask('a.example:443')]
+  assert.notEqual(first.sender, second.sender)
+  assert.equal(first.sender, again.sender)
+  // Nobody had to ask for SURBs first, which takes a round trip more.
+  for (const { took } of [first, second, again]) assert.ok(took < 500, `${took} ms`)
+  // Who comes back after a while is somebody else.
+  await mixnet.simulation.runFor(minutes(6))
+  const later = await ask('a.example:443')
+  assert.notEqual(later.sender, first.sender)
+  assert.ok(later.took < 500)
+})
+
+test('a conversation keeps its sender however long it pauses', async () => {
+  const mixnet = new TestMixnet({ seed: 'isolation, held' })
+  const alice = mixnet.client()
+  const exit = mixnet.client({ gateway: 1, traffic: SERVICE_TRAFFIC })
+  echo(exit)
+  const { address } = exit.client
+  const as = alice.client.hold(address, 'a.example:443')
+  for (let i = 0; i < 2; i++) {
+    await alice.client.send({ to: address, data: asking(10), as })
+    await mixnet.until(() => alice.received.length === i + 1)
+    await mixnet.simulation.runFor(minutes(20))
+  }
+  assert.equal(new Set(exit.received.map(({ sender }) => sender)).size, 1)
 })
 
 test('after a move, what is asked is answered at the new gateway, whether the old one is gone or keeps what comes', async () => {

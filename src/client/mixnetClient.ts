@@ -218,10 +218,11 @@ export class MixnetClient implements AsyncDisposable {
 
   /**
    * Begins a conversation: who we are towards `recipient` from now until it is released. Messages sent as this belong together
-   * for the recipient and are answered even where the gateway changes meanwhile; what begins after that gets another one.
+   * for the recipient and are answered even where the gateway changes meanwhile; what begins after that gets another one, and so
+   * does what has another `isolation` key.
    */
-  hold(recipient: Recipient): Pseudonym {
-    return this.#anonymous.hold(recipient)
+  hold(recipient: Recipient, isolation = ''): Pseudonym {
+    return this.#anonymous.hold(recipient, isolation)
   }
 
   release(pseudonym: Pseudonym): void {
