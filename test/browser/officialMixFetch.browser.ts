@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { noChromium } from './chromium.ts'
 import { type MixFetchAnswer, requestThrough, setUpMixFetch } from './mixFetch.ts'
-import { SECURE_SITE, SITE } from './network.ts'
+import { count, SECURE_SITE, SITE } from './network.ts'
 import type { OfficialPage } from './officialPage.ts'
 import { pattern, sha256 } from './site.ts'
 import { Stage } from './stage.ts'
@@ -35,8 +35,9 @@ describe('official mix-fetch 1.4.4', { skip: noChromium, timeout: 600_000 }, () 
     assert.equal(answer.status, 200)
     assert.equal(answer.headers?.['content-type'], 'text/plain')
     assert.equal(textOf(answer), 'hello official')
-    const [exit] = stage.network.testnet.nodes.filter(({ plan }) => plan.roles.includes('exit'))
-    assert.equal(stage.network.site.visitors.at(-1), exit?.plan.host)
+    const exit = stage.network.nodes.find(({ roles }) => roles.includes('exit'))
+    const { visits } = await stage.network.look()
+    assert.deepEqual(visits.at(-1), { what: 'GET /hello?who=official', from: exit?.host })
   })
 
   it('posts a body with headers, of one packet and of many', async () => {
@@ -82,9 +83,9 @@ describe('official mix-fetch 1.4.4', { skip: noChromium, timeout: 600_000 }, () 
   })
 
   it('refuses the certificate of a stranger: TLS ends in the page, not at the exit', async () => {
-    const before = stage.network.site.requests.length
+    const before = (await stage.network.look()).visits.length
     assert.match((await request(`${SECURE_SITE}/hello`)).error as string, /signed by unknown authority/)
-    assert.equal(stage.network.site.requests.length, before)
+    assert.equal((await stage.network.look()).visits.length, before)
   })
 
   it('speaks HTTPS where its list of authorities has ours in the place of one', async (t) => {
@@ -97,7 +98,7 @@ describe('official mix-fetch 1.4.4', { skip: noChromium, timeout: 600_000 }, () 
 
   it('comes back after a reload, at the gateway that it is told', async (t) => {
     const returning = await opened(t)
-    const [entry] = stage.entries
+    const [entry] = stage.network.gateways
     for (let i = 0; i < 2; i++) {
       await setUpMixFetch(returning, stage, { clientId: 'returning', preferredGateway: entry })
       const answer = await requestThrough(returning, `${SITE}/hello?who=${i}`, { mode: 'unsafe-ignore-cors' })
@@ -114,11 +115,11 @@ describe('official mix-fetch 1.4.4', { skip: noChromium, timeout: 600_000 }, () 
       const refused = await opened(t)
       await setUpMixFetch(refused, stage)
       const counter = `exit_refused_total{reason="${reason}"}`
-      const before = stage.network.total(counter)
+      const before = count(await stage.network.look(), counter)
       // It ends in a panic of the Go half: the promise is never settled, and the page needs a reload (docs/compatibility.md).
       requestThrough(refused, url, { mode: 'unsafe-ignore-cors' }).catch(() => {})
       await refused.says(/panic: todo: extract error message/)
-      assert.equal(stage.network.total(counter), before + 1)
+      assert.equal(count(await stage.network.look(), counter), before + 1)
     }
   })
 

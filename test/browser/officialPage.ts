@@ -12,6 +12,9 @@ export interface PageEvent {
 /** Generous: the machine may be busy, and WebAssembly of 9 MB is compiled first. */
 export const DEADLINE_MS = 60_000
 
+/** Said at every message. */
+const CHATTER = /Attempting to anonymously send/
+
 export class OfficialPage {
   readonly #page: Page
   /** Everything the page and its workers said, for failures. */
@@ -101,7 +104,12 @@ export class OfficialPage {
     try {
       return await Promise.race([work, late.promise])
     } catch (error) {
-      throw new Error(`${what}: ${(error as Error).message}\nThe page said:\n${this.said.slice(-40).join('\n')}`)
+      throw new Error(
+        `${what}: ${(error as Error).message}\nThe page said:\n${this.said
+          .filter((line) => !CHATTER.test(line))
+          .slice(-40)
+          .join('\n')}`,
+      )
     } finally {
       clearTimeout(timer)
     }

@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, it, type TestContext } from 'node:test'
+import type { BrowserContext } from 'playwright-core'
 import { connect, type MixnetConnection } from '../../src/app/sdk/connect.ts'
 import type { ReceivedMessage } from '../../src/client/mixnetClient.ts'
-import { toBase58 } from '../../src/foundation/base/base58.ts'
 import { fromUtf8, utf8 } from '../../src/foundation/base/bytes.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import { formatRecipient, parseRecipient } from '../../src/protocol/packet/recipient.ts'
 import { noChromium } from './chromium.ts'
+import { count, until } from './network.ts'
+import type { Look } from './networkProcess.ts'
 import { DEADLINE_MS, type OfficialPage, type PageEvent } from './officialPage.ts'
 import { decodeSdkPayload, encodeSdkPayload } from './sdkPayload.ts'
 import { Stage } from './stage.ts'
@@ -34,9 +36,9 @@ describe('official sdk 1.4.1', { skip: noChromium, timeout: 900_000 }, () => {
     await stage.stop()
   })
 
-  /** A page of somebody new, closed with the test. */
-  const opened = async (t: TestContext): Promise<OfficialPage> => {
-    const page = await stage.open('sdk')
+  /** A page of somebody new where no `person` is given, closed with the test. */
+  const opened = async (t: TestContext, person?: BrowserContext): Promise<OfficialPage> => {
+    const page = await stage.open('sdk', person)
     t.after(() => page.close())
     return page
   }
@@ -104,9 +106,9 @@ describe('official sdk 1.4.1', { skip: noChromium, timeout: 900_000 }, () => {
     const address = await connected(page, { clientId: 'returning' })
     await connected(other)
     await page.reload()
-    const stored = stage.network.total('gateway_stored_total')
+    const stored = count(await stage.network.look(), 'gateway_stored_total')
     await other.call('sendText', address, 'while you were away')
-    await stage.network.until(() => stage.network.total('gateway_stored_total') > stored, 'the message is stored')
+    await stage.network.until((look) => count(look, 'gateway_stored_total') > stored, 'the message is stored')
     const again = await connected(page, { clientId: 'returning', preferredGateway: gatewayOf(address) })
     assert.equal(again, address)
     const [message] = await page.messages(1, isText)
@@ -117,15 +119,14 @@ describe('official sdk 1.4.1', { skip: noChromium, timeout: 900_000 }, () => {
     const page = await opened(t)
     const gateways = new Set<string>()
     const identities = new Set<string>()
-    const entries = stage.network.testnet.nodes.filter(({ plan }) => plan.roles.includes('entry')).length
-    for (let i = 0; i < entries; i++) {
+    for (const _ of stage.network.gateways) {
       const address = await connected(page, { clientId: 'wandering' })
       identities.add(address.split('@')[0] as string)
       gateways.add(gatewayOf(address))
       await page.reload()
     }
     assert.equal(identities.size, 1)
-    assert.equal(gateways.size, entries)
+    assert.deepEqual(gateways, new Set(stage.network.gateways))
     // Its own rule, not ours; docs/compatibility.md tells users what to do about it.
     await page.call('start', { ...stage.options, clientId: 'wandering' })
     await page.says(/no more new gateways/)
@@ -141,41 +142,74 @@ describe('official sdk 1.4.1', { skip: noChromium, timeout: 900_000 }, () => {
   })
 
   it('can be told its gateway, whichever', async (t) => {
-    for (const { running, plan } of stage.network.testnet.nodes) {
-      if (!plan.roles.includes('entry')) continue
+    for (const preferredGateway of stage.network.gateways) {
       const page = await opened(t)
-      const preferredGateway = toBase58(running.identity)
       const address = await connected(page, { preferredGateway })
       assert.equal(gatewayOf(address), preferredGateway)
-      await page.call('sendText', address, `through ${plan.name}`)
+      await page.call('sendText', address, TEXT)
       const [message] = await page.messages(1, isText)
-      assert.equal(message?.payload, `through ${plan.name}`)
+      assert.equal(message?.payload, TEXT)
+      await page.close()
     }
   })
 
+  it('joins with whatever it can be told about packets, topology and cover', async (t) => {
+    const overrides = {
+      newSphinx: { traffic: { useLegacySphinxFormat: false } },
+      longPackets: { traffic: { useExtendedPacketSize: true } },
+      wholeTopology: { topology: { useExtendedTopology: true } },
+      rolesOfTheEpoch: { topology: { ignoreEgressEpochRole: false, ignoreIngressEpochRole: false } },
+      remembered: { rememberMe: { stats: true } },
+    }
+    for (const [name, clientOverride] of Object.entries(overrides)) {
+      const page = await opened(t)
+      const address = await connected(page, { clientOverride })
+      const content = base64(randomBytes(20_000))
+      await page.call('sendBinary', address, content, name)
+      const [message] = await page.messages(1, isBinary)
+      assert.equal(message?.payload, content, name)
+      await page.close()
+    }
+  })
+
+  it('is refused as a second page of one identity, and the first goes on', async (t) => {
+    const person = await stage.person()
+    const [first, second] = [await opened(t, person), await opened(t, person)]
+    const address = await connected(first, { clientId: 'same' })
+    const options = { clientId: 'same', preferredGateway: gatewayOf(address), ...stage.options }
+    // Past the second of the first login: before, it would be refused for its timestamp.
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    await second.call('start', options)
+    await second.says(/There is already an open connection to this client/)
+    await first.call('sendText', address, TEXT)
+    await first.messages(1, isText)
+  })
+
   it('has its packets acknowledged in time: none is sent twice', async (t) => {
-    const entry = stage.network.testnet.nodes.find(({ plan }) => plan.roles.join() === 'entry')
+    // Not the exit's: its own loop cover would be counted.
+    const entry = stage.network.nodes.find(({ roles }) => roles.join() === 'entry')
     assert.ok(entry)
-    const count = (counter: string) => entry.meter.snapshot()[counter] ?? 0
+    const sent = (look: Look) => count(look, 'gateway_forwarded_total', entry.name)
+    const acks = (look: Look) => count(look, 'gateway_pushed_acks_total', entry.name)
     const page = await opened(t)
     const address = await connected(page, {
-      preferredGateway: toBase58(entry.running.identity),
+      preferredGateway: entry.identity,
       clientOverride: {
         traffic: { disableMainPoissonPacketDistribution: true },
         coverTraffic: { disableLoopCoverTrafficStream: true },
       },
     })
-    const [forwarded, acks] = [count('gateway_forwarded_total'), count('gateway_pushed_acks_total')]
+    const start = await stage.network.look()
     const send = async (from: number, to: number) => {
       for (let i = from; i < to; i++) await page.call('sendRaw', address, base64(utf8(`raw ${i}`)), 0)
       await page.messages(to, isRaw)
-      await stage.network.until(() => count('gateway_pushed_acks_total') - acks >= to, 'the acks are pushed')
+      await stage.network.until((look) => acks(look) - acks(start) >= to, 'the acks are pushed')
     }
     await send(0, 20)
     // Nothing tells that a client will not send again. It would after 1.5 times the delays and 1.5 s: twice that has to do.
     await new Promise((resolve) => setTimeout(resolve, 4_000))
     await send(20, 40)
-    assert.equal(count('gateway_forwarded_total') - forwarded, 40)
+    assert.equal(sent(await stage.network.look()) - sent(start), 40)
   })
 
   describe('with a Starling client', () => {
@@ -184,12 +218,12 @@ describe('official sdk 1.4.1', { skip: noChromium, timeout: 900_000 }, () => {
     let starling: MixnetConnection
     const received: ReceivedMessage[] = []
 
-    const until = (count: number, fits: (message: ReceivedMessage) => boolean) =>
-      stage.network.until(() => received.filter(fits).length >= count, `${count} messages to Starling`)
+    const receives = (count: number, fits: (message: ReceivedMessage) => boolean) =>
+      until(() => received.filter(fits).length >= count, `${count} messages to Starling`)
 
     before(async () => {
       starling = await connect({
-        directory: stage.network.testnet.directoryUrl,
+        directory: stage.network.directoryUrl,
         connectTimeout: DEADLINE_MS,
         onMessage: (message) => received.push(message),
       })
@@ -204,7 +238,7 @@ describe('official sdk 1.4.1', { skip: noChromium, timeout: 900_000 }, () => {
 
     it('writes to it', async () => {
       await page.call('sendText', formatRecipient(starling.address), TEXT)
-      await until(1, () => true)
+      await receives(1, () => true)
       const { mimeType, payload } = decodeSdkPayload(received[0]?.data as Uint8Array)
       assert.equal(mimeType, 'text/plain')
       assert.equal(fromUtf8(payload, 'text'), TEXT)
@@ -235,7 +269,7 @@ describe('official sdk 1.4.1', { skip: noChromium, timeout: 900_000 }, () => {
     it('gets answers through its reply SURBs, longer than the SURBs it gave', async () => {
       const before = received.length
       await page.call('sendRaw', formatRecipient(starling.address), base64(utf8('who are you?')), 12)
-      await until(before + 1, () => true)
+      await receives(before + 1, () => true)
       const { sender } = received[before] as ReceivedMessage
       assert.ok(sender !== undefined, 'the message carries a pseudonym')
       for (const size of [100, 60_000]) {
@@ -262,7 +296,7 @@ describe('official sdk 1.4.1', { skip: noChromium, timeout: 900_000 }, () => {
       }
       await Promise.all([fromStarling(), fromPage()])
       const events = await page.messages(MANY, fits)
-      await until(MANY, isEcho)
+      await receives(MANY, isEcho)
       const expected = (prefix: string) =>
         numbers(MANY)
           .map((message) => `${prefix}${message}`)

@@ -11,10 +11,8 @@ const FIXTURES = new URL('../fixtures/tls/', import.meta.url)
 export interface Site {
   readonly http: { readonly host: string; readonly port: number }
   readonly https: { readonly host: string; readonly port: number }
-  /** Method and path of every request, in the order of arrival. */
-  readonly requests: readonly string[]
-  /** Where each came from. */
-  readonly visitors: readonly string[]
+  /** Every request, in the order of arrival: method and path, and the address it came from. */
+  readonly visits: readonly { readonly what: string; readonly from: string }[]
   close(): Promise<void>
 }
 
@@ -24,11 +22,9 @@ export const pattern = (count: number): Uint8Array => Uint8Array.from({ length: 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 export async function serveSite(): Promise<Site> {
-  const requests: string[] = []
-  const visitors: string[] = []
+  const visits: { readonly what: string; readonly from: string }[] = []
   const listener: RequestListener = (request, response) => {
-    requests.push(`${request.method} ${request.url}`)
-    visitors.push(request.socket.remoteAddress ?? '')
+    visits.push({ what: `${request.method} ${request.url}`, from: request.socket.remoteAddress ?? '' })
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://site')
     const text = (status: number, body: string, headers: Record<string, string> = {}) =>
       response.writeHead(status, { 'content-type': 'text/plain', ...headers }).end(body)
@@ -59,8 +55,7 @@ export async function serveSite(): Promise<Site> {
   return {
     http: http as Site['http'],
     https: https as Site['https'],
-    requests,
-    visitors,
+    visits,
     async close() {
       await Promise.all(
         servers.map(async (server) => {

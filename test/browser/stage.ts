@@ -1,8 +1,8 @@
 /** What every test of an official client needs: a network, a browser, pages. @module */
 import type { Browser, BrowserContext } from 'playwright-core'
-import { toBase58 } from '../../src/foundation/base/base58.ts'
+import type { EpochParams } from '../../src/roles/directory/epochs.ts'
 import { launchChromium } from './chromium.ts'
-import { type LocalNetwork, startLocalNetwork } from './network.ts'
+import { LocalNetwork } from './network.ts'
 import { OfficialPage } from './officialPage.ts'
 import { type PageFolder, type PageServer, servePages } from './pageServer.ts'
 
@@ -18,8 +18,8 @@ export class Stage {
   }
 
   /** Taken ports are stepped over; files of tests that run at the same time start elsewhere to keep out of each other's way. */
-  static async start(directoryPort: number): Promise<Stage> {
-    const network = await startLocalNetwork(directoryPort)
+  static async start(directoryPort: number, epochs: Partial<EpochParams> = {}): Promise<Stage> {
+    const network = await LocalNetwork.start(directoryPort, epochs)
     try {
       return new Stage(network, await launchChromium(), await servePages())
     } catch (error) {
@@ -39,14 +39,7 @@ export class Stage {
 
   /** What users give the clients: where the network is. */
   get options(): { readonly nymApiUrl: string } {
-    return { nymApiUrl: this.network.testnet.directoryUrl }
-  }
-
-  /** The identities of all gateways. */
-  get entries(): readonly string[] {
-    return this.network.testnet.nodes
-      .filter(({ plan }) => plan.roles.includes('entry'))
-      .map(({ running }) => toBase58(running.identity))
+    return { nymApiUrl: this.network.directoryUrl }
   }
 
   async stop(): Promise<void> {
