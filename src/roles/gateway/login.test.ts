@@ -138,6 +138,51 @@ describe('login', () => {
     assert.equal(await second.login(keyOf(first)), authenticateText(6))
   })
 
+  it('lets a page in that was reloaded within the second, but no login twice', async () => {
+    const test = await TestGateway.start({ crypto: nodeProvider })
+    const first = await test.registered()
+    const key = keyOf(first)
+    first.socket.destroy()
+    await after(test.sim, 1000)
+    const unixSeconds = Math.floor(test.sim.clock.now() / 1000)
+    const requests = []
+    for (let i = 0; i < 3; i++) {
+      const client = await test.connect()
+      const request = client.loginRequest(key, { unixSeconds })
+      assert.equal(await client.ask(request), authenticateText(6))
+      requests.push(request)
+      client.socket.destroy()
+      await after(test.sim, 10)
+    }
+    for (const request of requests) {
+      assert.match(await (await test.connect()).ask(request), /smaller or equal to one previously used/)
+    }
+    const earlier = await test.connect()
+    assert.match(await earlier.login(key, { unixSeconds: unixSeconds - 1 }), /smaller or equal to one previously used/)
+    // What was accepted in that second is forgotten with the process: then a later second is asked for again.
+    test.crash()
+    await test.restart()
+    const unknown = await test.connect()
+    assert.match(await unknown.login(key, { unixSeconds }), /smaller or equal to one previously used/)
+  })
+
+  it('lets in so many of a second', async () => {
+    const test = await TestGateway.start()
+    const first = await test.registered()
+    first.socket.destroy()
+    await after(test.sim, 10)
+    const unixSeconds = Math.floor(test.sim.clock.now() / 1000) + 60
+    const answers: string[] = []
+    for (let i = 0; i < 10; i++) {
+      const client = await test.connect()
+      answers.push(await client.login(keyOf(first), { unixSeconds }))
+      client.socket.destroy()
+      await after(test.sim, 10)
+    }
+    assert.equal(answers.filter((answer) => /"status":true/.test(answer)).length, 8)
+    assert.match(answers.at(-1) as string, /smaller or equal to one previously used/)
+  })
+
   it('does not accept one login twice, whatever happens before its commit', async () => {
     const test = await TestGateway.start({ params: { commitInterval: millis(500) } })
     const first = await test.registered()

@@ -17,6 +17,6 @@ export function checkLogin(host: SessionHost, request: AuthenticateV2): Authenti
 /** The half that can change while an older session is asked whether it is still there. */
 export function checkStoredLogin(host: SessionHost, request: AuthenticateV2): AuthenticationRefusal | undefined {
   const stored = host.store.client(request.clientIdentity)
-  const client = stored && { sharedKey: stored.sharedKey.expose(), lastTimestamp: stored.lastTimestamp }
+  const client = stored && { ...stored, sharedKey: stored.sharedKey.expose() }
   return checkRegistered(host.world.crypto, request, client)
 }

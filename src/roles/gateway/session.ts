@@ -234,12 +234,12 @@ export class Session implements ClientSession {
 
   #admit(request: AuthenticateV2): void {
     const { store } = this.#host
-    const { clientIdentity: identity, requestUnixTimestamp: timestamp } = request
+    const { clientIdentity: identity, requestUnixTimestamp: timestamp, nonce } = request
     // Again: while the older session was asked, another login may have been accepted and ended.
     const refusal = checkStoredLogin(this.#host, request)
     if (refusal !== undefined) return this.#refuse(`login-${refusal.reason}`, authenticationRefusalText(refusal))
     this.#decide(identity, timestamp)
-    store.login(identity, timestamp, (durable) => {
+    store.login(identity, { timestamp, nonce }, (durable) => {
       if (this.#phase.phase !== 'deciding') return
       const stored = durable ? store.client(identity) : undefined
       if (stored === undefined) return this.#refuse('storage', STORAGE_TEXT)

@@ -23,12 +23,14 @@ import {
 } from './gatewaySchema.ts'
 import { GatewayTime } from './gatewayTime.ts'
 import { GroupCommit } from './groupCommit.ts'
+import { RecentLogins } from './recentLogins.ts'
 import { Retention } from './retention.ts'
 
 export interface StoredClient {
   readonly sharedKey: Secret
   /** In seconds; of the last login that was accepted. */
   readonly lastTimestamp: number | undefined
+  readonly lastNonces: readonly Uint8Array[] | undefined
   readonly bandwidth: Bandwidth
 }
 
@@ -49,6 +51,7 @@ export class GatewayStore {
   readonly #commit: GroupCommit
   readonly #time: GatewayTime
   readonly #retention: Retention
+  readonly #recentLogins = new RecentLogins()
   #nextId: number
   #totalBytes = 0
   #clients = 0
@@ -107,9 +110,11 @@ export class GatewayStore {
     const row = this.#forgotten.has(key) ? undefined : this.#statement('client').get(identity)
     if (row === undefined) return undefined
     const stored = row.last_login_s
+    const lastTimestamp = this.#logins.get(key) ?? (stored === null ? undefined : Number(stored))
     return {
       sharedKey: new Secret(row.shared_key as Uint8Array),
-      lastTimestamp: this.#logins.get(key) ?? (stored === null ? undefined : Number(stored)),
+      lastTimestamp,
+      lastNonces: lastTimestamp === undefined ? undefined : this.#recentLogins.nonces(key, lastTimestamp),
       bandwidth: this.#balances.get(key) ?? {
         bytes: Number(row.balance_bytes),
         expiresOn: millis(Number(row.balance_expires_on_ms)),
@@ -134,9 +139,15 @@ export class GatewayStore {
     return true
   }
 
-  login(identity: Uint8Array, timestamp: number, done: (durable: boolean) => void): void {
+  login(
+    identity: Uint8Array,
+    login: { readonly timestamp: number; readonly nonce: Uint8Array },
+    done: (durable: boolean) => void,
+  ): void {
     const key = toHex(identity)
+    const { timestamp } = login
     this.#logins.set(key, timestamp)
+    this.#recentLogins.accepted(key, login)
     const now = this.#now()
     this.#change(
       () => this.#statement('login').run(timestamp, now, identity),

@@ -122,6 +122,14 @@ describe('authentication vectors', () => {
       [checkRegistered(crypto, { ...good, nonce: new Uint8Array(11) }, client), /^the provided nonce/],
       [checkRegistered(crypto, good, { ...client, sharedKey: new Uint8Array(32) }), /address ciphertext$/],
       [checkRegistered(crypto, good, { ...client, lastTimestamp: now }), /is smaller or equal to one previously used$/],
+      [
+        checkRegistered(crypto, good, { ...client, lastTimestamp: now, lastNonces: [good.nonce] }),
+        /is smaller or equal to one previously used$/,
+      ],
+      [
+        checkRegistered(crypto, good, { ...client, lastTimestamp: now + 1, lastNonces: [] }),
+        /is smaller or equal to one previously used$/,
+      ],
     ]
     for (const [refusal, text] of refusals) {
       assert.ok(refusal !== undefined)
@@ -129,5 +137,7 @@ describe('authentication vectors', () => {
     }
     assert.equal(checkAuthentication(crypto, good, now), undefined)
     assert.equal(checkRegistered(crypto, good, client), undefined)
+    const sameSecond = { ...client, lastTimestamp: now, lastNonces: [new Uint8Array(12).fill(1)] }
+    assert.equal(checkRegistered(crypto, good, sameSecond), undefined)
   })
 })

@@ -19,6 +19,8 @@ export interface RegisteredClient {
   readonly sharedKey: Uint8Array
   /** The timestamp of the last login that was accepted, in seconds. */
   readonly lastTimestamp: number | undefined
+  /** Of all logins that were accepted with that timestamp, where they are known: a login of that second with another nonce is new. */
+  readonly lastNonces?: readonly Uint8Array[] | undefined
 }
 
 export type AuthenticationRefusal =
@@ -78,8 +80,13 @@ export function checkRegistered(
   if (request.nonce.length !== NONCE_BYTES) return { reason: 'nonce' }
   const expected = crypto.sealAesGcmSiv(client.sharedKey, request.nonce, request.clientIdentity)
   if (!equalBytes(expected, request.addressCiphertext)) return { reason: 'ciphertext' }
-  const reused = client.lastTimestamp !== undefined && request.requestUnixTimestamp <= client.lastTimestamp
-  return reused ? { reason: 'timestamp-reused' } : undefined
+  return isReplay(request, client) ? { reason: 'timestamp-reused' } : undefined
+}
+
+function isReplay(request: AuthenticateV2, { lastTimestamp, lastNonces }: RegisteredClient): boolean {
+  if (lastTimestamp === undefined || request.requestUnixTimestamp > lastTimestamp) return false
+  if (request.requestUnixTimestamp < lastTimestamp || lastNonces === undefined) return true
+  return lastNonces.some((nonce) => equalBytes(nonce, request.nonce))
 }
 
 /** version[1] ‖ identity[32] ‖ ciphertext ‖ nonce ‖ seconds u64: 101 bytes with keys of today. */

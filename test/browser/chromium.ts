@@ -1,0 +1,59 @@
+/**
+ * Chromium, from the npm package that carries one. It keeps the security of a user's browser: what a page may not do there fails
+ * here too. @module
+ */
+import { createReadStream, createWriteStream, existsSync } from 'node:fs'
+import { mkdir, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { fileURLToPath } from 'node:url'
+import { createBrotliDecompress } from 'node:zlib'
+import { type Browser, chromium } from 'playwright-core'
+
+// The package's own argument list switches web security off, and with it the CORS checks that directories must satisfy.
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-domain-reliability',
+  '--disable-sync',
+  '--no-first-run',
+  '--no-pings',
+  // Whatever still wants to call somebody finds nobody: a page that needs more than the local network fails.
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.*',
+]
+const LAUNCH_LIMIT_MS = 120_000
+
+/** Why there is no browser on this machine, for `skip`; false where there is one. */
+export const noChromium: string | false =
+  process.env.STARLING_CHROMIUM !== undefined || (process.platform === 'linux' && process.arch === 'x64')
+    ? false
+    : 'the packaged Chromium is for Linux on x64: name another one in STARLING_CHROMIUM'
+
+export async function launchChromium(): Promise<Browser> {
+  const executablePath = process.env.STARLING_CHROMIUM ?? (await unpackedChromium())
+  return await chromium.launch({ executablePath, args: ARGUMENTS, timeout: LAUNCH_LIMIT_MS })
+}
+
+/** Not the package's own unpacking: two processes at once would run a file that is only half written. */
+async function unpackedChromium(): Promise<string> {
+  const home = fileURLToPath(new URL('../..', import.meta.resolve('@sparticuz/chromium')))
+  const { version } = JSON.parse(await readFile(join(home, 'package.json'), 'utf8'))
+  const folder = fileURLToPath(new URL('../../node_modules/.cache/chromium', import.meta.url))
+  const path = join(folder, `chromium-${version}`)
+  if (existsSync(path)) return path
+  await mkdir(folder, { recursive: true })
+  const unfinished = `${path}.${process.pid}`
+  try {
+    await pipeline(
+      createReadStream(join(home, 'bin', 'chromium.br')),
+      createBrotliDecompress(),
+      createWriteStream(unfinished, { mode: 0o700 }),
+    )
+    await rename(unfinished, path)
+  } finally {
+    await rm(unfinished, { force: true })
+  }
+  return path
+}

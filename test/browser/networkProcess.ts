@@ -1,0 +1,108 @@
+/**
+ * The network as a process of its own, started by network.ts. In the test's process it would starve the browser's driver, which
+ * hears of every websocket frame of every page and takes one message a turn of the event loop. @module
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { hasLoopbackAddresses, planNetwork } from '../../src/app/testnet/layout.ts'
+import { withNamedHosts } from '../../src/app/testnet/namedHosts.ts'
+import { startTestnet, type Testnet } from '../../src/app/testnet/testnet.ts'
+import { toBase58 } from '../../src/foundation/base/base58.ts'
+import { silentLog } from '../../src/foundation/base/observe.ts'
+import { seconds } from '../../src/foundation/base/units.ts'
+import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
+import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
+import type { EpochParams } from '../../src/roles/directory/epochs.ts'
+import { type Site, serveSite } from './site.ts'
+
+/** Given as JSON, the only argument. */
+export interface NetworkArguments {
+  readonly directoryPort: number
+  /** Names that the exit knows, whatever the port. */
+  readonly site: string
+  readonly secureSite: string
+  readonly epochs: Partial<EpochParams>
+}
+
+export interface NetworkNode {
+  readonly name: string
+  readonly roles: readonly string[]
+  readonly host: string
+  readonly identity: string
+}
+
+export interface Look {
+  /** Of all nodes together and of each, by name. */
+  readonly counters: Readonly<Record<string, Readonly<Record<string, number>>>>
+  /** The oldest that a node lives in. */
+  readonly keyRotation: number
+  /** Method and path of every request at the site, and where it came from. */
+  readonly visits: Site['visits']
+}
+
+export type FromNetwork =
+  | { readonly kind: 'ready'; readonly directoryUrl: string; readonly nodes: readonly NetworkNode[] }
+  | { readonly kind: 'failed'; readonly why: string }
+  | ({ readonly kind: 'look' } & Look)
+
+export type ToNetwork = 'look' | 'stop'
+
+const READY_LIMIT = seconds(90)
+
+const tell = (message: FromNetwork) => process.send?.(message)
+
+async function main({ directoryPort, epochs, site: name, secureSite }: NetworkArguments): Promise<void> {
+  const world = nodeWorld(nodeProvider)
+  const folder = await mkdtemp(join(tmpdir(), 'starling-'))
+  const site = await serveSite()
+  const ownAddresses = await hasLoopbackAddresses(world.net)
+  const names = new Map([
+    [name, site.http],
+    [secureSite, site.https],
+  ])
+  const testnet = await startTestnet({
+    plans: planNetwork({ mixNodes: 3, entries: 2, exits: 1 }, ownAddresses),
+    folder,
+    directory: { host: '127.0.0.1', port: directoryPort },
+    noise: ownAddresses,
+    epochs,
+    world,
+    worldOf: ({ roles, host }) =>
+      roles.includes('exit') ? { ...world, net: withNamedHosts(world.net, names, host) } : world,
+    logOf: () => silentLog,
+    readyLimit: READY_LIMIT,
+  })
+  const stop = async () => {
+    await testnet.stop()
+    await site.close()
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 })
+    process.exit(0)
+  }
+  process.on('message', (request: ToNetwork) => {
+    if (request === 'look') tell({ kind: 'look', ...look(testnet, site) })
+    else void stop()
+  })
+  // Whoever started it is gone.
+  process.on('disconnect', () => void stop())
+  const nodes = testnet.nodes.map(({ plan, running }) => ({
+    name: plan.name,
+    roles: plan.roles,
+    host: plan.host,
+    identity: toBase58(running.identity),
+  }))
+  tell({ kind: 'ready', directoryUrl: testnet.directoryUrl, nodes })
+}
+
+function look({ nodes }: Testnet, { visits }: Site): Look {
+  return {
+    counters: Object.fromEntries(nodes.map(({ plan, meter }) => [plan.name, meter.snapshot()])),
+    keyRotation: Math.min(...nodes.map(({ running }) => running.status().keyRotation)),
+    visits,
+  }
+}
+
+main(JSON.parse(process.argv[2] as string)).catch((error: unknown) => {
+  tell({ kind: 'failed', why: String(error) })
+  process.exitCode = 1
+})

@@ -1,0 +1,50 @@
+/** What every test of an official client needs: a network, a browser, pages. @module */
+import type { Browser, BrowserContext } from 'playwright-core'
+import type { EpochParams } from '../../src/roles/directory/epochs.ts'
+import { launchChromium } from './chromium.ts'
+import { LocalNetwork } from './network.ts'
+import { OfficialPage } from './officialPage.ts'
+import { type PageFolder, type PageServer, servePages } from './pageServer.ts'
+
+export class Stage {
+  readonly network: LocalNetwork
+  readonly #browser: Browser
+  readonly #server: PageServer
+
+  private constructor(network: LocalNetwork, browser: Browser, server: PageServer) {
+    this.network = network
+    this.#browser = browser
+    this.#server = server
+  }
+
+  /** Taken ports are stepped over; files of tests that run at the same time start elsewhere to keep out of each other's way. */
+  static async start(directoryPort: number, epochs: Partial<EpochParams> = {}): Promise<Stage> {
+    const network = await LocalNetwork.start(directoryPort, epochs)
+    try {
+      return new Stage(network, await launchChromium(), await servePages())
+    } catch (error) {
+      await network.stop()
+      throw error
+    }
+  }
+
+  /** Somebody new, with nothing stored; or a page of the same person, where a context is given. */
+  async open(folder: PageFolder, context?: BrowserContext): Promise<OfficialPage> {
+    return await OfficialPage.open(context ?? (await this.person()), `${this.#server.origin}/${folder}/`)
+  }
+
+  async person(): Promise<BrowserContext> {
+    return await this.#browser.newContext()
+  }
+
+  /** What users give the clients: where the network is. */
+  get options(): { readonly nymApiUrl: string } {
+    return { nymApiUrl: this.network.directoryUrl }
+  }
+
+  async stop(): Promise<void> {
+    await this.#browser.close()
+    await this.#server.close()
+    await this.network.stop()
+  }
+}
