@@ -8,6 +8,7 @@ import { type Log, Meter, silentLog } from '../foundation/base/observe.ts'
 import { type Millis, millis, seconds } from '../foundation/base/units.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
+import { openSealedFiles } from '../foundation/platform/sealedFiles.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import { DirectoryClient } from '../network/topology/directoryClient.ts'
 import type { Topology } from '../network/topology/topology.ts'
@@ -29,6 +30,8 @@ export interface MixnetOptions {
   readonly directories: readonly string[]
   /** Where identity, keys and the choice of gateway are kept. Absent: nowhere, so every run is somebody new. */
   readonly folder?: string | undefined
+  /** Seals what is kept in `folder`. The first one given is the one. */
+  readonly passphrase?: string | undefined
   /** Base58 identity of the only entry gateway to use. Default: one of a few that are drawn once and kept in `folder`. */
   readonly gateway?: string | undefined
   /** Address of the network requester. Default: a random one that the directory lists. */
@@ -70,7 +73,8 @@ const IDENTITY_BYTES = 32
  * Resolves when packets can be sent. Throws TOPOLOGY_UNAVAILABLE, GATEWAY_UNREACHABLE, GATEWAY_REFUSED, EXIT_UNREACHABLE,
  * KEY_FILE_UNREADABLE, BAD_ARGUMENT, ABORTED or TIMEOUT.
  */
-export async function openClient(world: ClientWorld, options: MixnetOptions): Promise<OpenClient> {
+export async function openClient(outside: ClientWorld, options: MixnetOptions): Promise<OpenClient> {
+  const world = await withPassphrase(outside, options)
   const { log = silentLog, meter = new Meter(), folder, anonymous = true, traffic = DEFAULT_TRAFFIC } = options
   const { clock, crypto, random, files, net } = world
   const named = namedParts(crypto, options)
@@ -139,6 +143,14 @@ export async function closeClient({ connections, client, topology }: OpenClient)
   connections.close()
   await client.stop()
   topology.stop()
+}
+
+async function withPassphrase(world: ClientWorld, { folder, passphrase }: MixnetOptions): Promise<ClientWorld> {
+  if (passphrase === undefined) return world
+  if (folder === undefined)
+    throw new MixnetError('BAD_ARGUMENT', { argument: 'passphrase', why: 'nothing is kept without a folder' })
+  const random = world.random.stream('sealing')
+  return { ...world, files: await openSealedFiles(world.files, { folder, passphrase, random }) }
 }
 
 /** The exit that was named. What the caller wrote is the caller's mistake, which decoders, who read what peers send, do not know. */
