@@ -55,6 +55,8 @@ export interface MixnetOptions {
 }
 
 const CONNECT_TIMEOUT = seconds(60)
+/** A packet leaves every 20 ms on average: some two dozen connections are told of their end. */
+const FAREWELL = millis(500)
 const IDENTITY_BYTES = 32
 
 export class Mixnet implements AsyncDisposable {
@@ -203,7 +205,8 @@ export class Mixnet implements AsyncDisposable {
     this.#closed = true
     await Promise.all([...this.#proxies].map((proxy) => proxy.close()))
     await this.#fetch?.close()
-    this.connections.close()
+    // Only a courtesy: with the gateway away or an upload queued it may take for ever, and whoever closes does not.
+    await withDeadline(this.#world.clock, FAREWELL, 'farewell', this.connections.close()).catch(() => {})
     await this.client.stop()
     this.#topology.stop()
   }
