@@ -40,13 +40,17 @@ while (outdated()) {
 }
 
 function claimed() {
-  mkdirSync(join(root, '.starling'), { recursive: true })
   try {
+    mkdirSync(join(root, '.starling'), { recursive: true })
     writeFileSync(claim, String(process.pid), { flag: 'wx' })
     return true
   } catch (error) {
     if (error.code === 'EEXIST') return false
-    throw error
+    // Which of these it is on a read-only disk depends on the system and on the Node.
+    if (!['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOSPC'].includes(error.code)) throw error
+    console.error(`Cannot write into ${root} (${error.code}): the dependencies are installed there.`)
+    console.error('Check its permissions and the space on the disk, or clone into another folder.')
+    process.exit(1)
   }
 }
 

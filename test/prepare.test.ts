@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { on, once } from 'node:events'
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
@@ -26,6 +26,7 @@ test.once('data', (told) => {
 `
 
 interface Checkout {
+  readonly folder: string
   prepare(): Prepare
   /** The next npm that starts. */
   npm(): Promise<Socket>
@@ -46,6 +47,7 @@ async function checkout(t: TestContext): Promise<Checkout> {
   await writeFile(join(folder, 'bin', 'npm'), npmTalkingTo((server.address() as AddressInfo).port), { mode: 0o755 })
   await writeFile(join(folder, 'package-lock.json'), '{}')
   return {
+    folder,
     prepare: () => new Prepare(t, folder),
     async npm() {
       const [socket] = (await starts.next()).value as [Socket]
@@ -117,6 +119,16 @@ describe('the installation before the first start', { timeout: 60_000, skip }, (
     const { code, said } = await next.exited
     assert.equal(code, 0)
     assert.doesNotMatch(said, /Installing/)
+  })
+
+  it('says in a line where it cannot write', async (t) => {
+    const { prepare, folder } = await checkout(t)
+    // A folder that cannot be made there, for root as well: its name is a link to nowhere.
+    await symlink(join(folder, 'gone', 'away'), join(folder, '.starling'))
+    const { code, said } = await prepare().exited
+    assert.equal(code, 1)
+    assert.match(said, /^Cannot write into .* \(E\w+\)/)
+    assert.doesNotMatch(said, /at .*prepare\.mjs/)
   })
 
   it('says what npm said when it fails, and may be tried again', async (t) => {

@@ -44,6 +44,7 @@ function setUp(options: Partial<ExitConnectionsOptions> = {}) {
   const held = new Set<Pseudonym>()
   let handler: (message: ReceivedMessage) => void = () => {}
   let moved = (): void => {}
+  const { promise: left, resolve: leave } = Promise.withResolvers<void>()
   const client: ExitConnectionsOptions['client'] = {
     address: OURS,
     async send({ to, data, lane, anonymous, as }) {
@@ -65,6 +66,7 @@ function setUp(options: Partial<ExitConnectionsOptions> = {}) {
     },
     release: (pseudonym) => held.delete(pseudonym),
     closeLane: (lane) => closedLanes.push(lane),
+    whenLaneBelow: () => left,
     supply: (to) => supplied.push(to),
   }
   const others: Uint8Array[] = []
@@ -86,7 +88,7 @@ function setUp(options: Partial<ExitConnectionsOptions> = {}) {
       }),
       repliedBy,
     )
-  return { sent, closedLanes, supplied, others, connections, receive, raw, held, moved: () => moved() }
+  return { sent, closedLanes, supplied, others, connections, receive, raw, held, leave, moved: () => moved() }
 }
 
 const code = (expected: string) => (error: unknown) => isMixnetError(error) && error.code === expected
@@ -218,15 +220,33 @@ describe('a change of gateway', () => {
 })
 
 test('bounded, and closed for good', async () => {
-  const { connections, closedLanes, sent } = setUp({ maxConnections: 2 })
+  const { connections, closedLanes, sent, leave } = setUp({ maxConnections: 2 })
+  leave()
   const streams = [connections.open({ host: 'a', port: 1 }), connections.open({ host: 'b', port: 1 })]
   assert.throws(() => connections.open({ host: 'c', port: 1 }), code('QUEUE_FULL'))
   await turn()
-  connections.close()
+  await connections.close()
   for (const stream of streams) await assert.rejects(stream.opened, code('STOPPED'))
   assert.throws(() => connections.open({ host: 'c', port: 1 }), code('STOPPED'))
   assert.equal(connections.count, 0)
   await turn()
   assert.deepEqual(closedLanes, [], 'the exit is still to hear of it')
   assert.equal(sent.filter(({ request }) => request.kind === 'send' && request.closed).length, 2)
+})
+
+test('closing waits until the exit has been told of every end, also of streams that were over before', async () => {
+  const { connections, sent, leave } = setUp()
+  connections.open({ host: 'a', port: 1 })
+  const over = connections.open({ host: 'b', port: 1 })
+  await turn()
+  over.destroy()
+  let closed = false
+  const closing = connections.close().then(() => {
+    closed = true
+  })
+  await turn()
+  assert.equal(sent.filter(({ request }) => request.kind === 'send' && request.closed).length, 2)
+  assert.equal(closed, false, 'queued is not sent')
+  leave()
+  await closing
 })

@@ -39,7 +39,7 @@ export interface ExitConnectionsOptions {
   /** Its messages and moves are taken over. */
   readonly client: Pick<
     MixnetClient,
-    'address' | 'send' | 'onMessage' | 'onMoved' | 'closeLane' | 'supply' | 'hold' | 'release'
+    'address' | 'send' | 'onMessage' | 'onMoved' | 'closeLane' | 'whenLaneBelow' | 'supply' | 'hold' | 'release'
   >
   readonly exit: Recipient
   /** True: the exit gets reply SURBs and a pseudonym. False: our address, which is faster and tells the exit who we are. */
@@ -69,6 +69,8 @@ export class ExitConnections implements Dialer {
   readonly #world: ClientWorld
   readonly #options: ExitConnectionsOptions
   readonly #streams = new Map<bigint, ExitStream>()
+  /** Streams that are over, and whose last message has not left yet. */
+  readonly #leaving = new Set<Promise<void>>()
   readonly #memory: SharedMemory
   #closed = false
 
@@ -104,20 +106,34 @@ export class ExitConnections implements Dialer {
       messageBytes: PACKETS_PER_MESSAGE * fragmentBytes(PACKET_SIZE) - MESSAGE_OVERHEAD_BYTES,
       connect: (signal) => this.#send({ lane, as, signal }, { kind: 'connect', connectionId, remote, returnAddress }),
       send: (data, signal) => this.#send({ lane, as, signal }, { kind: 'send', connectionId, ...data }),
-      finished: (abandon) => {
+      finished: (abandon, lastQueued) => {
         this.#streams.delete(connectionId)
         if (as !== undefined) client.release(as)
         if (abandon) client.closeLane(lane)
+        else this.#leaves(lane, lastQueued)
       },
     })
     this.#streams.set(connectionId, stream)
     return stream
   }
 
-  /** Ends every stream; no new ones. */
-  close(): void {
+  /**
+   * Ends every stream; no new ones. Resolves when the exit has been sent the end of each: one that hears nothing keeps its connections,
+   * and a site its answers, until they have been idle for minutes.
+   */
+  async close(): Promise<void> {
     this.#closed = true
     for (const stream of this.#streams.values()) stream.destroy(new MixnetError('STOPPED'))
+    await Promise.all(this.#leaving)
+  }
+
+  #leaves(lane: Lane, lastQueued: Promise<void>): void {
+    const gone: Promise<void> = lastQueued
+      .then(() => this.#options.client.whenLaneBelow(lane, 0))
+      // The client was stopped first: nothing leaves any more.
+      .catch(() => {})
+      .finally(() => this.#leaving.delete(gone))
+    this.#leaving.add(gone)
   }
 
   async #send({ lane, as, signal }: Sending, body: Socks5RequestBody): Promise<void> {

@@ -53,8 +53,11 @@ export interface ExitStreamOptions {
   readonly connect: (signal: AbortSignal) => Promise<void>
   /** Queues one message; resolves when there is room for the next. Where it rejects, nothing was queued. */
   readonly send: (data: Omit<SocketData, 'connectionId'>, signal: AbortSignal) => Promise<void>
-  /** The stream is over: forget it, and, if `abandon`, what is queued, since the exit no longer waits for it. */
-  readonly finished: (abandon: boolean) => void
+  /**
+   * The stream is over: forget it, and, if `abandon`, what is queued, since the exit no longer waits for it. `lastQueued` resolves when the
+   * last message for the exit is queued.
+   */
+  readonly finished: (abandon: boolean, lastQueued: Promise<void>) => void
 }
 
 // A chunk keeps alive the message it was cut from, which came in at least one packet.
@@ -155,9 +158,8 @@ export class ExitStream {
   /** Gives up both directions. What was queued is sent, what still waits for room is not; then the exit is told. */
   destroy(error: MixnetError = new MixnetError('ABORTED')): void {
     if (this.#state === 'closed') return
-    const settled = this.#sending.then(nothing, nothing)
-    this.#finish(error, false)
-    settled
+    const told = this.#sending
+      .then(nothing, nothing)
       .then(() => {
         // An exit that never heard of the connection need not hear of its end. One that was told of our end already (`end`)
         // is told again: a message after the last one says that nobody listens either.
@@ -166,6 +168,7 @@ export class ExitStream {
         return this.#options.send(last, new AbortController().signal)
       })
       .catch(nothing)
+    this.#finish(error, false, told)
   }
 
   pause(): void {
@@ -278,7 +281,7 @@ export class ExitStream {
     this.#timer = clock.after(millis(Math.min(silentAt, brokenAt, keepAliveAt) - now), () => this.#watch())
   }
 
-  #finish(error: MixnetError | undefined, abandon: boolean): void {
+  #finish(error: MixnetError | undefined, abandon: boolean, lastQueued = this.#sending.catch(nothing)): void {
     this.#timer?.cancel()
     this.#state = 'closed'
     this.#localEnded = true
@@ -289,7 +292,7 @@ export class ExitStream {
     this.#accounted = 0
     this.#opened.reject(error ?? new MixnetError('CONNECTION_CLOSED'))
     if (error !== undefined) this.#aborted.abort()
-    this.#options.finished(abandon)
+    this.#options.finished(abandon, lastQueued)
     this.#tellClose()
   }
 

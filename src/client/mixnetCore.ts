@@ -96,7 +96,7 @@ export class MixnetCore implements AsyncDisposable {
 
   async close(): Promise<void> {
     this.#inbox.close()
-    await closeClient(this.opened)
+    await closeClient(this.#clock, this.opened)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,7 +7,7 @@ import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors
 import { type Log, Meter, silentLog } from '../foundation/base/observe.ts'
 import { type Millis, millis, seconds } from '../foundation/base/units.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
-import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
+import { type Clock, unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
 import { openSealedFiles } from '../foundation/platform/sealedFiles.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import { DirectoryClient } from '../network/topology/directoryClient.ts'
@@ -67,6 +67,8 @@ export interface OpenClient {
 }
 
 const CONNECT_TIMEOUT = seconds(60)
+/** A packet leaves every 20 ms on average: some two dozen connections are told of their end. */
+const FAREWELL = millis(500)
 const IDENTITY_BYTES = 32
 
 /**
@@ -139,8 +141,9 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
   }
 }
 
-export async function closeClient({ connections, client, topology }: OpenClient): Promise<void> {
-  connections.close()
+export async function closeClient(clock: Clock, { connections, client, topology }: OpenClient): Promise<void> {
+  // Only a courtesy: with the gateway away or an upload queued it may take for ever, and whoever closes does not.
+  await withDeadline(clock, FAREWELL, 'farewell', connections.close()).catch(() => {})
   await client.stop()
   topology.stop()
 }

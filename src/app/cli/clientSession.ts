@@ -62,7 +62,7 @@ function explainDirectory(error: unknown, urls: readonly string[]): unknown {
     { why: code === 'TOPOLOGY_UNAVAILABLE' ? (error.details.why ?? code) : code },
     {
       message: `${which} a usable network`,
-      nextStep: '"starling up" starts a network here and prints its directory; --directory URL names another.',
+      nextStep: '"starling up" (in a clone: "npm start") runs a network here; --directory URL names another.',
       cause: error,
     },
   )

@@ -27,7 +27,7 @@ const program = new Command('starling')
     // Of a switch, "(default: false)" says nothing.
     optionDescription: (option) => (option.isBoolean() ? option.description : new Help().optionDescription(option)),
   })
-  .addHelpText('after', '\nStart here: starling up')
+  .addHelpText('after', '\nStart here: starling up (in a clone: npm start)')
   .exitOverride()
 
 const clientOptions = (command: Command): Command =>
@@ -62,6 +62,10 @@ clientOptions(program.command('fetch <url>').description('one anonymous request'
   .addHelpText('before', 'Example: starling fetch https://example.org/ -o page.html\n')
   .option('-o, --output <file>', 'write the body there instead of to the screen')
   .option('--timeout <seconds>', 'for the whole request', positive, 60)
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 done, 2 your arguments or an address that does not exist, 3 the network, 4 the\ndestination or a node, 22 the site answered with an error, 70 a bug, 130 Ctrl-C',
+  )
   .action((url: string, options, command: Command) =>
     run(command, (session) => runFetch(session, url, withDirectory(options)), 'stderr'),
   )

@@ -61,7 +61,9 @@ async function main(): Promise<void> {
     values.trace === '-'
       ? (lines: string) => void process.stdout.write(lines)
       : (lines: string) => toFile?.append(utf8(lines))
-  const onProgress = values.json ? () => {} : (what: string) => void process.stderr.write(`\r\x1b[K${what}`)
+  // Written over and over: in a file or a pipe it is a long line of rubbish.
+  const live = !values.json && process.stderr.isTTY
+  const onProgress = live ? (what: string) => void process.stderr.write(`\r\x1b[K${what}`) : () => {}
   const report = await simulateTestnet({ seed: values.seed, crypto, seconds, clients, onTrace, onProgress })
   await toFile?.close()
   onProgress('')

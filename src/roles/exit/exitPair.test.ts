@@ -43,9 +43,9 @@ class Pipe {
     this.#moving = true
   }
 
-  async whenBelow(lane: string, messages: number, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && this.inLane(lane) > messages) await new Promise((resolve) => setImmediate(resolve))
-    if (signal.aborted) throw new MixnetError('ABORTED')
+  async whenBelow(lane: string, messages: number, signal?: AbortSignal): Promise<void> {
+    while (!signal?.aborted && this.inLane(lane) > messages) await new Promise((resolve) => setImmediate(resolve))
+    if (signal?.aborted) throw new MixnetError('ABORTED')
   }
 
   #move(): void {
@@ -110,6 +110,7 @@ function startPair(options: { anonymous: boolean; rules?: ExitRules }): Pair {
       pipe.send(lane, signal ?? new AbortController().signal, () =>
         toExit(anonymous ? { data, sender: PSEUDONYM } : { data }),
       ),
+    whenLaneBelow: (lane, packets, signal) => pipe.whenBelow(lane, packets / 4, signal),
     closeLane: () => {},
     onMoved: () => {},
     hold: () => PSEUDONYM_HELD,
