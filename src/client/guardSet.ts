@@ -82,8 +82,11 @@ export class GuardSet {
     const before = this.#guards
     const kept = before
       .map((guard) => {
-        const unlistedSince = isListed(guard.name) ? undefined : (guard.unlistedSince ?? today)
-        return unlistedSince === guard.unlistedSince ? guard : { ...guard, unlistedSince }
+        // A day to come was written by a clock that was ahead: counted from there, nobody would be forgotten for years.
+        const unlistedSince = isListed(guard.name) ? undefined : Math.min(guard.unlistedSince ?? today, today)
+        const drawnOn = Math.min(guard.drawnOn, today)
+        const isSame = unlistedSince === guard.unlistedSince && drawnOn === guard.drawnOn
+        return isSame ? guard : { ...guard, drawnOn, unlistedSince }
       })
       .filter(({ name, unlistedSince }) => name === inUse || today - (unlistedSince ?? today) < goneAfterDays)
     // Counted among those that are left: one drawn in need takes the place of a first one that is gone, before any stranger.
