@@ -122,7 +122,9 @@ export class EntryChoice {
   networkChanged(inUse: string | undefined): void {
     this.#directoryHeardAt = this.#world.clock.monotonic()
     const isListed = (name: string): boolean => this.#isListed(name)
-    const listing = { today: this.#today(), isListed, candidates: () => this.#candidates(), inUse }
+    // Forgotten while it is remembered as home, it would be taken for the user's own choice by the next run, and become a first one.
+    const kept = [inUse, this.#home]
+    const listing = { today: this.#today(), isListed, candidates: () => this.#candidates(), inUse: kept }
     if (this.#set.review(listing)) this.#remember()
   }
 

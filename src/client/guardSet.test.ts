@@ -11,7 +11,12 @@ const ALL: readonly Candidate[] = Array.from({ length: 12 }, (_, i) => ({ name: 
 const random = (seed: string) => new Simulation({ seed, crypto: nullProvider }).random.stream('guards')
 
 function listing(today: number, listed: readonly Candidate[] = ALL, inUse?: string): Listing {
-  return { today, isListed: (name) => listed.some((one) => one.name === name), candidates: () => listed, inUse }
+  return {
+    today,
+    isListed: (name) => listed.some((one) => one.name === name),
+    candidates: () => listed,
+    inUse: [inUse],
+  }
 }
 
 describe('guard set', () => {
