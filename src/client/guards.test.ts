@@ -245,6 +245,9 @@ describe('guards', () => {
       ['client'],
       town.gateways.map(({ host }) => host),
     )
+    // It goes in pieces: the directory answered once more.
+    await town.sim.runFor(minutes(2))
+    town.topology.change(town.gateways)
     await town.sim.runFor(hours(3))
     mend()
     await town.sim.runFor(minutes(2))
