@@ -31,10 +31,12 @@ const outdated = () => installed() < changed(join(root, 'package-lock.json'))
 
 while (outdated()) {
   if (claimed()) {
-    console.log(
-      `${Number.isFinite(installed()) ? 'Updating' : 'Installing'} dependencies (npm ci), less than a minute …`,
-    )
-    process.exitCode = await install()
+    // Again: another may have ended its installation since, and run by it already.
+    if (outdated()) {
+      const what = Number.isFinite(installed()) ? 'Updating' : 'Installing'
+      console.log(`${what} dependencies (npm ci), less than a minute …`)
+      process.exitCode = await install()
+    }
     rmSync(claim, { force: true })
     break
   }
