@@ -4,7 +4,7 @@
 // Two installations in one folder ruin each other. npm, when it is interrupted, goes on for a minute to take back what it did, and npm
 // whose parent was killed goes on installing: so an interrupted one is ended here for good, and one that is under way is waited for.
 import { spawn } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { delimiter, join, sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,8 @@ const windows = process.platform === 'win32'
 const claim = join(root, '.starling', 'installing')
 /** By then a claim is what a power cut left behind, and its process id may be another program's. */
 const CLAIM_LASTS_MS = 10 * 60_000
+/** Between making a claim and writing who it is of. Later, one without a number is what a full disk left behind. */
+const CLAIM_WRITTEN_WITHIN_MS = 2000
 const LOOK_AGAIN_MS = 100
 const INTERRUPTED = 130
 
@@ -29,10 +31,12 @@ const outdated = () => installed() < changed(join(root, 'package-lock.json'))
 
 while (outdated()) {
   if (claimed()) {
-    console.log(
-      `${Number.isFinite(installed()) ? 'Updating' : 'Installing'} dependencies (npm ci), less than a minute …`,
-    )
-    process.exitCode = await install()
+    // Again: another may have ended its installation since, and run by it already.
+    if (outdated()) {
+      const what = Number.isFinite(installed()) ? 'Updating' : 'Installing'
+      console.log(`${what} dependencies (npm ci), less than a minute …`)
+      process.exitCode = await install()
+    }
     rmSync(claim, { force: true })
     break
   }
@@ -57,25 +61,44 @@ function claimed() {
 /** Returns when there is none, and none claims that there is. */
 async function otherInstallation() {
   let told = false
-  for (let id = installer(); id !== undefined; id = installer()) {
+  for (;;) {
+    const { text, id } = claimant()
+    if (id === undefined) return discard(text)
     if (!told) console.log(`Another installation is under way here (process ${id}); waiting until it ends …`)
     told = true
     await sleep(LOOK_AGAIN_MS)
   }
-  rmSync(claim, { force: true })
 }
 
-/** The process that installs; undefined where there is none, or none any more. */
-function installer() {
-  if (changed(claim) < Date.now() - CLAIM_LASTS_MS) return undefined
+/** What the claim says, and the process that installs: undefined where there is none, or none any more. */
+function claimant() {
+  let text
   try {
-    const id = Number(readFileSync(claim, 'utf8'))
+    text = readFileSync(claim, 'utf8')
+    const age = Date.now() - changed(claim)
+    const id = Number(text)
+    // Not to be asked about: 0 and negative numbers are groups of processes, our own among them, and those live.
+    if (!(id > 0)) return { text, id: age < CLAIM_WRITTEN_WITHIN_MS ? '?' : undefined }
+    if (age > CLAIM_LASTS_MS) return { text }
     process.kill(id, 0)
-    return id
+    return { text, id }
   } catch (error) {
     // EPERM: it lives, and is somebody else's.
-    return error.code === 'EPERM' ? '?' : undefined
+    return { text, id: error.code === 'EPERM' ? '?' : undefined }
   }
+}
+
+/** Removes a claim that says `text`. Moved aside first: since we looked, another may have removed it and claimed in its place. */
+function discard(text) {
+  const aside = `${claim}.${process.pid}`
+  try {
+    renameSync(claim, aside)
+    const found = readFileSync(aside, 'utf8')
+    if (found !== text) writeFileSync(claim, found, { flag: 'wx' })
+  } catch (error) {
+    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error
+  }
+  rmSync(aside, { force: true })
 }
 
 async function install() {

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { on, once } from 'node:events'
-import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, symlink, utimes, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { temporaryFolder } from './support/starling.ts'
@@ -30,6 +30,8 @@ interface Checkout {
   prepare(): Prepare
   /** The next npm that starts. */
   npm(): Promise<Socket>
+  /** Somebody said long ago that he installs. */
+  claim(text: string): Promise<void>
 }
 
 async function checkout(t: TestContext): Promise<Checkout> {
@@ -53,6 +55,13 @@ async function checkout(t: TestContext): Promise<Checkout> {
       const [socket] = (await starts.next()).value as [Socket]
       running.push(socket.on('error', () => {}))
       return socket
+    },
+    async claim(text) {
+      const path = join(folder, '.starling', 'installing')
+      await mkdir(dirname(path), { recursive: true })
+      await writeFile(path, text)
+      const aMinuteAgo = Date.now() / 1000 - 60
+      await utimes(path, aMinuteAgo, aMinuteAgo)
     },
   }
 }
@@ -129,6 +138,17 @@ describe('the installation before the first start', { timeout: 60_000, skip }, (
     assert.equal(code, 1)
     assert.match(said, /^Cannot write into .* \(E\w+\)/)
     assert.doesNotMatch(said, /at .*prepare\.mjs/)
+  })
+
+  it('is not held up by a claim that nobody can be', async (t) => {
+    const { prepare, npm, claim } = await checkout(t)
+    // Empty: the disk was full. The others are no processes, but groups of them, which live.
+    for (const text of ['', '0', '-1', 'x']) {
+      await claim(text)
+      const next = prepare()
+      ;(await npm()).write('no more of it')
+      assert.equal((await next.exited).code, 1, text)
+    }
   })
 
   it('says what npm said when it fails, and may be tried again', async (t) => {

@@ -8,8 +8,8 @@ import { codeBlocks, commandsOf } from './support/guides.ts'
 import { httpThrough } from './support/socks.ts'
 import { isListening, Starling, temporaryFolder } from './support/starling.ts'
 
-// Other tests run networks at the guide's addresses at the same time.
-const [GUIDE_HOSTS, OWN_HOSTS] = ['127.0.1.', '127.0.77.']
+// Other tests run networks at the guide's addresses at the same time, and killGateway.test.ts at 127.0.77.*, with the same ports.
+const [GUIDE_HOSTS, OWN_HOSTS] = ['127.0.1.', '127.0.78.']
 const GUIDE_SITE = 'https://example.org/'
 const STOP_LIMIT_MS = 10_000
 

@@ -1,7 +1,7 @@
 /**
  * Which gateway comes next: the one that served last, another guard in their order, and only in need a stranger. In need means
- * that every guard has failed and none has served for the patience while the directory answered, or that the directory lists none
- * of them: a client whose own network is down would otherwise end up with whoever is tried in the moment it comes back. @module
+ * that every guard has failed and none has served for the patience while the directory went on answering, or that the directory lists
+ * none of them: a client whose own network is down would otherwise end up with whoever is tried in the moment it comes back. @module
  */
 import { fromBase58, toBase58 } from '../foundation/base/base58.ts'
 import { MixnetError } from '../foundation/base/errors.ts'
@@ -122,7 +122,9 @@ export class EntryChoice {
   networkChanged(inUse: string | undefined): void {
     this.#directoryHeardAt = this.#world.clock.monotonic()
     const isListed = (name: string): boolean => this.#isListed(name)
-    const listing = { today: this.#today(), isListed, candidates: () => this.#candidates(), inUse }
+    // Forgotten while it is remembered as home, it would be taken for the user's own choice by the next run, and become a first one.
+    const kept = [inUse, this.#home]
+    const listing = { today: this.#today(), isListed, candidates: () => this.#candidates(), inUse: kept }
     if (this.#set.review(listing)) this.#remember()
   }
 
@@ -161,8 +163,10 @@ export class EntryChoice {
     if (usable.length === 0) return true
     if (this.#isServed || !usable.every((name) => this.#failed.has(name))) return false
     const isNew = this.#home === undefined
-    if (!isNew && this.#directoryHeardAt < this.#withoutSince) return false
     const patience = isNew ? this.#params.firstPatience : this.#params.patience
+    // In the second half: an answer in the moments in which a network goes down says nothing of the hours after. One that is there
+    // answers every five minutes.
+    if (!isNew && this.#directoryHeardAt - this.#withoutSince < patience / 2) return false
     return this.#world.clock.monotonic() - this.#withoutSince >= patience
   }
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { nullProvider } from '../foundation/crypto/nullProvider.ts'
 import { Simulation } from '../foundation/platform/simulated/simulation.ts'
-import { type Candidate, GuardSet, type Listing } from './guardSet.ts'
+import { type Candidate, type Guard, GuardSet, type Listing } from './guardSet.ts'
 
 const PARAMS = { size: 3, maxSize: 6, goneAfterDays: 30, needLastsDays: 30 }
 const ALL: readonly Candidate[] = Array.from({ length: 12 }, (_, i) => ({ name: `g${i}`, weight: 1 }))
@@ -11,7 +11,12 @@ const ALL: readonly Candidate[] = Array.from({ length: 12 }, (_, i) => ({ name: 
 const random = (seed: string) => new Simulation({ seed, crypto: nullProvider }).random.stream('guards')
 
 function listing(today: number, listed: readonly Candidate[] = ALL, inUse?: string): Listing {
-  return { today, isListed: (name) => listed.some((one) => one.name === name), candidates: () => listed, inUse }
+  return {
+    today,
+    isListed: (name) => listed.some((one) => one.name === name),
+    candidates: () => listed,
+    inUse: [inUse],
+  }
 }
 
 describe('guard set', () => {
@@ -49,6 +54,23 @@ describe('guard set', () => {
     assert.equal(set.names.length, 3)
     assert.deepEqual(set.names.slice(0, 2), [names[0], names[2]])
     assert.notEqual(set.names[2], names[1])
+  })
+
+  it('written while the clock was years ahead: forgets a month after it is right', () => {
+    const gone = { name: 'gone', drawnOn: 100, unlistedSince: 9000 }
+    const inNeed = { name: 'g5', drawnOn: 9000, unlistedSince: undefined }
+    const others = ['g0', 'g1'].map((name) => ({ name, drawnOn: 100, unlistedSince: undefined }))
+    const set = new GuardSet(PARAMS, random('ahead'), [gone, ...others, inNeed])
+    assert.equal(set.review(listing(110)), true)
+    assert.deepEqual(set.names, ['gone', 'g0', 'g1', 'g5'])
+    set.review(listing(139))
+    assert.deepEqual(set.names, ['gone', 'g0', 'g1', 'g5'])
+    set.review(listing(140))
+    assert.deepEqual(set.names, ['g0', 'g1', 'g5'])
+    const needed = new GuardSet(PARAMS, random('ahead'), [...others, { ...others[0], name: 'g2' } as Guard, inNeed])
+    needed.review(listing(110))
+    needed.review(listing(140))
+    assert.deepEqual(needed.names, ['g0', 'g1', 'g2'])
   })
 
   it('forgets who was drawn in need after a month, but not who is in use, and takes them before a stranger', () => {

@@ -39,8 +39,8 @@ export interface Listing {
   readonly isListed: (name: string) => boolean
   /** Who may be drawn; members are passed over. */
   readonly candidates: () => readonly Candidate[]
-  /** In use now: not forgotten. */
-  readonly inUse: string | undefined
+  /** Those in use now, and the one that served last: not forgotten. */
+  readonly inUse: readonly (string | undefined)[]
 }
 
 export class GuardSet {
@@ -82,13 +82,16 @@ export class GuardSet {
     const before = this.#guards
     const kept = before
       .map((guard) => {
-        const unlistedSince = isListed(guard.name) ? undefined : (guard.unlistedSince ?? today)
-        return unlistedSince === guard.unlistedSince ? guard : { ...guard, unlistedSince }
+        // A day to come was written by a clock that was ahead: counted from there, nobody would be forgotten for years.
+        const unlistedSince = isListed(guard.name) ? undefined : Math.min(guard.unlistedSince ?? today, today)
+        const drawnOn = Math.min(guard.drawnOn, today)
+        const isSame = unlistedSince === guard.unlistedSince && drawnOn === guard.drawnOn
+        return isSame ? guard : { ...guard, drawnOn, unlistedSince }
       })
-      .filter(({ name, unlistedSince }) => name === inUse || today - (unlistedSince ?? today) < goneAfterDays)
+      .filter(({ name, unlistedSince }) => inUse.includes(name) || today - (unlistedSince ?? today) < goneAfterDays)
     // Counted among those that are left: one drawn in need takes the place of a first one that is gone, before any stranger.
     this.#guards = kept.filter(
-      ({ name, drawnOn }, rank) => rank < size || name === inUse || today - drawnOn < needLastsDays,
+      ({ name, drawnOn }, rank) => rank < size || inUse.includes(name) || today - drawnOn < needLastsDays,
     )
     while (this.#guards.length < size && this.#draw(candidates(), today) !== undefined);
     return this.#guards.length !== before.length || this.#guards.some((guard, rank) => guard !== before[rank])

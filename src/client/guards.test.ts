@@ -214,6 +214,28 @@ describe('guards', () => {
     await town.sim.complete(link.close())
   })
 
+  it('one drawn in need, and forgotten since, does not come back as a first one because it served last', async () => {
+    const town = await Town.build()
+    let link = await town.create()
+    await town.open(link)
+    await town.pass(1)
+    const guards = town.guardsOf(link)
+    await town.only([], guards)
+    await town.pass(13)
+    const stranger = town.of(link.gateway)
+    assert.equal(guards.includes(stranger), false)
+    await town.sim.complete(link.close())
+    await town.sim.runFor(hours(31 * 24))
+    await town.only([], [...guards, stranger])
+    link = await town.restart()
+    watch(link)
+    await town.pass(6)
+    await town.sim.complete(link.close())
+    link = await town.restart()
+    assert.deepEqual(town.guardsOf(link).slice(0, size), guards)
+    await town.sim.complete(link.close())
+  })
+
   it('its own network down for hours is no need: nobody is drawn', async () => {
     const town = await Town.build()
     const link = await town.create()
@@ -223,6 +245,9 @@ describe('guards', () => {
       ['client'],
       town.gateways.map(({ host }) => host),
     )
+    // It goes in pieces: the directory answered once more.
+    await town.sim.runFor(minutes(2))
+    town.topology.change(town.gateways)
     await town.sim.runFor(hours(3))
     mend()
     await town.sim.runFor(minutes(2))

@@ -42,6 +42,7 @@ describe('nodes without their directory', { timeout: 120_000 }, () => {
     const attacker = network.attacker()
     for (const name of names) {
       const { links } = taps.get(name) as Tap
+      assert.ok(framesIn(links) >= 5, `${name}: only ${framesIn(links)} frames recorded`)
       const before = read(nodeOf(name), REPLAYS)
       for (const link of links) {
         const { connection } = await network.complete(dial(attacker, nodeOf(name).running.endpoints.mix))

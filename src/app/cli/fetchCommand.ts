@@ -3,6 +3,7 @@ import { explainFetchError } from '../../client/fetchErrors.ts'
 import { concat } from '../../foundation/base/bytes.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
 import { millis, seconds } from '../../foundation/base/units.ts'
+import type { Device } from '../../foundation/platform/node/nodeDevice.ts'
 import { type ClientOptions, withClient } from './clientSession.ts'
 import { explainFileError } from './problems.ts'
 import type { Session } from './session.ts'
@@ -18,12 +19,9 @@ const LINE_END = 0x0a
 const PROGRESS_INTERVAL = millis(200)
 
 /** A file gets the whole body or is not made; anything else gets it as it comes. */
-type Destination =
-  | { readonly file: string }
-  | { readonly write: (bytes: Uint8Array) => Promise<void>; readonly close?: () => Promise<void> }
+type Destination = { readonly file: string } | Device
 
 export async function runFetch(session: Session, url: string, options: FetchCommandOptions): Promise<number> {
-  const { screen, world, interrupted } = session
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     throw new MixnetError(
       'BAD_ARGUMENT',
@@ -32,6 +30,20 @@ export async function runFetch(session: Session, url: string, options: FetchComm
     )
   }
   const destination = await destinationOf(session, options.output)
+  try {
+    return await fetchInto(session, url, options, destination)
+  } finally {
+    if ('close' in destination) await destination.close()
+  }
+}
+
+function fetchInto(
+  session: Session,
+  url: string,
+  options: FetchCommandOptions,
+  destination: Destination,
+): Promise<number> {
+  const { screen, world, interrupted } = session
   return withClient(session, options, async (mixnet) => {
     const started = world.clock.monotonic()
     const response = await mixnet
@@ -57,7 +69,6 @@ export async function runFetch(session: Session, url: string, options: FetchComm
         await destination.write(chunk)
         last = chunk
       }
-      await destination.close?.()
       // What is said next must not go on in the last line of the body, where both are on one screen.
       if (!response.ok && last?.at(-1) !== LINE_END) screen.line('')
     }
@@ -71,8 +82,8 @@ export async function runFetch(session: Session, url: string, options: FetchComm
 }
 
 /** Before anything is asked for: found out at the end, the answer would be lost. */
-async function destinationOf({ world, output }: Session, path: string | undefined): Promise<Destination> {
-  if (path === undefined || path === '-') return { write: output }
+async function destinationOf({ world, output, device }: Session, path: string | undefined): Promise<Destination> {
+  if (path === undefined || path === '-') return { write: output, close: async () => {} }
   const kind = path.endsWith('/') ? 'folder' : await world.files.kindOf(path)
   if (kind === 'folder') {
     const nextStep = `Name a file in it: --output ${path.replace(/\/*$/, '')}/answer`
@@ -80,8 +91,7 @@ async function destinationOf({ world, output }: Session, path: string | undefine
   }
   if (kind !== 'other') return { file: path }
   // A device or a pipe is written to, not replaced by a file of its name.
-  const device = await world.files.openAppend(path)
-  return { write: async (bytes) => device.append(bytes), close: () => device.close() }
+  return device(path)
 }
 
 async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {

@@ -1,4 +1,5 @@
 /** A log line for people: `12:00:07 knot      node.ready   roles mix`. Scripts ask for --json and get the line as it is. @module */
+import { printable } from './printable.ts'
 
 const LEVELS: Readonly<Record<number, string>> = { 40: '⚠ ', 50: '✗ ' }
 const WARN = 40
@@ -11,7 +12,7 @@ export function logText(line: string, colour: boolean): string {
   try {
     fields = JSON.parse(line)
   } catch {
-    return line
+    return printable(line)
   }
   const { level, time, name, room, event } = fields
   const clock = String(time).slice(11, 19)
@@ -19,7 +20,7 @@ export function logText(line: string, colour: boolean): string {
   const rest = Object.entries(fields)
     .filter(([key, value]) => !NOT_SHOWN.has(key) && value !== undefined && value !== null)
     .map(([key, value]) => `${words(key)} ${typeof value === 'number' ? value.toLocaleString('en') : value}`)
-  const text = `${clock} ${String(name).padEnd(NAME_WIDTH)} ${[what, ...rest].join('   ')}`
+  const text = printable(`${clock} ${String(name).padEnd(NAME_WIDTH)} ${[what, ...rest].join('   ')}`)
   return `${colour && Number(level) >= WARN ? `\u001b[31m${text}\u001b[0m` : text}\n`
 }
 

@@ -2,6 +2,7 @@
  * What a person sees: short lines, aligned, colour only on a terminal; or, with --json, one object a line for scripts. @module
  */
 import { isMixnetError } from '../../foundation/base/errors.ts'
+import { printable } from './printable.ts'
 
 export interface ScreenOptions {
   readonly json: boolean
@@ -52,7 +53,8 @@ export class Screen {
   /** A step that is done: what, how, and how long it took. */
   step(label: string, text: string, tookMs?: number, event?: JsonEvent): void {
     const took = tookMs === undefined ? '' : this.dim(`${(tookMs / 1000).toFixed(1)} s`.padStart(8))
-    const line = `${INDENT}${label.padEnd(LABEL_WIDTH)}${took === '' ? text : text.padEnd(TEXT_WIDTH)}${took}`
+    const shown = printable(text)
+    const line = `${INDENT}${label.padEnd(LABEL_WIDTH)}${took === '' ? shown : shown.padEnd(TEXT_WIDTH)}${took}`
     this.line(line, event && { ...event, ...(tookMs === undefined ? {} : { tookMs: Math.round(tookMs) }) })
   }
 
@@ -71,12 +73,12 @@ export class Screen {
     }
     const margin = `${INDENT}${' '.repeat(LABEL_WIDTH)}`
     const [first, ...more] = [
-      ...wrap(`✗ ${message} (${guilty})`, MAX_WIDTH - margin.length),
+      ...wrap(`✗ ${printable(message)} (${guilty})`, MAX_WIDTH - margin.length),
       ...wrap(nextStep, MAX_WIDTH - margin.length - 2).map((line) => `  ${line}`),
     ]
     const shown = (first ?? '').replace('✗', this.#paint('red', '✗'))
     writeProblem(`${INDENT}${label.padEnd(LABEL_WIDTH)}${shown}\n${more.map((line) => `${margin}${line}\n`).join('')}`)
-    if (verbose) writeProblem(`${describe(error)}\n`)
+    if (verbose) writeProblem(`${printable(describe(error))}\n`)
   }
 
   dim(text: string): string {

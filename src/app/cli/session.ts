@@ -4,6 +4,7 @@ import { MixnetError } from '../../foundation/base/errors.ts'
 import { type Log, silentLog } from '../../foundation/base/observe.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
 import { holdProcess } from '../../foundation/platform/node/holdProcess.ts'
+import { type Device, openDevice } from '../../foundation/platform/node/nodeDevice.ts'
 import { nodeWorld } from '../../foundation/platform/node/nodeWorld.ts'
 import { whenParentGone } from '../../foundation/platform/node/parentProcess.ts'
 import type { World } from '../../foundation/platform/world.ts'
@@ -26,6 +27,8 @@ export interface Session {
   quietLogOf(name: string): Log
   /** Bytes for standard output, as they are. Throws ABORTED where nobody reads it any more. */
   output(bytes: Uint8Array): Promise<void>
+  /** The same for a device or a named pipe, whose reader is waited for. */
+  device(path: string): Promise<Device>
   /** Aborted by Ctrl-C, a polite kill, or because nobody reads what we say. A second Ctrl-C ends the process at once. */
   readonly interrupted: AbortSignal
   /** Of a command that was interrupted before its result: as shells count, 128 and the signal. */
@@ -60,6 +63,12 @@ export function createSession({ json, verbose }: GlobalOptions, output: 'stdout'
     if (isReaderGone(error)) interrupt('SIGPIPE')
   }
   for (const stream of [process.stdout, process.stderr]) stream.on('error', onWriteError)
+  const whileRead = (writing: Promise<void>): Promise<void> =>
+    writing.catch((error: Error) => {
+      if (!isReaderGone(error)) throw error
+      interrupt('SIGPIPE')
+      throw new MixnetError('ABORTED')
+    })
   let stopWatching = () => {}
   // Platform timers and sockets that only wait keep no process alive; a command that waits for one must.
   const release = holdProcess()
@@ -80,14 +89,15 @@ export function createSession({ json, verbose }: GlobalOptions, output: 'stdout'
     }),
     json,
     output: (bytes) =>
-      new Promise((resolve, reject) => {
-        process.stdout.write(bytes, (error) => {
-          if (!error) return resolve()
-          if (!isReaderGone(error)) return reject(error)
-          interrupt('SIGPIPE')
-          reject(new MixnetError('ABORTED'))
-        })
-      }),
+      whileRead(
+        new Promise((resolve, reject) => {
+          process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()))
+        }),
+      ),
+    device: async (path) => {
+      const device = await openDevice(path, interrupted.signal)
+      return { write: (bytes) => whileRead(device.write(bytes)), close: () => device.close() }
+    },
     logOf,
     quietLogOf: (name) => (verbose ? logOf(name) : silentLog),
     interrupted: interrupted.signal,

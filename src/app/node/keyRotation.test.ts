@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import { toHex, utf8 } from '../../foundation/base/bytes.ts'
 import { Meter, silentLog } from '../../foundation/base/observe.ts'
 import { hours, type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
@@ -36,11 +37,16 @@ class Stage {
     return this.#world.files
   }
 
+  /** By the directory. */
+  get epoch(): number {
+    return VALIDITY + Math.floor((this.sim.clock.now() - this.#begin) / EPOCH)
+  }
+
   async openDirectory(): Promise<void> {
     const { net } = this.sim.restart('directory')
     const limits = { maxBodyBytes: 100, requestTimeout: seconds(1) }
     const serving = net.serveHttp({ ...DIRECTORY, ...limits }, () => {
-      const absoluteId = VALIDITY + Math.floor((this.sim.clock.now() - this.#begin) / EPOCH)
+      const absoluteId = this.epoch
       const start = millis(this.#begin + (absoluteId - VALIDITY) * EPOCH)
       const rotation = { validityEpochs: VALIDITY, initialEpochId: 0 }
       return Response.json(encodeKeyRotationInfo(keyRotationInfo(rotation, { absoluteId, start, duration: EPOCH })))
@@ -174,6 +180,53 @@ describe('key rotation without a directory', () => {
       await stage.sim.complete(stage.files.write('data/heard-epoch.txt', utf8(wrong)))
       await assert.rejects(stage.start(), /TIMEOUT|simulated work/)
     }
+  })
+
+  it('whatever restarts, goes away or jumps: a key that senders may still use is there, and its log with it', async () => {
+    const step = fc.record({
+      minutes: fc.integer({ min: 1, max: 100 }),
+      restarts: fc.boolean(),
+      directory: fc.boolean(),
+      ahead: fc.constantFrom(0, 0, -hours(2), minutes(20), hours(30 * 24)),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 20 }), async (steps) => {
+        const stage = new Stage()
+        await stage.openDirectory()
+        let isOpen = true
+        let node = await stage.start()
+        /** By rotation: what the directory may have told senders. */
+        const told = new Map<number, string>()
+        for (const { minutes: time, restarts, directory, ahead } of steps) {
+          stage.ahead = millis(ahead)
+          if (directory !== isOpen) {
+            isOpen = directory
+            if (isOpen) await stage.openDirectory()
+            else stage.closeDirectory()
+          }
+          if (restarts) node = await stage.start()
+          await stage.sim.runFor(minutes(time))
+          const keyOf = (id: number) =>
+            node.keys.candidates(0).find(({ rotationId }) => rotationId === id)?.publicKey ?? new Uint8Array(0)
+          const { epoch } = stage
+          const rotation = Math.floor(epoch / VALIDITY)
+          for (const id of epoch % VALIDITY === 0 ? [rotation, rotation - 1] : [rotation]) {
+            const known = told.get(id)
+            if (known === undefined) continue
+            assert.equal(toHex(keyOf(id)), known, `rotation ${id} in epoch ${epoch}`)
+            assert.equal(stage.passes(id, TAG), false, `its log in epoch ${epoch}`)
+          }
+          if (!isOpen) continue
+          for (const key of [node.keys.primary, node.keys.preAnnounced]) {
+            if (key === undefined || told.has(key.rotationId)) continue
+            told.set(key.rotationId, toHex(key.publicKey))
+            stage.passes(key.rotationId, TAG)
+          }
+        }
+        await stage.sim.complete(node.stop(), minutes(1))
+      }),
+      { numRuns: 25 },
+    )
   })
 
   it('a log whose key is gone is removed', async () => {

@@ -48,7 +48,9 @@ export class ViewMemory {
       if (end === undefined) throw malformed(WHAT, 'cut off')
       const json = parseJson(head, WHAT)
       const age = world.clock.now() - json.field('savedAtUnixMs').integer()
-      if (age > maxAge || json.field('directories').string(MAX_DIRECTORIES) !== directories.join(' ')) return undefined
+      // Written by a clock that was far ahead, it may be of any age.
+      if (Math.abs(age) > maxAge || json.field('directories').string(MAX_DIRECTORIES) !== directories.join(' '))
+        return undefined
       return buildNodeView({
         listing: decodeSemiSkimmedListing(listing),
         rewardedSet: decodeRewardedSet(rewardedSet),

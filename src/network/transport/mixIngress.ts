@@ -3,7 +3,8 @@
  * frames. Whatever a peer sends, memory stays bounded by the limits times one frame. Rules: docs/spec/links.md,
  * "Receiving". @module
  */
-import { canonicalIp, formatIp, IPV6_BYTES, parseIp } from '../../foundation/base/ipAddress.ts'
+import { AddressCounts, addressBlock } from '../../foundation/base/addressCounts.ts'
+import { canonicalIpText } from '../../foundation/base/ipAddress.ts'
 import type { Counter, Log, Meter } from '../../foundation/base/observe.ts'
 import type { Timer } from '../../foundation/platform/clock.ts'
 import type { Connection, Endpoint, Listener } from '../../foundation/platform/net.ts'
@@ -55,7 +56,7 @@ class MixIngress {
   readonly #options: MixIngressOptions
   readonly #params: MixIngressParams
   readonly #links = new Set<InboundLink>()
-  readonly #perAddress = new Map<string, number>()
+  readonly #perAddress = new AddressCounts()
   readonly #accepted: Counter
   readonly #frames: Counter
   readonly #refused = new Map<string, Counter>()
@@ -80,10 +81,8 @@ class MixIngress {
   }
 
   accept(connection: Connection): void {
-    const bytes = parseIp(connection.remote.host)
-    const canonical = bytes && canonicalIp(bytes)
-    const ip = canonical ? formatIp(canonical) : connection.remote.host
-    const address = canonical ? countedAddress(canonical) : ip
+    const ip = canonicalIpText(connection.remote.host)
+    const address = addressBlock(ip)
     const { noise, requireNoise, isNode, onFrame } = this.#options
     const shakesHands = noise !== undefined && requireNoise(ip)
     const stranger = isNode !== undefined && !isNode(ip)
@@ -94,7 +93,7 @@ class MixIngress {
       return
     }
     this.#accepted.value++
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1)
+    this.#perAddress.add(address)
     if (stranger) this.#strangers++
     if (shakesHands) this.#handshakes++
     const link = new InboundLink({
@@ -111,7 +110,7 @@ class MixIngress {
       },
       onClosed: (refused) => {
         this.#links.delete(link)
-        this.#leave(address)
+        this.#perAddress.remove(address)
         if (stranger) this.#strangers--
         if (refused) this.#refuse(refused, ip)
       },
@@ -132,7 +131,7 @@ class MixIngress {
   ): AcceptRefusal | undefined {
     const params = this.#params
     if (this.#closed || this.#links.size >= params.maxConnections) return 'connections'
-    if ((this.#perAddress.get(address) ?? 0) >= params.maxPerAddress) return 'connections-of-address'
+    if (this.#perAddress.of(address) >= params.maxPerAddress) return 'connections-of-address'
     if (stranger && this.#strangers >= params.maxStrangers) return 'connections-of-strangers'
     return shakesHands && this.#handshakes >= params.maxHandshakes ? 'handshakes' : undefined
   }
@@ -147,12 +146,6 @@ class MixIngress {
     this.#options.log.debug('mix connection refused', { reason, ip })
   }
 
-  #leave(address: string): void {
-    const left = (this.#perAddress.get(address) ?? 1) - 1
-    if (left > 0) this.#perAddress.set(address, left)
-    else this.#perAddress.delete(address)
-  }
-
   /** One timer for all connections: a timer per incomplete frame would cost every honest packet that straddles two reads. */
   #sweepLater(): void {
     if (this.#closed) return
@@ -163,9 +156,4 @@ class MixIngress {
       if (this.#links.size > 0) this.#sweepLater()
     })
   }
-}
-
-/** Whoever has one IPv6 address has its whole /64. */
-function countedAddress(ip: Uint8Array): string {
-  return ip.length === IPV6_BYTES ? `${formatIp(Uint8Array.from(ip).fill(0, 8))}/64` : formatIp(ip)
 }
