@@ -6,6 +6,8 @@ export interface RequestHead {
   readonly url: URL
   /** What the caller asked for; of the connection and the length of the body it has no say. */
   readonly headers: Headers
+  /** Names of headers in the order and the letters they were given in. `Headers` forgets both, and Node's client does not. */
+  readonly spelling: readonly string[]
   readonly userAgent: string
   /** What `decompressed` can undo; empty where that is nothing. */
   readonly acceptEncoding: string
@@ -51,13 +53,20 @@ export function isIdempotent(method: string): boolean {
 }
 
 /** Throws BAD_ARGUMENT for what would not stay on its line. */
-export function requestHead({ method, url, headers, userAgent, acceptEncoding, bodyLength }: RequestHead): Uint8Array {
+export function requestHead(request: RequestHead): Uint8Array {
+  const { method, url, headers, spelling, userAgent, acceptEncoding, bodyLength } = request
   const target = `${url.pathname}${url.search}`
   if (!TARGET.test(target)) throw new MixnetError('BAD_ARGUMENT', { argument: 'URL' })
   const lines = [`${method} ${target} HTTP/1.1`, `host: ${url.host}`, 'connection: keep-alive']
-  headers.forEach((value, name) => {
+  const add = (name: string, value: string): void => {
     if (!TOKEN.test(name) || !FIELD_VALUE.test(value)) throw new MixnetError('BAD_ARGUMENT', { argument: 'headers' })
     if (!OURS.has(name.toLowerCase())) lines.push(`${name}: ${value}`)
+  }
+  const given = new Map(spelling.map((name) => [name.toLowerCase(), name]))
+  // A redirect may have taken some away.
+  for (const [lower, name] of given) if (headers.has(lower)) add(name, headers.get(lower) as string)
+  headers.forEach((value, name) => {
+    if (!given.has(name)) add(name, value)
   })
   const unlessGiven = (name: string, value: string): void => {
     if (value !== '' && !headers.has(name)) lines.push(`${name}: ${value}`)

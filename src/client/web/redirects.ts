@@ -7,6 +7,8 @@ export interface Hop {
   readonly method: string
   readonly url: URL
   readonly headers: Headers
+  /** See `RequestHead`. */
+  readonly spelling: readonly string[]
   readonly body: RequestBody | undefined
 }
 
@@ -31,7 +33,7 @@ export function redirected(hop: Hop, status: number, location: string): Hop {
   if (!toGet && hop.body?.repeatable === false) throw malformed('HTTP response', 'redirect of a body that is gone')
   if (toGet) for (const name of BODY_HEADERS) headers.delete(name)
   if (url.origin !== hop.url.origin) for (const name of CREDENTIALS) headers.delete(name)
-  return { method: toGet ? 'GET' : hop.method, url, headers, body: toGet ? undefined : hop.body }
+  return { ...hop, method: toGet ? 'GET' : hop.method, url, headers, body: toGet ? undefined : hop.body }
 }
 
 function targetOf(from: URL, location: string): URL {

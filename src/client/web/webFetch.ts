@@ -74,9 +74,8 @@ export function createWebFetch(
   let closed = false
 
   async function ask(hop: Hop, limits: RequestLimits): Promise<Asked> {
-    const { method, url, headers, body } = hop
-    const bodyLength = body?.length
-    const head = requestHead({ method, url, headers, userAgent, acceptEncoding: ACCEPT_ENCODING, bodyLength })
+    const { method, url, body } = hop
+    const head = requestHead({ ...hop, userAgent, acceptEncoding: ACCEPT_ENCODING, bodyLength: body?.length })
     for (let again = body === undefined && isIdempotent(method); ; again = false) {
       const connection = await pool.acquire(originOf(url), limits)
       const over = Promise.withResolvers<void>()

@@ -31,7 +31,7 @@ export async function webRequest(input: string | URL | Request, init: RequestIni
     if (redirect !== 'follow' && redirect !== 'error' && redirect !== 'manual') {
       throw new MixnetError('BAD_ARGUMENT', { argument: 'redirect' })
     }
-    return { hop: { method, url, headers, body }, redirect }
+    return { hop: { method, url, headers, spelling: spellingOf(init.headers), body }, redirect }
   } catch (error) {
     if (isMixnetError(error)) throw error
     // What the runtime's own classes say of an argument.
@@ -43,6 +43,11 @@ export function signalsOf(input: string | URL | Request, init: RequestInit): rea
   // As in the standard: a signal in `init` takes the place of the request's, null removes it.
   const signal = init.signal === undefined && isRequest(input) ? input.signal : init.signal
   return signal === undefined || signal === null ? [] : [signal]
+}
+
+function spellingOf(headers: RequestInit['headers']): readonly string[] {
+  if (headers === undefined || headers instanceof Headers) return []
+  return Array.isArray(headers) ? headers.map(([name]) => String(name)) : Object.keys(headers)
 }
 
 function ownBody(body: unknown): Promise<Hop['body']> {
