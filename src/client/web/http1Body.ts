@@ -55,7 +55,7 @@ const FREE_OVERHEAD_BYTES = 64 * 1024
 const SIZE_LINE = /^([0-9A-Fa-f]{1,12})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/
 
 /** RFC 9112 7.1. Trailers are checked and dropped: `fetch` has no place for them. */
-export class ChunkDecoder implements BodyDecoder {
+class ChunkDecoder implements BodyDecoder {
   readonly endsWithConnection = false
   #state: 'size' | 'data' | 'data-end' | 'trailers' = 'size'
   #line: Uint8Array[] = []
