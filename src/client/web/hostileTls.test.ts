@@ -3,6 +3,8 @@ import { createHash, createPublicKey, diffieHellman, generateKeyPairSync, sign }
 import { createServer, type Socket } from 'node:net'
 import {
   computeSharedKeys,
+  computeUpdatedTrafficMasterSecret,
+  deriveTrafficKeysForSide,
   encryptWrappedRecord,
   packFinishMessagePacket,
   setCryptoImplementation,
@@ -21,7 +23,12 @@ export interface Hostile {
   /** Default 'right'. */
   readonly signature?: 'right' | 'left out' | 'by another key'
   /** After the handshake: records to write, as they are or sealed with their type behind. */
-  readonly after?: readonly { readonly sealed?: Uint8Array; readonly raw?: Uint8Array }[]
+  readonly after?: readonly {
+    readonly sealed?: Uint8Array
+    readonly raw?: Uint8Array
+    /** From here on with the next keys. */
+    readonly rekeyed?: boolean
+  }[]
   /** Changes what the server says first. */
   readonly hello?: (hello: Uint8Array) => Uint8Array
 }
@@ -90,15 +97,22 @@ async function answer(socket: Socket, chunk: Uint8Array, wanted: Hostile): Promi
   const flight: Uint8Array[] = [record(22, serverHello)]
   for (const [number, part] of said.slice(2).entries()) flight.push(await sealed(keys, number, typed(22, part)))
   const after = wanted.after ?? [{ sealed: typed(23, RESPONSE) }, { sealed: CLOSE_NOTIFY }]
-  const appKeys = await computeSharedKeys({
+  let appKeys = await computeSharedKeys({
     hellos: said,
     masterSecret: keys.masterSecret,
     cipherSuite: SUITE,
     secretType: 'ap',
   } as Parameters<typeof computeSharedKeys>[0])
   const later: Uint8Array[] = []
-  for (const [number, { sealed: inner, raw }] of after.entries()) {
-    later.push(inner === undefined ? (raw as Uint8Array) : await sealed(appKeys, number, inner))
+  let number = 0
+  for (const { sealed: inner, raw, rekeyed } of after) {
+    if (rekeyed === true) {
+      const next = await computeUpdatedTrafficMasterSecret(appKeys.serverSecret, SUITE)
+      const { encKey, iv } = await deriveTrafficKeysForSide(next, SUITE)
+      appKeys = { ...appKeys, serverSecret: next, serverEncKey: encKey, serverIv: iv }
+      number = 0
+    }
+    later.push(inner === undefined ? (raw as Uint8Array) : await sealed(appKeys, number++, inner))
   }
   // In one piece where a check should fail: what comes behind it is there already.
   if (wanted.signature !== undefined) socket.write(concat(...flight, ...later))

@@ -70,6 +70,7 @@ export class TlsStream implements ByteStream {
     this.#handlers = handlers
     this.#flush()
     this.#tellClose()
+    this.#goOn()
   }
 
   write(data: Uint8Array): Promise<void> {
@@ -104,6 +105,10 @@ export class TlsStream implements ByteStream {
 
   async #shakeHands(): Promise<void> {
     const { random } = this.#options
+    if (globalThis.crypto?.subtle === undefined) {
+      const nextStep = 'Serve the page over https or from localhost: elsewhere browsers offer no cryptography.'
+      throw new MixnetError('TLS_FAILED', { why: 'no WebCrypto' }, { nextStep })
+    }
     const client = makeTLSClient(await this.#clientOptions())
     this.#client = client
     // Read again while nothing else can run: the session's number is drawn from it before the first wait.
@@ -158,7 +163,7 @@ export class TlsStream implements ByteStream {
         this.#watch.arrived(next)
         await this.#client?.handleReceivedBytes(next)
       }
-      if (this.#watch.takeUpdateWanted()) this.#writing = this.#writing.then(() => this.#client?.updateTrafficKeys())
+      if (this.#watch.takeUpdateWanted()) this.#updateKeys()
     } catch (error) {
       this.#fail(error)
     }
@@ -166,6 +171,13 @@ export class TlsStream implements ByteStream {
     this.#flush()
     if (this.#streamOver !== undefined) this.#cutOff(this.#streamOver.error)
     this.#goOn()
+  }
+
+  /** RFC 8446 4.6.3: the server has new keys and wants us to have some too. */
+  #updateKeys(): void {
+    this.#writing = this.#writing
+      .then(() => (this.#state === 'open' ? this.#client?.updateTrafficKeys() : undefined))
+      .catch((error: unknown) => this.#fail(error))
   }
 
   /** Before the library does anything with it; what this throws keeps it from doing so. */
