@@ -126,6 +126,14 @@ export default {
     ...pureRules,
     ...homeRules,
     {
+      name: 'web:client',
+      comment:
+        'src/client/web runs in pages: nothing it imports, however indirectly, may reach a Node module or undici.',
+      severity: 'error',
+      from: { path: inside('client/web'), pathNot: TESTS },
+      to: { path: [NODE, '^node_modules/undici/'], reachable: true },
+    },
+    {
       name: 'no-such-room',
       comment: 'Every source file lives in a room of the table above; add the room there first.',
       severity: 'error',

@@ -4,6 +4,7 @@ import { directoryDecoders } from './tables/directory.ts'
 import { exitDecoders } from './tables/exit.ts'
 import { localDecoders } from './tables/local.ts'
 import { packetDecoders } from './tables/packets.ts'
+import { webDecoders } from './tables/web.ts'
 import { wireDecoders } from './tables/wire.ts'
 
 export const decoders: readonly Decoder[] = [
@@ -12,4 +13,5 @@ export const decoders: readonly Decoder[] = [
   ...exitDecoders,
   ...directoryDecoders,
   ...localDecoders,
+  ...webDecoders,
 ]
