@@ -10,9 +10,7 @@ const OUT = new URL('../dist/web/', import.meta.url)
 const SHIM = new URL('./bundle-x509.mjs', import.meta.url).pathname
 
 const ENTRY = `
-export { openClient, closeClient } from './src/client/openClient.ts'
-export { webWorld } from './src/foundation/platform/web/webWorld.ts'
-export { nobleProvider } from './src/foundation/crypto/nobleProvider.ts'
+export { connect, isMixnetError } from './src/app/sdk/browser.ts'
 export { createWebFetch } from './src/client/web/webFetch.ts'
 `
 

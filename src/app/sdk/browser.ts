@@ -2,8 +2,7 @@
  * The entrance to the package in browsers: `import { connect } from 'starling-mixnet'`. No Node, no WebAssembly: the curve comes
  * from WebCrypto, the rest is JavaScript, and works under a policy without `unsafe-eval`. @module
  */
-import type { MixnetOptions } from '../../client/openClient.ts'
-import { WebMixnet } from '../../client/web/webMixnet.ts'
+import { WebMixnet, type WebMixnetOptions } from '../../client/web/webMixnet.ts'
 import {
   type ErrorCode,
   isMixnetError as isError,
@@ -18,7 +17,7 @@ export type MixnetError = MixnetFailure
 export type MixnetErrorCode = ErrorCode
 export type MixnetConnection = WebMixnet
 
-export interface ConnectOptions extends Omit<MixnetOptions, 'directories' | 'connectTimeout'> {
+export interface ConnectOptions extends Omit<WebMixnetOptions, 'directories' | 'connectTimeout'> {
   /** URL of the network's directory, or several with the same contents: http://127.0.0.1:8080/api. */
   readonly directory: string | readonly string[]
   /** Milliseconds for `connect` to succeed. Default 60,000. */

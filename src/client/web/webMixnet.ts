@@ -2,14 +2,34 @@
 import type { ClientWorld } from '../../foundation/platform/world.ts'
 import { MixnetCore } from '../mixnetCore.ts'
 import { type MixnetOptions, type OpenClient, openClient } from '../openClient.ts'
+import { createWebFetch, type WebFetch } from './webFetch.ts'
+
+export interface WebMixnetOptions extends MixnetOptions {
+  /** PEM of the only authorities that `fetch` trusts. Default: Mozilla's. */
+  readonly ca?: string | undefined
+}
 
 export class WebMixnet extends MixnetCore {
-  private constructor(world: ClientWorld, opened: OpenClient) {
+  /**
+   * As the global one, through the mixnet, with a deadline that always fires. Rejects with MixnetErrors (EXIT_REFUSED,
+   * HOST_UNKNOWN, TIMEOUT …), or with the reason of the caller's signal where that was aborted.
+   */
+  readonly fetch: WebFetch['fetch']
+  readonly #fetch: WebFetch
+
+  private constructor(world: ClientWorld, opened: OpenClient, ca: string | undefined) {
     super(world, opened)
+    this.#fetch = createWebFetch(world, { dialer: opened.connections, ...(ca === undefined ? {} : { ca }) })
+    this.fetch = this.#fetch.fetch
   }
 
   /** Resolves when packets can be sent. Throws as `openClient`. */
-  static async connect(world: ClientWorld, options: MixnetOptions): Promise<WebMixnet> {
-    return new WebMixnet(world, await openClient(world, options))
+  static async connect(world: ClientWorld, { ca, ...options }: WebMixnetOptions): Promise<WebMixnet> {
+    return new WebMixnet(world, await openClient(world, options), ca)
+  }
+
+  override async close(): Promise<void> {
+    await this.#fetch.close()
+    await super.close()
   }
 }
