@@ -86,7 +86,7 @@ export class ExitConnections implements Dialer {
   }
 
   /** Throws STOPPED after `close`. */
-  open(destination: Destination, isolation: string = siteOf(destination)): ExitStream {
+  open(destination: Destination, isolation?: string): ExitStream {
     const { client, exit, anonymous, params = DEFAULT_EXIT_STREAM, maxConnections = MAX_CONNECTIONS } = this.#options
     if (this.#closed) throw new MixnetError('STOPPED')
     if (this.#streams.size >= maxConnections) throw new MixnetError('QUEUE_FULL', { connections: this.#streams.size })
@@ -94,7 +94,7 @@ export class ExitConnections implements Dialer {
     const lane: Lane = `connection:${connectionId}`
     const returnAddress = anonymous ? undefined : client.address
     // The exit knows a connection by the pseudonym that asked for it, so the stream keeps it when the gateway changes.
-    const as = anonymous ? client.hold(exit, isolation) : undefined
+    const as = anonymous ? client.hold(exit, keyOf(destination, isolation)) : undefined
     const remote = remoteText(destination)
     const stream: ExitStream = new ExitStream({
       clock: this.#world.clock,
@@ -168,8 +168,12 @@ export class ExitConnections implements Dialer {
   }
 }
 
-/** Streams to different sites have nothing in common for the exit: as in Tor Browser, the site is the key. */
-const siteOf = ({ host, port }: Destination): string => `${host.toLowerCase()}:${port}`
+/**
+ * Streams to different sites have nothing in common for the exit: as in Tor Browser, the site is the key where the caller names none. No
+ * name is a site: whoever calls a key `example.org:443` does not join those who named none.
+ */
+const keyOf = ({ host, port }: Destination, isolation: string | undefined): string =>
+  isolation === undefined ? `site ${host.toLowerCase()}:${port}` : `named ${isolation}`
 
 /** As the official SOCKS5 client writes it, so that the exit cannot tell: IPv6 in eight groups, no brackets. */
 function remoteText({ host, port }: Destination): string {

@@ -3,7 +3,7 @@
  * sees which host is asked, and of https nothing else. @module
  */
 import {
-  Agent,
+  type Agent,
   type Dispatcher,
   FormData as UndiciFormData,
   Request as UndiciRequest,
@@ -15,6 +15,7 @@ import type { World } from '../foundation/platform/world.ts'
 import type { Dialer } from './dialer.ts'
 import { ExitConnector } from './exitConnector.ts'
 import { explainFetchError, isClosedByPeer } from './fetchErrors.ts'
+import { IsolatedAgents } from './isolatedAgents.ts'
 import { RequestLifetime } from './requestLifetime.ts'
 
 export interface FetchOptions {
@@ -23,8 +24,10 @@ export interface FetchOptions {
   readonly timeout?: Millis
   /** PEM of the only authorities to trust, for services with their own. Default: those Node comes with. */
   readonly ca?: string
-  /** Default 6. */
+  /** Default 6. Under each isolation key. */
   readonly maxConnectionsPerOrigin?: number
+  /** Named isolation keys whose connections are kept for later requests. Default 64. */
+  readonly maxIdleKeys?: number
   /** Sent where a request names none. */
   readonly userAgent?: string
 }
@@ -32,6 +35,11 @@ export interface FetchOptions {
 export interface MixnetRequestInit extends RequestInit {
   /** Overrides the timeout of all requests. */
   readonly timeout?: Millis
+  /**
+   * Requests with different keys share no connection and no pseudonym, so the exit cannot tell that one client makes both; requests
+   * with the same key do, whatever sites they ask. Default: the site. Redirects stay under the key.
+   */
+  readonly isolation?: string
 }
 
 export interface MixnetFetch extends AsyncDisposable {
@@ -46,12 +54,6 @@ export interface MixnetFetch extends AsyncDisposable {
 
 const TIMEOUT = seconds(60)
 const TLS_HANDSHAKE_TIMEOUT = seconds(60)
-const CONNECTIONS_PER_ORIGIN = 6
-// Shorter than most servers': a request on a connection that the server is just closing is lost.
-const KEEP_ALIVE_MS = 10_000
-const KEEP_ALIVE_MAX_MS = 60_000
-// A new connection costs about two round trips through the mixnet; so much a server's hint is shortened by.
-const KEEP_ALIVE_THRESHOLD_MS = 2_000
 // What the largest crowd begins with; some servers refuse a request without any.
 const USER_AGENT = 'Mozilla/5.0'
 const UNDICI_USER_AGENTS = new Set(['undici', 'node'])
@@ -63,22 +65,20 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
   const { clock } = world
   const { dialer, ca, userAgent = USER_AGENT, timeout = TIMEOUT } = options
   const connector = new ExitConnector({ clock, dialer, ca, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT })
-  const agent = new Agent({
-    connect: connector.connect,
-    connections: options.maxConnectionsPerOrigin ?? CONNECTIONS_PER_ORIGIN,
-    pipelining: 1,
-    allowH2: false,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
-    keepAliveTimeoutThreshold: KEEP_ALIVE_THRESHOLD_MS,
-    // RequestLifetime has the one limit.
-    headersTimeout: 0,
-    bodyTimeout: 0,
+  const agents = new IsolatedAgents({
+    connector,
+    maxConnectionsPerOrigin: options.maxConnectionsPerOrigin,
+    maxIdleKeys: options.maxIdleKeys,
   })
   let closed = false
 
-  async function run(target: Target, init: MixnetRequestInit, lifetime: RequestLifetime): Promise<Response> {
-    const { timeout: _, body, ...rest } = init
+  async function run(
+    target: Target,
+    init: MixnetRequestInit,
+    lifetime: RequestLifetime,
+    agent: Agent,
+  ): Promise<Response> {
+    const { timeout: _, isolation: __, body, ...rest } = init
     const dispatcher = agent.compose((dispatch: Dispatcher['dispatch']) => (request, handler) => {
       return dispatch({ ...request, headers: withoutTraces(request.headers, userAgent) }, lifetime.watch(handler))
     })
@@ -101,10 +101,11 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
       try {
         const target = typeof input === 'string' || input instanceof URL ? input : ownRequest(input)
         signals = [init.signal, target instanceof UndiciRequest ? target.signal : undefined].filter(isSignal)
-        lifetime = new RequestLifetime({ clock, limit: init.timeout ?? timeout, signals })
+        const { agent, release } = agents.acquire(init.isolation)
+        lifetime = new RequestLifetime({ clock, limit: init.timeout ?? timeout, signals, finished: release })
         // undici frees a connection a turn after the body's end: whoever asks again at once would open another.
         await new Promise<void>((resolve) => clock.soon(resolve))
-        const response = await run(target, init, lifetime)
+        const response = await run(target, init, lifetime, agent)
         lifetime.resolved()
         return response
       } catch (error) {
@@ -115,7 +116,7 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
     async close() {
       closed = true
       const stopped = new MixnetError('STOPPED')
-      const destroyed = agent.destroy(stopped)
+      const destroyed = agents.destroy(stopped)
       connector.close(stopped)
       await destroyed
     },

@@ -24,6 +24,8 @@ export interface OpenOptions {
   /** For the exit to connect. Default 30 s. */
   readonly timeout?: Millis | undefined
   readonly signal?: AbortSignal | undefined
+  /** The exit cannot tell that connections with different keys are one client's. Default: the destination. */
+  readonly isolation?: string | undefined
 }
 
 const OPEN_TIMEOUT = seconds(30)
@@ -83,8 +85,11 @@ export class MixnetCore implements AsyncDisposable {
    * A TCP connection through the exit. Throws EXIT_REFUSED, HOST_UNKNOWN, DESTINATION_UNREACHABLE, EXIT_UNREACHABLE, QUEUE_FULL,
    * TIMEOUT, ABORTED, STOPPED.
    */
-  async open(destination: Destination, { timeout = OPEN_TIMEOUT, signal }: OpenOptions = {}): Promise<MixnetSocket> {
-    const stream = this.connections.open(destination)
+  async open(
+    destination: Destination,
+    { timeout = OPEN_TIMEOUT, signal, isolation }: OpenOptions = {},
+  ): Promise<MixnetSocket> {
+    const stream = this.connections.open(destination, isolation)
     try {
       await withDeadline(this.#clock, timeout, 'connection through the exit', unlessAborted(stream.opened, signal))
     } catch (error) {

@@ -12,6 +12,8 @@ export interface RequestLifetimeOptions {
   readonly limit: Millis
   /** The caller's. */
   readonly signals: readonly AbortSignal[]
+  /** It is over, for whatever reason. May come more than once. */
+  readonly finished?: () => void
 }
 
 export class RequestLifetime {
@@ -93,5 +95,6 @@ export class RequestLifetime {
     this.#timer.cancel()
     this.#dispatches.clear()
     for (const signal of this.#options.signals) signal.removeEventListener('abort', this.#abort)
+    this.#options.finished?.()
   }
 }
