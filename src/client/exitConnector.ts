@@ -46,7 +46,7 @@ export class ExitConnector {
         if (waiting) callback(...([error, tls] as Parameters<buildConnector.Callback>))
         waiting = false
       }
-      const tls = this.secure(socket, { host: hostname, servername: servername ?? undefined })
+      const tls = this.secure(socket, { host: hostname, servername: nameOf(hostname, servername) })
       tls.on('error', (error) => answer(socket.failure ?? error, null))
       tls.once('secureConnect', () => answer(null, tls))
     }
@@ -54,7 +54,7 @@ export class ExitConnector {
 
   /** Throws what the dialer throws. The socket may fail before anybody listens; whoever takes it looks at what it failed with. */
   open(destination: Destination, isolation: string | undefined): ExitSocket {
-    const socket = new ExitSocket(this.#options.dialer.open(destination, isolation))
+    const socket = new ExitSocket(this.#options.dialer.open(destination, isolation), this.#options.clock)
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))
     socket.on('error', () => {})
@@ -69,9 +69,9 @@ export class ExitConnector {
       ...(ca === undefined ? {} : { ca }),
       ...given,
       socket,
-      // What the certificate must be for. An address is not a server name (RFC 6066 3).
+      // What the certificate must be for.
       host,
-      servername: parseIp(host) === undefined ? servername || host : '',
+      servername: nameOf(host, servername),
     })
     const timer = clock.after(handshakeTimeout, () =>
       socket.destroy(new MixnetError('TIMEOUT', { what: 'TLS handshake', limitMs: handshakeTimeout })),
@@ -91,3 +91,7 @@ export class ExitConnector {
     for (const socket of this.#sockets) socket.destroy(error)
   }
 }
+
+/** An address is not a server name (RFC 6066 3). */
+const nameOf = (host: string, servername: string | null | undefined): string =>
+  parseIp(host) === undefined ? servername || host : ''

@@ -15,7 +15,10 @@ import type { World } from '../foundation/platform/world.ts'
 import type { Dialer } from './dialer.ts'
 import { ExitConnector } from './exitConnector.ts'
 import { explainFetchError, isClosedByPeer } from './fetchErrors.ts'
+import { withoutTraces } from './headerTraces.ts'
 import { IsolatedAgents } from './isolatedAgents.ts'
+import { MixnetDispatcher } from './mixnetDispatcher.ts'
+import { createNodeAgents, type NodeAgents } from './nodeAgents.ts'
 import { RequestLifetime } from './requestLifetime.ts'
 
 export interface FetchOptions {
@@ -42,21 +45,37 @@ export interface MixnetRequestInit extends RequestInit {
   readonly isolation?: string
 }
 
+export interface AdapterOptions {
+  /** As of `fetch`. */
+  readonly isolation?: string | undefined
+  /** Of each request, from its beginning to the last byte of its answer. Default: that of `fetch`. */
+  readonly timeout?: Millis | undefined
+}
+
+/** What makes other HTTP libraries go through the exit. They live as long as what they come from. */
+export interface HttpAdapters {
+  /** For undici, and for Node's `fetch`. */
+  readonly dispatcher: Dispatcher
+  /** For `node:http` and `node:https`, axios, got. */
+  readonly agent: NodeAgents
+}
+
 export interface MixnetFetch extends AsyncDisposable {
   /**
    * As the global one. Rejects with a TypeError whose `cause` is a MixnetError, with the reason of the caller's signal where
    * that was aborted; `explainFetchError` tells of any of them, and of what reading a body threw.
    */
   readonly fetch: (input: string | URL | Request, init?: MixnetRequestInit) => Promise<Response>
+  adapters(options?: AdapterOptions): HttpAdapters
   /** Ends all requests with STOPPED and every connection. */
   close(): Promise<void>
 }
 
 const TIMEOUT = seconds(60)
 const TLS_HANDSHAKE_TIMEOUT = seconds(60)
+const CONNECTIONS_PER_ORIGIN = 6
 // What the largest crowd begins with; some servers refuse a request without any.
 const USER_AGENT = 'Mozilla/5.0'
-const UNDICI_USER_AGENTS = new Set(['undici', 'node'])
 
 type Target = string | URL | UndiciRequest
 type UndiciInit = Parameters<typeof undiciFetch>[1]
@@ -65,9 +84,10 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
   const { clock } = world
   const { dialer, ca, userAgent = USER_AGENT, timeout = TIMEOUT } = options
   const connector = new ExitConnector({ clock, dialer, ca, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT })
+  const maxConnectionsPerOrigin = options.maxConnectionsPerOrigin ?? CONNECTIONS_PER_ORIGIN
   const agents = new IsolatedAgents({
     connector,
-    maxConnectionsPerOrigin: options.maxConnectionsPerOrigin,
+    maxConnectionsPerOrigin,
     maxIdleKeys: options.maxIdleKeys,
   })
   let closed = false
@@ -80,7 +100,8 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
   ): Promise<Response> {
     const { timeout: _, isolation: __, body, ...rest } = init
     const dispatcher = agent.compose((dispatch: Dispatcher['dispatch']) => (request, handler) => {
-      return dispatch({ ...request, headers: withoutTraces(request.headers, userAgent) }, lifetime.watch(handler))
+      const headers = withoutTraces(request.headers as Record<string, string>, userAgent)
+      return dispatch({ ...request, headers }, lifetime.watch(handler))
     })
     const own = { ...rest, ...(body === undefined ? {} : { body: ownBody(body) }), signal: lifetime.signal, dispatcher }
     const send = () => undiciFetch(target, own as UndiciInit) as Promise<unknown> as Promise<Response>
@@ -113,6 +134,12 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
         throw signals.some((signal) => signal.aborted) ? error : failed(error)
       }
     },
+    adapters({ isolation, timeout: limit = timeout } = {}) {
+      return {
+        dispatcher: new MixnetDispatcher({ clock, agents, isolation, limit, userAgent }),
+        agent: createNodeAgents({ clock, connector, isolation, limit, maxConnectionsPerOrigin }),
+      }
+    },
     async close() {
       closed = true
       const stopped = new MixnetError('STOPPED')
@@ -130,17 +157,6 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
 function failed(error: unknown): TypeError {
   const message = error instanceof TypeError ? error.message : 'fetch failed'
   return new TypeError(message, { cause: explainFetchError(error) })
-}
-
-/** Without what tells this client from others, or how it is written, where the caller did not ask for it. */
-function withoutTraces(headers: Dispatcher.DispatchOptions['headers'], userAgent: string): Record<string, string> {
-  const kept: Record<string, string> = {}
-  for (const [name, value] of Object.entries(headers as Record<string, string>)) {
-    const lower = name.toLowerCase()
-    if (lower === 'sec-fetch-mode' || (lower === 'accept-language' && value === '*')) continue
-    kept[name] = lower === 'user-agent' && UNDICI_USER_AGENTS.has(value) ? userAgent : value
-  }
-  return kept
 }
 
 function isRepeatable(target: Target, init: MixnetRequestInit): boolean {

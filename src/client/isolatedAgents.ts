@@ -10,7 +10,7 @@ import type { ExitConnector } from './exitConnector.ts'
 
 export interface IsolatedAgentsOptions {
   readonly connector: ExitConnector
-  readonly maxConnectionsPerOrigin?: number | undefined
+  readonly maxConnectionsPerOrigin: number
   /** Keys whose connections are kept while nobody asks anything under them. */
   readonly maxIdleKeys?: number | undefined
 }
@@ -26,7 +26,6 @@ interface Entry {
   users: number
 }
 
-const CONNECTIONS_PER_ORIGIN = 6
 // A wallet has an account each for some tens of keys; a program that makes up a key for every request wants none of them kept.
 const MAX_IDLE_KEYS = 64
 // Shorter than most servers': a request on a connection that the server is just closing is lost.
@@ -104,7 +103,7 @@ export class IsolatedAgents {
   }
 
   #make(isolation: string | undefined): Entry {
-    const { connector, maxConnectionsPerOrigin = CONNECTIONS_PER_ORIGIN } = this.#options
+    const { connector, maxConnectionsPerOrigin } = this.#options
     const agent = new Agent({
       connect: connector.undici(isolation),
       connections: maxConnectionsPerOrigin,

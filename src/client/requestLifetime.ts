@@ -1,5 +1,5 @@
 /**
- * How long one fetch lives: from the call to the last byte of its body, at most its limit, at most until its caller's signal.
+ * How long one request lives: from the call to the last byte of its answer, at most its limit, at most until its caller's signal.
  * undici's own timers and signals stop at various points on this way; this does not. @module
  */
 import type { Dispatcher } from 'undici'
@@ -16,11 +16,19 @@ export interface RequestLifetimeOptions {
   readonly finished?: () => void
 }
 
+interface Watched {
+  readonly handler: Dispatcher.DispatchHandler
+  /** None while it waits for a connection. */
+  controller: Dispatcher.DispatchController | undefined
+  /** Stopped while it waited. */
+  stopped: Error | undefined
+}
+
 export class RequestLifetime {
   readonly #options: RequestLifetimeOptions
   readonly #controller = new AbortController()
   // A redirect is one more dispatch. Held here, so that none is collected before it can be stopped.
-  readonly #dispatches = new Map<Dispatcher.DispatchHandler, Dispatcher.DispatchController | undefined>()
+  readonly #dispatches = new Set<Watched>()
   readonly #timer: Timer
   #resolved = false
 
@@ -41,7 +49,7 @@ export class RequestLifetime {
     this.#finish()
   }
 
-  /** `fetch` has a response: it is over when the body is. */
+  /** No more dispatches: `fetch` has a response, for instance. It is over when the body is. */
   resolved(): void {
     this.#resolved = true
     if (this.#dispatches.size === 0) this.#finish()
@@ -49,24 +57,31 @@ export class RequestLifetime {
 
   /** A handler that does what `handler` does and tells when the dispatch begins and ends. */
   watch(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
-    this.#dispatches.set(handler, undefined)
+    const watched: Watched = { handler, controller: undefined, stopped: undefined }
+    this.#dispatches.add(watched)
     return {
       onRequestStart: (controller, context) => {
-        this.#dispatches.set(handler, controller)
+        if (watched.stopped !== undefined) return controller.abort(watched.stopped)
+        watched.controller = controller
         handler.onRequestStart?.(controller, context)
       },
-      onRequestUpgrade: (...args) => handler.onRequestUpgrade?.(...args),
+      onRequestUpgrade: (...args) => {
+        // From here on it is a connection of the caller's, and no request.
+        this.#ended(watched)
+        handler.onRequestUpgrade?.(...args)
+      },
       onResponseStarted: () => handler.onResponseStarted?.(),
       onResponseStart: (...args) => handler.onResponseStart?.(...args),
       onResponseData: (...args) => handler.onResponseData?.(...args),
       onBodySent: (chunk) => handler.onBodySent?.(chunk),
       onRequestSent: () => handler.onRequestSent?.(),
       onResponseEnd: (...args) => {
-        this.#ended(handler)
+        this.#ended(watched)
         handler.onResponseEnd?.(...args)
       },
       onResponseError: (...args) => {
-        this.#ended(handler)
+        if (watched.stopped !== undefined) return
+        this.#ended(watched)
         handler.onResponseError?.(...args)
       },
     }
@@ -77,17 +92,24 @@ export class RequestLifetime {
     this.#stop(aborted?.reason)
   }
 
-  #ended(handler: Dispatcher.DispatchHandler): void {
-    this.#dispatches.delete(handler)
+  #ended(watched: Watched): void {
+    this.#dispatches.delete(watched)
     if (this.#resolved && this.#dispatches.size === 0) this.#finish()
   }
 
   #stop(reason: unknown): void {
-    const dispatches = [...this.#dispatches.values()]
+    const dispatches = [...this.#dispatches]
     this.#finish()
     this.#controller.abort(reason)
-    for (const dispatch of dispatches) {
-      dispatch?.abort(reason instanceof Error ? reason : new MixnetError('ABORTED'))
+    const error = reason instanceof Error ? reason : new MixnetError('ABORTED')
+    for (const watched of dispatches) {
+      if (watched.controller !== undefined) {
+        watched.controller.abort(error)
+        continue
+      }
+      // undici tells nobody of it before there is a connection, and all of them may be taken for long.
+      watched.stopped = error
+      watched.handler.onResponseError?.(stoppedController(error), error)
     }
   }
 
@@ -96,5 +118,19 @@ export class RequestLifetime {
     this.#dispatches.clear()
     for (const signal of this.#options.signals) signal.removeEventListener('abort', this.#abort)
     this.#options.finished?.()
+  }
+}
+
+/** For a dispatch that undici has given none yet. */
+function stoppedController(reason: Error): Dispatcher.DispatchController {
+  return {
+    aborted: true,
+    paused: false,
+    reason,
+    rawHeaders: null,
+    rawTrailers: null,
+    abort() {},
+    pause() {},
+    resume() {},
   }
 }
