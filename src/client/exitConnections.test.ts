@@ -64,6 +64,7 @@ function setUp(options: Partial<ExitConnectionsOptions> = {}) {
       return pseudonym
     },
     release: (pseudonym) => held.delete(pseudonym),
+    surbsLeft: () => 7,
     closeLane: (lane) => closedLanes.push(lane),
     supply: (to) => supplied.push(to),
   }

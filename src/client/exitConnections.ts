@@ -25,6 +25,7 @@ import { ExitStream, type ExitStreamParams, type SharedMemory } from './exitStre
 import type { Lane } from './laneQueue.ts'
 import type { MixnetClient, Pseudonym, ReceivedMessage } from './mixnetClient.ts'
 import { PACKET_SIZE } from './packetFactory.ts'
+import { type FragmentCounts, noFragments } from './streamVitals.ts'
 
 const DEFAULT_EXIT_STREAM: ExitStreamParams = {
   openTimeout: seconds(30),
@@ -39,7 +40,7 @@ export interface ExitConnectionsOptions {
   /** Its messages and moves are taken over. */
   readonly client: Pick<
     MixnetClient,
-    'address' | 'send' | 'onMessage' | 'onMoved' | 'closeLane' | 'supply' | 'hold' | 'release'
+    'address' | 'send' | 'onMessage' | 'onMoved' | 'closeLane' | 'supply' | 'hold' | 'release' | 'surbsLeft'
   >
   readonly exit: Recipient
   /** True: the exit gets reply SURBs and a pseudonym. False: our address, which is faster and tells the exit who we are. */
@@ -55,6 +56,7 @@ export interface ExitConnectionsOptions {
 interface Sending {
   readonly lane: Lane
   readonly as: Pseudonym | undefined
+  readonly counts: FragmentCounts
   readonly signal: AbortSignal
 }
 
@@ -96,14 +98,17 @@ export class ExitConnections implements Dialer {
     // The exit knows a connection by the pseudonym that asked for it, so the stream keeps it when the gateway changes.
     const as = anonymous ? client.hold(exit, keyOf(destination, isolation)) : undefined
     const remote = remoteText(destination)
+    const counts = noFragments()
     const stream: ExitStream = new ExitStream({
       clock: this.#world.clock,
       connectionId,
       params,
       memory: this.#memory,
       messageBytes: PACKETS_PER_MESSAGE * fragmentBytes(PACKET_SIZE) - MESSAGE_OVERHEAD_BYTES,
-      connect: (signal) => this.#send({ lane, as, signal }, { kind: 'connect', connectionId, remote, returnAddress }),
-      send: (data, signal) => this.#send({ lane, as, signal }, { kind: 'send', connectionId, ...data }),
+      vitals: { fragments: counts, surbsLeft: () => (as === undefined ? undefined : client.surbsLeft(as)) },
+      connect: (signal) =>
+        this.#send({ lane, as, counts, signal }, { kind: 'connect', connectionId, remote, returnAddress }),
+      send: (data, signal) => this.#send({ lane, as, counts, signal }, { kind: 'send', connectionId, ...data }),
       finished: (abandon) => {
         this.#streams.delete(connectionId)
         if (as !== undefined) client.release(as)
@@ -120,14 +125,14 @@ export class ExitConnections implements Dialer {
     for (const stream of this.#streams.values()) stream.destroy(new MixnetError('STOPPED'))
   }
 
-  async #send({ lane, as, signal }: Sending, body: Socks5RequestBody): Promise<void> {
+  async #send({ lane, as, counts, signal }: Sending, body: Socks5RequestBody): Promise<void> {
     const { client, exit, anonymous } = this.#options
     const data = encodeInterfaceRequest({
       interfaceVersion: CURRENT_VERSION,
       kind: 'providerData',
       data: encodeSocks5Request({ version: CURRENT_VERSION, ...body }),
     })
-    await client.send({ to: exit, data, lane, anonymous, as, signal })
+    await client.send({ to: exit, data, lane, anonymous, as, counts, signal })
   }
 
   /** An exit that was given an address answers there, and there is nobody any more. It is told, so that it stops. */

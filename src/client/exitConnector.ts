@@ -7,6 +7,7 @@ import type { Millis } from '../foundation/base/units.ts'
 import type { Clock } from '../foundation/platform/clock.ts'
 import type { Destination, Dialer } from './dialer.ts'
 import { ExitSocket } from './exitSocket.ts'
+import type { Line } from './line.ts'
 
 export interface ExitConnectorOptions {
   readonly clock: Clock
@@ -26,10 +27,10 @@ export class ExitConnector {
   }
 
   /**
-   * How undici gets its connections under one isolation key. Does not wait for the exit: the request or the TLS handshake goes right
+   * How one of undici's clients gets its connections under an isolation key. Does not wait for the exit: the request or the TLS handshake goes right
    * behind the connect message.
    */
-  undici(isolation: string | undefined): buildConnector.connector {
+  undici(isolation: string | undefined, line: Line): buildConnector.connector {
     return ({ hostname, protocol, port, servername }, callback) => {
       const secure = protocol === 'https:'
       let socket: ExitSocket
@@ -39,6 +40,9 @@ export class ExitConnector {
         queueMicrotask(() => callback(error as Error, null))
         return
       }
+      const { stream } = socket
+      line.opened(stream)
+      socket.on('close', () => line.closed(stream))
       // undici wants the answer later, and takes any Duplex.
       if (!secure) return queueMicrotask(() => callback(null, socket as unknown as TLSSocket))
       let waiting = true
@@ -48,7 +52,10 @@ export class ExitConnector {
       }
       const tls = this.secure(socket, { host: hostname, servername: nameOf(hostname, servername) })
       tls.on('error', (error) => answer(socket.failure ?? error, null))
-      tls.once('secureConnect', () => answer(null, tls))
+      tls.once('secureConnect', () => {
+        line.secured(stream)
+        answer(null, tls)
+      })
     }
   }
 

@@ -38,6 +38,10 @@ export class ExitSocket extends Duplex {
     })
   }
 
+  get stream(): ExitStream {
+    return this.#stream
+  }
+
   /** Why the stream ended. What wraps this socket may report a consequence instead. */
   get failure(): MixnetError | undefined {
     return this.#failure

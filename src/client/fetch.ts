@@ -20,6 +20,9 @@ import { IsolatedAgents } from './isolatedAgents.ts'
 import { MixnetDispatcher } from './mixnetDispatcher.ts'
 import { createNodeAgents, type NodeAgents } from './nodeAgents.ts'
 import { RequestLifetime } from './requestLifetime.ts'
+import { observed, RequestLog } from './requestLog.ts'
+import type { Circumstances, Explanation, RequestTimeline } from './requestTimeline.ts'
+import { withTimeline } from './watchedClients.ts'
 
 export interface FetchOptions {
   readonly dialer: Dialer
@@ -31,6 +34,8 @@ export interface FetchOptions {
   readonly maxConnectionsPerOrigin?: number
   /** Named isolation keys whose connections are kept for later requests. Default 64. */
   readonly maxIdleKeys?: number
+  /** For `explain`. */
+  readonly circumstances?: () => Circumstances
   /** Sent where a request names none. */
   readonly userAgent?: string
 }
@@ -67,6 +72,8 @@ export interface MixnetFetch extends AsyncDisposable {
    */
   readonly fetch: (input: string | URL | Request, init?: MixnetRequestInit) => Promise<Response>
   adapters(options?: AdapterOptions): HttpAdapters
+  /** What happened to the request of `fetch` or a dispatcher that gave that Response or error; without one, to the last that began. */
+  explain(result?: unknown): Explanation | undefined
   /** Ends all requests with STOPPED and every connection. */
   close(): Promise<void>
 }
@@ -80,6 +87,12 @@ const USER_AGENT = 'Mozilla/5.0'
 type Target = string | URL | UndiciRequest
 type UndiciInit = Parameters<typeof undiciFetch>[1]
 
+interface Running {
+  readonly agent: Agent
+  readonly lifetime: RequestLifetime
+  readonly timeline: RequestTimeline
+}
+
 export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions): MixnetFetch {
   const { clock } = world
   const { dialer, ca, userAgent = USER_AGENT, timeout = TIMEOUT } = options
@@ -90,18 +103,18 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
     maxConnectionsPerOrigin,
     maxIdleKeys: options.maxIdleKeys,
   })
+  const log = new RequestLog(() => clock.monotonic(), options.circumstances)
   let closed = false
 
   async function run(
     target: Target,
     init: MixnetRequestInit,
-    lifetime: RequestLifetime,
-    agent: Agent,
+    { agent, lifetime, timeline }: Running,
   ): Promise<Response> {
     const { timeout: _, isolation: __, body, ...rest } = init
     const dispatcher = agent.compose((dispatch: Dispatcher['dispatch']) => (request, handler) => {
       const headers = withoutTraces(request.headers as Record<string, string>, userAgent)
-      return dispatch({ ...request, headers }, lifetime.watch(handler))
+      return dispatch(withTimeline({ ...request, headers }, timeline), lifetime.watch(handler))
     })
     const own = { ...rest, ...(body === undefined ? {} : { body: ownBody(body) }), signal: lifetime.signal, dispatcher }
     const send = () => undiciFetch(target, own as UndiciInit) as Promise<unknown> as Promise<Response>
@@ -114,29 +127,52 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
     }
   }
 
+  async function begin(
+    input: string | URL | Request,
+    init: MixnetRequestInit,
+    timeline: RequestTimeline,
+  ): Promise<Response> {
+    let signals: readonly AbortSignal[] = []
+    let lifetime: RequestLifetime | undefined
+    try {
+      const target = typeof input === 'string' || input instanceof URL ? input : ownRequest(input)
+      signals = [init.signal, target instanceof UndiciRequest ? target.signal : undefined].filter(isSignal)
+      const { agent, release } = agents.acquire(init.isolation)
+      const observer = observed(log, timeline, release)
+      lifetime = new RequestLifetime({ clock, limit: init.timeout ?? timeout, signals, observer })
+      // undici frees a connection a turn after the body's end: whoever asks again at once would open another.
+      await new Promise<void>((resolve) => clock.soon(resolve))
+      const response = await run(target, init, { agent, lifetime, timeline })
+      lifetime.resolved()
+      return response
+    } catch (error) {
+      const thrown = signals.some((signal) => signal.aborted) ? error : failed(error)
+      timeline.failed(thrown)
+      lifetime?.rejected()
+      throw thrown
+    }
+  }
+
   return {
     async fetch(input, init = {}) {
-      if (closed) throw failed(new MixnetError('STOPPED'))
-      let signals: readonly AbortSignal[] = []
-      let lifetime: RequestLifetime | undefined
+      const timeline = log.begin()
       try {
-        const target = typeof input === 'string' || input instanceof URL ? input : ownRequest(input)
-        signals = [init.signal, target instanceof UndiciRequest ? target.signal : undefined].filter(isSignal)
-        const { agent, release } = agents.acquire(init.isolation)
-        lifetime = new RequestLifetime({ clock, limit: init.timeout ?? timeout, signals, finished: release })
-        // undici frees a connection a turn after the body's end: whoever asks again at once would open another.
-        await new Promise<void>((resolve) => clock.soon(resolve))
-        const response = await run(target, init, lifetime, agent)
-        lifetime.resolved()
+        if (closed) throw failed(new MixnetError('STOPPED'))
+        const response = await begin(input, init, timeline)
+        log.gave(response, timeline)
         return response
       } catch (error) {
-        lifetime?.rejected()
-        throw signals.some((signal) => signal.aborted) ? error : failed(error)
+        timeline.failed(error)
+        timeline.finished()
+        log.gave(error, timeline)
+        if (error instanceof Error) log.gave(error.cause, timeline)
+        throw error
       }
     },
+    explain: (result) => log.explain(result),
     adapters({ isolation, timeout: limit = timeout } = {}) {
       return {
-        dispatcher: new MixnetDispatcher({ clock, agents, isolation, limit, userAgent }),
+        dispatcher: new MixnetDispatcher({ clock, agents, log, isolation, limit, userAgent }),
         agent: createNodeAgents({ clock, connector, isolation, limit, maxConnectionsPerOrigin }),
       }
     },

@@ -7,6 +7,7 @@
 import { Agent } from 'undici'
 import type { MixnetError } from '../foundation/base/errors.ts'
 import type { ExitConnector } from './exitConnector.ts'
+import { watchedPools } from './watchedClients.ts'
 
 export interface IsolatedAgentsOptions {
   readonly connector: ExitConnector
@@ -105,7 +106,7 @@ export class IsolatedAgents {
   #make(isolation: string | undefined): Entry {
     const { connector, maxConnectionsPerOrigin } = this.#options
     const agent = new Agent({
-      connect: connector.undici(isolation),
+      factory: watchedPools(connector, isolation),
       connections: maxConnectionsPerOrigin,
       pipelining: 1,
       allowH2: false,

@@ -24,6 +24,7 @@ import { Receiver } from './receiver.ts'
 import { Replier } from './replier.ts'
 import type { Holder } from './replyKeys.ts'
 import type { SenderTag } from './replyStock.ts'
+import type { FragmentCounts } from './streamVitals.ts'
 import type { TrafficParams } from './trafficParams.ts'
 
 export interface ReceivedMessage {
@@ -66,6 +67,8 @@ export interface SendOptions {
   readonly anonymous?: boolean
   /** The pseudonym, for who is to be recognised by `to` also after a change of gateway. Default: the present one. */
   readonly as?: Pseudonym | undefined
+  /** Gets what becomes of its fragments added. */
+  readonly counts?: FragmentCounts | undefined
   readonly signal?: AbortSignal
 }
 
@@ -162,6 +165,11 @@ export class MixnetClient implements AsyncDisposable {
     return client
   }
 
+  /** Whether the gateway takes packets now. */
+  get isOpen(): boolean {
+    return this.#options.link.isOpen
+  }
+
   /** Where others send to. Its last part is the gateway in use. */
   get address(): Recipient {
     const { keys, link } = this.#options
@@ -177,13 +185,13 @@ export class MixnetClient implements AsyncDisposable {
    * Resolves when the message is queued; waits while its lane or the whole queue is full. Fragments are sent again until
    * acknowledged. Throws ABORTED, STOPPED.
    */
-  async send({ to, data, lane = GENERAL, anonymous = true, as, signal }: SendOptions): Promise<void> {
+  async send({ to, data, lane = GENERAL, anonymous = true, as, counts, signal }: SendOptions): Promise<void> {
     const { laneCapacity } = this.#options.traffic
     this.#assertRunning()
     const { lanes } = this.#outbox
     while (!lanes.isBelow(lane, laneCapacity)) await lanes.whenBelow(lane, laneCapacity, signal)
     this.#assertRunning()
-    this.#outbox.post(anonymous ? this.#anonymous.message(to, data, as) : { kind: 'plain', data }, to, lane)
+    this.#outbox.post(anonymous ? this.#anonymous.message(to, data, as) : { kind: 'plain', data }, to, lane, counts)
   }
 
   /** As `send`, to a pseudonym, using its reply SURBs. Throws NO_REPLY_BLOCKS where it never gave any, or too long ago. */
@@ -223,6 +231,11 @@ export class MixnetClient implements AsyncDisposable {
    */
   hold(recipient: Recipient, isolation = ''): Pseudonym {
     return this.#anonymous.hold(recipient, isolation)
+  }
+
+  /** Reply SURBs that its recipient has left, by our count. */
+  surbsLeft(pseudonym: Pseudonym): number {
+    return this.#anonymous.surbsLeft(pseudonym)
   }
 
   release(pseudonym: Pseudonym): void {

@@ -8,10 +8,13 @@ import type { Clock } from '../foundation/platform/clock.ts'
 import { isOfFetch, withoutTraces } from './headerTraces.ts'
 import type { IsolatedAgents } from './isolatedAgents.ts'
 import { RequestLifetime } from './requestLifetime.ts'
+import { observed, type RequestLog } from './requestLog.ts'
+import { withTimeline } from './watchedClients.ts'
 
 export interface MixnetDispatcherOptions {
   readonly clock: Clock
   readonly agents: IsolatedAgents
+  readonly log: RequestLog
   readonly isolation: string | undefined
   readonly limit: Millis
   readonly userAgent: string
@@ -27,13 +30,14 @@ export class MixnetDispatcher extends Dispatcher {
 
   /** False, as undici wants it, where the caller should wait for `drain`; true here: requests beyond the connections are queued. */
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const { clock, agents, isolation, limit, userAgent } = this.#options
+    const { clock, agents, log, isolation, limit, userAgent } = this.#options
     const { agent, release } = agents.acquire(isolation)
-    const lifetime = new RequestLifetime({ clock, limit, signals: [], finished: release })
+    const timeline = log.begin()
+    const lifetime = new RequestLifetime({ clock, limit, signals: [], observer: observed(log, timeline, release) })
     const { headers } = options
     const sent = isOfFetch(headers) ? { ...options, headers: withoutTraces(headers, userAgent) } : options
     try {
-      agent.dispatch(sent, lifetime.watch(handler))
+      agent.dispatch(withTimeline(sent, timeline), lifetime.watch(handler))
       lifetime.resolved()
     } catch (error) {
       lifetime.rejected()

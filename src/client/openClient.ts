@@ -61,6 +61,8 @@ export interface OpenClient {
   readonly meter: Meter
   readonly log: Log
   readonly topology: Refreshing<Topology>
+  /** Since the directory was heard; none without a topology. */
+  readonly topologyAge: () => Millis | undefined
 }
 
 const CONNECT_TIMEOUT = seconds(60)
@@ -86,6 +88,11 @@ export async function openClient(world: ClientWorld, options: MixnetOptions): Pr
     params: options.refresh ?? CLIENT_REFRESH,
     log,
   })
+  let heardAt: Millis | undefined
+  topology.onChange((value) => {
+    heardAt = value === undefined ? undefined : clock.monotonic()
+  })
+  const topologyAge = () => (heardAt === undefined ? undefined : millis(clock.monotonic() - heardAt))
   let client: MixnetClient | undefined
   try {
     await within('directory', topology.start())
@@ -127,7 +134,7 @@ export async function openClient(world: ClientWorld, options: MixnetOptions): Pr
       anonymous,
       onOther: options.onMessage ?? ((message) => inbox.push(message)),
     })
-    return { client, exit, connections, inbox, meter, log, topology }
+    return { client, exit, connections, inbox, meter, log, topology, topologyAge }
   } catch (error) {
     await client?.stop()
     topology.stop()

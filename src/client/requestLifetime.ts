@@ -3,7 +3,7 @@
  * undici's own timers and signals stop at various points on this way; this does not. @module
  */
 import type { Dispatcher } from 'undici'
-import { MixnetError } from '../foundation/base/errors.ts'
+import { type ErrorCode, MixnetError } from '../foundation/base/errors.ts'
 import type { Millis } from '../foundation/base/units.ts'
 import type { Clock, Timer } from '../foundation/platform/clock.ts'
 
@@ -12,8 +12,17 @@ export interface RequestLifetimeOptions {
   readonly limit: Millis
   /** The caller's. */
   readonly signals: readonly AbortSignal[]
+  readonly observer?: LifetimeObserver
+}
+
+export interface LifetimeObserver {
+  /** What the server is asked has been handed over. */
+  sent?(): void
+  answered?(status: number): void
+  /** May be tried again. */
+  failed?(error: unknown, code?: ErrorCode): void
   /** It is over, for whatever reason. May come more than once. */
-  readonly finished?: () => void
+  finished?(): void
 }
 
 interface Watched {
@@ -57,6 +66,7 @@ export class RequestLifetime {
 
   /** A handler that does what `handler` does and tells when the dispatch begins and ends. */
   watch(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
+    const { observer } = this.#options
     const watched: Watched = { handler, controller: undefined, stopped: undefined }
     this.#dispatches.add(watched)
     return {
@@ -71,16 +81,23 @@ export class RequestLifetime {
         handler.onRequestUpgrade?.(...args)
       },
       onResponseStarted: () => handler.onResponseStarted?.(),
-      onResponseStart: (...args) => handler.onResponseStart?.(...args),
+      onResponseStart: (...args) => {
+        observer?.answered?.(args[1])
+        handler.onResponseStart?.(...args)
+      },
       onResponseData: (...args) => handler.onResponseData?.(...args),
       onBodySent: (chunk) => handler.onBodySent?.(chunk),
-      onRequestSent: () => handler.onRequestSent?.(),
+      onRequestSent: () => {
+        observer?.sent?.()
+        handler.onRequestSent?.()
+      },
       onResponseEnd: (...args) => {
         this.#ended(watched)
         handler.onResponseEnd?.(...args)
       },
       onResponseError: (...args) => {
         if (watched.stopped !== undefined) return
+        observer?.failed?.(args[1])
         this.#ended(watched)
         handler.onResponseError?.(...args)
       },
@@ -89,7 +106,7 @@ export class RequestLifetime {
 
   readonly #abort = (): void => {
     const aborted = this.#options.signals.find((signal) => signal.aborted)
-    this.#stop(aborted?.reason)
+    this.#stop(aborted?.reason, 'ABORTED')
   }
 
   #ended(watched: Watched): void {
@@ -97,8 +114,9 @@ export class RequestLifetime {
     if (this.#resolved && this.#dispatches.size === 0) this.#finish()
   }
 
-  #stop(reason: unknown): void {
+  #stop(reason: unknown, code?: ErrorCode): void {
     const dispatches = [...this.#dispatches]
+    this.#options.observer?.failed?.(reason, code)
     this.#finish()
     this.#controller.abort(reason)
     const error = reason instanceof Error ? reason : new MixnetError('ABORTED')
@@ -117,7 +135,7 @@ export class RequestLifetime {
     this.#timer.cancel()
     this.#dispatches.clear()
     for (const signal of this.#options.signals) signal.removeEventListener('abort', this.#abort)
-    this.#options.finished?.()
+    this.#options.observer?.finished?.()
   }
 }
 
