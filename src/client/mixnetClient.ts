@@ -17,7 +17,7 @@ import { AnonymousSenders } from './anonymousSenders.ts'
 import type { EntryLink } from './entryLink.ts'
 import type { ClientKeys } from './keys.ts'
 import type { Lane } from './laneQueue.ts'
-import { LoopWatch } from './loopWatch.ts'
+import { type LoopCounts, LoopWatch } from './loopWatch.ts'
 import { Outbox } from './outbox.ts'
 import type { PacketEvent } from './packetEvents.ts'
 import { Receiver } from './receiver.ts'
@@ -43,9 +43,9 @@ export type Pseudonym = Holder
 
 export type ClientEvent =
   | { readonly type: 'opened'; readonly gateway: Uint8Array }
+  /** After `opened`: at another gateway than before. */
+  | { readonly type: 'moved'; readonly gateway: Uint8Array }
   | { readonly type: 'lost'; readonly error: MixnetError }
-  /** All gateways this client keeps to are away; this one was drawn and is tried next. */
-  | { readonly type: 'beyond-guards'; readonly gateway: Uint8Array }
 
 export interface MixnetClientOptions {
   readonly keys: ClientKeys
@@ -134,7 +134,7 @@ export class MixnetClient implements AsyncDisposable {
     })
     this.#loops = new LoopWatch({
       clock,
-      counts: () => ({ sent: outbox.loopsSent, returned: this.#receiver.loopsReturned }),
+      counts: () => this.loops,
       ask: () => {
         // The provider counts and logs its failures.
         topology.refresh().catch(() => {})
@@ -154,8 +154,10 @@ export class MixnetClient implements AsyncDisposable {
         if (client.#stopped === undefined) client.#receiver.pushed(plaintext)
       },
       opened: () => {
-        client.#opened(link.gateway)
-        onEvent?.({ type: 'opened', gateway: link.gateway })
+        const { gateway } = link
+        const moved = client.#opened(gateway)
+        onEvent?.({ type: 'opened', gateway })
+        if (moved) onEvent?.({ type: 'moved', gateway })
       },
       lost: (error) => onEvent?.({ type: 'lost', error }),
     })
@@ -163,6 +165,11 @@ export class MixnetClient implements AsyncDisposable {
     client.#outbox.start()
     client.#scheduleReview()
     return client
+  }
+
+  /** Our loop cover, since ever. */
+  get loops(): LoopCounts {
+    return { sent: this.#outbox.loopsSent, returned: this.#receiver.loopsReturned }
   }
 
   /** Whether the gateway takes packets now. */
@@ -289,14 +296,17 @@ export class MixnetClient implements AsyncDisposable {
     this.#handler(message)
   }
 
-  #opened(gateway: Uint8Array): void {
+  /** Whether at another one than before. */
+  #opened(gateway: Uint8Array): boolean {
     const before = this.#gateway
     this.#gateway = gateway
-    if (before !== undefined && !equalBytes(before, gateway)) {
+    const moved = before !== undefined && !equalBytes(before, gateway)
+    if (moved) {
       this.#anonymous.moved()
       this.#moved()
     }
     this.#networkChanged()
+    return moved
   }
 
   /** The link opened, or there is a new topology, perhaps of another rotation. */
