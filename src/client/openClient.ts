@@ -58,7 +58,8 @@ export interface MixnetOptions {
 export interface OpenClient {
   readonly client: MixnetClient
   readonly events: Events
-  readonly exits: ExitKeeper
+  /** Watches the exit, and changes it. */
+  readonly watch: { close(): void }
   readonly connections: ExitConnections
   /** The messages of other clients, unless `onMessage` takes them. */
   readonly inbox: MessageInbox
@@ -173,7 +174,13 @@ export async function openClient(world: ClientWorld, options: MixnetOptions): Pr
       },
       silent: () => keeper.silent(),
     })
-    return { client, events, exits: keeper, connections: through, inbox, meter, log, topology, topologyAge }
+    const watch = {
+      close() {
+        keeper.close()
+        health?.forget()
+      },
+    }
+    return { client, events, watch, connections: through, inbox, meter, log, topology, topologyAge }
   } catch (error) {
     await client?.stop()
     topology.stop()
@@ -181,8 +188,8 @@ export async function openClient(world: ClientWorld, options: MixnetOptions): Pr
   }
 }
 
-export async function closeClient({ connections, client, topology, events, exits }: OpenClient): Promise<void> {
-  exits.close()
+export async function closeClient({ connections, client, topology, events, watch }: OpenClient): Promise<void> {
+  watch.close()
   connections.close()
   await client.stop()
   topology.stop()

@@ -38,7 +38,7 @@ describe('an exit', () => {
   for (const [what, strike] of [
     ['killed', (network: FaultyNetwork, exit: string) => network.kill(exit)],
     [
-      'that nothing leaves any more',
+      'cut off from the mix nodes',
       (network: FaultyNetwork, exit: string) => network.simulation.partition([exit], MIXES),
     ],
   ] as const) {
