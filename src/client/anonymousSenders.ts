@@ -82,6 +82,11 @@ export class AnonymousSenders {
     return this.#pseudonyms.hold(recipient, isolation)
   }
 
+  /** Handed out under that pseudonym and not seen used. */
+  surbsLeft(holder: Holder): number {
+    return this.#keys.unused(holder)
+  }
+
   release(holder: Holder): void {
     this.#pseudonyms.release(holder)
   }

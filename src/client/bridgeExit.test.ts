@@ -15,6 +15,8 @@ export type Route = Endpoint | 'refused' | 'unknown' | 'unreachable' | 'silent'
 
 export class BridgeExit implements Dialer {
   readonly destinations: Destination[] = []
+  /** As they came, one for each destination. */
+  readonly isolations: (string | undefined)[] = []
   readonly connections: Set<Connection> = new Set()
   readonly streams: Set<ExitStream> = new Set()
   readonly #clock: Clock
@@ -29,8 +31,9 @@ export class BridgeExit implements Dialer {
     this.#params = params
   }
 
-  open(destination: Destination): ExitStream {
+  open(destination: Destination, isolation?: string): ExitStream {
     this.destinations.push(destination)
+    this.isolations.push(isolation)
     let connection: Connection | undefined
     const toConnection: SentMessage[] = []
     const inbound = new OrderedBuffer({ maxAhead: 1000, maxBytes: 4 << 20 })

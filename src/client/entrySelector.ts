@@ -27,6 +27,8 @@ export interface EntrySelectorOptions extends EntryChoiceOptions {
   /** Base58 identity of the only gateway to use. Default: one of the client's guards, that of last time if it can be. */
   readonly gateway?: string | undefined
   readonly params?: EntryParams | undefined
+  /** That gateway is tried now. */
+  readonly onConnecting?: (gateway: Uint8Array) => void
 }
 
 const IDENTITY_BYTES = 32
@@ -149,6 +151,7 @@ export class EntrySelector implements EntryLink {
 
   #start(): void {
     const connection = this.#connection
+    this.#options.onConnecting?.(connection.gateway)
     connection.attach({
       pushed: (plaintext) => this.#handlers?.pushed(plaintext),
       opened: () => {

@@ -28,6 +28,7 @@ const recipient = (seed: number): Recipient => ({
 })
 const OURS = recipient(1)
 const EXIT = recipient(3)
+const OTHER_EXIT = recipient(5)
 
 interface Sent {
   readonly to: Recipient
@@ -65,6 +66,7 @@ function setUp(options: Partial<ExitConnectionsOptions> = {}) {
       return pseudonym
     },
     release: (pseudonym) => held.delete(pseudonym),
+    surbsLeft: () => 7,
     closeLane: (lane) => closedLanes.push(lane),
     whenLaneBelow: () => left,
     supply: (to) => supplied.push(to),
@@ -216,6 +218,54 @@ describe('a change of gateway', () => {
     assert.equal(held.size, 0)
     connections.open({ host: 'a', port: 1 })
     assert.equal(connections.count, 1)
+  })
+})
+
+describe('another exit', () => {
+  test('takes new streams; those under way end, and nobody hears what the old one says', async () => {
+    const { connections, sent, supplied, receive, held, closedLanes } = setUp()
+    const stream = connections.open({ host: 'a', port: 1 })
+    connections.leaveFor(OTHER_EXIT)
+    await assert.rejects(stream.opened, code('EXIT_UNREACHABLE'))
+    assert.deepEqual([connections.count, held.size, closedLanes.length], [0, 0, 1])
+    assert.deepEqual(supplied, [EXIT, EXIT, OTHER_EXIT], 'no more for the one that is left')
+    const next = connections.open({ host: 'a', port: 1 })
+    await turn()
+    assert.deepEqual([connections.exit, sent.at(-1)?.to], [OTHER_EXIT, OTHER_EXIT])
+    const answer: Socks5ResponseBody = {
+      kind: 'networkData',
+      connectionId: next.connectionId,
+      closed: false,
+      sequence: 0n,
+      data: pattern(7),
+    }
+    receive(answer, EXIT)
+    assert.equal(next.isOpen, false)
+    receive(answer, OTHER_EXIT)
+    assert.equal(next.isOpen, true)
+  })
+
+  test('whether it answers is told: not of a stream that ends before, nor of an exit that is left', async () => {
+    const waits: number[] = []
+    let heard = 0
+    const observer = { heard: () => heard++, unanswered: (waited: number) => waits.push(waited) }
+    const { connections, receive, sent, held } = setUp({ observer })
+    const [given, refused, left] = [1, 2, 3].map((port) => connections.open({ host: 'a', port }))
+    given?.destroy()
+    receive({ kind: 'connectionError', connectionId: refused?.connectionId ?? 0n, message: 'no' })
+    assert.ok(heard > 0)
+    await turn()
+    connections.leaveFor(OTHER_EXIT)
+    await assert.rejects(left?.opened ?? Promise.resolve(), code('EXIT_UNREACHABLE'))
+    await turn()
+    assert.deepEqual(waits, [0])
+    connections.probe()
+    await turn()
+    assert.deepEqual(sent.at(-1)?.request, { version: 3, kind: 'query', query: 'openProxy' })
+    assert.deepEqual([sent.at(-1)?.anonymous, held.size], [true, 0])
+    const before = heard
+    receive({ kind: 'query', answer: { kind: 'openProxy', openProxy: false } }, OTHER_EXIT)
+    assert.ok(heard > before)
   })
 })
 

@@ -3,9 +3,9 @@
  * Format: docs/spec/exit.md. @module
  */
 import { equalBytes } from '../foundation/base/bytes.ts'
-import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
+import { type ErrorCode, isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
 import { IPV6_BYTES, parseIp } from '../foundation/base/ipAddress.ts'
-import { minutes, seconds } from '../foundation/base/units.ts'
+import { type Millis, millis, minutes, seconds } from '../foundation/base/units.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import type { Recipient } from '../protocol/packet/recipient.ts'
 import { fragmentBytes } from '../protocol/packet/sizes.ts'
@@ -25,6 +25,7 @@ import { ExitStream, type ExitStreamParams, type SharedMemory } from './exitStre
 import type { Lane } from './laneQueue.ts'
 import type { MixnetClient, Pseudonym, ReceivedMessage } from './mixnetClient.ts'
 import { PACKET_SIZE } from './packetFactory.ts'
+import { type FragmentCounts, noFragments } from './streamVitals.ts'
 
 const DEFAULT_EXIT_STREAM: ExitStreamParams = {
   openTimeout: seconds(30),
@@ -39,7 +40,16 @@ export interface ExitConnectionsOptions {
   /** Its messages and moves are taken over. */
   readonly client: Pick<
     MixnetClient,
-    'address' | 'send' | 'onMessage' | 'onMoved' | 'closeLane' | 'whenLaneBelow' | 'supply' | 'hold' | 'release'
+    | 'address'
+    | 'send'
+    | 'onMessage'
+    | 'onMoved'
+    | 'closeLane'
+    | 'whenLaneBelow'
+    | 'supply'
+    | 'hold'
+    | 'release'
+    | 'surbsLeft'
   >
   readonly exit: Recipient
   /** True: the exit gets reply SURBs and a pseudonym. False: our address, which is faster and tells the exit who we are. */
@@ -48,13 +58,24 @@ export interface ExitConnectionsOptions {
   readonly maxConnections?: number
   /** Received and not yet taken, over all connections. */
   readonly maxMemoryBytes?: number
+  /** Learns whether the exit answers. */
+  readonly observer?: ExitObserver
   /** Gets every message that is not of a connection: those of other clients. */
   readonly onOther?: (message: ReceivedMessage) => void
 }
 
+export interface ExitObserver {
+  /** Something came from the exit. */
+  heard(): void
+  /** A stream ended without a word of the exit. */
+  unanswered(waited: Millis): void
+}
+
 interface Sending {
+  readonly exit: Recipient
   readonly lane: Lane
   readonly as: Pseudonym | undefined
+  readonly counts: FragmentCounts
   readonly signal: AbortSignal
 }
 
@@ -72,15 +93,22 @@ export class ExitConnections implements Dialer {
   /** Streams that are over, and whose last message has not left yet. */
   readonly #leaving = new Set<Promise<void>>()
   readonly #memory: SharedMemory
+  #exit: Recipient
   #closed = false
 
   constructor(world: ClientWorld, options: ExitConnectionsOptions) {
     this.#world = world
     this.#options = options
+    this.#exit = options.exit
     this.#memory = { bytes: 0, limit: options.maxMemoryBytes ?? MAX_MEMORY_BYTES }
     if (options.anonymous) options.client.supply(options.exit)
     options.client.onMessage((message) => this.#received(message))
     options.client.onMoved(() => this.#moved())
+  }
+
+  /** That of new streams. */
+  get exit(): Recipient {
+    return this.#exit
   }
 
   get count(): number {
@@ -88,24 +116,28 @@ export class ExitConnections implements Dialer {
   }
 
   /** Throws STOPPED after `close`. */
-  open(destination: Destination, isolation: string = siteOf(destination)): ExitStream {
-    const { client, exit, anonymous, params = DEFAULT_EXIT_STREAM, maxConnections = MAX_CONNECTIONS } = this.#options
+  open(destination: Destination, isolation?: string): ExitStream {
+    const { client, anonymous, params = DEFAULT_EXIT_STREAM, maxConnections = MAX_CONNECTIONS } = this.#options
     if (this.#closed) throw new MixnetError('STOPPED')
     if (this.#streams.size >= maxConnections) throw new MixnetError('QUEUE_FULL', { connections: this.#streams.size })
     const connectionId = this.#newId()
     const lane: Lane = `connection:${connectionId}`
+    const exit = this.#exit
     const returnAddress = anonymous ? undefined : client.address
     // The exit knows a connection by the pseudonym that asked for it, so the stream keeps it when the gateway changes.
-    const as = anonymous ? client.hold(exit, isolation) : undefined
+    const as = anonymous ? client.hold(exit, keyOf(destination, isolation)) : undefined
     const remote = remoteText(destination)
+    const counts = noFragments()
     const stream: ExitStream = new ExitStream({
       clock: this.#world.clock,
       connectionId,
       params,
       memory: this.#memory,
       messageBytes: PACKETS_PER_MESSAGE * fragmentBytes(PACKET_SIZE) - MESSAGE_OVERHEAD_BYTES,
-      connect: (signal) => this.#send({ lane, as, signal }, { kind: 'connect', connectionId, remote, returnAddress }),
-      send: (data, signal) => this.#send({ lane, as, signal }, { kind: 'send', connectionId, ...data }),
+      vitals: { fragments: counts, surbsLeft: () => (as === undefined ? undefined : client.surbsLeft(as)) },
+      connect: (signal) =>
+        this.#send({ exit, lane, as, counts, signal }, { kind: 'connect', connectionId, remote, returnAddress }),
+      send: (data, signal) => this.#send({ exit, lane, as, counts, signal }, { kind: 'send', connectionId, ...data }),
       finished: (abandon, lastQueued) => {
         this.#streams.delete(connectionId)
         if (as !== undefined) client.release(as)
@@ -114,7 +146,38 @@ export class ExitConnections implements Dialer {
       },
     })
     this.#streams.set(connectionId, stream)
+    this.#watch(stream, exit)
     return stream
+  }
+
+  /** New streams go through that one. Those under way end: nobody is there to answer them. */
+  leaveFor(exit: Recipient): void {
+    const { client, anonymous } = this.#options
+    const before = this.#exit
+    this.#exit = exit
+    if (anonymous) {
+      client.supply(before, 0)
+      client.supply(exit)
+    }
+    for (const stream of [...this.#streams.values()])
+      stream.fail(new MixnetError('EXIT_UNREACHABLE', { why: 'left for another exit' }))
+  }
+
+  /** Asks the exit what every network requester answers, under a pseudonym that has nothing to do with any stream. */
+  probe(): void {
+    const { client } = this.#options
+    const exit = this.#exit
+    const data = encodeInterfaceRequest({
+      interfaceVersion: CURRENT_VERSION,
+      kind: 'providerData',
+      data: encodeSocks5Request({ version: CURRENT_VERSION, kind: 'query', query: 'openProxy' }),
+    })
+    const as = client.hold(exit, 'probe')
+    client
+      .send({ to: exit, data, as, anonymous: true })
+      // Without a client there is nothing to find out.
+      .catch(() => {})
+      .finally(() => client.release(as))
   }
 
   /**
@@ -136,14 +199,25 @@ export class ExitConnections implements Dialer {
     this.#leaving.add(gone)
   }
 
-  async #send({ lane, as, signal }: Sending, body: Socks5RequestBody): Promise<void> {
-    const { client, exit, anonymous } = this.#options
+  async #send({ exit, lane, as, counts, signal }: Sending, body: Socks5RequestBody): Promise<void> {
+    const { client, anonymous } = this.#options
     const data = encodeInterfaceRequest({
       interfaceVersion: CURRENT_VERSION,
       kind: 'providerData',
       data: encodeSocks5Request({ version: CURRENT_VERSION, ...body }),
     })
-    await client.send({ to: exit, data, lane, anonymous, as, signal })
+    await client.send({ to: exit, data, lane, anonymous, as, counts, signal })
+  }
+
+  #watch(stream: ExitStream, exit: Recipient): void {
+    const { observer } = this.#options
+    if (observer === undefined) return
+    const { clock } = this.#world
+    const openedAt = clock.monotonic()
+    stream.opened.catch((error: unknown) => {
+      if (isMixnetError(error) && UNANSWERED.has(error.code) && exit === this.#exit)
+        observer.unanswered(millis(clock.monotonic() - openedAt))
+    })
   }
 
   /** An exit that was given an address answers there, and there is nobody any more. It is told, so that it stops. */
@@ -154,12 +228,16 @@ export class ExitConnections implements Dialer {
   }
 
   #received(message: ReceivedMessage): void {
+    const { repliedBy } = message
+    // Also where it has our address: the answer to a probe.
+    if (repliedBy !== undefined && equalBytes(repliedBy.identity, this.#exit.identity)) this.#options.observer?.heard()
     if (!this.#isFromExit(message)) return this.#options.onOther?.(message)
     const response = tryDecode(() => {
       const envelope = decodeInterfaceResponse(message.data)
       return envelope.kind === 'providerData' ? decodeSocks5Response(envelope.data) : undefined
     })
     if (response === undefined || isMixnetError(response)) return this.#options.onOther?.(message)
+    this.#options.observer?.heard()
     if (response.kind === 'query') return
     const stream = this.#streams.get(response.connectionId)
     if (stream === undefined) return
@@ -172,7 +250,8 @@ export class ExitConnections implements Dialer {
    * it could try addresses until one of them reacts.
    */
   #isFromExit({ repliedBy }: ReceivedMessage): boolean {
-    const { anonymous, exit } = this.#options
+    const { anonymous } = this.#options
+    const exit = this.#exit
     if (!anonymous) return repliedBy === undefined
     return repliedBy !== undefined && equalBytes(repliedBy.identity, exit.identity)
   }
@@ -184,8 +263,15 @@ export class ExitConnections implements Dialer {
   }
 }
 
-/** Streams to different sites have nothing in common for the exit: as in Tor Browser, the site is the key. */
-const siteOf = ({ host, port }: Destination): string => `${host.toLowerCase()}:${port}`
+/** How a stream ends that somebody gave up waiting for: we, or our caller. */
+const UNANSWERED: ReadonlySet<ErrorCode> = new Set(['EXIT_UNREACHABLE', 'ABORTED', 'TIMEOUT'])
+
+/**
+ * Streams to different sites have nothing in common for the exit: as in Tor Browser, the site is the key where the caller names none. No
+ * name is a site: whoever calls a key `example.org:443` does not join those who named none.
+ */
+const keyOf = ({ host, port }: Destination, isolation: string | undefined): string =>
+  isolation === undefined ? `site ${host.toLowerCase()}:${port}` : `named ${isolation}`
 
 /** As the official SOCKS5 client writes it, so that the exit cannot tell: IPv6 in eight groups, no brackets. */
 function remoteText({ host, port }: Destination): string {

@@ -1,12 +1,13 @@
-/** How undici gets its connections: through an exit, with TLS by Node on top for https. @module */
-import { connect as connectTls, type TLSSocket } from 'node:tls'
+/** Connections through an exit for what speaks HTTP: undici and Node's own agents. TLS by Node on top for https. @module */
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import type { buildConnector } from 'undici'
 import { MixnetError } from '../foundation/base/errors.ts'
 import { parseIp } from '../foundation/base/ipAddress.ts'
 import type { Millis } from '../foundation/base/units.ts'
 import type { Clock } from '../foundation/platform/clock.ts'
-import type { Dialer } from './dialer.ts'
+import type { Destination, Dialer } from './dialer.ts'
 import { ExitSocket } from './exitSocket.ts'
+import type { Line } from './line.ts'
 
 export interface ExitConnectorOptions {
   readonly clock: Clock
@@ -25,63 +26,79 @@ export class ExitConnector {
     this.#options = options
   }
 
-  /** Does not wait for the exit: the request or the TLS handshake goes right behind the connect message. */
-  readonly connect: buildConnector.connector = ({ hostname, protocol, port, servername }, callback) => {
-    const secure = protocol === 'https:'
-    let socket: ExitSocket
-    try {
-      socket = new ExitSocket(
-        this.#options.dialer.open({ host: hostname, port: port === '' ? (secure ? 443 : 80) : Number(port) }),
-      )
-    } catch (error) {
-      queueMicrotask(() => callback(error as Error, null))
-      return
+  /**
+   * How one of undici's clients gets its connections under an isolation key. Does not wait for the exit: the request or the TLS handshake goes right
+   * behind the connect message.
+   */
+  undici(isolation: string | undefined, line: Line): buildConnector.connector {
+    return ({ hostname, protocol, port, servername }, callback) => {
+      const secure = protocol === 'https:'
+      let socket: ExitSocket
+      try {
+        socket = this.open({ host: hostname, port: port === '' ? (secure ? 443 : 80) : Number(port) }, isolation)
+      } catch (error) {
+        queueMicrotask(() => callback(error as Error, null))
+        return
+      }
+      const { stream } = socket
+      line.opened(stream)
+      socket.on('close', () => line.closed(stream))
+      // undici wants the answer later, and takes any Duplex.
+      if (!secure) return queueMicrotask(() => callback(null, socket as unknown as TLSSocket))
+      let waiting = true
+      const answer = (...[error, tls]: Parameters<buildConnector.Callback>): void => {
+        if (waiting) callback(...([error, tls] as Parameters<buildConnector.Callback>))
+        waiting = false
+      }
+      const tls = this.secure(socket, { host: hostname, servername: nameOf(hostname, servername) })
+      tls.on('error', (error) => answer(socket.failure ?? error, null))
+      tls.once('secureConnect', () => {
+        line.secured(stream)
+        answer(null, tls)
+      })
     }
+  }
+
+  /** Throws what the dialer throws. The socket may fail before anybody listens; whoever takes it looks at what it failed with. */
+  open(destination: Destination, isolation: string | undefined): ExitSocket {
+    const socket = new ExitSocket(this.#options.dialer.open(destination, isolation), this.#options.clock)
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))
-    // It may fail before undici listens; undici looks at what it failed with.
     socket.on('error', () => {})
-    if (secure) this.#secure(socket, { hostname, servername }, callback)
-    // undici wants the answer later, and takes any Duplex.
-    else queueMicrotask(() => callback(null, socket as unknown as TLSSocket))
+    return socket
+  }
+
+  /** `given` wins over what is ours: authorities, client certificates, checks of its own. No session is ever resumed. */
+  secure(socket: ExitSocket, { host = '', servername, ...given }: ConnectionOptions): TLSSocket {
+    const { clock, handshakeTimeout, ca } = this.#options
+    const tls: TLSSocket = connectTls({
+      ALPNProtocols: ['http/1.1'],
+      ...(ca === undefined ? {} : { ca }),
+      ...given,
+      socket,
+      // What the certificate must be for.
+      host,
+      servername: nameOf(host, servername),
+    })
+    const timer = clock.after(handshakeTimeout, () =>
+      socket.destroy(new MixnetError('TIMEOUT', { what: 'TLS handshake', limitMs: handshakeTimeout })),
+    )
+    socket.on('error', (error) => tls.destroy(error))
+    tls.on('close', () => {
+      timer.cancel()
+      socket.destroy()
+    })
+    tls.on('error', () => {})
+    tls.once('secureConnect', () => timer.cancel())
+    return tls
   }
 
   /** Ends every connection. */
   close(error: MixnetError): void {
     for (const socket of this.#sockets) socket.destroy(error)
   }
-
-  #secure(
-    socket: ExitSocket,
-    { hostname, servername }: { hostname: string; servername?: string | undefined },
-    callback: buildConnector.Callback,
-  ): void {
-    const { clock, handshakeTimeout, ca } = this.#options
-    const tls: TLSSocket = connectTls({
-      socket,
-      // What the certificate must be for. An address is not a server name (RFC 6066 3).
-      host: hostname,
-      servername: parseIp(hostname) === undefined ? servername || hostname : '',
-      ALPNProtocols: ['http/1.1'],
-      ...(ca === undefined ? {} : { ca }),
-    })
-    const timer = clock.after(handshakeTimeout, () =>
-      socket.destroy(new MixnetError('TIMEOUT', { what: 'TLS handshake', limitMs: handshakeTimeout })),
-    )
-    let waiting = true
-    socket.on('error', (error) => tls.destroy(error))
-    tls.on('close', () => {
-      timer.cancel()
-      socket.destroy()
-    })
-    tls.on('error', (error) => {
-      if (waiting) callback(socket.failure ?? error, null)
-      waiting = false
-    })
-    tls.once('secureConnect', () => {
-      timer.cancel()
-      if (waiting) callback(null, tls)
-      waiting = false
-    })
-  }
 }
+
+/** An address is not a server name (RFC 6066 3). */
+const nameOf = (host: string, servername: string | null | undefined): string =>
+  parseIp(host) === undefined ? servername || host : ''

@@ -29,10 +29,19 @@ export function chooseExit(
   exits: readonly Recipient[],
   { entry, guards }: { readonly entry: Uint8Array; readonly guards: readonly Uint8Array[] },
 ): Recipient {
-  const awayFrom = (gateways: readonly Uint8Array[]): readonly Recipient[] =>
-    exits.filter(({ gateway }) => !gateways.some((one) => equalBytes(one, gateway)))
-  const choices = [awayFrom([entry, ...guards]), awayFrom([entry]), exits]
-  const exit = pick(random, choices.find(({ length }) => length > 0) ?? [])
+  const exit = anotherExit(random, exits, { entry, guards }) ?? pick(random, exits)
   if (exit === undefined) throw new MixnetError('EXIT_UNREACHABLE', { why: 'the directory lists no exit' })
   return exit
+}
+
+/** The same in the place of one that is left, and never at our entry: by leaving one nobody may be brought to where the two are one. */
+export function anotherExit(
+  random: RandomStream,
+  exits: readonly Recipient[],
+  { entry, guards }: { readonly entry: Uint8Array; readonly guards: readonly Uint8Array[] },
+): Recipient | undefined {
+  const awayFrom = (gateways: readonly Uint8Array[]): readonly Recipient[] =>
+    exits.filter(({ gateway }) => !gateways.some((one) => equalBytes(one, gateway)))
+  const choices = [awayFrom([entry, ...guards]), awayFrom([entry])]
+  return pick(random, choices.find(({ length }) => length > 0) ?? [])
 }

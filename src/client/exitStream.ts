@@ -12,6 +12,7 @@ import { type Millis, millis } from '../foundation/base/units.ts'
 import type { Clock, Timer } from '../foundation/platform/clock.ts'
 import type { SocketData } from '../protocol/wire/exit/socks5Messages.ts'
 import { OrderedBuffer } from './orderedBuffer.ts'
+import type { StreamVitals } from './streamVitals.ts'
 
 export interface ExitStreamHandlers {
   /** Ownership of the chunk passes. */
@@ -49,6 +50,7 @@ export interface ExitStreamOptions {
   readonly memory: SharedMemory
   /** Bytes per message that fill whole packets. */
   readonly messageBytes: number
+  readonly vitals?: StreamVitals
   /** Queues the connect request. */
   readonly connect: (signal: AbortSignal) => Promise<void>
   /** Queues one message; resolves when there is room for the next. Where it rejects, nothing was queued. */
@@ -106,6 +108,10 @@ export class ExitStream {
 
   get connectionId(): bigint {
     return this.#options.connectionId
+  }
+
+  get vitals(): StreamVitals | undefined {
+    return this.#options.vitals
   }
 
   /** Whether the exit has connected, and nothing has ended the stream since. */

@@ -143,3 +143,48 @@ describe('connections', () => {
     await until('nothing is open', () => exit.streams.size === 0)
   })
 })
+
+describe('isolation', () => {
+  test('a kept connection serves its own key and no other', async () => {
+    const route = await plain((request, response) => response.end(request.headers['x-n']))
+    const { fetch, exit } = through(route)
+    const ask = async (isolation?: string, url = URL_PLAIN) =>
+      (
+        await fetch(url, { headers: { 'x-n': `${isolation}` }, ...(isolation === undefined ? {} : { isolation }) })
+      ).text()
+    for (const key of ['a', 'b', undefined, 'a', 'b', undefined, 'a']) assert.equal(await ask(key), `${key}`)
+    assert.deepEqual(exit.isolations, ['a', 'b', undefined])
+    await ask('a', 'http://other.starling/')
+    assert.deepEqual(exit.isolations.slice(3), ['a'], 'another site under the same key: another connection')
+  })
+
+  test('a redirect stays under the key', async () => {
+    const route = await plain((request, response) => {
+      if (request.url === '/') response.writeHead(302, { location: 'http://other.starling/there' }).end()
+      else response.end('here')
+    })
+    const { fetch, exit } = through(route)
+    assert.equal(await (await fetch(URL_PLAIN, { isolation: 'a' })).text(), 'here')
+    assert.deepEqual(exit.isolations, ['a', 'a'])
+  })
+
+  test('of too many keys the one used longest ago loses its connections, never one in use', async () => {
+    const route = await plain((request, response) => {
+      response.write('begin')
+      if (request.url === '/') response.end()
+      else request.socket.once('data', () => {})
+    })
+    const { fetch, exit } = through(route, { maxIdleKeys: 2 })
+    const slow = await fetch('http://demo.starling/slow', { isolation: 'slow' })
+    for (const isolation of ['a', 'b', 'c']) await (await fetch(URL_PLAIN, { isolation })).text()
+    await until('those of a and b are closed', () => exit.streams.size === 2)
+    assert.ok([...exit.streams].every((stream) => stream.isOpen))
+    const reader = (slow.body as ReadableStream<Uint8Array>).getReader()
+    assert.equal(Buffer.from((await reader.read()).value ?? []).toString(), 'begin')
+    await (await fetch(URL_PLAIN, { isolation: 'c' })).text()
+    assert.equal(exit.destinations.length, 4, 'c is kept')
+    await (await fetch(URL_PLAIN, { isolation: 'a' })).text()
+    assert.equal(exit.destinations.length, 5, 'a is opened anew')
+    await reader.cancel()
+  })
+})

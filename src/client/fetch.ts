@@ -3,7 +3,7 @@
  * sees which host is asked, and of https nothing else. @module
  */
 import {
-  Agent,
+  type Agent,
   type Dispatcher,
   FormData as UndiciFormData,
   Request as UndiciRequest,
@@ -15,7 +15,14 @@ import type { World } from '../foundation/platform/world.ts'
 import type { Dialer } from './dialer.ts'
 import { ExitConnector } from './exitConnector.ts'
 import { explainFetchError, isClosedByPeer } from './fetchErrors.ts'
+import { withoutTraces } from './headerTraces.ts'
+import { IsolatedAgents } from './isolatedAgents.ts'
+import { MixnetDispatcher } from './mixnetDispatcher.ts'
+import { createNodeAgents, type NodeAgents } from './nodeAgents.ts'
 import { RequestLifetime } from './requestLifetime.ts'
+import { observed, RequestLog } from './requestLog.ts'
+import type { Circumstances, Explanation, RequestTimeline } from './requestTimeline.ts'
+import { withTimeline } from './watchedClients.ts'
 
 export interface FetchOptions {
   readonly dialer: Dialer
@@ -23,8 +30,12 @@ export interface FetchOptions {
   readonly timeout?: Millis
   /** PEM of the only authorities to trust, for services with their own. Default: those Node comes with. */
   readonly ca?: string
-  /** Default 6. */
+  /** Default 6. Under each isolation key. */
   readonly maxConnectionsPerOrigin?: number
+  /** Named isolation keys whose connections are kept for later requests. Default 64. */
+  readonly maxIdleKeys?: number
+  /** For `explain`. */
+  readonly circumstances?: () => Circumstances
   /** Sent where a request names none. */
   readonly userAgent?: string
 }
@@ -32,6 +43,26 @@ export interface FetchOptions {
 export interface MixnetRequestInit extends RequestInit {
   /** Overrides the timeout of all requests. */
   readonly timeout?: Millis
+  /**
+   * Requests with different keys share no connection and no pseudonym, so the exit cannot tell that one client makes both; requests
+   * with the same key do, whatever sites they ask. Default: the site. Redirects stay under the key.
+   */
+  readonly isolation?: string
+}
+
+export interface AdapterOptions {
+  /** As of `fetch`. */
+  readonly isolation?: string | undefined
+  /** Of each request, from its beginning to the last byte of its answer. Default: that of `fetch`. */
+  readonly timeout?: Millis | undefined
+}
+
+/** What makes other HTTP libraries go through the exit. They live as long as what they come from. */
+export interface HttpAdapters {
+  /** For undici, and for Node's `fetch`. */
+  readonly dispatcher: Dispatcher
+  /** For `node:http` and `node:https`, axios, got. */
+  readonly agent: NodeAgents
 }
 
 export interface MixnetFetch extends AsyncDisposable {
@@ -40,6 +71,9 @@ export interface MixnetFetch extends AsyncDisposable {
    * that was aborted; `explainFetchError` tells of any of them, and of what reading a body threw.
    */
   readonly fetch: (input: string | URL | Request, init?: MixnetRequestInit) => Promise<Response>
+  adapters(options?: AdapterOptions): HttpAdapters
+  /** What happened to the request of `fetch` or a dispatcher that gave that Response or error; without one, to the last that began. */
+  explain(result?: unknown): Explanation | undefined
   /** Ends all requests with STOPPED and every connection. */
   close(): Promise<void>
 }
@@ -47,40 +81,40 @@ export interface MixnetFetch extends AsyncDisposable {
 const TIMEOUT = seconds(60)
 const TLS_HANDSHAKE_TIMEOUT = seconds(60)
 const CONNECTIONS_PER_ORIGIN = 6
-// Shorter than most servers': a request on a connection that the server is just closing is lost.
-const KEEP_ALIVE_MS = 10_000
-const KEEP_ALIVE_MAX_MS = 60_000
-// A new connection costs about two round trips through the mixnet; so much a server's hint is shortened by.
-const KEEP_ALIVE_THRESHOLD_MS = 2_000
 // What the largest crowd begins with; some servers refuse a request without any.
 const USER_AGENT = 'Mozilla/5.0'
-const UNDICI_USER_AGENTS = new Set(['undici', 'node'])
 
 type Target = string | URL | UndiciRequest
 type UndiciInit = Parameters<typeof undiciFetch>[1]
+
+interface Running {
+  readonly agent: Agent
+  readonly lifetime: RequestLifetime
+  readonly timeline: RequestTimeline
+}
 
 export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions): MixnetFetch {
   const { clock } = world
   const { dialer, ca, userAgent = USER_AGENT, timeout = TIMEOUT } = options
   const connector = new ExitConnector({ clock, dialer, ca, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT })
-  const agent = new Agent({
-    connect: connector.connect,
-    connections: options.maxConnectionsPerOrigin ?? CONNECTIONS_PER_ORIGIN,
-    pipelining: 1,
-    allowH2: false,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
-    keepAliveTimeoutThreshold: KEEP_ALIVE_THRESHOLD_MS,
-    // RequestLifetime has the one limit.
-    headersTimeout: 0,
-    bodyTimeout: 0,
+  const maxConnectionsPerOrigin = options.maxConnectionsPerOrigin ?? CONNECTIONS_PER_ORIGIN
+  const agents = new IsolatedAgents({
+    connector,
+    maxConnectionsPerOrigin,
+    maxIdleKeys: options.maxIdleKeys,
   })
+  const log = new RequestLog(() => clock.monotonic(), options.circumstances)
   let closed = false
 
-  async function run(target: Target, init: MixnetRequestInit, lifetime: RequestLifetime): Promise<Response> {
-    const { timeout: _, body, ...rest } = init
+  async function run(
+    target: Target,
+    init: MixnetRequestInit,
+    { agent, lifetime, timeline }: Running,
+  ): Promise<Response> {
+    const { timeout: _, isolation: __, body, ...rest } = init
     const dispatcher = agent.compose((dispatch: Dispatcher['dispatch']) => (request, handler) => {
-      return dispatch({ ...request, headers: withoutTraces(request.headers, userAgent) }, lifetime.watch(handler))
+      const headers = withoutTraces(request.headers as Record<string, string>, userAgent)
+      return dispatch(withTimeline({ ...request, headers }, timeline), lifetime.watch(handler))
     })
     const own = { ...rest, ...(body === undefined ? {} : { body: ownBody(body) }), signal: lifetime.signal, dispatcher }
     const send = () => undiciFetch(target, own as UndiciInit) as Promise<unknown> as Promise<Response>
@@ -93,29 +127,59 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
     }
   }
 
+  async function begin(
+    input: string | URL | Request,
+    init: MixnetRequestInit,
+    timeline: RequestTimeline,
+  ): Promise<Response> {
+    let signals: readonly AbortSignal[] = []
+    let lifetime: RequestLifetime | undefined
+    try {
+      const target = typeof input === 'string' || input instanceof URL ? input : ownRequest(input)
+      signals = [init.signal, target instanceof UndiciRequest ? target.signal : undefined].filter(isSignal)
+      const { agent, release } = agents.acquire(init.isolation)
+      const observer = observed(log, timeline, release)
+      lifetime = new RequestLifetime({ clock, limit: init.timeout ?? timeout, signals, observer })
+      // undici frees a connection a turn after the body's end: whoever asks again at once would open another.
+      await new Promise<void>((resolve) => clock.soon(resolve))
+      const response = await run(target, init, { agent, lifetime, timeline })
+      lifetime.resolved()
+      return response
+    } catch (error) {
+      const thrown = signals.some((signal) => signal.aborted) ? error : failed(error)
+      timeline.failed(thrown)
+      lifetime?.rejected()
+      throw thrown
+    }
+  }
+
   return {
     async fetch(input, init = {}) {
-      if (closed) throw failed(new MixnetError('STOPPED'))
-      let signals: readonly AbortSignal[] = []
-      let lifetime: RequestLifetime | undefined
+      const timeline = log.begin()
       try {
-        const target = typeof input === 'string' || input instanceof URL ? input : ownRequest(input)
-        signals = [init.signal, target instanceof UndiciRequest ? target.signal : undefined].filter(isSignal)
-        lifetime = new RequestLifetime({ clock, limit: init.timeout ?? timeout, signals })
-        // undici frees a connection a turn after the body's end: whoever asks again at once would open another.
-        await new Promise<void>((resolve) => clock.soon(resolve))
-        const response = await run(target, init, lifetime)
-        lifetime.resolved()
+        if (closed) throw failed(new MixnetError('STOPPED'))
+        const response = await begin(input, init, timeline)
+        log.gave(response, timeline)
         return response
       } catch (error) {
-        lifetime?.rejected()
-        throw signals.some((signal) => signal.aborted) ? error : failed(error)
+        timeline.failed(error)
+        timeline.finished()
+        log.gave(error, timeline)
+        if (error instanceof Error) log.gave(error.cause, timeline)
+        throw error
+      }
+    },
+    explain: (result) => log.explain(result),
+    adapters({ isolation, timeout: limit = timeout } = {}) {
+      return {
+        dispatcher: new MixnetDispatcher({ clock, agents, log, isolation, limit, userAgent }),
+        agent: createNodeAgents({ clock, connector, isolation, limit, maxConnectionsPerOrigin }),
       }
     },
     async close() {
       closed = true
       const stopped = new MixnetError('STOPPED')
-      const destroyed = agent.destroy(stopped)
+      const destroyed = agents.destroy(stopped)
       connector.close(stopped)
       await destroyed
     },
@@ -129,17 +193,6 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
 function failed(error: unknown): TypeError {
   const message = error instanceof TypeError ? error.message : 'fetch failed'
   return new TypeError(message, { cause: explainFetchError(error) })
-}
-
-/** Without what tells this client from others, or how it is written, where the caller did not ask for it. */
-function withoutTraces(headers: Dispatcher.DispatchOptions['headers'], userAgent: string): Record<string, string> {
-  const kept: Record<string, string> = {}
-  for (const [name, value] of Object.entries(headers as Record<string, string>)) {
-    const lower = name.toLowerCase()
-    if (lower === 'sec-fetch-mode' || (lower === 'accept-language' && value === '*')) continue
-    kept[name] = lower === 'user-agent' && UNDICI_USER_AGENTS.has(value) ? userAgent : value
-  }
-  return kept
 }
 
 function isRepeatable(target: Target, init: MixnetRequestInit): boolean {

@@ -6,6 +6,7 @@ import type { PreparedPacket } from '../protocol/packet/prepare.ts'
 import type { Lane, LaneQueue } from './laneQueue.ts'
 import type { Awaiting, PendingAcks } from './pendingAcks.ts'
 import type { Outgoing } from './sender.ts'
+import type { FragmentCounts } from './streamVitals.ts'
 
 export interface FragmentSenderOptions {
   readonly lanes: LaneQueue<Outgoing>
@@ -19,6 +20,8 @@ export interface FragmentJob {
   readonly fragment: Fragment
   readonly lane: Lane
   readonly maxRetransmissions?: number
+  /** Of the conversation that it belongs to. */
+  readonly counts?: FragmentCounts | undefined
   /** undefined where there is no route to the recipient: counts as sent and lost. */
   prepare(): PreparedPacket | undefined
   /** Gets what each transmission needs before it may join its lane, now or later. Absent: nothing. */
@@ -94,6 +97,8 @@ class Delivery implements Outgoing, Awaiting {
   }
 
   sent(prepared: PreparedPacket): void {
+    const { counts } = this.#job
+    if (counts !== undefined) counts[this.#everSent ? 'again' : 'sent']++
     this.#job.sent?.()
     this.#await(prepared.expectedRoundTrip)
   }
@@ -102,12 +107,18 @@ class Delivery implements Outgoing, Awaiting {
     this.#job.discard?.()
   }
 
+  acknowledged(): void {
+    const { counts } = this.#job
+    if (counts !== undefined) counts.acknowledged++
+  }
+
   retransmit(): void {
     this.begin(RETRANSMISSIONS)
   }
 
   givenUp(): void {
     this.#options.pending.cancel(this.#id)
+    if (this.#job.counts !== undefined) this.#job.counts.givenUp++
     this.#job.discard?.()
     this.#options.wake()
   }

@@ -5,16 +5,18 @@
 import { MixnetError } from '../foundation/base/errors.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
 import type { World } from '../foundation/platform/world.ts'
-import { createFetch, type MixnetFetch } from './fetch.ts'
+import { type AdapterOptions, createFetch, type HttpAdapters, type MixnetFetch } from './fetch.ts'
 import { explainFetchError } from './fetchErrors.ts'
 import { MixnetCore } from './mixnetCore.ts'
 import { type MixnetOptions, type OpenClient, openClient } from './openClient.ts'
+import type { Explanation } from './requestTimeline.ts'
 import { Socks5Server } from './socks5Server.ts'
 
 export class Mixnet extends MixnetCore {
   readonly #world: World
   readonly #proxies = new Set<Socks5Server>()
-  #fetch: MixnetFetch | undefined
+  #http: MixnetFetch | undefined
+  #adapters: HttpAdapters | undefined
   #closed = false
 
   private constructor(world: World, opened: OpenClient) {
@@ -32,12 +34,38 @@ export class Mixnet extends MixnetCore {
    * HOST_UNKNOWN, TIMEOUT …), or with the reason of the caller's signal where that was aborted.
    */
   readonly fetch: MixnetFetch['fetch'] = async (input, init) => {
-    this.#fetch ??= createFetch(this.#world, { dialer: this.connections })
     try {
-      return await this.#fetch.fetch(input, init)
+      return await this.#requests().fetch(input, init)
     } catch (error) {
       throw init?.signal?.aborted === true ? error : explainFetchError(error)
     }
+  }
+
+  /** For undici's `request` and `fetch`, and for Node's: `fetch(url, { dispatcher: mixnet.dispatcher })`. */
+  get dispatcher(): HttpAdapters['dispatcher'] {
+    return this.#ownAdapters().dispatcher
+  }
+
+  /** For `node:http` and what is built on it: `https.get(url, { agent: mixnet.agent.https })`. */
+  get agent(): HttpAdapters['agent'] {
+    return this.#ownAdapters().agent
+  }
+
+  /**
+   * Another dispatcher and other agents, with an isolation key or a timeout of their own. Requests end with errors that are MixnetErrors
+   * or have one in `cause`, before their deadlines. All live as long as this client; closing them does nothing.
+   */
+  adapters(options?: AdapterOptions): HttpAdapters {
+    return this.#requests().adapters(options)
+  }
+
+  /**
+   * What happened to a request of `fetch` or `dispatcher`, stage by stage: to that which gave this Response or this error, or which an
+   * error has among its causes; without one, to the last that began. Of the last 64, and of older ones whose Response or error is still
+   * held. Nothing of it leaves the process, and it names no host and no peer.
+   */
+  explain(result?: unknown): Explanation | undefined {
+    return this.#requests().explain(result)
   }
 
   /** A SOCKS proxy for other programs. Throws ADDRESS_IN_USE, and STOPPED after `close`. */
@@ -62,7 +90,24 @@ export class Mixnet extends MixnetCore {
   override async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#proxies].map((proxy) => proxy.close()))
-    await this.#fetch?.close()
+    await this.#http?.close()
     await super.close()
+  }
+
+  #requests(): MixnetFetch {
+    this.#http ??= createFetch(this.#world, {
+      dialer: this.connections,
+      circumstances: () => ({
+        topologyAge: this.opened.topologyAge(),
+        gatewayOpen: this.client.isOpen,
+        connections: this.connections.count,
+      }),
+    })
+    return this.#http
+  }
+
+  #ownAdapters(): HttpAdapters {
+    this.#adapters ??= this.adapters()
+    return this.#adapters
   }
 }

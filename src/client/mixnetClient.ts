@@ -17,13 +17,14 @@ import { AnonymousSenders } from './anonymousSenders.ts'
 import type { EntryLink } from './entryLink.ts'
 import type { ClientKeys } from './keys.ts'
 import type { Lane } from './laneQueue.ts'
-import { LoopWatch } from './loopWatch.ts'
+import { type LoopCounts, LoopWatch } from './loopWatch.ts'
 import { Outbox } from './outbox.ts'
 import type { PacketEvent } from './packetEvents.ts'
 import { Receiver } from './receiver.ts'
 import { Replier } from './replier.ts'
 import type { Holder } from './replyKeys.ts'
 import type { SenderTag } from './replyStock.ts'
+import type { FragmentCounts } from './streamVitals.ts'
 import type { TrafficParams } from './trafficParams.ts'
 
 export interface ReceivedMessage {
@@ -42,9 +43,9 @@ export type Pseudonym = Holder
 
 export type ClientEvent =
   | { readonly type: 'opened'; readonly gateway: Uint8Array }
+  /** After `opened`: at another gateway than before. */
+  | { readonly type: 'moved'; readonly gateway: Uint8Array }
   | { readonly type: 'lost'; readonly error: MixnetError }
-  /** All gateways this client keeps to are away; this one was drawn and is tried next. */
-  | { readonly type: 'beyond-guards'; readonly gateway: Uint8Array }
 
 export interface MixnetClientOptions {
   readonly keys: ClientKeys
@@ -66,6 +67,8 @@ export interface SendOptions {
   readonly anonymous?: boolean
   /** The pseudonym, for who is to be recognised by `to` also after a change of gateway. Default: the present one. */
   readonly as?: Pseudonym | undefined
+  /** Gets what becomes of its fragments added. */
+  readonly counts?: FragmentCounts | undefined
   readonly signal?: AbortSignal
 }
 
@@ -131,7 +134,7 @@ export class MixnetClient implements AsyncDisposable {
     })
     this.#loops = new LoopWatch({
       clock,
-      counts: () => ({ sent: outbox.loopsSent, returned: this.#receiver.loopsReturned }),
+      counts: () => this.loops,
       ask: () => {
         // The provider counts and logs its failures.
         topology.refresh().catch(() => {})
@@ -151,8 +154,10 @@ export class MixnetClient implements AsyncDisposable {
         if (client.#stopped === undefined) client.#receiver.pushed(plaintext)
       },
       opened: () => {
-        client.#opened(link.gateway)
-        onEvent?.({ type: 'opened', gateway: link.gateway })
+        const { gateway } = link
+        const moved = client.#opened(gateway)
+        onEvent?.({ type: 'opened', gateway })
+        if (moved) onEvent?.({ type: 'moved', gateway })
       },
       lost: (error) => onEvent?.({ type: 'lost', error }),
     })
@@ -160,6 +165,16 @@ export class MixnetClient implements AsyncDisposable {
     client.#outbox.start()
     client.#scheduleReview()
     return client
+  }
+
+  /** Our loop cover, since ever. */
+  get loops(): LoopCounts {
+    return { sent: this.#outbox.loopsSent, returned: this.#receiver.loopsReturned }
+  }
+
+  /** Whether the gateway takes packets now. */
+  get isOpen(): boolean {
+    return this.#options.link.isOpen
   }
 
   /** Where others send to. Its last part is the gateway in use. */
@@ -177,13 +192,13 @@ export class MixnetClient implements AsyncDisposable {
    * Resolves when the message is queued; waits while its lane or the whole queue is full. Fragments are sent again until
    * acknowledged. Throws ABORTED, STOPPED.
    */
-  async send({ to, data, lane = GENERAL, anonymous = true, as, signal }: SendOptions): Promise<void> {
+  async send({ to, data, lane = GENERAL, anonymous = true, as, counts, signal }: SendOptions): Promise<void> {
     const { laneCapacity } = this.#options.traffic
     this.#assertRunning()
     const { lanes } = this.#outbox
     while (!lanes.isBelow(lane, laneCapacity)) await lanes.whenBelow(lane, laneCapacity, signal)
     this.#assertRunning()
-    this.#outbox.post(anonymous ? this.#anonymous.message(to, data, as) : { kind: 'plain', data }, to, lane)
+    this.#outbox.post(anonymous ? this.#anonymous.message(to, data, as) : { kind: 'plain', data }, to, lane, counts)
   }
 
   /** As `send`, to a pseudonym, using its reply SURBs. Throws NO_REPLY_BLOCKS where it never gave any, or too long ago. */
@@ -223,6 +238,11 @@ export class MixnetClient implements AsyncDisposable {
    */
   hold(recipient: Recipient, isolation = ''): Pseudonym {
     return this.#anonymous.hold(recipient, isolation)
+  }
+
+  /** Reply SURBs that its recipient has left, by our count. */
+  surbsLeft(pseudonym: Pseudonym): number {
+    return this.#anonymous.surbsLeft(pseudonym)
   }
 
   release(pseudonym: Pseudonym): void {
@@ -276,14 +296,17 @@ export class MixnetClient implements AsyncDisposable {
     this.#handler(message)
   }
 
-  #opened(gateway: Uint8Array): void {
+  /** Whether at another one than before. */
+  #opened(gateway: Uint8Array): boolean {
     const before = this.#gateway
     this.#gateway = gateway
-    if (before !== undefined && !equalBytes(before, gateway)) {
+    const moved = before !== undefined && !equalBytes(before, gateway)
+    if (moved) {
       this.#anonymous.moved()
       this.#moved()
     }
     this.#networkChanged()
+    return moved
   }
 
   /** The link opened, or there is a new topology, perhaps of another rotation. */

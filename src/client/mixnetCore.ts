@@ -10,6 +10,7 @@ import type { Destination } from './dialer.ts'
 import type { ExitConnections } from './exitConnections.ts'
 import type { MessageInbox } from './messageInbox.ts'
 import type { MixnetClient, ReceivedMessage } from './mixnetClient.ts'
+import type { MixnetState } from './mixnetEvents.ts'
 import { closeClient, type OpenClient } from './openClient.ts'
 import type { SenderTag } from './replyStock.ts'
 import { type MixnetSocket, socketOf } from './webStreams.ts'
@@ -24,14 +25,14 @@ export interface OpenOptions {
   /** For the exit to connect. Default 30 s. */
   readonly timeout?: Millis | undefined
   readonly signal?: AbortSignal | undefined
+  /** The exit cannot tell that connections with different keys are one client's. Default: the destination. */
+  readonly isolation?: string | undefined
 }
 
 const OPEN_TIMEOUT = seconds(30)
 
 export class MixnetCore implements AsyncDisposable {
   readonly client: MixnetClient
-  /** The network requester that connects to the outside world for us. */
-  readonly exit: Recipient
   readonly connections: ExitConnections
   readonly meter: Meter
   readonly #clock: ClientWorld['clock']
@@ -44,7 +45,6 @@ export class MixnetCore implements AsyncDisposable {
     this.#crypto = crypto
     this.opened = opened
     this.client = opened.client
-    this.exit = opened.exit
     this.connections = opened.connections
     this.meter = opened.meter
     this.#inbox = opened.inbox
@@ -53,6 +53,16 @@ export class MixnetCore implements AsyncDisposable {
   /** Where others send to. Its text, for `send`: `formatRecipient`. */
   get address(): Recipient {
     return this.client.address
+  }
+
+  /** The network requester that connects to the outside world for us. Changes with the event `exit-changed`. */
+  get exit(): Recipient {
+    return this.connections.exit
+  }
+
+  /** Of the way to the gateway. What changes it, and more, is told by `onEvent`. */
+  get state(): MixnetState {
+    return this.opened.events.state
   }
 
   topology(): Topology | undefined {
@@ -83,8 +93,11 @@ export class MixnetCore implements AsyncDisposable {
    * A TCP connection through the exit. Throws EXIT_REFUSED, HOST_UNKNOWN, DESTINATION_UNREACHABLE, EXIT_UNREACHABLE, QUEUE_FULL,
    * TIMEOUT, ABORTED, STOPPED.
    */
-  async open(destination: Destination, { timeout = OPEN_TIMEOUT, signal }: OpenOptions = {}): Promise<MixnetSocket> {
-    const stream = this.connections.open(destination)
+  async open(
+    destination: Destination,
+    { timeout = OPEN_TIMEOUT, signal, isolation }: OpenOptions = {},
+  ): Promise<MixnetSocket> {
+    const stream = this.connections.open(destination, isolation)
     try {
       await withDeadline(this.#clock, timeout, 'connection through the exit', unlessAborted(stream.opened, signal))
     } catch (error) {

@@ -18,10 +18,13 @@ import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import type { EntryParams } from './entryParams.ts'
 import { EntrySelector } from './entrySelector.ts'
 import { ExitConnections } from './exitConnections.ts'
+import { ExitHealth } from './exitHealth.ts'
+import { ExitKeeper } from './exitKeeper.ts'
 import { chooseExit, listExits } from './exitSelection.ts'
 import { createClientKeys, loadOrCreateClientKeys } from './keys.ts'
 import { MessageInbox } from './messageInbox.ts'
-import { type ClientEvent, MixnetClient, type ReceivedMessage } from './mixnetClient.ts'
+import { MixnetClient, type ReceivedMessage } from './mixnetClient.ts'
+import { Events, type MixnetEvent } from './mixnetEvents.ts'
 import type { PacketEvent } from './packetEvents.ts'
 import { DEFAULT_TRAFFIC, type TrafficParams } from './trafficParams.ts'
 
@@ -34,7 +37,7 @@ export interface MixnetOptions {
   readonly passphrase?: string | undefined
   /** Base58 identity of the only entry gateway to use. Default: one of a few that are drawn once and kept in `folder`. */
   readonly gateway?: string | undefined
-  /** Address of the network requester. Default: a random one that the directory lists. */
+  /** Address of the only network requester to use. Default: a random one that the directory lists, and another where it goes silent. */
   readonly exit?: string | undefined
   /** Default true: the exit learns a pseudonym. False is faster, and the exit learns our address. */
   readonly anonymous?: boolean | undefined
@@ -45,7 +48,8 @@ export interface MixnetOptions {
   readonly connectTimeout?: Millis | undefined
   /** Gives up connecting: ABORTED. */
   readonly signal?: AbortSignal | undefined
-  readonly onEvent?: ((event: ClientEvent) => void) | undefined
+  /** Connection states, and what heals by itself. */
+  readonly onEvent?: ((event: MixnetEvent) => void) | undefined
   /** Gets the messages of other clients, instead of `messages()`. */
   readonly onMessage?: ((message: ReceivedMessage) => void) | undefined
   /** For showing people what happens; see MixnetClientOptions. */
@@ -56,14 +60,17 @@ export interface MixnetOptions {
 
 export interface OpenClient {
   readonly client: MixnetClient
-  /** The network requester that connects to the outside world for us. */
-  readonly exit: Recipient
+  readonly events: Events
+  /** Watches the exit, and changes it. */
+  readonly watch: { close(): void }
   readonly connections: ExitConnections
   /** The messages of other clients, unless `onMessage` takes them. */
   readonly inbox: MessageInbox
   readonly meter: Meter
   readonly log: Log
   readonly topology: Refreshing<Topology>
+  /** Since the directory was heard; none without a topology. */
+  readonly topologyAge: () => Millis | undefined
 }
 
 const CONNECT_TIMEOUT = seconds(60)
@@ -80,6 +87,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
   const { log = silentLog, meter = new Meter(), folder, anonymous = true, traffic = DEFAULT_TRAFFIC } = options
   const { clock, crypto, random, files, net } = world
   const named = namedParts(crypto, options)
+  const events = new Events(options.onEvent)
   const limit = options.connectTimeout ?? CONNECT_TIMEOUT
   const end = clock.monotonic() + limit
   const left = (): Millis => millis(Math.max(0, end - clock.monotonic()))
@@ -92,6 +100,11 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
     params: options.refresh ?? CLIENT_REFRESH,
     log,
   })
+  let heardAt: Millis | undefined
+  topology.onChange((value) => {
+    heardAt = value === undefined ? undefined : clock.monotonic()
+  })
+  const topologyAge = () => (heardAt === undefined ? undefined : millis(clock.monotonic() - heardAt))
   let client: MixnetClient | undefined
   try {
     await within('directory', topology.start())
@@ -102,15 +115,18 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
         : await loadOrCreateClientKeys(crypto, random.stream('client-keys'), files, folder)
     const exits = named.exit === undefined ? await within('exits', listExits(crypto, directory)) : [named.exit]
     // Where there is no choice of exits, the entry is chosen around the exit; else the exit around the entry.
+    let connections: ExitConnections | undefined
+    let health: ExitHealth | undefined
     let exit = exits.length === 1 ? exits[0] : undefined
     const link = await EntrySelector.create(world, {
       identitySeed: keys.identitySeed,
       topology,
       gateway: options.gateway,
-      avoid: () => exit?.gateway,
+      avoid: () => (connections?.exit ?? exit)?.gateway,
       folder,
       params: options.entry,
-      onBeyondGuards: (gateway) => options.onEvent?.({ type: 'beyond-guards', gateway }),
+      onConnecting: (gateway) => events.tell({ type: 'connecting', gateway }),
+      onBeyondGuards: (gateway) => events.tell({ type: 'beyond-guards', gateway }),
       meter,
       log,
     })
@@ -122,18 +138,55 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
       traffic,
       meter,
       log,
-      ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+      onEvent: (event) => {
+        if (event.type === 'lost') health?.forget()
+        events.tell(event.type === 'opened' ? { type: 'open', gateway: event.gateway } : event)
+      },
       ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
     })
     await unlessAborted(link.whenOpen(left()), options.signal)
     const inbox = new MessageInbox(meter)
-    const connections = new ExitConnections(world, {
+    const started = client
+    const through = new ExitConnections(world, {
       client,
       exit,
       anonymous,
+      observer: { heard: () => health?.heard(), unanswered: (waited) => health?.unanswered(waited) },
       onOther: options.onMessage ?? ((message) => inbox.push(message)),
     })
-    return { client, exit, connections, inbox, meter, log, topology }
+    connections = through
+    const keeper = new ExitKeeper({
+      clock,
+      random: random.stream('exit-choice'),
+      events,
+      known: named.exit === undefined ? exits : [],
+      list: () => listExits(crypto, directory),
+      topology: () => topology.current(),
+      entry: () => ({ entry: link.gateway, guards: link.guards }),
+      present: () => through.exit,
+      change: (next) => {
+        meter.counter('client_exit_changes_total', 'Exits left because they went silent').value++
+        health?.forget()
+        through.leaveFor(next)
+      },
+    })
+    health = new ExitHealth({
+      clock,
+      loops: () => started.loops,
+      isOpen: () => started.isOpen,
+      probe: () => {
+        meter.counter('client_exit_probes_total', 'Questions to an exit that answered nothing').value++
+        through.probe()
+      },
+      silent: () => keeper.silent(),
+    })
+    const watch = {
+      close() {
+        keeper.close()
+        health?.forget()
+      },
+    }
+    return { client, events, watch, connections: through, inbox, meter, log, topology, topologyAge }
   } catch (error) {
     await client?.stop()
     topology.stop()
@@ -141,11 +194,16 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
   }
 }
 
-export async function closeClient(clock: Clock, { connections, client, topology }: OpenClient): Promise<void> {
+export async function closeClient(
+  clock: Clock,
+  { connections, client, topology, events, watch }: OpenClient,
+): Promise<void> {
+  watch.close()
   // Only a courtesy: with the gateway away or an upload queued it may take for ever, and whoever closes does not.
   await withDeadline(clock, FAREWELL, 'farewell', connections.close()).catch(() => {})
   await client.stop()
   topology.stop()
+  events.tell({ type: 'closed' })
 }
 
 async function withPassphrase(world: ClientWorld, { folder, passphrase }: MixnetOptions): Promise<ClientWorld> {

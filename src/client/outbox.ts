@@ -19,6 +19,7 @@ import { describeRoute, type PacketEvent, type PacketHop } from './packetEvents.
 import { PACKET_SIZE, PacketFactory } from './packetFactory.ts'
 import { PendingAcks } from './pendingAcks.ts'
 import { type Outgoing, Sender } from './sender.ts'
+import type { FragmentCounts } from './streamVitals.ts'
 import type { TrafficParams } from './trafficParams.ts'
 
 export interface OutboxOptions {
@@ -98,8 +99,8 @@ export class Outbox {
   }
 
   /** Queues a message to an address, whatever room there is: who produces asks the lanes before. */
-  post(message: NymMessage, to: Recipient, lane: Lane): void {
-    this.postAs(message, (fragment) => this.#job(fragment, to, lane))
+  post(message: NymMessage, to: Recipient, lane: Lane, counts?: FragmentCounts): void {
+    this.postAs(message, (fragment) => ({ ...this.#job(fragment, to, lane), counts }))
   }
 
   /** The same for what travels otherwise: through reply SURBs. */

@@ -8,6 +8,8 @@ import type { TrafficParams } from './trafficParams.ts'
 export interface Awaiting {
   /** How often it may be sent again. */
   readonly maxRetransmissions: number
+  /** Its ack came. */
+  acknowledged?(): void
   /** Its ack stayed away: queue it again. */
   retransmit(): void
   /** The last retransmission went unanswered too. */
@@ -65,9 +67,12 @@ export class PendingAcks {
 
   /** False for an ack nobody waits for: a duplicate, or of an earlier life. */
   acknowledge(id: FragmentId): boolean {
-    const known = this.cancel(id)
-    if (known) this.#acked.value++
-    return known
+    const awaiting = this.#pending.get(keyOf(id))?.awaiting
+    if (awaiting === undefined) return false
+    this.cancel(id)
+    this.#acked.value++
+    awaiting.acknowledged?.()
+    return true
   }
 
   /** Stops waiting, silently: its message was cancelled. False where nobody waited. */

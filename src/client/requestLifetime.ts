@@ -1,9 +1,9 @@
 /**
- * How long one fetch lives: from the call to the last byte of its body, at most its limit, at most until its caller's signal.
+ * How long one request lives: from the call to the last byte of its answer, at most its limit, at most until its caller's signal.
  * undici's own timers and signals stop at various points on this way; this does not. @module
  */
 import type { Dispatcher } from 'undici'
-import { MixnetError } from '../foundation/base/errors.ts'
+import { type ErrorCode, MixnetError } from '../foundation/base/errors.ts'
 import type { Millis } from '../foundation/base/units.ts'
 import type { Clock, Timer } from '../foundation/platform/clock.ts'
 
@@ -12,13 +12,32 @@ export interface RequestLifetimeOptions {
   readonly limit: Millis
   /** The caller's. */
   readonly signals: readonly AbortSignal[]
+  readonly observer?: LifetimeObserver
+}
+
+export interface LifetimeObserver {
+  /** What the server is asked has been handed over. */
+  sent?(): void
+  answered?(status: number): void
+  /** May be tried again. */
+  failed?(error: unknown, code?: ErrorCode): void
+  /** It is over, for whatever reason. May come more than once. */
+  finished?(): void
+}
+
+interface Watched {
+  readonly handler: Dispatcher.DispatchHandler
+  /** None while it waits for a connection. */
+  controller: Dispatcher.DispatchController | undefined
+  /** Stopped while it waited. */
+  stopped: Error | undefined
 }
 
 export class RequestLifetime {
   readonly #options: RequestLifetimeOptions
   readonly #controller = new AbortController()
   // A redirect is one more dispatch. Held here, so that none is collected before it can be stopped.
-  readonly #dispatches = new Map<Dispatcher.DispatchHandler, Dispatcher.DispatchController | undefined>()
+  readonly #dispatches = new Set<Watched>()
   readonly #timer: Timer
   #resolved = false
 
@@ -39,7 +58,7 @@ export class RequestLifetime {
     this.#finish()
   }
 
-  /** `fetch` has a response: it is over when the body is. */
+  /** No more dispatches: `fetch` has a response, for instance. It is over when the body is. */
   resolved(): void {
     this.#resolved = true
     if (this.#dispatches.size === 0) this.#finish()
@@ -47,24 +66,39 @@ export class RequestLifetime {
 
   /** A handler that does what `handler` does and tells when the dispatch begins and ends. */
   watch(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
-    this.#dispatches.set(handler, undefined)
+    const { observer } = this.#options
+    const watched: Watched = { handler, controller: undefined, stopped: undefined }
+    this.#dispatches.add(watched)
     return {
       onRequestStart: (controller, context) => {
-        this.#dispatches.set(handler, controller)
+        if (watched.stopped !== undefined) return controller.abort(watched.stopped)
+        watched.controller = controller
         handler.onRequestStart?.(controller, context)
       },
-      onRequestUpgrade: (...args) => handler.onRequestUpgrade?.(...args),
+      onRequestUpgrade: (...args) => {
+        // From here on it is a connection of the caller's, and no request.
+        this.#ended(watched)
+        handler.onRequestUpgrade?.(...args)
+      },
       onResponseStarted: () => handler.onResponseStarted?.(),
-      onResponseStart: (...args) => handler.onResponseStart?.(...args),
+      onResponseStart: (...args) => {
+        observer?.answered?.(args[1])
+        handler.onResponseStart?.(...args)
+      },
       onResponseData: (...args) => handler.onResponseData?.(...args),
       onBodySent: (chunk) => handler.onBodySent?.(chunk),
-      onRequestSent: () => handler.onRequestSent?.(),
+      onRequestSent: () => {
+        observer?.sent?.()
+        handler.onRequestSent?.()
+      },
       onResponseEnd: (...args) => {
-        this.#ended(handler)
+        this.#ended(watched)
         handler.onResponseEnd?.(...args)
       },
       onResponseError: (...args) => {
-        this.#ended(handler)
+        if (watched.stopped !== undefined) return
+        observer?.failed?.(args[1])
+        this.#ended(watched)
         handler.onResponseError?.(...args)
       },
     }
@@ -72,20 +106,28 @@ export class RequestLifetime {
 
   readonly #abort = (): void => {
     const aborted = this.#options.signals.find((signal) => signal.aborted)
-    this.#stop(aborted?.reason)
+    this.#stop(aborted?.reason, 'ABORTED')
   }
 
-  #ended(handler: Dispatcher.DispatchHandler): void {
-    this.#dispatches.delete(handler)
+  #ended(watched: Watched): void {
+    this.#dispatches.delete(watched)
     if (this.#resolved && this.#dispatches.size === 0) this.#finish()
   }
 
-  #stop(reason: unknown): void {
-    const dispatches = [...this.#dispatches.values()]
+  #stop(reason: unknown, code?: ErrorCode): void {
+    const dispatches = [...this.#dispatches]
+    this.#options.observer?.failed?.(reason, code)
     this.#finish()
     this.#controller.abort(reason)
-    for (const dispatch of dispatches) {
-      dispatch?.abort(reason instanceof Error ? reason : new MixnetError('ABORTED'))
+    const error = reason instanceof Error ? reason : new MixnetError('ABORTED')
+    for (const watched of dispatches) {
+      if (watched.controller !== undefined) {
+        watched.controller.abort(error)
+        continue
+      }
+      // undici tells nobody of it before there is a connection, and all of them may be taken for long.
+      watched.stopped = error
+      watched.handler.onResponseError?.(stoppedController(error), error)
     }
   }
 
@@ -93,5 +135,20 @@ export class RequestLifetime {
     this.#timer.cancel()
     this.#dispatches.clear()
     for (const signal of this.#options.signals) signal.removeEventListener('abort', this.#abort)
+    this.#options.observer?.finished?.()
+  }
+}
+
+/** For a dispatch that undici has given none yet. */
+function stoppedController(reason: Error): Dispatcher.DispatchController {
+  return {
+    aborted: true,
+    paused: false,
+    reason,
+    rawHeaders: null,
+    rawTrailers: null,
+    abort() {},
+    pause() {},
+    resume() {},
   }
 }

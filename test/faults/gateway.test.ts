@@ -20,7 +20,7 @@ describe('gateway', () => {
     await network.runUntil(() => receiver.arrivals.size === 40, minutes(1))
     await network.runUntil(() => sender.counter('client_acked_total') === 40, minutes(1))
     assert.ok([...receiver.arrivals.values()].every((times) => times === 1))
-    assert.deepEqual(receiver.events, ['opened', 'lost', 'opened'])
+    assert.deepEqual(receiver.events, ['connecting', 'open', 'lost', 'open'])
     assert.equal(network.gatewayOf(receiver), 'tern')
   })
   withEachSeed('killed while messages are stored', [1], async (seed) => {

@@ -12,7 +12,7 @@ describe('gone', () => {
     const first = network.gatewayOf(client)
     await network.complete(network.download(client, 50_000), minutes(1))
     network.kill(first)
-    await network.runUntil(() => network.gatewayOf(client) !== first && client.events.at(-1) === 'opened', minutes(3))
+    await network.runUntil(() => network.gatewayOf(client) !== first && client.events.at(-1) === 'moved', minutes(3))
     await network.complete(network.download(client, 50_000), minutes(1))
   })
 

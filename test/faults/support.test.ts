@@ -8,7 +8,8 @@ import { it } from 'node:test'
 import { type NetworkSize, type NodePlan, planNetwork } from '../../src/app/testnet/layout.ts'
 import { startTestnet, type Testnet } from '../../src/app/testnet/testnet.ts'
 import { Mixnet } from '../../src/client/mixnet.ts'
-import type { ClientEvent, ReceivedMessage } from '../../src/client/mixnetClient.ts'
+import type { ReceivedMessage } from '../../src/client/mixnetClient.ts'
+import type { MixnetEvent } from '../../src/client/mixnetEvents.ts'
 import type { MixnetOptions } from '../../src/client/openClient.ts'
 import { DEFAULT_TRAFFIC, type TrafficParams } from '../../src/client/trafficParams.ts'
 import { toBase58 } from '../../src/foundation/base/base58.ts'
@@ -214,7 +215,7 @@ export class TestClient {
   readonly name: string
   readonly meter: Meter = new Meter()
   readonly received: ReceivedMessage[] = []
-  readonly events: ClientEvent['type'][] = []
+  readonly events: MixnetEvent['type'][] = []
   #mixnet: Mixnet | undefined
 
   constructor(name: string) {

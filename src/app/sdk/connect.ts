@@ -3,6 +3,7 @@
  * files and clock. Guide: docs/guides/first-app.md. @module
  */
 import { Mixnet } from '../../client/mixnet.ts'
+import type { MixnetEvent as Event, MixnetState as State } from '../../client/mixnetEvents.ts'
 import type { MixnetOptions } from '../../client/openClient.ts'
 import {
   type ErrorCode,
@@ -17,7 +18,10 @@ import { nodeWorld } from '../../foundation/platform/node/nodeWorld.ts'
 /** What this package throws: a stable `code`, whose fault it is (`guilty`), and what to do about it (`nextStep`). */
 export type MixnetError = MixnetFailure
 export type MixnetErrorCode = ErrorCode
-/** A client and what it offers: `fetch`, `proxy`, `connections`, `client` for messages, `close`. */
+/** What `onEvent` gets, and what `state` says. */
+export type MixnetEvent = Event
+export type MixnetState = State
+/** A client and what it offers: `fetch` and adapters for other libraries, `open`, `send`, `messages`, `explain`, `proxy`, `close`. */
 export type MixnetConnection = Mixnet
 
 export interface ConnectOptions extends Omit<MixnetOptions, 'directories' | 'connectTimeout'> {

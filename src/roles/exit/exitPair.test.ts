@@ -114,6 +114,7 @@ function startPair(options: { anonymous: boolean; rules?: ExitRules }): Pair {
     closeLane: () => {},
     onMoved: () => {},
     hold: () => PSEUDONYM_HELD,
+    surbsLeft: () => 0,
     release: () => {},
   } satisfies ExitConnectionsOptions['client']
   const client = new ExitConnections(world, { client: ours, exit: RECIPIENT, anonymous })

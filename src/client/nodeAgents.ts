@@ -1,0 +1,86 @@
+/**
+ * The mixnet as Node's own agents, for what is built on `node:http` and `node:https`: axios, got, most of npm. Node asks which of the two
+ * protocols an agent is for before it says which one it wants, so there is one for each. @module
+ */
+import { errorMonitor } from 'node:events'
+import type { Duplex } from 'node:stream'
+import { isMixnetError, MixnetError } from '../foundation/base/errors.ts'
+import { type Millis, seconds } from '../foundation/base/units.ts'
+import type { Clock, Timer } from '../foundation/platform/clock.ts'
+import {
+  type AgentHooks,
+  type HookedRequest,
+  hookedHttpAgent,
+  hookedHttpsAgent,
+} from '../foundation/platform/node/hookedAgents.ts'
+import type { ExitConnector } from './exitConnector.ts'
+import { explainFetchError } from './fetchErrors.ts'
+
+/** As got takes them: `got(url, { agent: mixnet.agent })`. */
+export interface NodeAgents {
+  readonly http: ReturnType<typeof hookedHttpAgent>
+  readonly https: ReturnType<typeof hookedHttpsAgent>
+}
+
+export interface NodeAgentsOptions {
+  readonly clock: Clock
+  readonly connector: ExitConnector
+  readonly isolation: string | undefined
+  readonly limit: Millis
+  readonly maxConnectionsPerOrigin: number
+}
+
+// As undici's here: shorter than most servers'.
+const KEEP_ALIVE = seconds(10)
+
+export function createNodeAgents(options: NodeAgentsOptions): NodeAgents {
+  const { clock, connector, isolation, limit, maxConnectionsPerOrigin } = options
+  const idle = new WeakMap<Duplex, Timer>()
+  const hooks: AgentHooks = {
+    connect({ host, port, tls }, secure) {
+      const socket = connector.open({ host, port }, isolation)
+      if (!secure) return socket
+      const secured = connector.secure(socket, { ...tls, host })
+      // TLS reports what became of it, and not why the stream below it ended.
+      secured.on(errorMonitor, (error) => addCause(error, socket.failure))
+      return secured
+    },
+    began: (request) => limitRequest(request, clock, limit),
+    kept(connection) {
+      idle.get(connection)?.cancel()
+      const timer = clock.after(KEEP_ALIVE, () => connection.destroy())
+      idle.set(connection, timer)
+      connection.once('close', () => timer.cancel())
+    },
+    taken: (connection) => idle.get(connection)?.cancel(),
+  }
+  return {
+    http: hookedHttpAgent(maxConnectionsPerOrigin, hooks),
+    https: hookedHttpsAgent(maxConnectionsPerOrigin, hooks),
+  }
+}
+
+/** Ends it with TIMEOUT, whatever it waits for: a connection, the answer, the rest of the body, or somebody who reads that. */
+function limitRequest(request: HookedRequest, clock: Clock, limit: Millis): void {
+  const timer = clock.after(limit, () => {
+    const error = new MixnetError('TIMEOUT', { what: 'request', limitMs: limit })
+    request.res?.destroy(error)
+    request.destroy(error)
+  })
+  request.once('close', () => timer.cancel())
+  // Listening to errors themselves would hide from a program that it does not.
+  request.on(errorMonitor, (error) => addCause(error, explainFetchError(error)))
+  request.once('socket', (socket) => {
+    // Of a body that is cut, Node says `aborted` and nothing of the reason.
+    const failed = (error: Error): void => void request.res?.destroy(error)
+    socket.prependListener('error', failed)
+    request.once('close', () => socket.off('error', failed))
+  })
+}
+
+/** Programs look at Node's codes, so its errors stay, and say in `cause` what this project calls it. */
+function addCause(error: unknown, cause: MixnetError | undefined): void {
+  if (!(error instanceof Error) || isMixnetError(error) || error.cause !== undefined) return
+  if (cause === undefined || cause.code === 'INTERNAL') return
+  Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true })
+}
