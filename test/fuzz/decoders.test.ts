@@ -61,7 +61,7 @@ const EXEMPT = new Set([
   ...['checkConfig', 'readConfigFile', 'readNodeConfig', 'readDirectoryConfig', 'loadExitRules'], // through checkNodeConfig, parseExitPolicy
   ...['checkLogin', 'checkStoredLogin'], // checkAuthentication and checkRegistered, with the host's storage
   ...['loadOrCreateClientKeys', 'loadOrCreateNodeKeys', 'loadWebProvider'], // decodePem and lengths; keys.test.ts
-  ...['openMixLink', 'openSchema', 'unavailable', 'untilNextEpoch'], // no decoders
+  ...['openClient', 'openMixLink', 'openSchema', 'unavailable', 'untilNextEpoch'], // no decoders
   ...[
     'verifyHostInformation',
     'verifyRefreshDescribed',
