@@ -8,6 +8,21 @@ import { nodeProvider as crypto } from '../../../src/foundation/crypto/nodeProvi
 import { NoiseHandshake } from '../../../src/network/transport/noise.ts'
 import { encodeNoiseFrame, NoiseFrameDecoder } from '../../../src/network/transport/noiseFrames.ts'
 import { NoiseSession } from '../../../src/network/transport/noiseSession.ts'
+import { parseLocalErrorText } from '../../../src/protocol/wire/client/localError.ts'
+import {
+  decodeLocalRequest,
+  decodeLocalRequestText,
+  encodeLocalRequest,
+  encodeLocalRequestText,
+  type LocalRequest,
+} from '../../../src/protocol/wire/client/localRequests.ts'
+import {
+  decodeLocalResponse,
+  decodeLocalResponseText,
+  encodeLocalResponse,
+  encodeLocalResponseText,
+  type LocalResponse,
+} from '../../../src/protocol/wire/client/localResponses.ts'
 import { checkAuthentication, checkRegistered } from '../../../src/protocol/wire/gateway/authentication.ts'
 import { openBinary, openForward, openPush, sealBinary } from '../../../src/protocol/wire/gateway/binary.ts'
 import {
@@ -123,7 +138,37 @@ const mixPackets = [...vectorBytes('packet', 'bytes', 'mixPacketDecoding'), ...r
 const inside = (kind: number, input: Uint8Array): Uint8Array => sealBinary(crypto, KEY, kind, input, NONCE)
 const sealedText = (input: Uint8Array) => ({ ciphertext: crypto.sealAesGcmSiv(KEY, NONCE, input), nonce: NONCE })
 
+const localIdentity = crypto.ed25519PublicKey(KEY)
+const localAddress = { identity: localIdentity, encryptionKey: KEY, gateway: localIdentity }
+const localContent = { connectionId: 7n, data: utf8('hello') }
+const localRequests: readonly LocalRequest[] = [
+  { type: 'send', recipient: localAddress, ...localContent },
+  { type: 'sendAnonymous', recipient: localAddress, replySurbs: 10, ...localContent },
+  { type: 'reply', senderTag: KEY.subarray(16), ...localContent },
+  { type: 'selfAddress' },
+  { type: 'getLaneQueueLength', connectionId: 2n ** 60n },
+]
+const localResponses: readonly LocalResponse[] = [
+  { type: 'error', kind: 'other', message: 'no' },
+  { type: 'received', senderTag: KEY.subarray(16), data: utf8('hello') },
+  { type: 'selfAddress', address: localAddress },
+  { type: 'laneQueueLength', lane: 1n, length: 3n },
+]
+
 export const wireDecoders: readonly Decoder[] = [
+  bytesDecoder('decodeLocalRequest', (input) => decodeLocalRequest(crypto, input), {
+    seeds: localRequests.map(encodeLocalRequest),
+  }),
+  textDecoder('decodeLocalRequestText', (text) => decodeLocalRequestText(crypto, text), {
+    seeds: localRequests.map(encodeLocalRequestText),
+  }),
+  bytesDecoder('decodeLocalResponse', (input) => decodeLocalResponse(crypto, input), {
+    seeds: localResponses.map(encodeLocalResponse),
+  }),
+  textDecoder('decodeLocalResponseText', (text) => decodeLocalResponseText(crypto, text), {
+    seeds: localResponses.map(encodeLocalResponseText),
+  }),
+  textDecoder('parseLocalErrorText', parseLocalErrorText, { seeds: ['malformed request:no'] }),
   bytesDecoder('MixFrameDecoder', cutMixFrames, {
     seeds: [
       ...vectorBytes('packet', 'bytes', 'mixFrameDecoding'),
