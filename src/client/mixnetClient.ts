@@ -66,6 +66,8 @@ export interface SendOptions {
   readonly anonymous?: boolean
   /** The pseudonym, for who is to be recognised by `to` also after a change of gateway. Default: the present one. */
   readonly as?: Pseudonym | undefined
+  /** Reply SURBs for the recipient to get with this message, where the usual ones will not do. At most some hundreds are given. */
+  readonly surbs?: number | undefined
   readonly signal?: AbortSignal
 }
 
@@ -177,13 +179,13 @@ export class MixnetClient implements AsyncDisposable {
    * Resolves when the message is queued; waits while its lane or the whole queue is full. Fragments are sent again until
    * acknowledged. Throws ABORTED, STOPPED.
    */
-  async send({ to, data, lane = GENERAL, anonymous = true, as, signal }: SendOptions): Promise<void> {
+  async send({ to, data, lane = GENERAL, anonymous = true, as, surbs, signal }: SendOptions): Promise<void> {
     const { laneCapacity } = this.#options.traffic
     this.#assertRunning()
     const { lanes } = this.#outbox
     while (!lanes.isBelow(lane, laneCapacity)) await lanes.whenBelow(lane, laneCapacity, signal)
     this.#assertRunning()
-    this.#outbox.post(anonymous ? this.#anonymous.message(to, data, as) : { kind: 'plain', data }, to, lane)
+    this.#outbox.post(anonymous ? this.#anonymous.message(to, data, as, surbs) : { kind: 'plain', data }, to, lane)
   }
 
   /** As `send`, to a pseudonym, using its reply SURBs. Throws NO_REPLY_BLOCKS where it never gave any, or too long ago. */

@@ -39,6 +39,9 @@ export interface Socks5Options extends Endpoint {
 
 const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/
 
+/** Whether nobody beyond this machine can reach it. */
+export const isLoopback = (host: string): boolean => LOOPBACK.test(host)
+
 export class Socks5Server implements AsyncDisposable {
   readonly #world: World
   readonly #options: Socks5Options
@@ -61,7 +64,7 @@ export class Socks5Server implements AsyncDisposable {
     const server = new Socks5Server(world, options)
     const { host, port, log } = options
     // There is no password: whoever reaches the port can use the mixnet in our name.
-    if (!LOOPBACK.test(host)) log.warn('socks.not-loopback')
+    if (!isLoopback(host)) log.warn('socks.not-loopback')
     server.#listener = await world.net.listen({ host, port }, (connection) => server.#accept(connection))
     return server
   }
