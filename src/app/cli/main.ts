@@ -58,7 +58,7 @@ program
   .option('--entries <number>', 'entry gateways', count, 2)
   .option('--exits <number>', 'exits', count, 1)
   .option('--directory-port <port>', 'first port to try for the directory', port, 8080)
-  .option('--socks-port <port>', 'first port to try for the SOCKS proxy', port, 1080)
+  .option('--socks-port <port>', 'first port to try for the SOCKS and HTTP proxy', port, 1080)
   .option('--status-port <port>', 'first port to try for status and counters', port, 8081)
   .action((options, command: Command) => run(command, (session) => runUp(session, options)))
 
@@ -70,7 +70,7 @@ clientOptions(program.command('fetch <url>').description('one anonymous request'
     run(command, (session) => runFetch(session, url, withDirectory(options)), 'stderr'),
   )
 
-clientOptions(program.command('proxy').description('SOCKS5 for any program'))
+clientOptions(program.command('proxy').description('SOCKS5 and HTTP for any program, on one port'))
   .addHelpText('before', 'Example: starling proxy --port 1080\n')
   .option('--host <ip>', 'where to listen; there is no password, so keep it local', ipAddress, '127.0.0.1')
   .option('-p, --port <port>', 'port to listen on', port, 1080)

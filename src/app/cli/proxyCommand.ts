@@ -1,4 +1,4 @@
-/** `starling proxy`: SOCKS5 for any program, until Ctrl-C. @module */
+/** `starling proxy`: SOCKS5 and HTTP for any program, until Ctrl-C. @module */
 
 import type { Mixnet } from '../../client/mixnet.ts'
 import { formatRecipient } from '../../protocol/packet/recipient.ts'
@@ -19,7 +19,7 @@ export function runProxy(session: Session, options: ProxyOptions): Promise<numbe
   return withClient(session, options, async (mixnet) => {
     const proxy = await listening(options.port, '--port', options.host, (endpoint) => mixnet.proxy(endpoint))
     const { host, port } = proxy.endpoint
-    screen.step('proxy', `SOCKS5 on ${host}:${port}`, world.clock.monotonic() - started, {
+    screen.step('proxy', `SOCKS5 and HTTP on ${host}:${port}`, world.clock.monotonic() - started, {
       event: 'proxy',
       host,
       port,

@@ -1,6 +1,9 @@
 /** Decoders of what travels on links: mix frames, Noise, gateways, exits. @module */
 
 import { readRefusal } from '../../../src/client/gatewayRefusals.ts'
+import { HttpBody } from '../../../src/client/httpBody.ts'
+import { parseHttpHead } from '../../../src/client/httpHead.ts'
+import { parseHttpRequest } from '../../../src/client/httpRequest.ts'
 import { SocksHandshake } from '../../../src/client/socksMessages.ts'
 import { concat, fromUtf8Lossy, utf8 } from '../../../src/foundation/base/bytes.ts'
 import { Secret } from '../../../src/foundation/base/secret.ts'
@@ -155,7 +158,21 @@ const localResponses: readonly LocalResponse[] = [
   { type: 'laneQueueLength', lane: 1n, length: 3n },
 ]
 
+const HTTP_REQUEST = 'POST http://h:80/?a HTTP/1.1\r\nConnection: close, x\r\nContent-Length: 5\r\n\r\n'
+
 export const wireDecoders: readonly Decoder[] = [
+  bytesDecoder('parseHttpHead', parseHttpHead, { seeds: [HTTP_REQUEST] }),
+  bytesDecoder('parseHttpRequest', parseHttpRequest, {
+    seeds: [HTTP_REQUEST, 'CONNECT [::1]:443 HTTP/1.1\r\n\r\n'],
+  }),
+  bytesDecoder(
+    'HttpBody',
+    (input) => {
+      const body = new HttpBody({ kind: 'chunked' })
+      inPieces(input, (chunk) => body.take(chunk))
+    },
+    { seeds: ['5;a=b\r\nhello\r\n0\r\nA: b\r\n\r\n'] },
+  ),
   bytesDecoder('decodeLocalRequest', (input) => decodeLocalRequest(crypto, input), {
     seeds: localRequests.map(encodeLocalRequest),
   }),
