@@ -22,6 +22,7 @@ export class HttpAnswer implements RelayStream {
   #heads: HeadCollector | undefined = new HeadCollector(MAX_HEAD_BYTES)
   #interim = 0
   #over = false
+  #ended = false
 
   /** `noAnswer` is called instead of everything else where it ends before a whole head, or with what is none. */
   constructor(stream: ExitStream, noAnswer: (error: MixnetError) => void) {
@@ -48,8 +49,14 @@ export class HttpAnswer implements RelayStream {
     return this.#stream.write(data)
   }
 
-  /** Nothing: the request says itself where it ends, and to many sites an early end means that nobody waits for the answer. */
-  end(): void {}
+  /**
+   * Not before the answer begins: the request says itself where it ends, and to many sites an early end means that nobody waits. Then
+   * at once: a site that keeps connections open would hold this one long after the program has gone.
+   */
+  end(): void {
+    this.#ended = true
+    if (this.#heads === undefined) this.#stream.end()
+  }
 
   destroy(): void {
     this.#over = true
@@ -73,8 +80,10 @@ export class HttpAnswer implements RelayStream {
       if (collected.kind !== 'head' || head === undefined) {
         return this.#fail(new MixnetError('MALFORMED', { what: 'answer of the site', why: 'not HTTP/1' }))
       }
-      if (!head.interim) this.#heads = undefined
-      else if (++this.#interim <= MAX_INTERIM) this.#heads = new HeadCollector(MAX_HEAD_BYTES)
+      if (!head.interim) {
+        this.#heads = undefined
+        if (this.#ended) this.#stream.end()
+      } else if (++this.#interim <= MAX_INTERIM) this.#heads = new HeadCollector(MAX_HEAD_BYTES)
       else return this.#fail(new MixnetError('MALFORMED', { what: 'answer of the site', why: 'never final' }))
       handlers.data(head.bytes)
       unread = collected.rest

@@ -109,6 +109,23 @@ describe('a plain request', () => {
     assert.deepEqual(peer.bytes.subarray(head), data)
   })
 
+  test('a site that stays although it was asked to close is told when the program has gone, and not before it answers', async () => {
+    const { ask, seen } = await site('\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi', { closes: false })
+    const peer = await ask(GET)
+    await until('the answer has come', () => textOf(peer).endsWith('hi'))
+    assert.equal(seen[0]?.ended, false)
+    peer.connection.end()
+    await until('the site is told', () => seen[0]?.ended === true)
+
+    const { ask: askExit } = await scriptedExit()
+    const early = await askExit(GET)
+    early.peer.connection.end()
+    for (let i = 0; i < 20; i++) await turn()
+    assert.ok(!early.sent.some(({ closed }) => closed))
+    early.stream.receive({ sequence: 0n, closed: false, data: utf8('HTTP/1.1 200 OK\r\n\r\n') })
+    await until('it is told behind the head', () => early.sent.some(({ closed }) => closed))
+  })
+
   test('interim answers come first', async () => {
     const { ask } = await site(
       '\r\n\r\n',
