@@ -113,7 +113,7 @@ export class Relay {
     if (error !== undefined) {
       failed(error)
       // Not `end`: where a failure looked like the end, a program would take half a file for a whole one.
-      connection.destroy()
+      connection.reset()
       return
     }
     connection.end()

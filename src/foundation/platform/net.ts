@@ -41,7 +41,10 @@ export interface Connection {
   resume(): void
   /** Half-close: sends what is queued, then FIN. */
   end(): void
+  /** To the other side this looks as `end` does, unless it sent what was not read. */
   destroy(): void
+  /** As `destroy`, and the other side is told that this is a failure: where its protocol has no other word, half is not the whole. */
+  reset(): void
 }
 
 export interface ListenOptions extends Endpoint {
