@@ -51,6 +51,11 @@ describe('starling', { timeout: 120_000, concurrency: true }, () => {
       code: 2,
       says: /--exit.*address of a network requester: IDENTITY\.ENCRYPTION-KEY@GATEWAY/,
     },
+    'an origin that is none': {
+      args: 'client --allow-origin null',
+      code: 2,
+      says: /--allow-origin.*a scheme, a host and a port, for instance http:\/\/localhost:3000/,
+    },
     'a folder to write an answer into': {
       args: 'fetch http://a/ -o folder',
       code: 2,

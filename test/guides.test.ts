@@ -1,4 +1,4 @@
-/** docs/guides/first-app.md, typed as it stands: in a clone, and in a project with the package that the clone made. */
+/** docs/guides/first-app.md, typed as it stands: in a clone, and in a project with the package that the clone made; and docs/guides/local-api.md. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
@@ -6,7 +6,7 @@ import { delimiter, dirname, join, posix, relative } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { codeBlocks, linksOf } from './support/guides.ts'
+import { codeBlocks, commandsOf, linksOf } from './support/guides.ts'
 import { starling, temporaryFolder } from './support/starling.ts'
 
 const run = promisify(execFile)
@@ -35,7 +35,7 @@ async function installPacked(tarball: string, project: string): Promise<readonly
 
 const skip = process.platform === 'win32' && 'it is typed into sh'
 
-for (const guide of ['run-a-node.md', 'run-a-network.md']) {
+for (const guide of ['run-a-node.md', 'run-a-network.md', 'local-api.md']) {
   it(`${guide} says what "starling" is in a clone, before it uses it`, { skip }, async () => {
     const [alias] = await codeBlocks(guide)
     assert.equal(alias?.info, 'sh alias')
@@ -97,4 +97,29 @@ describe('the first app', { timeout: 240_000, skip }, () => {
     }
     assert.equal((await network.stop()).code, 0)
   })
+})
+
+it('the local WebSocket API does what its guide says', { timeout: 120_000, skip }, async (t) => {
+  const folder = await temporaryFolder(t)
+  const ports = ['--directory-port', '27200', '--socks-port', '27205', '--status-port', '27206']
+  const network = starling(t, 'up', '--json', '--data', join(folder, 'network'), ...ports)
+  const { url } = await network.event('directory')
+  const [, clients, program, run, ...others] = await codeBlocks('local-api.md')
+  assert.ok(clients?.info === 'sh keeps running' && program?.info === 'ts' && run?.info === 'sh')
+  assert.deepEqual(others, [])
+  const running = commandsOf(clients).map((args) => {
+    const [data, ...more] = args.slice(args.indexOf('--data') + 1)
+    // The guide's ports belong to whoever uses this machine.
+    const free = more.map((arg) => arg.replace('1978', '0'))
+    const own = [...(free.includes('--port') ? free : [...free, '--port', '0']), '--directory', url]
+    return starling(t, 'client', '--json', '--data', join(folder, data ?? ''), ...own)
+  })
+  const [alice, bob, ...more] = await Promise.all(running.map((client) => client.event('client')))
+  assert.ok(alice && bob && more.length === 0)
+  assert.ok(program.text.includes('1977') && program.text.includes('1978'))
+  const text = program.text.replace('1977', `${alice.port}`).replace('1978', `${bob.port}`)
+  await writeFile(join(folder, 'ask.mts'), text)
+  assert.equal(await type(run.text, folder), 'bob hears What time is it?\nalice hears Half past nine.\n')
+  for (const client of running) assert.equal((await client.stop()).code, 0)
+  assert.equal((await network.stop()).code, 0)
 })

@@ -140,4 +140,34 @@ describe('SOCKS5 proxy', { timeout: 240_000 }, () => {
     assert.match(await failure('http://demo.starling:25/'), /^97 .*\(2\)/)
     assert.match(await failure('http://nowhere.invalid/'), /^97 .*\(4\)/)
   })
+
+  it('is an HTTP proxy on the same port, as curl understands one', {
+    skip: !hasCurl && 'there is no curl here',
+  }, async () => {
+    const curl = (...args: string[]) =>
+      run('curl', ['-sS', '--noproxy', '', '-x', `http://${proxy.host}:${proxy.port}`, ...args], { encoding: 'buffer' })
+    const { stdout } = await curl(`${SITE}/bytes/100000`)
+    assert.equal(sha256(stdout), sha256(Uint8Array.from({ length: 100_000 }, (_, i) => i % 251)))
+    const upload = await curl('-H', 'Transfer-Encoding: chunked', '--data-binary', `@${CERTIFICATE}`, `${SITE}/upload`)
+    assert.equal(JSON.parse(upload.stdout.toString()).sha256, sha256(await readFile(CERTIFICATE)))
+
+    const secure = createHttpsServer({ key: await readFile(KEY), cert: await readFile(CERTIFICATE) }, (_, response) =>
+      response.end('secret'),
+    )
+    secure.listen(0, '127.0.0.1')
+    await once(secure, 'listening')
+    try {
+      const { port } = secure.address() as AddressInfo
+      const there = ['--connect-to', `demo.starling:${port}:127.0.0.1:${port}`, '--cacert', CERTIFICATE]
+      assert.equal(`${(await curl(...there, `https://demo.starling:${port}/`)).stdout}`, 'secret')
+    } finally {
+      secure.closeAllConnections()
+      secure.close()
+    }
+
+    const refused = await curl('-w', '%{http_code}', 'http://demo.starling:25/')
+    assert.match(`${refused.stdout}`, /^Starling: EXIT_REFUSED: .*403$/s)
+    const tunnel = await curl('https://nowhere.invalid/').catch((error: { code: number; stderr: Buffer }) => error)
+    assert.match(`${'code' in tunnel && tunnel.code} ${tunnel.stderr}`, /^56 .*502/)
+  })
 })

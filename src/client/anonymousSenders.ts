@@ -95,9 +95,10 @@ export class AnonymousSenders {
    * `data` under a pseudonym, by default the present one, its last fragment filled up with SURBs instead of padding: they cost no packet. One at least,
    * where it fits, however many we believe to be there: a recipient that lost its stock could not even ask for more. Where that
    * leaves it with fewer than it would ask for at once, the rest follows on its own: a message that happens to fill its packets
-   * is no reason why nobody can answer it, and one or two SURBs are spent on a question that may get lost.
+   * is no reason why nobody can answer it, and one or two SURBs are spent on a question that may get lost. Who knows that the answer
+   * will be long says how many it needs, and what does not fit here follows as well, in the bounds of what may be asked for.
    */
-  message(recipient: Recipient, data: Uint8Array, held?: Holder): RepliableMessage {
+  message(recipient: Recipient, data: Uint8Array, held?: Holder, needed = 0): RepliableMessage {
     const holder = held ?? this.#pseudonyms.of(recipient)
     const bare = repliable(holder.senderTag, 'data', data)
     const { spaceLeft } = fragmentation(encodeMessage(bare).length + 1, PACKET_SIZE)
@@ -106,7 +107,7 @@ export class AnonymousSenders {
     const surbs = this.#create(holder, Math.min(fitting, wanted))
     // Where none could be made, the message goes later, and they later still: one at least, as above.
     const least = surbs.length === 0 && fitting > 0 ? 1 : 0
-    const missing = Math.max(this.#options.params.minRequest - this.#keys.unused(holder), least)
+    const missing = Math.max(this.#options.params.minRequest - this.#keys.unused(holder), least, needed - surbs.length)
     if (missing > 0) this.#supply.asked(holder, missing)
     return { ...bare, content: { kind: 'data', surbs, data } }
   }

@@ -51,6 +51,17 @@ describe('an inbox', () => {
     assert.deepEqual(bytesOf(await take(inbox, Number.POSITIVE_INFINITY)), [1])
   })
 
+  it('keeps what waits for the next loop where the signal of this one has fired', async () => {
+    const inbox = new MessageInbox(new Meter())
+    const abort = new AbortController()
+    for (const byte of [1, 2, 3]) inbox.push(message(byte))
+    const loop = inbox.messages(abort.signal)
+    assert.deepEqual((await loop.next()).value?.data, message(1).data)
+    abort.abort()
+    assert.equal((await loop.next()).done, true)
+    assert.deepEqual(bytesOf(await take(inbox, 2)), [2, 3])
+  })
+
   it('forgets the oldest beyond its bounds, and counts them', async () => {
     const meter = new Meter()
     const few = new MessageInbox(meter, { messages: 3, bytes: 1_000_000 })

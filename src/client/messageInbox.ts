@@ -67,9 +67,11 @@ export class MessageInbox {
   }
 
   #next(signal: AbortSignal | undefined): Promise<IteratorResult<ReceivedMessage, undefined>> {
+    // Who has gone must take nothing: another loop may come for it.
+    if (signal?.aborted === true) return Promise.resolve(DONE)
     const ready = this.#take()
     if (ready !== undefined) return Promise.resolve({ done: false, value: ready })
-    if (this.#closed || signal?.aborted === true) return Promise.resolve(DONE)
+    if (this.#closed) return Promise.resolve(DONE)
     return new Promise((resolve) => {
       const abort = () => {
         this.#waiting.delete(waiting)

@@ -1,20 +1,25 @@
 /**
- * The mixnet as an application sees it: one client with its gateway and its exit, and on top of them fetch, streams and a SOCKS
- * proxy. @module
+ * The mixnet as an application sees it: one client with its gateway and its exit, and on top of them fetch, streams, and what
+ * other programs are served with: a proxy, the local websocket API. @module
  */
 import { MixnetError } from '../foundation/base/errors.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
 import type { World } from '../foundation/platform/world.ts'
 import { type AdapterOptions, createFetch, type HttpAdapters, type MixnetFetch } from './fetch.ts'
 import { explainFetchError } from './fetchErrors.ts'
+import { LocalApi, type LocalApiChoice } from './localApi.ts'
 import { MixnetCore } from './mixnetCore.ts'
 import { type MixnetOptions, type OpenClient, openClient } from './openClient.ts'
 import type { Explanation } from './requestTimeline.ts'
 import { Socks5Server } from './socks5Server.ts'
 
+interface Server {
+  close(): Promise<void>
+}
+
 export class Mixnet extends MixnetCore {
   readonly #world: World
-  readonly #proxies = new Set<Socks5Server>()
+  readonly #servers = new Set<Server>()
   #http: MixnetFetch | undefined
   #adapters: HttpAdapters | undefined
   #closed = false
@@ -70,26 +75,37 @@ export class Mixnet extends MixnetCore {
 
   /** A SOCKS proxy for other programs. Throws ADDRESS_IN_USE, and STOPPED after `close`. */
   async proxy(endpoint: Endpoint): Promise<Socks5Server> {
-    const { meter } = this
+    const { connections: dialer, meter } = this
+    const { log } = this.opened
+    return this.#serve(() => Socks5Server.listen(this.#world, { ...endpoint, dialer, meter, log }))
+  }
+
+  /**
+   * The websocket of the official native client, for a program on this machine. While one is connected it gets the messages, and
+   * `messages()` shares them with it. Throws as `proxy`.
+   */
+  async localApi(choice: LocalApiChoice): Promise<LocalApi> {
+    const { client, meter } = this
+    const { log } = this.opened
+    const messages = (signal: AbortSignal) => this.messages(signal)
+    return this.#serve(() => LocalApi.listen(this.#world, { ...choice, client, messages, meter, log }))
+  }
+
+  async #serve<T extends Server>(listen: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new MixnetError('STOPPED')
-    const server = await Socks5Server.listen(this.#world, {
-      ...endpoint,
-      dialer: this.connections,
-      meter,
-      log: this.opened.log,
-    })
+    const server = await listen()
     if (this.#closed) {
       // Closed while it began to listen: nobody else would ever close it, and its port would answer on.
       await server.close()
       throw new MixnetError('STOPPED')
     }
-    this.#proxies.add(server)
+    this.#servers.add(server)
     return server
   }
 
   override async close(): Promise<void> {
     this.#closed = true
-    await Promise.all([...this.#proxies].map((proxy) => proxy.close()))
+    await Promise.all([...this.#servers].map((server) => server.close()))
     await this.#http?.close()
     await super.close()
   }

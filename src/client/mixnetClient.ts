@@ -69,6 +69,8 @@ export interface SendOptions {
   readonly as?: Pseudonym | undefined
   /** Gets what becomes of its fragments added. */
   readonly counts?: FragmentCounts | undefined
+  /** Reply SURBs for the recipient to get with this message, where the usual ones will not do. At most some hundreds are given. */
+  readonly surbs?: number | undefined
   readonly signal?: AbortSignal
 }
 
@@ -192,13 +194,14 @@ export class MixnetClient implements AsyncDisposable {
    * Resolves when the message is queued; waits while its lane or the whole queue is full. Fragments are sent again until
    * acknowledged. Throws ABORTED, STOPPED.
    */
-  async send({ to, data, lane = GENERAL, anonymous = true, as, counts, signal }: SendOptions): Promise<void> {
+  async send({ to, data, lane = GENERAL, anonymous = true, as, surbs, counts, signal }: SendOptions): Promise<void> {
     const { laneCapacity } = this.#options.traffic
     this.#assertRunning()
     const { lanes } = this.#outbox
     while (!lanes.isBelow(lane, laneCapacity)) await lanes.whenBelow(lane, laneCapacity, signal)
     this.#assertRunning()
-    this.#outbox.post(anonymous ? this.#anonymous.message(to, data, as) : { kind: 'plain', data }, to, lane, counts)
+    const message: NymMessage = anonymous ? this.#anonymous.message(to, data, as, surbs) : { kind: 'plain', data }
+    this.#outbox.post(message, to, lane, counts)
   }
 
   /** As `send`, to a pseudonym, using its reply SURBs. Throws NO_REPLY_BLOCKS where it never gave any, or too long ago. */

@@ -18,10 +18,13 @@ export interface RelayParams {
   readonly lingerTimeout: Millis
 }
 
+/** What of a stream through an exit is relayed. */
+export type RelayStream = Pick<ExitStream, 'attach' | 'write' | 'end' | 'destroy' | 'pause' | 'resume'>
+
 export interface RelayOptions {
   readonly clock: Clock
   readonly connection: Connection
-  readonly stream: ExitStream
+  readonly stream: RelayStream
   readonly params: RelayParams
   readonly sentBytes: Counter
   readonly receivedBytes: Counter
@@ -110,7 +113,7 @@ export class Relay {
     if (error !== undefined) {
       failed(error)
       // Not `end`: where a failure looked like the end, a program would take half a file for a whole one.
-      connection.destroy()
+      connection.reset()
       return
     }
     connection.end()

@@ -1,6 +1,6 @@
 /**
- * A SOCKS proxy on a local port, for programs that know nothing of the mixnet: SOCKS5, 4 and 4a, CONNECT only. Names go to the
- * exit unresolved. @module
+ * A proxy on a local port, for programs that know nothing of the mixnet: SOCKS5, 4 and 4a, CONNECT only; and HTTP, on the same port, for
+ * there are programs that know no other. Names go to the exit unresolved. @module
  */
 import type { Log, Meter } from '../foundation/base/observe.ts'
 import { type Millis, minutes, seconds } from '../foundation/base/units.ts'
@@ -8,8 +8,8 @@ import type { Connection, Endpoint, Listener } from '../foundation/platform/net.
 import type { World } from '../foundation/platform/world.ts'
 import type { Dialer } from './dialer.ts'
 import { KnownDestinations } from './knownDestinations.ts'
+import { ProxySession } from './proxySession.ts'
 import type { RelayParams } from './relay.ts'
-import { SocksSession } from './socksSession.ts'
 
 export interface Socks5Params extends RelayParams {
   readonly handshakeTimeout: Millis
@@ -39,6 +39,9 @@ export interface Socks5Options extends Endpoint {
 
 const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/
 
+/** Whether nobody beyond this machine can reach it. */
+export const isLoopback = (host: string): boolean => LOOPBACK.test(host)
+
 export class Socks5Server implements AsyncDisposable {
   readonly #world: World
   readonly #options: Socks5Options
@@ -61,7 +64,7 @@ export class Socks5Server implements AsyncDisposable {
     const server = new Socks5Server(world, options)
     const { host, port, log } = options
     // There is no password: whoever reaches the port can use the mixnet in our name.
-    if (!LOOPBACK.test(host)) log.warn('socks.not-loopback')
+    if (!isLoopback(host)) log.warn('socks.not-loopback')
     server.#listener = await world.net.listen({ host, port }, (connection) => server.#accept(connection))
     return server
   }
@@ -92,7 +95,7 @@ export class Socks5Server implements AsyncDisposable {
       return
     }
     this.#connections++
-    new SocksSession({
+    new ProxySession({
       clock: this.#world.clock,
       connection,
       dialer,

@@ -6,14 +6,14 @@
  *   SOCKS5 request   05 | command | 00 | type | address | port      05 | reply | 00 | 01 | 0.0.0.0 | 0
  *   SOCKS4 request   04 | command | port | IPv4 | user 00 (| name 00, where IPv4 is 0.0.0.x)   00 | 5A or 5B | 0 | 0.0.0.0
  */
-import { concat, EMPTY_BYTES, fromUtf8Lossy, utf8 } from '../foundation/base/bytes.ts'
-import { formatIp, parseIp } from '../foundation/base/ipAddress.ts'
+import { concat, EMPTY_BYTES, fromUtf8Lossy } from '../foundation/base/bytes.ts'
+import { formatIp } from '../foundation/base/ipAddress.ts'
+import { destinationHost } from './destinationHost.ts'
 import type { Destination } from './dialer.ts'
 
 export type SocksVersion = 4 | 5
 export type SocksRefusal =
   | 'not-socks'
-  | 'http'
   | 'authentication'
   | 'version'
   | 'command'
@@ -62,12 +62,6 @@ const REJECTED_4 = 0x5b
 const SOCKS4_HEADER_BYTES = 8
 /** Of a SOCKS4 user or 4a name, which end where a zero byte says so. */
 const MAX_TEXT_BYTES = 255
-
-// Host names and what people use as such; nothing that could mean something else in a log, a URL or a header.
-const HOST_NAME = /^[\p{L}\p{M}\p{N}._-]+$/u
-const NOT_HTTP = utf8(
-  'HTTP/1.0 501 This is a SOCKS proxy\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nThis is a SOCKS proxy, not an HTTP proxy.\n',
-)
 
 type Parsed =
   | { readonly kind: 'incomplete' }
@@ -125,8 +119,6 @@ function parse(bytes: Uint8Array, greeted: boolean): Parsed {
   if (greeted) return parseRequest5(bytes)
   if (version === VERSION_5) return parseGreeting(bytes)
   if (version === VERSION_4) return parseRequest4(bytes)
-  // A program that was told of an HTTP proxy begins with a method: tell the person in its own language.
-  if (version >= 0x41 && version <= 0x5a) return { kind: 'refused', reason: 'http', reply: NOT_HTTP }
   return { kind: 'refused', reason: 'not-socks', reply: EMPTY_BYTES }
 }
 
@@ -148,7 +140,7 @@ function parseRequest5(bytes: Uint8Array): Parsed {
   if (Number.isNaN(length)) return refuse5('address-type', 'addressTypeNotSupported')
   if (bytes.length < start + length + 2) return INCOMPLETE
   const address = bytes.subarray(start, start + length)
-  const host = type === TYPE_DOMAIN ? hostName(address) : formatIp(address)
+  const host = type === TYPE_DOMAIN ? destinationHost(fromUtf8Lossy(address)) : formatIp(address)
   const port = portAt(bytes, start + length)
   if (host === undefined || port === 0) return refuse5('address', 'hostUnreachable')
   return { kind: 'request', version: VERSION_5, destination: { host, port }, length: start + length + 2 }
@@ -174,7 +166,7 @@ function parseRequest4(bytes: Uint8Array): Parsed {
   }
   const nameEnd = textEnd(bytes, userEnd + 1)
   if (typeof nameEnd !== 'number') return nameEnd
-  const host = hostName(bytes.subarray(userEnd + 1, nameEnd))
+  const host = destinationHost(fromUtf8Lossy(bytes.subarray(userEnd + 1, nameEnd)))
   if (host === undefined || port === 0) return refuse4('address')
   return { kind: 'request', version: VERSION_4, destination: { host, port }, length: nameEnd + 1 }
 }
@@ -196,12 +188,4 @@ function textEnd(bytes: Uint8Array, start: number): number | Parsed {
 
 function portAt(bytes: Uint8Array, offset: number): number {
   return ((bytes[offset] as number) << 8) | (bytes[offset + 1] as number)
-}
-
-/** A name, or the address it spells; undefined for what cannot be either. */
-function hostName(bytes: Uint8Array): string | undefined {
-  const text = fromUtf8Lossy(bytes)
-  const ip = parseIp(text)
-  if (ip !== undefined) return formatIp(ip)
-  return HOST_NAME.test(text) ? text : undefined
 }

@@ -55,6 +55,14 @@ export function directoryUrl(text: string, before: readonly string[] = []): read
   return [...before, text]
 }
 
+/** Collects. As browsers write it: no path, no "null", which every sandboxed frame says. */
+export function origin(text: string, before: readonly string[] = []): readonly string[] {
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]+$/i.test(text)) {
+    throw new InvalidArgumentError('An origin is a scheme, a host and a port, for instance http://localhost:3000.')
+  }
+  return [...before, text]
+}
+
 /** Collects. */
 export function role(text: string, before: readonly NodeRole[] = []): readonly NodeRole[] {
   const roles = text.split(',').map((name) => {

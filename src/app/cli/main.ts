@@ -2,7 +2,8 @@
 import { Command, CommanderError, Help } from 'commander'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import { VERSION } from '../node/buildInformation.ts'
-import { count, directoryUrl, exit, gateway, ipAddress, layer, port, positive, role } from './arguments.ts'
+import { count, directoryUrl, exit, gateway, ipAddress, layer, origin, port, positive, role } from './arguments.ts'
+import { runClient } from './clientCommand.ts'
 import { addToDirectory, initDirectory, runDirectory } from './directoryCommands.ts'
 import { EXIT_CODES } from './exitCodes.ts'
 import { runFetch } from './fetchCommand.ts'
@@ -30,11 +31,14 @@ const program = new Command('starling')
   .addHelpText('after', '\nStart here: starling up (in a clone: npm start)')
   .exitOverride()
 
-const clientOptions = (command: Command): Command =>
+const entryOptions = (command: Command): Command =>
   command
     .option('-d, --directory <url>', `of the network; may be repeated (default: ${LOCAL_DIRECTORY})`, directoryUrl)
     .option('--data <folder>', 'keep identity and gateway here; without it every run is somebody new')
     .option('--gateway <identity>', 'entry gateway, base58 (default: a random one, kept in --data)', gateway)
+
+const clientOptions = (command: Command): Command =>
+  entryOptions(command)
     .option('--exit <address>', 'network requester to use (default: a random one)', exit)
     .option('--reveal-address', 'give the exit our address instead of reply blocks: faster, less private', false)
 
@@ -54,7 +58,7 @@ program
   .option('--entries <number>', 'entry gateways', count, 2)
   .option('--exits <number>', 'exits', count, 1)
   .option('--directory-port <port>', 'first port to try for the directory', port, 8080)
-  .option('--socks-port <port>', 'first port to try for the SOCKS proxy', port, 1080)
+  .option('--socks-port <port>', 'first port to try for the SOCKS and HTTP proxy', port, 1080)
   .option('--status-port <port>', 'first port to try for status and counters', port, 8081)
   .action((options, command: Command) => run(command, (session) => runUp(session, options)))
 
@@ -70,12 +74,30 @@ clientOptions(program.command('fetch <url>').description('one anonymous request'
     run(command, (session) => runFetch(session, url, withDirectory(options)), 'stderr'),
   )
 
-clientOptions(program.command('proxy').description('SOCKS5 for any program'))
+clientOptions(program.command('proxy').description('SOCKS5 and HTTP for any program, on one port'))
   .addHelpText('before', 'Example: starling proxy --port 1080\n')
   .option('--host <ip>', 'where to listen; there is no password, so keep it local', ipAddress, '127.0.0.1')
   .option('-p, --port <port>', 'port to listen on', port, 1080)
   .option('--status-port <port>', 'show status and counters on 127.0.0.1 (default: nowhere)', port)
   .action((options, command: Command) => run(command, (session) => runProxy(session, withDirectory(options))))
+
+entryOptions(program.command('client').description('the local WebSocket API, for programs that send messages'))
+  .addHelpText('before', 'Example: starling client --data my-client\n')
+  .option('--host <ip>', 'where to listen; there is no password, so keep it local', ipAddress, '127.0.0.1')
+  .option('-p, --port <port>', 'port to listen on', port, 1977)
+  .option('--allow-origin <origin>', 'pages that may connect; may be repeated (default: none)', origin)
+  .addHelpText(
+    'after',
+    `
+The API is the official native client's: JSON in text frames, or bytes; docs/spec/local-api.md has
+both. One program at a time; messages wait while there is none.
+A browser lets every page it shows connect to this port, so pages are refused: one that was let in
+could read your messages and write in your name. A page of your own is allowed by its origin:
+  starling client --allow-origin http://localhost:3000`,
+  )
+  .action((options, command: Command) =>
+    run(command, (session) => runClient(session, { ...withDirectory(options), revealAddress: false })),
+  )
 
 const node = program.command('node').description('a node of a network: init, run').helpCommand(false)
 node

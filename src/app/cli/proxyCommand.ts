@@ -1,11 +1,10 @@
-/** `starling proxy`: SOCKS5 for any program, until Ctrl-C. @module */
+/** `starling proxy`: SOCKS5 and HTTP for any program, until Ctrl-C. @module */
 
 import type { Mixnet } from '../../client/mixnet.ts'
-import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
-import type { Endpoint } from '../../foundation/platform/net.ts'
 import { formatRecipient } from '../../protocol/packet/recipient.ts'
 import { serveStatus } from '../node/statusServer.ts'
 import { type ClientOptions, withClient } from './clientSession.ts'
+import { listening } from './listening.ts'
 import type { Session } from './session.ts'
 
 export interface ProxyOptions extends ClientOptions {
@@ -20,7 +19,7 @@ export function runProxy(session: Session, options: ProxyOptions): Promise<numbe
   return withClient(session, options, async (mixnet) => {
     const proxy = await listening(options.port, '--port', options.host, (endpoint) => mixnet.proxy(endpoint))
     const { host, port } = proxy.endpoint
-    screen.step('proxy', `SOCKS5 on ${host}:${port}`, world.clock.monotonic() - started, {
+    screen.step('proxy', `SOCKS5 and HTTP on ${host}:${port}`, world.clock.monotonic() - started, {
       event: 'proxy',
       host,
       port,
@@ -44,29 +43,4 @@ async function showStatus({ world, screen }: Session, mixnet: Mixnet, port: numb
   )
   const url = `http://127.0.0.1:${listener.endpoint.port}/status`
   screen.step('status', `${url}, and /metrics`, undefined, { event: 'status', url })
-}
-
-/** What cannot be had is told by the option that asked for it. */
-async function listening<T>(
-  port: number,
-  option: string,
-  host: string,
-  listen: (endpoint: Endpoint) => Promise<T>,
-): Promise<T> {
-  try {
-    return await listen({ host, port })
-  } catch (error) {
-    if (isMixnetError(error, 'ADDRESS_IN_USE')) {
-      const nextStep = `Choose another one: ${option} NUMBER, or 0 for any that is free.`
-      throw new MixnetError('ADDRESS_IN_USE', { [option]: port }, { nextStep, cause: error })
-    }
-    if (isMixnetError(error, 'BAD_ARGUMENT')) {
-      const words = {
-        message: 'this machine has no such address',
-        nextStep: 'Leave --host out to listen on 127.0.0.1.',
-      }
-      throw new MixnetError('BAD_ARGUMENT', { '--host': host }, { ...words, cause: error })
-    }
-    throw error
-  }
 }

@@ -199,7 +199,7 @@ async function startProxy(session: Session, mixnet: Mixnet, socksPort: number, s
   const { port } = proxy.endpoint
   screen.line('')
   taken.show(session)
-  screen.step('proxy', `SOCKS5 on ${HOST}:${port}`, undefined, {
+  screen.step('proxy', `SOCKS5 and HTTP on ${HOST}:${port}`, undefined, {
     event: 'proxy',
     host: HOST,
     port,

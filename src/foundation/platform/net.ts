@@ -41,7 +41,10 @@ export interface Connection {
   resume(): void
   /** Half-close: sends what is queued, then FIN. */
   end(): void
+  /** To the other side this looks as `end` does, unless it sent what was not read. */
   destroy(): void
+  /** As `destroy`, and the other side is told that this is a failure: where its protocol has no other word, half is not the whole. */
+  reset(): void
 }
 
 export interface ListenOptions extends Endpoint {
@@ -90,6 +93,13 @@ export interface WebSocketListenOptions extends ListenOptions {
   readonly maxMessageBytes: number
   /** For the upgrade to finish. */
   readonly handshakeTimeout: Millis
+  /** Asked at each upgrade: a status of HTTP to refuse it with, or nothing. Default: all are let in. */
+  readonly admit?: (upgrade: WebSocketUpgrade) => number | undefined
+}
+
+export interface WebSocketUpgrade {
+  /** The page that asks, where it is one: browsers always say so, and pages cannot change it. Programs may say anything. */
+  readonly origin: string | undefined
 }
 
 export interface WebSocketConnectOptions {
@@ -98,6 +108,8 @@ export interface WebSocketConnectOptions {
   readonly timeout: Millis
   readonly maxMessageBytes: number
   readonly localHost?: string
+  /** Says that a page of that origin asks. */
+  readonly origin?: string
   readonly signal?: AbortSignal
 }
 

@@ -51,6 +51,26 @@ for (const platform of platforms(nullProvider)) {
         await listener.close()
       }))
 
+    it('resets: what arrived is read, and the end of it is no end', () =>
+      platform.play(async (stage) => {
+        const { client, server, listener } = await open(stage)
+        const atServer = receive(server, { keepOpen: true })
+        const atClient = receive(client)
+        client.write([Uint8Array.of(1, 2)])
+        await atServer.until(atLeast(2))
+        client.reset()
+        client.reset()
+        assert.ok(isMixnetError(await atServer.closed, 'CONNECTION_CLOSED'))
+        assert.equal(await atClient.closed, undefined)
+        let ended = false
+        void atServer.ended.then(() => {
+          ended = true
+        })
+        await sleep(stage.here.clock, millis(5))
+        assert.equal(ended, false)
+        await listener.close()
+      }))
+
     it('pushes back while the reader pauses, and loses nothing', () =>
       platform.play(async (stage) => {
         const { client, server, listener } = await open(stage)

@@ -37,6 +37,26 @@ for (const platform of platforms(nullProvider)) {
         assert.ok(isMixnetError(await receiveMessages(client).closed, 'CONNECTION_CLOSED'))
       }))
 
+    it('asks about each upgrade, and says who it is for', () =>
+      platform.play(async ({ here, there, host }) => {
+        const asked: (string | undefined)[] = []
+        const { accept, accepted } = nextAccepted<WebSocketConnection>()
+        const admit = ({ origin }: { origin: string | undefined }) => {
+          asked.push(origin)
+          return origin === undefined ? undefined : 403
+        }
+        const listener = await there.net.listenWebSocket({ host, port: 0, ...limits, admit }, accept)
+        const options = { url: urlOf(listener.endpoint), timeout, maxMessageBytes: 1000 }
+        const refused = (error: unknown) => isMixnetError(error, 'CONNECTION_REFUSED') && error.details.status === 403
+        await assert.rejects(here.net.connectWebSocket({ ...options, origin: 'https://page.example' }), refused)
+        const client = await here.net.connectWebSocket(options)
+        client.send('hello')
+        const [first] = await receiveMessages(await accepted).until((messages) => messages.length === 1)
+        assert.equal(first, 'hello')
+        assert.deepEqual(asked, ['https://page.example', undefined])
+        await listener.close()
+      }))
+
     it('closes in peace, once on both sides', () =>
       platform.play(async (stage) => {
         const { client, server, listener } = await open(stage)

@@ -1,6 +1,9 @@
 /** Decoders of what travels on links: mix frames, Noise, gateways, exits. @module */
 
 import { readRefusal } from '../../../src/client/gatewayRefusals.ts'
+import { HttpBody } from '../../../src/client/httpBody.ts'
+import { parseHttpHead } from '../../../src/client/httpHead.ts'
+import { parseHttpRequest } from '../../../src/client/httpRequest.ts'
 import { SocksHandshake } from '../../../src/client/socksMessages.ts'
 import { concat, fromUtf8Lossy, utf8 } from '../../../src/foundation/base/bytes.ts'
 import { Secret } from '../../../src/foundation/base/secret.ts'
@@ -8,6 +11,21 @@ import { nodeProvider as crypto } from '../../../src/foundation/crypto/nodeProvi
 import { NoiseHandshake } from '../../../src/network/transport/noise.ts'
 import { encodeNoiseFrame, NoiseFrameDecoder } from '../../../src/network/transport/noiseFrames.ts'
 import { NoiseSession } from '../../../src/network/transport/noiseSession.ts'
+import { parseLocalErrorText } from '../../../src/protocol/wire/client/localError.ts'
+import {
+  decodeLocalRequest,
+  decodeLocalRequestText,
+  encodeLocalRequest,
+  encodeLocalRequestText,
+  type LocalRequest,
+} from '../../../src/protocol/wire/client/localRequests.ts'
+import {
+  decodeLocalResponse,
+  decodeLocalResponseText,
+  encodeLocalResponse,
+  encodeLocalResponseText,
+  type LocalResponse,
+} from '../../../src/protocol/wire/client/localResponses.ts'
 import { checkAuthentication, checkRegistered } from '../../../src/protocol/wire/gateway/authentication.ts'
 import { openBinary, openForward, openPush, sealBinary } from '../../../src/protocol/wire/gateway/binary.ts'
 import {
@@ -123,7 +141,51 @@ const mixPackets = [...vectorBytes('packet', 'bytes', 'mixPacketDecoding'), ...r
 const inside = (kind: number, input: Uint8Array): Uint8Array => sealBinary(crypto, KEY, kind, input, NONCE)
 const sealedText = (input: Uint8Array) => ({ ciphertext: crypto.sealAesGcmSiv(KEY, NONCE, input), nonce: NONCE })
 
+const localIdentity = crypto.ed25519PublicKey(KEY)
+const localAddress = { identity: localIdentity, encryptionKey: KEY, gateway: localIdentity }
+const localContent = { connectionId: 7n, data: utf8('hello') }
+const localRequests: readonly LocalRequest[] = [
+  { type: 'send', recipient: localAddress, ...localContent },
+  { type: 'sendAnonymous', recipient: localAddress, replySurbs: 10, ...localContent },
+  { type: 'reply', senderTag: KEY.subarray(16), ...localContent },
+  { type: 'selfAddress' },
+  { type: 'getLaneQueueLength', connectionId: 2n ** 60n },
+]
+const localResponses: readonly LocalResponse[] = [
+  { type: 'error', kind: 'other', message: 'no' },
+  { type: 'received', senderTag: KEY.subarray(16), data: utf8('hello') },
+  { type: 'selfAddress', address: localAddress },
+  { type: 'laneQueueLength', lane: 1n, length: 3n },
+]
+
+const HTTP_REQUEST = 'POST http://h:80/?a HTTP/1.1\r\nConnection: close, x\r\nContent-Length: 5\r\n\r\n'
+
 export const wireDecoders: readonly Decoder[] = [
+  bytesDecoder('parseHttpHead', parseHttpHead, { seeds: [HTTP_REQUEST] }),
+  bytesDecoder('parseHttpRequest', parseHttpRequest, {
+    seeds: [HTTP_REQUEST, 'CONNECT [::1]:443 HTTP/1.1\r\n\r\n'],
+  }),
+  bytesDecoder(
+    'HttpBody',
+    (input) => {
+      const body = new HttpBody({ kind: 'chunked' })
+      inPieces(input, (chunk) => body.take(chunk))
+    },
+    { seeds: ['5;a=b\r\nhello\r\n0\r\nA: b\r\n\r\n'] },
+  ),
+  bytesDecoder('decodeLocalRequest', (input) => decodeLocalRequest(crypto, input), {
+    seeds: localRequests.map(encodeLocalRequest),
+  }),
+  textDecoder('decodeLocalRequestText', (text) => decodeLocalRequestText(crypto, text), {
+    seeds: localRequests.map(encodeLocalRequestText),
+  }),
+  bytesDecoder('decodeLocalResponse', (input) => decodeLocalResponse(crypto, input), {
+    seeds: localResponses.map(encodeLocalResponse),
+  }),
+  textDecoder('decodeLocalResponseText', (text) => decodeLocalResponseText(crypto, text), {
+    seeds: localResponses.map(encodeLocalResponseText),
+  }),
+  textDecoder('parseLocalErrorText', parseLocalErrorText, { seeds: ['malformed request:no'] }),
   bytesDecoder('MixFrameDecoder', cutMixFrames, {
     seeds: [
       ...vectorBytes('packet', 'bytes', 'mixFrameDecoding'),

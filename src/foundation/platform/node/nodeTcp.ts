@@ -100,6 +100,12 @@ class TcpConnection implements Connection {
     this.#destroyedHere = true
     this.#socket.destroy()
   }
+
+  reset(): void {
+    if (this.#closed || this.#destroyedHere) return
+    this.#destroyedHere = true
+    this.#socket.resetAndDestroy()
+  }
 }
 
 /** Starts `server` on `endpoint`; the listener destroys every socket of `open` when it closes. */

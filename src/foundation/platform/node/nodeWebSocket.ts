@@ -1,7 +1,7 @@
 /** WebSockets through `ws`. @module */
-import { createServer } from 'node:http'
+import { createServer, STATUS_CODES } from 'node:http'
 import { isIP, type Socket } from 'node:net'
-import { type ClientOptions, type ServerOptions, WebSocket, WebSocketServer } from 'ws'
+import { type ClientOptions, type ServerOptions, type VerifyClientCallbackAsync, WebSocket, WebSocketServer } from 'ws'
 import { MixnetError, malformed } from '../../base/errors.ts'
 import { Admission } from '../admission.ts'
 import { startDeadline } from '../deadline.ts'
@@ -149,7 +149,20 @@ export function listenWebSocket(
     handshakes.set(socket, timer)
     socket.once('close', () => clearTimeout(timer))
   })
-  const serverOptions: ServerOptions = { ...COMMON, server, maxPayload: maxMessageBytes, clientTracking: false }
+  // Version 8 of the protocol, which `ws` speaks too, has its own header for the origin.
+  const verifyClient: VerifyClientCallbackAsync = ({ req: { headers } }, answer) => {
+    const old = headers['sec-websocket-origin']
+    const status = options.admit?.({ origin: headers.origin ?? (Array.isArray(old) ? old[0] : old) })
+    if (status === undefined) answer(true)
+    else answer(false, status, STATUS_CODES[status])
+  }
+  const serverOptions: ServerOptions = {
+    ...COMMON,
+    server,
+    maxPayload: maxMessageBytes,
+    clientTracking: false,
+    verifyClient,
+  }
   const sockets = new WebSocketServer(serverOptions)
   sockets.on('error', () => {})
   sockets.on('connection', (socket, request) => {
@@ -160,7 +173,7 @@ export function listenWebSocket(
 }
 
 export function connectWebSocket(options: WebSocketConnectOptions): Promise<WebSocketConnection> {
-  const { url, timeout, maxMessageBytes, localHost, signal } = options
+  const { url, timeout, maxMessageBytes, localHost, origin, signal } = options
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(new MixnetError('ABORTED'))
     if (!/^wss?:\/\//i.test(url) || !URL.canParse(url))
@@ -169,6 +182,7 @@ export function connectWebSocket(options: WebSocketConnectOptions): Promise<WebS
       ...COMMON,
       maxPayload: maxMessageBytes,
       followRedirects: false,
+      ...(origin === undefined ? {} : { origin }),
       ...(localHost === undefined ? {} : { localAddress: localHost, family: isIP(localHost) }),
     }
     let socket: WebSocket

@@ -1,5 +1,5 @@
 /** How every simulated connection begins: a packet there, a packet back, and somebody or nobody who listens. @module */
-import { MixnetError } from '../../base/errors.ts'
+import { isMixnetError, MixnetError } from '../../base/errors.ts'
 import type { Millis } from '../../base/units.ts'
 import type { Endpoint } from '../net.ts'
 import type { Life, Service, ServiceKind } from './life.ts'
@@ -64,12 +64,12 @@ export function settleOnce<T>(
   })
 }
 
-/** Opens a connection: `meet` makes both ends when the listener is found, and returns the caller's. */
+/** Opens a connection: `meet` makes both ends when the listener is found, and returns the caller's, or what the caller is refused with. */
 export function dial<Accept, End extends { destroy(): void }>(
   network: Network,
   life: Life,
   options: DialOptions,
-  meet: (meeting: Meeting<Accept>) => End,
+  meet: (meeting: Meeting<Accept>) => End | MixnetError,
 ): Promise<End> {
   const { host, port, kind, localHost } = options
   return settleOnce(life, options, (resolve, reject, isSettled) => {
@@ -81,6 +81,7 @@ export function dial<Accept, End extends { destroy(): void }>(
       return () => {}
     }
     let end: End | undefined
+    let refusal: MixnetError | undefined
     const knock = (roundTrips: number) => {
       path.there.transmit(OPENING_BYTES, 0, () => {
         if (isSettled() || !life.alive) return
@@ -91,9 +92,14 @@ export function dial<Accept, End extends { destroy(): void }>(
         } else if (roundTrips > 1) {
           path.back.transmit(OPENING_BYTES, 0, () => knock(roundTrips - 1))
         } else {
-          const answerArrives = path.back.transmit(OPENING_BYTES, 0, () => end && resolve(end))
+          const answerArrives = path.back.transmit(OPENING_BYTES, 0, () => {
+            if (refusal !== undefined) reject(refusal)
+            else if (end !== undefined) resolve(end)
+          })
           const local: Endpoint = { host: path.localIp, port: ephemeralPort(life.machine) }
-          end = meet({ service, path, local, remote: { host: path.ip, port }, answerArrives })
+          const met = meet({ service, path, local, remote: { host: path.ip, port }, answerArrives })
+          if (isMixnetError(met)) refusal = met
+          else end = met
         }
       })
     }

@@ -90,9 +90,16 @@ class TcpEnd implements Connection {
   }
 
   destroy(): void {
-    if (this.#closed || !this.#life.alive) return
     // As kernels do: a peer whose bytes were thrown away unread is told so.
-    const ending = this.#unreadBytes > 0 ? 'reset' : 'fin'
+    this.#abandon(this.#unreadBytes > 0 ? 'reset' : 'fin')
+  }
+
+  reset(): void {
+    this.#abandon('reset')
+  }
+
+  #abandon(ending: 'reset' | 'fin'): void {
+    if (this.#closed || !this.#life.alive) return
     this.#out.clear()
     if (ending === 'reset' || !this.#sentEnd) this.#out.sendUrgently(ending, HEADER_BYTES)
     this.#close(undefined)

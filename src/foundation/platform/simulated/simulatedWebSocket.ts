@@ -207,6 +207,7 @@ function closedWith(closeCode: number): MixnetError {
 
 interface Accept {
   readonly maxMessageBytes: number
+  readonly admit: WebSocketListenOptions['admit']
   take(socket: WebSocketEnd): void
 }
 
@@ -230,6 +231,7 @@ export function listenWebSocket(
     }
     const service = network.listen<Accept>(life, 'websocket', options, {
       maxMessageBytes: options.maxMessageBytes,
+      admit: options.admit,
       take,
     })
     return life.listener(service, () => {
@@ -252,6 +254,8 @@ export function connectWebSocket(
   // One round trip for TCP, one for the upgrade.
   const dialing = { ...options, host, port, kind: 'websocket', what: 'WebSocket connect', roundTrips: 2 } as const
   return dial<Accept, WebSocketEnd>(network, life, dialing, ({ service, local, remote, path, answerArrives }) => {
+    const status = service.accept.admit?.({ origin: options.origin })
+    if (status !== undefined) return new MixnetError('CONNECTION_REFUSED', { status })
     const client = new WebSocketEnd(life, remote, path.there, options.maxMessageBytes)
     const server = new WebSocketEnd(service.life, local, path.back, service.accept.maxMessageBytes)
     client.pair(server, 0)

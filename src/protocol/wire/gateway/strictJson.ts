@@ -5,14 +5,26 @@
 import { malformed } from '../../../foundation/base/errors.ts'
 import type { Bounds } from '../../../foundation/base/reader.ts'
 
-/** A number that is not an integer a double holds exactly: legal JSON, but no field of this protocol is one. */
+/** A number that is not an integer of 64 bits: legal JSON, but no field of these protocols is one. */
 export const OTHER_NUMBER: unique symbol = Symbol('number')
 
-export type JsonValue = null | boolean | number | string | typeof OTHER_NUMBER | readonly JsonValue[] | JsonFields
+/** A `bigint` is an integer that no double holds exactly; every other one is a `number`. */
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | typeof OTHER_NUMBER
+  | readonly JsonValue[]
+  | JsonFields
 
 const MAX_DEPTH = 127
 // So many digits always fit a double exactly, whatever they are.
 const SAFE_DIGITS = 15
+// More are never of 64 bits, and a number of a million digits costs what its digits cost squared.
+const MAX_DIGITS = 20
+const U64_MAX = 0xffff_ffff_ffff_ffffn
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 
 /** Parses a whole text that must be one object. `what` names the structure in refusals. */
@@ -77,6 +89,13 @@ export class JsonFields {
     if (bounds.min !== undefined && value < bounds.min) this.refuse(field, `below ${bounds.min}`)
     if (bounds.max !== undefined && value > bounds.max) this.refuse(field, `above ${bounds.max}`)
     return value
+  }
+
+  /** Ids of programs, which use all 64 bits. */
+  u64(field: string): bigint {
+    const value = this.value(field)
+    if (typeof value === 'bigint') return value
+    return BigInt(this.integer(field, { min: 0 }))
   }
 
   /** An array of numbers 0–255; with `length`, exactly so many. */
@@ -203,7 +222,7 @@ class Scanner {
     return value
   }
 
-  #number(): number | typeof OTHER_NUMBER {
+  #number(): number | bigint | typeof OTHER_NUMBER {
     NUMBER.lastIndex = this.#at
     const found = NUMBER.exec(this.#text)?.[0]
     if (found === undefined) this.#fail()
@@ -212,7 +231,11 @@ class Scanner {
     if (!Number.isFinite(value)) this.#fail()
     if (found.length <= SAFE_DIGITS && /^[0-9]+$/.test(found)) return value
     // "-0" is a float to the official parser, and so to us.
-    return /^-?[0-9]+$/.test(found) && Number.isSafeInteger(value) && found !== '-0' ? value : OTHER_NUMBER
+    if (!/^-?[0-9]+$/.test(found) || found === '-0') return OTHER_NUMBER
+    if (Number.isSafeInteger(value)) return value
+    if (value < 0 || found.length > MAX_DIGITS) return OTHER_NUMBER
+    const large = BigInt(found)
+    return large > U64_MAX ? OTHER_NUMBER : large
   }
 
   #word<T extends JsonValue>(word: string, value: T): T {
