@@ -261,6 +261,8 @@ describe('programs that misbehave, and pages', () => {
       ['PRI * HTTP/2.0\r\n\r\n', 505, 'version'],
       ['GET <script> HTTP/1.1\r\n\r\n', 400, 'not-proxy'],
       ['HELLO\r\n\r\n', 400, 'malformed'],
+      // Nothing more will come of it: told at its first line, not at the time limit.
+      ['SSH-2.0-OpenSSH_9.9\r\n', 400, 'malformed'],
       [`GET http://h/${'x'.repeat(40_000)}`, 431, 'too-long'],
     ]
     for (const [sent, status, reason] of cases) {

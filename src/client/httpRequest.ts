@@ -28,6 +28,9 @@ const ABSOLUTE = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)([^#]*)$/
 const HTTP_PORT = 80
 const MAX_PORT = 65_535
 
+/** Whether a first line, with its end, can begin a request: SSH and others begin with letters too, and then wait. */
+export const isRequestLine = (line: string): boolean => REQUEST_LINE.test(line.replace(/\r\n$/, ''))
+
 /** `bytes`: a head with its empty line. */
 export function parseHttpRequest(bytes: Uint8Array): HttpRequest {
   const head = parseHttpHead(bytes)

@@ -8,16 +8,19 @@ import { HeadCollector } from './headCollector.ts'
 import { HttpAnswer } from './httpAnswer.ts'
 import { HttpBody } from './httpBody.ts'
 import { encodeHttpFailure, encodeHttpRefusal, TUNNEL_OPEN } from './httpRefusals.ts'
-import { type HttpRefusal, type HttpRequest, parseHttpRequest } from './httpRequest.ts'
+import { type HttpRefusal, type HttpRequest, isRequestLine, parseHttpRequest } from './httpRequest.ts'
 import type { Conversation, ProxyHost } from './proxyHost.ts'
 import type { Relay } from './relay.ts'
 
 /** Cookies and tokens of a busy site are some kilobytes; servers take 8 to 64. */
 const MAX_HEAD_BYTES = 32 * 1024
+const LF = 0x0a
 
 export class HttpSession implements Conversation {
   readonly #host: ProxyHost
   readonly #head = new HeadCollector(MAX_HEAD_BYTES)
+  /** As far as it has come; undefined once it is known for a request line. */
+  #firstLine: string | undefined = ''
   #relay: Relay | undefined
   /** Of a plain request; a tunnel has no end that we could know. */
   #body: HttpBody | undefined
@@ -30,8 +33,9 @@ export class HttpSession implements Conversation {
     if (this.#body !== undefined) return this.#more(this.#body, chunk)
     if (this.#relay !== undefined) return this.#relay.data(chunk)
     const collected = this.#head.push(chunk)
-    if (collected.kind === 'pending') return
+    if (collected.kind === 'pending' && this.#mayBecomeRequest(chunk)) return
     this.#host.requested()
+    if (collected.kind === 'pending') return this.#refuse('malformed')
     if (collected.kind === 'too-long') return this.#refuse(collected.kind)
     const request = parseHttpRequest(collected.head)
     if (request.kind === 'refused') this.#refuse(request.reason)
@@ -47,6 +51,16 @@ export class HttpSession implements Conversation {
     // Of half a request nobody can say what it was to be.
     if (this.#relay === undefined || this.#body?.isDone === false) this.#host.drop()
     else this.#relay.end()
+  }
+
+  #mayBecomeRequest(chunk: Uint8Array): boolean {
+    if (this.#firstLine === undefined) return true
+    const end = chunk.indexOf(LF)
+    this.#firstLine += String.fromCharCode(...chunk.subarray(0, end === -1 ? chunk.length : end + 1))
+    if (end === -1) return true
+    const fits = isRequestLine(this.#firstLine)
+    this.#firstLine = undefined
+    return fits
   }
 
   #forward(request: Extract<HttpRequest, { kind: 'forward' }>, rest: Uint8Array): void {
