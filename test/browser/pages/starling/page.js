@@ -1,0 +1,48 @@
+// Our own client in a page, as its users write it. Bytes cross to the test in base64.
+import { connect, isMixnetError } from './starling.js'
+
+const toBase64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
+const fromBase64 = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+
+let mixnet
+
+globalThis.connect = async (options) => {
+  mixnet = await connect(options)
+  listen(mixnet)
+}
+
+/** Stays when the identity was kept. */
+globalThis.identity = () => toBase64(mixnet.address.identity)
+
+globalThis.send = async (to, payload) => await mixnet.send(to, fromBase64(payload), { repliable: true })
+globalThis.reply = async (sender, payload) => await mixnet.reply(sender, fromBase64(payload))
+globalThis.sendToSelf = async (payload) => await mixnet.send(mixnet.address, fromBase64(payload))
+
+/** What `fetch` gave, or the code of the error. */
+globalThis.request = async (url, init = {}) => {
+  try {
+    const response = await mixnet.fetch(url, init)
+    const body = new Uint8Array(await response.arrayBuffer())
+    const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', body))
+    return { status: response.status, bytes: body.length, sha256: toBase64(hash), text: toBase64(body.slice(0, 1000)) }
+  } catch (error) {
+    return { code: isMixnetError(error) ? error.code : `${error.name}: ${error.message}` }
+  }
+}
+
+globalThis.tryConnect = async (options) => {
+  try {
+    await (await connect(options)).close()
+    return 'connected'
+  } catch (error) {
+    return isMixnetError(error) ? error.code : String(error)
+  }
+}
+
+globalThis.close = async () => await mixnet.close()
+
+async function listen({ messages }) {
+  for await (const { data, sender } of messages.call(mixnet)) {
+    globalThis.tell({ kind: 'binary', payload: toBase64(data), headers: sender })
+  }
+}
