@@ -43,6 +43,7 @@ function everything(crypto: CryptoProvider, key: Uint8Array, data: Uint8Array): 
     stream,
     aes128Ctr: crypto.aes128Ctr(key16, key.subarray(16, 32), data),
     aesGcm: crypto.sealAesGcm(key32, nonce, data, key16),
+    aesGcmFramed: crypto.sealAesGcm(key32, nonce, data, key16, 8),
     aesGcmSiv: crypto.sealAesGcmSiv(key32, nonce, data),
     chaChaPoly: crypto.sealChaChaPoly(key32, nonce, data, key16),
     lioness: block,

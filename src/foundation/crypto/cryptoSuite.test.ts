@@ -238,6 +238,13 @@ function sealing(crypto: CryptoProvider): void {
 }
 
 function signatures(crypto: CryptoProvider): void {
+  test('AES-GCM seals behind zeros for whoever frames it', () => {
+    const [key, nonce, text] = [new Uint8Array(32).fill(1), new Uint8Array(12).fill(2), new Uint8Array(2_000).fill(3)]
+    const framed = crypto.sealAesGcm(key, nonce, text, new Uint8Array(5), 8)
+    assert.deepEqual(framed.subarray(0, 8), new Uint8Array(8))
+    assert.deepEqual(framed.slice(8), crypto.sealAesGcm(key, nonce, text, new Uint8Array(5)))
+  })
+
   test('Ed25519 signs and verifies as published', () => {
     for (const one of vectors.ed25519.cases) {
       const [seed, message] = [fromHex(one.seed), fromHex(one.message)]

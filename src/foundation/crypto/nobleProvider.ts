@@ -12,7 +12,7 @@ import { blake3 } from '@noble/hashes/blake3.js'
 import { hkdf } from '@noble/hashes/hkdf.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { EMPTY_BYTES } from '../base/bytes.ts'
+import { concat, EMPTY_BYTES } from '../base/bytes.ts'
 import type { CryptoProvider } from './provider.ts'
 import { multiplyScalars, zeroForLowOrder } from './x25519Scalars.ts'
 
@@ -67,7 +67,10 @@ export const nobleProvider: CryptoProvider = {
   },
   aes128Ctr: (key, iv, data) => ctr(key, iv).encrypt(data),
 
-  sealAesGcm: (key, nonce, plaintext, associated) => gcm(key, nonce, associated).encrypt(plaintext),
+  sealAesGcm(key, nonce, plaintext, associated, headroom = 0) {
+    const sealed = gcm(key, nonce, associated).encrypt(plaintext)
+    return headroom === 0 ? sealed : concat(new Uint8Array(headroom), sealed)
+  },
   openAesGcm: (key, nonce, sealed, associated) => openWith(gcm(key, nonce, associated), sealed),
   sealAesGcmSiv: (key, nonce, plaintext) => gcmsiv(key, nonce).encrypt(plaintext),
   openAesGcmSiv: (key, nonce, sealed) => openWith(gcmsiv(key, nonce), sealed),

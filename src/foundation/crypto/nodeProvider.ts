@@ -90,10 +90,10 @@ export const nodeProvider: CryptoProvider = {
   // No final(): a stream cipher holds nothing back, and the call would double the time.
   aes128Ctr: (key, iv, data) => plain(createCipheriv('aes-128-ctr', key, iv).update(data)),
 
-  sealAesGcm(key, nonce, plaintext, associated) {
+  sealAesGcm(key, nonce, plaintext, associated, headroom) {
     const cipher = createCipheriv('aes-256-gcm', key, nonce, TAG)
     if (associated.length > 0) cipher.setAAD(associated)
-    return sealWith(cipher, plaintext)
+    return sealWith(cipher, plaintext, headroom)
   },
   openAesGcm(key, nonce, sealed, associated) {
     const decipher = createDecipheriv('aes-256-gcm', key, nonce, TAG)
@@ -139,13 +139,14 @@ interface Opener {
   final(): Uint8Array
 }
 
-function sealWith(cipher: Sealer, plaintext: Uint8Array): Uint8Array {
+function sealWith(cipher: Sealer, plaintext: Uint8Array, headroom = 0): Uint8Array {
   // Every byte is written below: clearing them first would cost more than copying does.
-  const sealed = plain(Buffer.allocUnsafeSlow(plaintext.length + TAG_BYTES))
+  const sealed = plain(Buffer.allocUnsafeSlow(headroom + plaintext.length + TAG_BYTES))
+  for (let i = 0; i < headroom; i++) sealed[i] = 0
   // GCM-SIV reads the plaintext twice, so it must get all of it, even an empty one, in a single update.
-  sealed.set(cipher.update(plaintext))
+  sealed.set(cipher.update(plaintext), headroom)
   cipher.final()
-  sealed.set(cipher.getAuthTag(), plaintext.length)
+  sealed.set(cipher.getAuthTag(), headroom + plaintext.length)
   return sealed
 }
 

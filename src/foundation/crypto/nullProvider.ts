@@ -14,7 +14,7 @@
  * compares contents has no meaning here. @module
  */
 
-import { equalBytes } from '../base/bytes.ts'
+import { concat, equalBytes } from '../base/bytes.ts'
 import type { CryptoProvider } from './provider.ts'
 
 const TAG_BYTES = 16
@@ -61,7 +61,10 @@ export const nullProvider: CryptoProvider = {
   xorChaCha20() {},
   aes128Ctr: (_key, _iv, data) => copyOf(data),
 
-  sealAesGcm: (key, nonce, plaintext, associated) => seal(GCM, key, nonce, plaintext, associated),
+  sealAesGcm(key, nonce, plaintext, associated, headroom = 0) {
+    const sealed = seal(GCM, key, nonce, plaintext, associated)
+    return headroom === 0 ? sealed : concat(new Uint8Array(headroom), sealed)
+  },
   openAesGcm: (key, nonce, sealed, associated) => open(GCM, key, nonce, sealed, associated),
   sealAesGcmSiv: (key, nonce, plaintext) => seal(GCM_SIV, key, nonce, plaintext, NOTHING),
   openAesGcmSiv: (key, nonce, sealed) => open(GCM_SIV, key, nonce, sealed, NOTHING),

@@ -42,8 +42,14 @@ export interface CryptoProvider {
   /** AES-128-CTR with a 16-byte initial counter block; a new array. */
   aes128Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Uint8Array
 
-  /** AES-256-GCM, 12-byte nonce; ciphertext then 16-byte tag. */
-  sealAesGcm(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, associated: Uint8Array): Uint8Array
+  /** AES-256-GCM, 12-byte nonce; ciphertext then 16-byte tag, behind `headroom` zeros for who frames it: a copy saved. */
+  sealAesGcm(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    plaintext: Uint8Array,
+    associated: Uint8Array,
+    headroom?: number,
+  ): Uint8Array
   /** undefined where the tag does not hold. */
   openAesGcm(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, associated: Uint8Array): Uint8Array | undefined
   /** AES-256-GCM-SIV (RFC 8452), 12-byte nonce, no associated data; ciphertext then 16-byte tag. */

@@ -2,7 +2,7 @@
  * The two Noise protocols of links as tables, and the cipher both build on. Specified by the Noise Protocol Framework,
  * revision 34, parts 5.1 and 12. @module
  */
-import { EMPTY_BYTES } from '../../foundation/base/bytes.ts'
+import { concat, EMPTY_BYTES } from '../../foundation/base/bytes.ts'
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
 
 /** 1 = Noise_XKpsk3_25519_AESGCM_SHA256 (the default everywhere), 2 = Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s. */
@@ -21,7 +21,15 @@ export interface NoiseSuite {
   readonly lengths: readonly number[]
   hash(crypto: CryptoProvider, data: Uint8Array): Uint8Array
   hmac(crypto: CryptoProvider, key: Uint8Array, data: Uint8Array): Uint8Array
-  seal(crypto: CryptoProvider, key: Uint8Array, nonce: Uint8Array, text: Uint8Array, ad: Uint8Array): Uint8Array
+  /** Behind `headroom` zeros. */
+  seal(
+    crypto: CryptoProvider,
+    key: Uint8Array,
+    nonce: Uint8Array,
+    text: Uint8Array,
+    ad: Uint8Array,
+    headroom: number,
+  ): Uint8Array
   open(
     crypto: CryptoProvider,
     key: Uint8Array,
@@ -43,7 +51,7 @@ export const NOISE_SUITES: Readonly<Record<NoisePattern, NoiseSuite>> = {
     lengths: [48, 48, 64],
     hash: (crypto, data) => crypto.sha256(data),
     hmac: (crypto, key, data) => crypto.hmacSha256(key, data),
-    seal: (crypto, key, nonce, text, ad) => crypto.sealAesGcm(key, nonce, text, ad),
+    seal: (crypto, key, nonce, text, ad, headroom) => crypto.sealAesGcm(key, nonce, text, ad, headroom),
     open: (crypto, key, nonce, sealed, ad) => crypto.openAesGcm(key, nonce, sealed, ad),
     littleEndianNonce: false,
   },
@@ -56,7 +64,8 @@ export const NOISE_SUITES: Readonly<Record<NoisePattern, NoiseSuite>> = {
     lengths: [96, 48],
     hash: (crypto, data) => crypto.blake2s256(data),
     hmac: (crypto, key, data) => crypto.hmacBlake2s(key, data),
-    seal: (crypto, key, nonce, text, ad) => crypto.sealChaChaPoly(key, nonce, text, ad),
+    seal: (crypto, key, nonce, text, ad, headroom) =>
+      concat(new Uint8Array(headroom), crypto.sealChaChaPoly(key, nonce, text, ad)),
     open: (crypto, key, nonce, sealed, ad) => crypto.openChaChaPoly(key, nonce, sealed, ad),
     littleEndianNonce: true,
   },
@@ -77,8 +86,9 @@ export class NoiseCipher {
     this.#key = key
   }
 
-  seal(plaintext: Uint8Array, associated: Uint8Array = EMPTY_BYTES): Uint8Array {
-    return this.#suite.seal(this.#crypto, this.#key, this.#nextNonce(), plaintext, associated)
+  /** Behind `headroom` zeros, for a frame's header. */
+  seal(plaintext: Uint8Array, associated: Uint8Array = EMPTY_BYTES, headroom = 0): Uint8Array {
+    return this.#suite.seal(this.#crypto, this.#key, this.#nextNonce(), plaintext, associated, headroom)
   }
 
   /** undefined where the tag does not hold: tampered, replayed or out of order. The link is then of no more use. */

@@ -26,12 +26,18 @@ export type NoiseFrameRefusal = 'version' | 'pattern' | 'message-type' | 'length
 
 export function encodeNoiseFrame(pattern: NoisePattern, type: NoiseMessageType, data: Uint8Array): Uint8Array {
   const frame = new Uint8Array(NOISE_HEADER_BYTES + data.length)
+  frame.set(data, NOISE_HEADER_BYTES)
+  return headNoiseFrame(pattern, type, frame)
+}
+
+/** Writes the header of a frame whose data is there, behind as many zeros as the header is long. Returns `frame`. */
+export function headNoiseFrame(pattern: NoisePattern, type: NoiseMessageType, frame: Uint8Array): Uint8Array {
+  const dataBytes = frame.length - NOISE_HEADER_BYTES
   frame[0] = NOISE_FRAME_VERSION
   frame[1] = pattern
   frame[2] = type
-  frame[3] = data.length >> 8
-  frame[4] = data.length & 0xff
-  frame.set(data, NOISE_HEADER_BYTES)
+  frame[3] = dataBytes >> 8
+  frame[4] = dataBytes & 0xff
   return frame
 }
 

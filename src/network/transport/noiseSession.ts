@@ -7,14 +7,17 @@
  *
  * @module
  */
+import { EMPTY_BYTES } from '../../foundation/base/bytes.ts'
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
 import { NoiseHandshake, type NoiseHandshakeOptions, type NoiseRefusal, type NoiseTransport } from './noise.ts'
 import { NOISE_TAG_BYTES } from './noiseCipher.ts'
 import {
   encodeNoiseFrame,
+  headNoiseFrame,
   MAX_NOISE_PLAINTEXT_BYTES,
   NOISE_DATA,
   NOISE_HANDSHAKE,
+  NOISE_HEADER_BYTES,
   NoiseFrameDecoder,
   type NoiseFrameRefusal,
 } from './noiseFrames.ts'
@@ -81,9 +84,11 @@ export class NoiseSession {
   seal(chunks: readonly Uint8Array[]): Uint8Array[] {
     if (this.#state.kind !== 'open') throw new TypeError('seal before the handshake is done')
     const { send } = this.#state.transport
+    const { pattern } = this.#options
     const frames: Uint8Array[] = []
     const emit = (plaintext: Uint8Array): void => {
-      if (plaintext.length > 0) frames.push(encodeNoiseFrame(this.#options.pattern, NOISE_DATA, send.seal(plaintext)))
+      if (plaintext.length === 0) return
+      frames.push(headNoiseFrame(pattern, NOISE_DATA, send.seal(plaintext, EMPTY_BYTES, NOISE_HEADER_BYTES)))
     }
     let first = 0
     let bytes = 0
@@ -139,9 +144,13 @@ export class NoiseSession {
   }
 }
 
+/** Kept between calls, which is safe because a cipher only reads it, and nothing waits: a busy node joins frames at every turn. */
+const joining = new Uint8Array(MAX_NOISE_PLAINTEXT_BYTES)
+
+/** Valid until the next call. */
 function join(chunks: readonly Uint8Array[], from: number, to: number, bytes: number): Uint8Array {
   if (to - from === 1) return chunks[from] as Uint8Array
-  const joined = new Uint8Array(bytes)
+  const joined = joining.subarray(0, bytes)
   let offset = 0
   for (let i = from; i < to; i++) {
     const chunk = chunks[i] as Uint8Array
