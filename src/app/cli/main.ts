@@ -111,6 +111,8 @@ node
   .option('--mix-port <port>', 'packets of other nodes', port, 1789)
   .option('--http-port <port>', 'self-description, status, metrics', port, 8080)
   .option('--ws-port <port>', 'clients, where it is an entry', port, 9000)
+  .option('--hostname <name>', 'its DNS name, which an entry announces')
+  .option('--wss-port <port>', 'announced: where your TLS proxy for that name hands on to --ws-port', port)
   .option('--no-noise', 'plain links between nodes')
   .option('--local', 'the network is on one machine', false)
   .option('--open-proxy', 'an exit that goes anywhere', false)

@@ -28,6 +28,8 @@ export interface NodeInitOptions {
   readonly mixPort: number
   readonly httpPort: number
   readonly wsPort: number
+  readonly hostname?: string
+  readonly wssPort?: number
   readonly noise: boolean
   readonly local: boolean
   readonly openProxy: boolean
@@ -50,9 +52,15 @@ export async function initNode({ world, screen }: Session, folder: string, optio
       name: options.name ?? basename(resolve(folder)),
       roles: options.role,
       host: options.host,
+      ...(options.hostname === undefined ? {} : { hostname: options.hostname }),
       directories: options.directory,
       data: '.',
-      ports: { mix: options.mixPort, http: options.httpPort, ws: options.wsPort },
+      ports: {
+        mix: options.mixPort,
+        http: options.httpPort,
+        ws: options.wsPort,
+        ...(options.wssPort === undefined ? {} : { wss: options.wssPort }),
+      },
       noise: options.noise,
       local: options.local,
       exit: { openProxy: options.openProxy, allowLocalAddresses: options.allowLocalAddresses },

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { utf8 } from '../../foundation/base/bytes.ts'
 import { canonicalIpText, parseIp } from '../../foundation/base/ipAddress.ts'
 import type { Files } from '../../foundation/platform/files.ts'
+import { isHostname } from '../../protocol/wire/directory/skimmedNodes.ts'
 import { besideFile, checkConfig, readConfigFile } from './configFile.ts'
 
 export type NodeRole = 'mix' | 'entry' | 'exit'
@@ -17,10 +18,18 @@ export interface NodeConfig {
   readonly host: string
   /** Listens on this IP instead, behind a NAT. */
   readonly listenHost?: string | undefined
+  /** DNS name of `host`, which a gateway announces to its clients. */
+  readonly hostname?: string | undefined
   readonly directories: readonly string[]
   /** Folder of keys, inbox, replay tags; in a file, relative to it. */
   readonly data: string
-  readonly ports: { readonly mix: number; readonly http: number; readonly ws: number }
+  readonly ports: {
+    readonly mix: number
+    readonly http: number
+    readonly ws: number
+    /** Announced only: where the operator's TLS proxy answers for `hostname` and hands on to `ws`. Pages that came by https need it. */
+    readonly wss?: number | undefined
+  }
   /** Encrypted links to nodes that can do it. */
   readonly noise: boolean
   /** Memory for recognising replayed packets, over all keys: 30 bits a packet of one key's lifetime; past it honest packets are lost. Default 128. */
@@ -40,17 +49,25 @@ export interface NodeConfig {
 const port = z.number().int().min(0).max(65_535)
 const ip = z.string().refine((text) => parseIp(text) !== undefined, 'must be an IP address')
 
-const schema: z.ZodType<NodeConfig, unknown> = z.strictObject({
+const ports = z.strictObject({
+  mix: port.default(1789),
+  http: port.default(8080),
+  ws: port.default(9000),
+  wss: port.min(1).optional(),
+})
+
+const settings = z.strictObject({
   name: z.string().min(1).max(64),
   roles: z.array(z.enum(['mix', 'entry', 'exit'])).min(1),
   host: ip,
   listenHost: ip.optional(),
+  hostname: z.string().refine(isHostname, 'must be a host name').optional(),
   directories: z
     .array(z.url({ protocol: /^https?$/ }))
     .min(1)
     .max(8),
   data: z.string().min(1).default('.'),
-  ports: z.strictObject({ mix: port.default(1789), http: port.default(8080), ws: port.default(9000) }).prefault({}),
+  ports: ports.prefault({}),
   noise: z.boolean().default(true),
   replayMemoryMB: z.number().int().min(8).max(4096).optional(),
   local: z.boolean().default(false),
@@ -62,6 +79,12 @@ const schema: z.ZodType<NodeConfig, unknown> = z.strictObject({
     })
     .prefault({}),
 })
+
+const schema: z.ZodType<NodeConfig, unknown> = settings.refine(
+  // A certificate is for a name.
+  ({ hostname, ports }) => ports.wss === undefined || hostname !== undefined,
+  { path: ['ports', 'wss'], message: 'needs a hostname' },
+)
 
 /** Throws CONFIG_INVALID. */
 export async function readNodeConfig(files: Files, path: string): Promise<NodeConfig> {

@@ -39,7 +39,7 @@ export function describeNode(crypto: CryptoProvider, options: SelfDescriptionOpt
     hostInformation: () =>
       signHostInformation(crypto, keys.identitySeed.expose(), {
         ipAddresses: [config.host],
-        hostname: undefined,
+        hostname: config.hostname,
         keys: {
           identity: keys.identity,
           sphinxKey: rotationKey(sphinx.primary),
@@ -62,7 +62,7 @@ export function describeNode(crypto: CryptoProvider, options: SelfDescriptionOpt
       address: '',
     }),
     enforcesZkNyms: false,
-    websockets: () => ({ wsPort: endpoints().ws?.port ?? DEFAULT_WS_PORT, wssPort: undefined }),
+    websockets: () => ({ wsPort: endpoints().ws?.port ?? DEFAULT_WS_PORT, wssPort: config.ports.wss }),
     networkRequester: () => serviceDetails(exitAddress()),
     exitPolicy: () =>
       isExit ? { enabled: true, upstreamSource: '', lastUpdatedUnixSeconds: 0, policy: undefined } : undefined,
