@@ -5,7 +5,7 @@ import { type Millis, seconds } from '../foundation/base/units.ts'
 import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import type { Topology } from '../network/topology/topology.ts'
-import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
+import { formatRecipient, parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import type { Destination } from './dialer.ts'
 import type { ExitConnections } from './exitConnections.ts'
 import type { MessageInbox } from './messageInbox.ts'
@@ -50,9 +50,14 @@ export class MixnetCore implements AsyncDisposable {
     this.#inbox = opened.inbox
   }
 
-  /** Where others send to. Its text, for `send`: `formatRecipient`. */
+  /** Where others send to. */
   get address(): Recipient {
     return this.client.address
+  }
+
+  /** The same as people pass it on, and as `send` takes it: IDENTITY.ENCRYPTION-KEY@GATEWAY, each in base58. */
+  get addressText(): string {
+    return formatRecipient(this.address)
   }
 
   /** The network requester that connects to the outside world for us. Changes with the event `exit-changed`. */

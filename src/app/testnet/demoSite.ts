@@ -1,6 +1,7 @@
 /**
  * A web site that says what it saw of its visitor: the far end of the first anonymous request. It also serves bodies of any size
- * and counts what is uploaded, so that people can try the network without leaving their machine. @module
+ * and counts what is uploaded, and answers like an Ethereum node, so that people can try the network without leaving their
+ * machine. @module
  */
 import { Hono } from 'hono'
 import { toHex } from '../../foundation/base/bytes.ts'
@@ -72,7 +73,24 @@ function demoApp({ crypto }: World): Hono<{ Bindings: { peer: Endpoint } }> {
     const body = new Uint8Array(await context.req.arrayBuffer())
     return context.json({ bytes: body.length, sha256: toHex(crypto.sha256(body)) })
   })
+  app.post('/rpc', async (context) => context.json(answerRpc(await context.req.json().catch(() => undefined))))
   return app
+}
+
+const ACCOUNT = /^0x[0-9a-f]{40}$/i
+
+/** Enough JSON-RPC for a wallet to show a balance. The balance is made of the address, so that everybody has one. */
+function answerRpc(question: unknown): object {
+  const { id = null, method, params } = (question ?? {}) as { id?: unknown; method?: unknown; params?: unknown }
+  const [account] = Array.isArray(params) ? params : []
+  const result = (value: string) => ({ jsonrpc: '2.0', id, result: value })
+  if (method === 'eth_chainId') return result('0x7a69')
+  if (method === 'eth_blockNumber') return result('0x10')
+  if (method === 'eth_getBalance' && typeof account === 'string' && ACCOUNT.test(account)) {
+    const ether = BigInt(account.slice(0, 6))
+    return result(`0x${(ether * 10n ** 18n).toString(16)}`)
+  }
+  return { jsonrpc: '2.0', id, error: { code: -32601, message: 'the demo site knows no such question' } }
 }
 
 function pattern(count: number): ReadableStream<Uint8Array> {
