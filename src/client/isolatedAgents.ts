@@ -35,6 +35,9 @@ const KEEP_ALIVE_MAX_MS = 60_000
 // A new connection costs about two round trips through the mixnet; so much a server's hint is shortened by.
 const KEEP_ALIVE_THRESHOLD_MS = 2_000
 
+/** undici's 16 KiB are less than some pages' policies and cookies; the same as of the client for pages (web/http1Head.ts). */
+const MAX_HEAD_BYTES = 64 * 1024
+
 export class IsolatedAgents {
   readonly #options: IsolatedAgentsOptions
   /** Least recently used first. */
@@ -115,6 +118,7 @@ export class IsolatedAgents {
       keepAliveTimeoutThreshold: KEEP_ALIVE_THRESHOLD_MS,
       // RequestLifetime has the one limit.
       headersTimeout: 0,
+      maxHeaderSize: MAX_HEAD_BYTES,
       bodyTimeout: 0,
     })
     return { agent, users: 0 }

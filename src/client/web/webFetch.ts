@@ -126,6 +126,7 @@ export function createWebFetch(
       } catch (error) {
         limits.stop(error)
         running.delete(limits)
+        abandon(init.body ?? (input as Partial<Request>).body, error)
         throw error
       }
     },
@@ -140,6 +141,11 @@ export function createWebFetch(
       await this.close()
     },
   }
+}
+
+/** Whoever makes a stream is told that nobody will read it; where somebody began to, he tells. */
+function abandon(body: unknown, reason: unknown): void {
+  if (body instanceof ReadableStream && !body.locked) body.cancel(reason).catch(() => {})
 }
 
 interface Asked {
