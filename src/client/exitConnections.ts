@@ -100,6 +100,7 @@ export class ExitConnections implements Dialer {
   #exit: Recipient
   #closed = false
   #probes = 0
+  #generation = 0
 
   constructor(world: ClientWorld, options: ExitConnectionsOptions) {
     this.#world = world
@@ -114,6 +115,10 @@ export class ExitConnections implements Dialer {
   /** That of new streams. */
   get exit(): Recipient {
     return this.#exit
+  }
+
+  generation(): number {
+    return this.#generation
   }
 
   get count(): number {
@@ -234,6 +239,7 @@ export class ExitConnections implements Dialer {
 
   /** An exit that was given an address answers there, and there is nobody any more. It is told, so that it stops. */
   #moved(): void {
+    this.#generation++
     if (this.#options.anonymous) return
     for (const stream of [...this.#streams.values()])
       stream.destroy(new MixnetError('GATEWAY_LOST', { why: 'the address that the exit answers to has changed' }))

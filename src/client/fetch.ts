@@ -103,6 +103,7 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
   const agents = new IsolatedAgents({
     connector,
     maxConnectionsPerOrigin,
+    generation: () => dialer.generation?.() ?? 0,
     maxIdleKeys: options.maxIdleKeys,
   })
   const log = new RequestLog(() => clock.monotonic(), options.circumstances)

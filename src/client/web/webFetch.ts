@@ -69,6 +69,7 @@ export function createWebFetch(
         abandon: (e) => stream.destroy(e),
       }
     },
+    generation: () => dialer.generation?.() ?? 0,
     perOrigin: options.maxConnectionsPerOrigin ?? CONNECTIONS_PER_ORIGIN,
   })
   let closed = false
