@@ -17,4 +17,9 @@ export interface Dialer {
    * each other; by default every site has its own. Throws QUEUE_FULL above the connection limit.
    */
   open(destination: Destination, isolation?: string): ExitStream
+  /**
+   * Another number when kept connections are not to be used for anything new: we are at another gateway, and an exit answers first by
+   * what leads to the one before. Those in use go on.
+   */
+  generation?(): number
 }

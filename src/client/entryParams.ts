@@ -40,8 +40,9 @@ export interface RetryParams {
 
 export interface FailoverParams {
   /**
-   * How long a gateway that served before may be away. Moving changes the client's address, so a restart is waited for. A
-   * gateway that never served has one attempt.
+   * How long a gateway that served before may be away. Moving changes the client's address, so a restart is waited for; but one that
+   * has gone silent is noticed after 15 to 20 s, and with these must be left within the minute that a request has: the next one works.
+   * A gateway that never served has one attempt.
    */
   readonly downtime: Millis
   /** How long the directory may leave out the gateway in use. Nobody can route to it meanwhile. */
@@ -77,7 +78,7 @@ export const DEFAULT_ENTRY_PARAMS: EntryParams = {
   retry: { first: millis(500), max: seconds(30), stableAfter: seconds(10), staleLogin: millis(1100) },
   closeTimeout: millis(500),
   failover: {
-    downtime: seconds(60),
+    downtime: seconds(35),
     unlisted: minutes(15),
     avoidAway: seconds(60),
     avoidRefused: minutes(10),

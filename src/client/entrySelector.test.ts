@@ -108,7 +108,7 @@ describe('entry selector', () => {
     await sim.runFor(seconds(20))
     const [own] = sorted(link)
     own.crash()
-    await sim.runFor(seconds(30))
+    await sim.runFor(seconds(20))
     await own.restart()
     await sim.runFor(seconds(30))
     assert.deepEqual(events, ['opened', 'GATEWAY_LOST', 'opened'])

@@ -8,7 +8,7 @@ import { fromBase58 } from '../foundation/base/base58.ts'
 import { MixnetError } from '../foundation/base/errors.ts'
 import type { Log } from '../foundation/base/observe.ts'
 import type { Secret } from '../foundation/base/secret.ts'
-import type { Millis } from '../foundation/base/units.ts'
+import { type Millis, millis } from '../foundation/base/units.ts'
 import type { Timer } from '../foundation/platform/clock.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import { gatewayUrls } from '../network/topology/gatewaySelection.ts'
@@ -52,6 +52,7 @@ export class EntrySelector implements EntryLink {
   #unlistedSince: Millis | undefined
   #lastError: MixnetError | undefined
   #homecoming: Timer | undefined
+  #patience: Timer | undefined
   #stopListening: () => void = () => {}
   #closed = false
 
@@ -124,6 +125,7 @@ export class EntrySelector implements EntryLink {
     this.#closed = true
     this.#stopListening()
     this.#homecoming?.cancel()
+    this.#patience?.cancel()
     this.#waiters.failed(new MixnetError('STOPPED'))
     await Promise.all([this.#connection.close(), this.#left.close(), this.#choice.flush()])
   }
@@ -166,6 +168,7 @@ export class EntrySelector implements EntryLink {
   #opened(): void {
     this.#openedAt = this.#world.clock.monotonic()
     this.#lastError = undefined
+    this.#patience?.cancel()
     this.#choice.served(this.#name)
     this.#goHomeLater()
     this.#waiters.opened()
@@ -180,7 +183,17 @@ export class EntrySelector implements EntryLink {
     this.#homecoming?.cancel()
     this.#lastError = error
     this.#choice.lost(lived >= this.#params.retry.stableAfter)
+    this.#waitForReturn(now)
     this.#handlers?.lost(error)
+  }
+
+  /** Not left to the next failed attempt: they come further and further apart, and one may wait for an answer. */
+  #waitForReturn(now: Millis): void {
+    this.#patience?.cancel()
+    const { downtime, avoidAway } = this.#params.failover
+    this.#patience = this.#world.clock.after(millis(Math.max(0, this.#downSince + downtime - now)), () => {
+      if (!this.isOpen) this.#moveOn(avoidAway)
+    })
   }
 
   /** An attempt failed. The connection tries again by itself unless we move on. */

@@ -58,6 +58,8 @@ export interface ExitConnectionsOptions {
   readonly maxConnections?: number
   /** Received and not yet taken, over all connections. */
   readonly maxMemoryBytes?: number
+  /** Whether there is no way into the mixnet at the moment. Default: there always is. */
+  readonly isCutOff?: () => boolean
   /** Learns whether the exit answers. */
   readonly observer?: ExitObserver
   /** Gets every message that is not of a connection: those of other clients. */
@@ -67,6 +69,8 @@ export interface ExitConnectionsOptions {
 export interface ExitObserver {
   /** Something came from the exit. */
   heard(): void
+  /** A stream has waited so long for a word of the exit, and waits on. */
+  suspicious(): void
   /** A stream ended without a word of the exit. */
   unanswered(waited: Millis): void
 }
@@ -95,6 +99,8 @@ export class ExitConnections implements Dialer {
   readonly #memory: SharedMemory
   #exit: Recipient
   #closed = false
+  #probes = 0
+  #generation = 0
 
   constructor(world: ClientWorld, options: ExitConnectionsOptions) {
     this.#world = world
@@ -109,6 +115,10 @@ export class ExitConnections implements Dialer {
   /** That of new streams. */
   get exit(): Recipient {
     return this.#exit
+  }
+
+  generation(): number {
+    return this.#generation
   }
 
   get count(): number {
@@ -135,6 +145,10 @@ export class ExitConnections implements Dialer {
       memory: this.#memory,
       messageBytes: PACKETS_PER_MESSAGE * fragmentBytes(PACKET_SIZE) - MESSAGE_OVERHEAD_BYTES,
       vitals: { fragments: counts, surbsLeft: () => (as === undefined ? undefined : client.surbsLeft(as)) },
+      ...(this.#options.isCutOff === undefined ? {} : { isCutOff: this.#options.isCutOff }),
+      suspicious: () => {
+        if (exit === this.#exit) this.#options.observer?.suspicious()
+      },
       connect: (signal) =>
         this.#send({ exit, lane, as, counts, signal }, { kind: 'connect', connectionId, remote, returnAddress }),
       send: (data, signal) => this.#send({ exit, lane, as, counts, signal }, { kind: 'send', connectionId, ...data }),
@@ -163,7 +177,10 @@ export class ExitConnections implements Dialer {
       stream.fail(new MixnetError('EXIT_UNREACHABLE', { why: 'left for another exit' }))
   }
 
-  /** Asks the exit what every network requester answers, under a pseudonym that has nothing to do with any stream. */
+  /**
+   * Asks the exit what every network requester answers, under a pseudonym that has nothing to do with any stream, nor with any probe
+   * before: an exit that keeps silent to one site would otherwise learn by the question which pseudonyms are one client's.
+   */
   probe(): void {
     const { client } = this.#options
     const exit = this.#exit
@@ -172,7 +189,7 @@ export class ExitConnections implements Dialer {
       kind: 'providerData',
       data: encodeSocks5Request({ version: CURRENT_VERSION, kind: 'query', query: 'openProxy' }),
     })
-    const as = client.hold(exit, 'probe')
+    const as = client.hold(exit, `probe ${++this.#probes}`)
     client
       .send({ to: exit, data, as, anonymous: true })
       // Without a client there is nothing to find out.
@@ -222,6 +239,7 @@ export class ExitConnections implements Dialer {
 
   /** An exit that was given an address answers there, and there is nobody any more. It is told, so that it stops. */
   #moved(): void {
+    this.#generation++
     if (this.#options.anonymous) return
     for (const stream of [...this.#streams.values()])
       stream.destroy(new MixnetError('GATEWAY_LOST', { why: 'the address that the exit answers to has changed' }))

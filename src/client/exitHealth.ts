@@ -24,6 +24,10 @@ export interface ExitHealthOptions {
 const IN_A_ROW = 3
 // A caller that gave up sooner proves nothing: two ways through the mixnet and a connect may take as long.
 const LEAST_WAIT = seconds(5)
+// Nothing at all from an exit that is talked to; a stream that waits says so after as long.
+const QUIET = seconds(10)
+// Where there is no other, the same is not found out and told again and again.
+const AGAIN_AFTER = seconds(60)
 // Twice what a question lost on its way, and sent again, takes to be answered.
 const PROBE_LIMIT = seconds(15)
 // The slower of the two streams of cover sends 75 in that time.
@@ -33,6 +37,8 @@ export class ExitHealth {
   readonly #options: ExitHealthOptions
   #unanswered = 0
   #probe: Timer | undefined
+  #heardAt: Millis | undefined
+  #convictedAt: Millis | undefined
 
   constructor(options: ExitHealthOptions) {
     this.#options = options
@@ -40,9 +46,22 @@ export class ExitHealth {
 
   /** Anything at all came from the exit. */
   heard(): void {
+    this.#heardAt = this.#options.clock.monotonic()
+    this.#convictedAt = undefined
     this.#unanswered = 0
     this.#probe?.cancel()
     this.#probe = undefined
+  }
+
+  /**
+   * A stream that waits has heard nothing of it for a while, though it said something: asked now, so that the exit is left before the
+   * caller gives up, and the next request works. Where anything else came meanwhile, it lives, and the destination is slow.
+   */
+  suspicious(): void {
+    const { clock, isOpen } = this.#options
+    if (this.#probe !== undefined || !isOpen()) return
+    if (this.#heardAt !== undefined && clock.monotonic() - this.#heardAt < QUIET) return
+    this.#ask()
   }
 
   /** A stream ended, whoever ended it, after the exit had `waited` in silence to it. */
@@ -54,17 +73,21 @@ export class ExitHealth {
   /** Our gateway went away, or the exit was changed: what was counted says nothing. */
   forget(): void {
     this.heard()
+    this.#heardAt = undefined
   }
 
   #ask(): void {
     const { clock, loops, isOpen, probe, silent } = this.#options
+    if (this.#convictedAt !== undefined && clock.monotonic() - this.#convictedAt < AGAIN_AFTER) return
     const before = loops()
     this.#probe = clock.after(millis(PROBE_LIMIT), () => {
       this.#probe = undefined
       this.#unanswered = 0
       const { sent, returned } = loops()
       const deaf = sent - before.sent >= MIN_LOOPS && returned === before.returned
-      if (isOpen() && !deaf) silent()
+      if (!isOpen() || deaf) return
+      this.#convictedAt = clock.monotonic()
+      silent()
     })
     probe()
   }

@@ -8,7 +8,7 @@
  */
 import { EMPTY_BYTES } from '../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../foundation/base/errors.ts'
-import { type Millis, millis } from '../foundation/base/units.ts'
+import { type Millis, millis, seconds } from '../foundation/base/units.ts'
 import type { Clock, Timer } from '../foundation/platform/clock.ts'
 import type { SocketData } from '../protocol/wire/exit/socks5Messages.ts'
 import { OrderedBuffer } from './orderedBuffer.ts'
@@ -51,6 +51,10 @@ export interface ExitStreamOptions {
   /** Bytes per message that fill whole packets. */
   readonly messageBytes: number
   readonly vitals?: StreamVitals
+  /** Our own way into the mixnet is gone for now: the exit is not to blame for its silence. */
+  readonly isCutOff?: () => boolean
+  /** Nothing came from the exit for so long, though it was told something. At most once in each silence. */
+  readonly suspicious?: (waited: Millis) => void
   /** Queues the connect request. */
   readonly connect: (signal: AbortSignal) => Promise<void>
   /** Queues one message; resolves when there is room for the next. Where it rejects, nothing was queued. */
@@ -64,6 +68,12 @@ export interface ExitStreamOptions {
 
 // A chunk keeps alive the message it was cut from, which came in at least one packet.
 const LEAST_CHUNK_COST_BYTES = 2048
+
+/** How often a stream looks at the time, and after how much silence it says so: long before `openTimeout` ends it. */
+const TICK = seconds(5)
+const SUSPECT_AFTER = seconds(10)
+/** What a change of gateway takes (entryParams.ts, `downtime`): so much of a time without one does not count as the exit's. */
+const MAX_EXCUSED = seconds(60)
 
 const nothing = () => {}
 
@@ -81,6 +91,11 @@ export class ExitStream {
   #heardAt: Millis
   #sentAt: Millis
   #gapSince: Millis | undefined
+  /** The first that was said since anything was heard. */
+  #askedAt: Millis | undefined
+  #suspected = false
+  #lookedAt: Millis
+  #excusedMs = 0
   #localEnded = false
   #remoteEnded = false
   #endTold = false
@@ -99,6 +114,8 @@ export class ExitStream {
     this.#opened.promise.catch(nothing)
     this.#heardAt = clock.monotonic()
     this.#sentAt = this.#heardAt
+    this.#askedAt = this.#heardAt
+    this.#lookedAt = this.#heardAt
     this.#sending = options.connect(this.#aborted.signal).then(() => {
       this.#connectQueued = true
     })
@@ -121,7 +138,7 @@ export class ExitStream {
 
   /**
    * Resolves when the exit has connected. Rejects with EXIT_REFUSED, HOST_UNKNOWN, DESTINATION_UNREACHABLE, EXIT_UNREACHABLE,
-   * ABORTED, or what sending failed with.
+   * GATEWAY_LOST, ABORTED, or what sending failed with.
    */
   get opened(): Promise<void> {
     return this.#opened.promise
@@ -142,6 +159,7 @@ export class ExitStream {
     if (this.#state === 'closed' || this.#localEnded) {
       return Promise.reject(this.#failure ?? new MixnetError('CONNECTION_CLOSED'))
     }
+    if (data.length > 0) this.#askedAt ??= this.#options.clock.monotonic()
     for (let offset = 0; offset < data.length; offset += this.#options.messageBytes) {
       this.#queue(data.subarray(offset, offset + this.#options.messageBytes), false)
     }
@@ -195,6 +213,8 @@ export class ExitStream {
       return this.destroy(new MixnetError('EXIT_UNREACHABLE', { why: 'its messages are out of bounds' }))
     }
     this.#heardAt = this.#options.clock.monotonic()
+    this.#askedAt = undefined
+    this.#suspected = false
     if (!this.#inbound.hasGap) this.#gapSince = undefined
     else if (!hadGap || result.kind === 'deliver') this.#gapSince = this.#heardAt
     if (this.#state === 'opening') {
@@ -261,14 +281,23 @@ export class ExitStream {
     }
   }
 
-  /** One timer for both limits, set again when it fires and not at every message. */
+  /** One timer for all limits, set again when it fires and not at every message. */
   #watch(): void {
-    const { clock, params } = this.#options
+    const { clock, params, isCutOff, suspicious } = this.#options
     const now = clock.monotonic()
     const opening = this.#state === 'opening'
+    const cutOff = isCutOff?.() === true
+    if (opening && cutOff) this.#excusedMs = Math.min(this.#excusedMs + now - this.#lookedAt, MAX_EXCUSED)
+    this.#lookedAt = now
+    if (!cutOff && !this.#suspected && this.#askedAt !== undefined && now >= this.#askedAt + SUSPECT_AFTER) {
+      this.#suspected = true
+      suspicious?.(millis(now - this.#askedAt))
+      // It may have been what the exit was left for.
+      if (this.#state === 'closed') return
+    }
     // An exit that has sent its last message is silent with good reason: what counts then is whether we still send.
     const aliveAt = this.#remoteEnded ? Math.max(this.#heardAt, this.#sentAt) : this.#heardAt
-    const silentAt = aliveAt + (opening ? params.openTimeout : params.idleTimeout)
+    const silentAt = aliveAt + (opening ? params.openTimeout + this.#excusedMs : params.idleTimeout)
     // The exit believes that the missing message arrived (a gateway that was left took it), or gave it up: it will not come, and
     // keep-alives would hold the stream open for good.
     const brokenAt = (this.#gapSince ?? Number.POSITIVE_INFINITY) + params.idleTimeout
@@ -278,13 +307,13 @@ export class ExitStream {
     if (now >= silentAt) {
       return this.destroy(
         opening
-          ? new MixnetError('EXIT_UNREACHABLE', { waitedMs: params.openTimeout })
+          ? new MixnetError(cutOff ? 'GATEWAY_LOST' : 'EXIT_UNREACHABLE', { waitedMs: now - this.#heardAt })
           : new MixnetError('TIMEOUT', { what: 'idle connection' }),
       )
     }
     if (!this.#localEnded && now >= this.#sentAt + params.keepAliveInterval) this.#queue(EMPTY_BYTES, false)
     const keepAliveAt = this.#localEnded ? Number.POSITIVE_INFINITY : this.#sentAt + params.keepAliveInterval
-    this.#timer = clock.after(millis(Math.min(silentAt, brokenAt, keepAliveAt) - now), () => this.#watch())
+    this.#timer = clock.after(millis(Math.min(silentAt, brokenAt, keepAliveAt, now + TICK) - now), () => this.#watch())
   }
 
   #finish(error: MixnetError | undefined, abandon: boolean, lastQueued = this.#sending.catch(nothing)): void {

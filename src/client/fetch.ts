@@ -9,12 +9,13 @@ import {
   Request as UndiciRequest,
   fetch as undiciFetch,
 } from 'undici'
-import { MixnetError } from '../foundation/base/errors.ts'
+import { MixnetError, malformed } from '../foundation/base/errors.ts'
 import { type Millis, seconds } from '../foundation/base/units.ts'
 import type { World } from '../foundation/platform/world.ts'
 import type { Dialer } from './dialer.ts'
 import { ExitConnector } from './exitConnector.ts'
 import { explainFetchError, isClosedByPeer } from './fetchErrors.ts'
+import { guardedBody } from './guardedBody.ts'
 import { withoutTraces } from './headerTraces.ts'
 import { IsolatedAgents } from './isolatedAgents.ts'
 import { MixnetDispatcher } from './mixnetDispatcher.ts'
@@ -23,6 +24,7 @@ import { RequestLifetime } from './requestLifetime.ts'
 import { observed, RequestLog } from './requestLog.ts'
 import type { Circumstances, Explanation, RequestTimeline } from './requestTimeline.ts'
 import { withTimeline } from './watchedClients.ts'
+import { httpUrl } from './web/httpUrl.ts'
 
 export interface FetchOptions {
   readonly dialer: Dialer
@@ -101,6 +103,7 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
   const agents = new IsolatedAgents({
     connector,
     maxConnectionsPerOrigin,
+    generation: () => dialer.generation?.() ?? 0,
     maxIdleKeys: options.maxIdleKeys,
   })
   const log = new RequestLog(() => clock.monotonic(), options.circumstances)
@@ -112,11 +115,22 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
     { agent, lifetime, timeline }: Running,
   ): Promise<Response> {
     const { timeout: _, isolation: __, body, ...rest } = init
+    let hops = 0
     const dispatcher = agent.compose((dispatch: Dispatcher['dispatch']) => (request, handler) => {
       const headers = withoutTraces(request.headers as Record<string, string>, userAgent)
-      return dispatch(withTimeline({ ...request, headers }, timeline), lifetime.watch(handler))
+      const watched = lifetime.watch(handler)
+      const go = () => dispatch(withTimeline({ ...request, headers }, timeline), watched)
+      if (hops++ === 0) return go()
+      // The body of a redirect mostly came along with it: two turns later its connection is free for the next request.
+      clock.soon(() => clock.soon(go))
+      return true
     })
-    const own = { ...rest, ...(body === undefined ? {} : { body: ownBody(body) }), signal: lifetime.signal, dispatcher }
+    const own = {
+      ...rest,
+      ...(body === undefined ? {} : { body: ownBody(body, lifetime.failed) }),
+      signal: lifetime.signal,
+      dispatcher,
+    }
     const send = () => undiciFetch(target, own as UndiciInit) as Promise<unknown> as Promise<Response>
     try {
       return await send()
@@ -135,14 +149,19 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
     let signals: readonly AbortSignal[] = []
     let lifetime: RequestLifetime | undefined
     try {
-      const target = typeof input === 'string' || input instanceof URL ? input : ownRequest(input)
-      signals = [init.signal, target instanceof UndiciRequest ? target.signal : undefined].filter(isSignal)
+      const request = typeof input === 'string' || input instanceof URL ? undefined : input
+      // As in the standard: a signal in `init` takes the place of the request's, null removes it.
+      signals = [init.signal === undefined ? request?.signal : init.signal].filter(isSignal)
+      expectUrl(request?.url ?? (input as string | URL))
       const { agent, release } = agents.acquire(init.isolation)
       const observer = observed(log, timeline, release)
       lifetime = new RequestLifetime({ clock, limit: init.timeout ?? timeout, signals, observer })
+      const target = request === undefined ? (input as string | URL) : ownRequest(request, lifetime.failed)
       // undici frees a connection a turn after the body's end: whoever asks again at once would open another.
       await new Promise<void>((resolve) => clock.soon(resolve))
-      const response = await run(target, init, { agent, lifetime, timeline })
+      const response = await run(target, init, { agent, lifetime, timeline }).catch((error: unknown) => {
+        throw isOfRedirect(error) ? malformed('HTTP response', 'redirect') : error
+      })
       lifetime.resolved()
       return response
     } catch (error) {
@@ -195,6 +214,20 @@ function failed(error: unknown): TypeError {
   return new TypeError(message, { cause: explainFetchError(error) })
 }
 
+/** Throws BAD_ARGUMENT. undici says the same of a URL that the server sent us to: told apart by asking before. */
+function expectUrl(url: string | URL): void {
+  const parsed = URL.parse(url)
+  if (parsed === null) throw new MixnetError('BAD_ARGUMENT', { argument: 'URL' })
+  if (parsed.protocol === 'http:' || parsed.protocol === 'https:') httpUrl(parsed)
+}
+
+/** Of the URLs that undici finds wrong, the caller's was none: that one has been looked at. */
+function isOfRedirect(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined
+  if (!(cause instanceof Error)) return false
+  return ('code' in cause && cause.code === 'ERR_INVALID_URL') || cause.message === 'bad port'
+}
+
 function isRepeatable(target: Target, init: MixnetRequestInit): boolean {
   const request = target instanceof UndiciRequest ? target : undefined
   const method = (init.method ?? request?.method ?? 'GET').toUpperCase()
@@ -206,14 +239,15 @@ function isSignal(signal: AbortSignal | null | undefined): signal is AbortSignal
 }
 
 /** undici knows its own classes only; the runtime's are another copy of them. */
-function ownRequest(request: Request): UndiciRequest {
-  if (request instanceof UndiciRequest) return request
+function ownRequest(request: Request, over: AbortSignal): UndiciRequest {
   const { method, body, redirect, signal } = request
-  const init = { method, headers: [...request.headers], body, redirect, signal, duplex: 'half' }
+  if (request.bodyUsed) throw new MixnetError('BAD_ARGUMENT', { argument: 'Request', why: 'its body was read before' })
+  const init = { method, headers: [...request.headers], body: ownBody(body, over), redirect, signal, duplex: 'half' }
   return new UndiciRequest(request.url, init as ConstructorParameters<typeof UndiciRequest>[1])
 }
 
-function ownBody(body: RequestInit['body']): unknown {
+function ownBody(body: RequestInit['body'], over: AbortSignal): unknown {
+  if (body instanceof ReadableStream) return guardedBody(body, over)
   if (!(body instanceof FormData)) return body
   const form = new UndiciFormData()
   for (const [name, value] of body) form.append(name, value)

@@ -2,6 +2,7 @@
 import { type ErrorDetails, isMixnetError, MixnetError } from '../foundation/base/errors.ts'
 
 const MAX_CAUSES = 8
+const WHAT = 'HTTP response'
 
 // OpenSSL's verification results and Node's own; they carry no address, unlike the messages that come with them.
 const TLS =
@@ -30,13 +31,16 @@ function translate(error: Error): MixnetError | undefined {
   if (error.name === 'AbortError') return new MixnetError('ABORTED')
   if (error.name === 'TimeoutError') return new MixnetError('TIMEOUT', { what: 'request' })
   // Its code is not always there, and it carries what the server sent.
-  if (error.name === 'HTTPParserError') return new MixnetError('MALFORMED', { what: 'HTTP response' })
+  if (error.name === 'HTTPParserError') return new MixnetError('MALFORMED', { what: WHAT })
   const system = codeOf(error)
   const details: ErrorDetails = { system }
   if (system === '') return translateText(error)
+  // undici has one code for all ends of a socket; these are none, but answers to a question that was not asked.
+  if (error.message === 'bad upgrade' || error.message === 'bad response')
+    return new MixnetError('MALFORMED', { what: WHAT, why: error.message })
   if (BAD_ARGUMENT.test(system)) return new MixnetError('BAD_ARGUMENT', details)
   if (CLOSED.test(system)) return new MixnetError('CONNECTION_CLOSED', details)
-  if (BAD_RESPONSE.test(system)) return new MixnetError('MALFORMED', { what: 'HTTP response', why: system })
+  if (BAD_RESPONSE.test(system)) return new MixnetError('MALFORMED', { what: WHAT, why: system })
   if (TLS.test(system)) return new MixnetError('TLS_FAILED', details)
   return undefined
 }
@@ -46,8 +50,14 @@ function translateText(error: Error): MixnetError | undefined {
   // Of mail servers and the like: the Fetch standard, "port blocking".
   if (error.message === 'bad port')
     return new MixnetError('BAD_ARGUMENT', { argument: 'URL', why: 'a port that fetch must not use' })
-  if (/redirect/.test(error.message)) return new MixnetError('MALFORMED', { what: 'HTTP response', why: 'redirect' })
-  if (/scheme/.test(error.message)) return new MixnetError('BAD_ARGUMENT', { argument: 'URL' })
+  if (/redirect|URL scheme must be/.test(error.message))
+    return new MixnetError('MALFORMED', { what: WHAT, why: 'redirect' })
+  if (/too many content-encodings/.test(error.message))
+    return new MixnetError('MALFORMED', { what: WHAT, why: 'too many content codings' })
+  // A "network error" of the standard without a reason: a redirect of a body that is gone, or a proxy's 407 where there is none.
+  if (error.message === '' && error.cause === undefined)
+    return new MixnetError('MALFORMED', { what: WHAT, why: 'an answer that must not be followed' })
+  if (/scheme|not implemented/.test(error.message)) return new MixnetError('BAD_ARGUMENT', { argument: 'URL' })
   if (error instanceof TypeError && error.cause === undefined)
     return new MixnetError('BAD_ARGUMENT', {}, { cause: error })
   return undefined

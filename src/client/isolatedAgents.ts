@@ -12,6 +12,8 @@ import { watchedPools } from './watchedClients.ts'
 export interface IsolatedAgentsOptions {
   readonly connector: ExitConnector
   readonly maxConnectionsPerOrigin: number
+  /** As of a `Dialer`. */
+  readonly generation: () => number
   /** Keys whose connections are kept while nobody asks anything under them. */
   readonly maxIdleKeys?: number | undefined
 }
@@ -25,6 +27,8 @@ export interface Lease {
 interface Entry {
   readonly agent: Agent
   users: number
+  /** Nothing new begins on it. */
+  isLeaving: boolean
 }
 
 // A wallet has an account each for some tens of keys; a program that makes up a key for every request wants none of them kept.
@@ -35,6 +39,9 @@ const KEEP_ALIVE_MAX_MS = 60_000
 // A new connection costs about two round trips through the mixnet; so much a server's hint is shortened by.
 const KEEP_ALIVE_THRESHOLD_MS = 2_000
 
+/** undici's 16 KiB are less than some pages' policies and cookies; the same as of the client for pages (web/http1Head.ts). */
+const MAX_HEAD_BYTES = 64 * 1024
+
 export class IsolatedAgents {
   readonly #options: IsolatedAgentsOptions
   /** Least recently used first. */
@@ -42,9 +49,11 @@ export class IsolatedAgents {
   /** Evicted, their connections closing. */
   readonly #leaving = new Set<Agent>()
   #unnamed: Entry | undefined
+  #generation: number
 
   constructor(options: IsolatedAgentsOptions) {
     this.#options = options
+    this.#generation = options.generation()
   }
 
   /** Keys that are remembered. */
@@ -54,6 +63,7 @@ export class IsolatedAgents {
 
   /** The agent for that key, which is not closed before it is released. */
   acquire(isolation: string | undefined): Lease {
+    this.#renew()
     const entry = isolation === undefined ? this.#site() : this.#of(isolation)
     entry.users++
     this.#evict()
@@ -64,7 +74,8 @@ export class IsolatedAgents {
         if (released) return
         released = true
         entry.users--
-        this.#evict()
+        if (entry.isLeaving) this.#leave(entry)
+        else this.#evict()
       },
     }
   }
@@ -90,17 +101,34 @@ export class IsolatedAgents {
   /** Keys in use stay, however many: each has a request, and those have deadlines. */
   #evict(): void {
     const { maxIdleKeys = MAX_IDLE_KEYS } = this.#options
-    for (const [isolation, { agent, users }] of this.#named) {
+    for (const [isolation, entry] of this.#named) {
       if (this.#named.size <= maxIdleKeys) return
-      if (users > 0) continue
+      if (entry.users > 0) continue
       this.#named.delete(isolation)
-      this.#leaving.add(agent)
-      // Not destroyed: the response that has just ended may not have been told so yet.
-      agent
-        .close()
-        .catch(() => {})
-        .finally(() => this.#leaving.delete(agent))
+      this.#leave(entry)
     }
+  }
+
+  #renew(): void {
+    const generation = this.#options.generation()
+    if (generation === this.#generation) return
+    this.#generation = generation
+    for (const entry of [...this.#named.values(), ...(this.#unnamed ? [this.#unnamed] : [])]) this.#leave(entry)
+    this.#named.clear()
+    this.#unnamed = undefined
+  }
+
+  /** Closes it once nobody uses it: a request may still follow a redirect. */
+  #leave(entry: Entry): void {
+    const { agent } = entry
+    entry.isLeaving = true
+    this.#leaving.add(agent)
+    if (entry.users > 0) return
+    // Not destroyed: the response that has just ended may not have been told so yet.
+    agent
+      .close()
+      .catch(() => {})
+      .finally(() => this.#leaving.delete(agent))
   }
 
   #make(isolation: string | undefined): Entry {
@@ -115,8 +143,9 @@ export class IsolatedAgents {
       keepAliveTimeoutThreshold: KEEP_ALIVE_THRESHOLD_MS,
       // RequestLifetime has the one limit.
       headersTimeout: 0,
+      maxHeaderSize: MAX_HEAD_BYTES,
       bodyTimeout: 0,
     })
-    return { agent, users: 0 }
+    return { agent, users: 0, isLeaving: false }
   }
 }

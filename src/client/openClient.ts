@@ -151,7 +151,12 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
       client,
       exit,
       anonymous,
-      observer: { heard: () => health?.heard(), unanswered: (waited) => health?.unanswered(waited) },
+      isCutOff: () => !started.isOpen,
+      observer: {
+        heard: () => health?.heard(),
+        suspicious: () => health?.suspicious(),
+        unanswered: (waited) => health?.unanswered(waited),
+      },
       onOther: options.onMessage ?? ((message) => inbox.push(message)),
     })
     connections = through

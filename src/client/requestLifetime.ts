@@ -31,11 +31,16 @@ interface Watched {
   controller: Dispatcher.DispatchController | undefined
   /** Stopped while it waited. */
   stopped: Error | undefined
+  /** Its head came in this turn. */
+  justAnswered: boolean
+  /** How it ended in the turn of its head. */
+  ending: (() => void) | undefined
 }
 
 export class RequestLifetime {
   readonly #options: RequestLifetimeOptions
   readonly #controller = new AbortController()
+  readonly #sending = new AbortController()
   // A redirect is one more dispatch. Held here, so that none is collected before it can be stopped.
   readonly #dispatches = new Set<Watched>()
   readonly #timer: Timer
@@ -53,8 +58,14 @@ export class RequestLifetime {
     return this.#controller.signal
   }
 
+  /** Fires where it failed: nobody reads any more what is sent. */
+  get failed(): AbortSignal {
+    return this.#sending.signal
+  }
+
   /** `fetch` has thrown: it is over. */
   rejected(): void {
+    this.#sending.abort()
     this.#finish()
   }
 
@@ -67,7 +78,13 @@ export class RequestLifetime {
   /** A handler that does what `handler` does and tells when the dispatch begins and ends. */
   watch(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
     const { observer } = this.#options
-    const watched: Watched = { handler, controller: undefined, stopped: undefined }
+    const watched: Watched = {
+      handler,
+      controller: undefined,
+      stopped: undefined,
+      justAnswered: false,
+      ending: undefined,
+    }
     this.#dispatches.add(watched)
     return {
       onRequestStart: (controller, context) => {
@@ -83,6 +100,7 @@ export class RequestLifetime {
       onResponseStarted: () => handler.onResponseStarted?.(),
       onResponseStart: (...args) => {
         observer?.answered?.(args[1])
+        if (args[1] >= 200) this.#answered(watched)
         handler.onResponseStart?.(...args)
       },
       onResponseData: (...args) => handler.onResponseData?.(...args),
@@ -98,10 +116,27 @@ export class RequestLifetime {
       onResponseError: (...args) => {
         if (watched.stopped !== undefined) return
         observer?.failed?.(args[1])
-        this.#ended(watched)
-        handler.onResponseError?.(...args)
+        this.#sending.abort(args[1])
+        const end = () => {
+          this.#ended(watched)
+          handler.onResponseError?.(...args)
+        }
+        if (watched.justAnswered) watched.ending = end
+        else end()
       },
     }
+  }
+
+  /**
+   * undici's `fetch` makes the body's stream some promises after the head, and forgets what fails in between: a server that sends
+   * a head and half a chunk too many in one packet would leave its reader waiting for ever, behind the last deadline.
+   */
+  #answered(watched: Watched): void {
+    watched.justAnswered = true
+    this.#options.clock.soon(() => {
+      watched.justAnswered = false
+      watched.ending?.()
+    })
   }
 
   readonly #abort = (): void => {
@@ -117,6 +152,7 @@ export class RequestLifetime {
   #stop(reason: unknown, code?: ErrorCode): void {
     const dispatches = [...this.#dispatches]
     this.#options.observer?.failed?.(reason, code)
+    this.#sending.abort(reason)
     this.#finish()
     this.#controller.abort(reason)
     const error = reason instanceof Error ? reason : new MixnetError('ABORTED')

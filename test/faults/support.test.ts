@@ -95,6 +95,13 @@ export class FaultyNetwork {
     return client
   }
 
+  /** Of a client. */
+  worldOf(name: string): World {
+    const world = this.#worlds.get(name)
+    assert.ok(world, `no client ${name}`)
+    return world
+  }
+
   connect(world: World, options: Partial<MixnetOptions>): Promise<Mixnet> {
     return Mixnet.connect(world, { directories: [this.testnet.directoryUrl], ...options })
   }

@@ -22,7 +22,19 @@ export function decompressed(body: ReadableStream<Uint8Array>, codings: readonly
 }
 
 function isKnown(coding: string): boolean {
-  return coding === 'gzip' || coding === 'x-gzip' || coding === 'deflate'
+  return coding === 'gzip' || coding === 'x-gzip' || coding === 'deflate' || (coding === 'br' && BROTLI !== undefined)
+}
+
+/** Newer than the others. Nobody asks for it but a caller by a header of his own, or gets it from a server that does not listen. */
+const BROTLI: Format | undefined = brotli()
+
+function brotli(): Format | undefined {
+  const format = 'brotli' as Format
+  try {
+    return new DecompressionStream(format) && format
+  } catch {
+    return undefined
+  }
 }
 
 function undo(body: ReadableStream<Uint8Array>, coding: string): ReadableStream<Uint8Array> {
@@ -99,6 +111,7 @@ class Source {
 
 /** "deflate" is zlib's format (RFC 9110 8.4.1.2); some servers send what is inside of it. Only zlib begins with an 8. */
 function formatOf(coding: string, first: Uint8Array): Format {
+  if (coding === 'br') return BROTLI as Format
   if (coding !== 'deflate') return 'gzip'
   return ((first[0] as number) & 0x0f) === 8 ? 'deflate' : 'deflate-raw'
 }

@@ -24,6 +24,8 @@ export interface Opening {
 export interface Http1PoolOptions {
   readonly clock: Clock
   readonly open: (origin: Origin) => Opening
+  /** As of a `Dialer`. */
+  readonly generation?: () => number
   readonly perOrigin: number
 }
 
@@ -32,7 +34,7 @@ interface Waiter {
 }
 
 interface Place {
-  readonly idle: { readonly connection: Http1Connection; readonly timer: Timer }[]
+  readonly idle: { readonly connection: Http1Connection; readonly timer: Timer; readonly generation: number }[]
   readonly waiting: Set<Waiter>
   /** Opening, busy and idle. */
   connections: number
@@ -118,7 +120,12 @@ export class Http1Pool {
 
   #turn(place: Place): Http1Connection | 'open' | undefined {
     // The one used last: the others may age and go.
-    const kept = place.idle.pop()
+    const generation = this.#options.generation?.() ?? 0
+    let kept = place.idle.pop()
+    for (; kept !== undefined && kept.generation !== generation; kept = place.idle.pop()) {
+      kept.timer.cancel()
+      kept.connection.abort(new MixnetError('ABORTED'))
+    }
     if (kept !== undefined) {
       kept.timer.cancel()
       return kept.connection
@@ -164,8 +171,9 @@ export class Http1Pool {
   }
 
   #connected(key: string, place: Place, stream: ByteStream): Http1Connection {
+    const generation = this.#options.generation?.() ?? 0
     const connection: Http1Connection = new Http1Connection(stream, {
-      idle: (keepSeconds) => this.#idle(place, connection, keepSeconds),
+      idle: (keepSeconds) => this.#idle(place, { connection, generation }, keepSeconds),
       over: () => {
         this.#connections.delete(connection)
         const at = place.idle.findIndex((kept) => kept.connection === connection)
@@ -178,12 +186,16 @@ export class Http1Pool {
     return connection
   }
 
-  #idle(place: Place, connection: Http1Connection, keepSeconds: number | undefined): void {
+  #idle(
+    place: Place,
+    { connection, generation }: { readonly connection: Http1Connection; readonly generation: number },
+    keepSeconds: number | undefined,
+  ): void {
     const hinted = keepSeconds === undefined ? IDLE_LIMIT : seconds(keepSeconds - IDLE_MARGIN_SECONDS)
     const limit: Millis = millis(Math.min(IDLE_LIMIT, hinted))
     const expire = () => connection.abort(new MixnetError('ABORTED'))
     if (this.#closed !== undefined || limit <= 0) return expire()
-    place.idle.push({ connection, timer: this.#options.clock.after(limit, expire) })
+    place.idle.push({ connection, generation, timer: this.#options.clock.after(limit, expire) })
     this.#serve()
   }
 

@@ -55,7 +55,7 @@ export function isIdempotent(method: string): boolean {
 /** Throws BAD_ARGUMENT for what would not stay on its line. */
 export function requestHead(request: RequestHead): Uint8Array {
   const { method, url, headers, spelling, userAgent, acceptEncoding, bodyLength } = request
-  const target = `${url.pathname}${url.search}`
+  const target = targetOf(url)
   if (!TARGET.test(target)) throw new MixnetError('BAD_ARGUMENT', { argument: 'URL' })
   const lines = [`${method} ${target} HTTP/1.1`, `host: ${url.host}`, 'connection: keep-alive']
   const add = (name: string, value: string): void => {
@@ -78,6 +78,13 @@ export function requestHead(request: RequestHead): Uint8Array {
   else if (bodyLength !== undefined) lines.push(`content-length: ${bodyLength}`)
   else if (EXPECT_BODY.has(method)) lines.push('content-length: 0')
   return bytesOf(`${lines.join('\r\n')}\r\n\r\n`)
+}
+
+/** Path and query. `search` does not tell an empty query from none, and servers do. */
+export function targetOf(url: URL): string {
+  const withoutFragment = new URL(url)
+  withoutFragment.hash = ''
+  return withoutFragment.href.slice(url.origin.length)
 }
 
 /** One chunk of a body of unknown length. */

@@ -30,7 +30,9 @@ export function sendRequest(
     if (length === 'unknown') await stream.write(head)
     let sent = 0
     for (;;) {
-      const { done, value } = await reader.read()
+      const { done, value } = await reader.read().catch((cause: unknown) => {
+        throw new MixnetError('BAD_ARGUMENT', { argument: 'body', why: 'its stream failed' }, { cause })
+      })
       if (stopped) return
       if (done) break
       for (const piece of pieces(value)) {

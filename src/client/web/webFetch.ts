@@ -69,6 +69,7 @@ export function createWebFetch(
         abandon: (e) => stream.destroy(e),
       }
     },
+    generation: () => dialer.generation?.() ?? 0,
     perOrigin: options.maxConnectionsPerOrigin ?? CONNECTIONS_PER_ORIGIN,
   })
   let closed = false
@@ -126,6 +127,7 @@ export function createWebFetch(
       } catch (error) {
         limits.stop(error)
         running.delete(limits)
+        abandon(init.body ?? (input as Partial<Request>).body, error)
         throw error
       }
     },
@@ -140,6 +142,11 @@ export function createWebFetch(
       await this.close()
     },
   }
+}
+
+/** Whoever makes a stream is told that nobody will read it; where somebody began to, he tells. */
+function abandon(body: unknown, reason: unknown): void {
+  if (body instanceof ReadableStream && !body.locked) body.cancel(reason).catch(() => {})
 }
 
 interface Asked {

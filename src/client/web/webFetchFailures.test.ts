@@ -87,7 +87,7 @@ describe('failures', () => {
       pull: (controller) => controller.error(new MixnetError('FILE_UNUSABLE')),
     })
     const init = (body: ReadableStream) => ({ method: 'POST', body, duplex: 'half' }) as RequestInit
-    await rejectsWith('FILE_UNUSABLE', fetch(URL_PLAIN, init(broken)))
+    await rejectsWith('BAD_ARGUMENT', fetch(URL_PLAIN, init(broken)))
     const texts = new ReadableStream({ start: (controller) => controller.enqueue('no bytes') })
     await rejectsWith('BAD_ARGUMENT', fetch(URL_PLAIN, init(texts)))
     await until('nothing is open', () => exit.streams.size === 0)

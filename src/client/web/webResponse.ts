@@ -3,6 +3,7 @@
 import { decompressed } from './decompression.ts'
 import type { HttpAnswer } from './http1Connection.ts'
 import { type HeaderField, listOf } from './http1Head.ts'
+import { targetOf } from './http1Request.ts'
 import type { Hop } from './redirects.ts'
 
 interface Shown {
@@ -22,7 +23,7 @@ export function headersOf(fields: readonly HeaderField[]): Headers {
 /** Throws MALFORMED where the codings of the body cannot be meant. */
 export function webResponse({ head, body }: HttpAnswer, { method, url }: Hop, redirected: boolean): Response {
   const headers = headersOf(head.fields)
-  const shown = { url: `${url.origin}${url.pathname}${url.search}`, redirected }
+  const shown = { url: `${url.origin}${targetOf(url)}`, redirected }
   if (WITHOUT_BODY.has(head.status) || method === 'HEAD') {
     // 205 may have been sent with one all the same.
     body?.cancel().catch(() => {})
