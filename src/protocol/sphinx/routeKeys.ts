@@ -61,12 +61,14 @@ export async function deriveRouteKeysLater(
 ): Promise<RouteKeys> {
   checkLength(secret, KEY_BYTES, 'secret')
   const secrets: ExpandedSecret[] = []
-  let scalar = secret
+  const first = curve.scalar(secret)
+  let bytes = secret
   for (const hop of route) {
-    scalar = nextScalar(crypto, scalar, secrets)
-    secrets.push(expandSharedSecret(crypto, await curve.x25519(scalar, hop.publicKey)))
+    bytes = nextScalar(crypto, bytes, secrets)
+    const scalar = bytes === secret ? first : curve.scalar(bytes)
+    secrets.push(expandSharedSecret(crypto, await scalar.times(hop.publicKey)))
   }
-  return new RouteKeys(route, await curve.x25519Base(secret), secrets)
+  return new RouteKeys(route, await first.base(), secrets)
 }
 
 function nextScalar(crypto: CryptoProvider, scalar: Uint8Array, secrets: readonly ExpandedSecret[]): Uint8Array {
