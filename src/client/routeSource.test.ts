@@ -26,6 +26,7 @@ function counting() {
       },
       base: async () => nodeProvider.x25519Base(bytes),
     }),
+    hkdfSha256: async (...given) => nodeProvider.hkdfSha256(...given),
   }
   return { counts, crypto, curve }
 }

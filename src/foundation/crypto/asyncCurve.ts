@@ -3,6 +3,8 @@
 export interface AsyncCurve {
   /** 32 bytes, read before it returns: the work that depends on the scalar only is done once, for all that is asked of it. */
   scalar(bytes: Uint8Array): AsyncScalar
+  /** RFC 5869. An empty salt is 32 zero bytes. What the curve gives goes through it. */
+  hkdfSha256(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Promise<Uint8Array>
 }
 
 export interface AsyncScalar {

@@ -53,4 +53,22 @@ describe('X25519 by WebCrypto', async () => {
       assert.deepEqual(await curve.scalar(scalar).times(point), nodeProvider.x25519(scalar, point))
     }
   })
+
+  it('derives keys as the synchronous one', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        bytes32,
+        fc.uint8Array({ maxLength: 64 }),
+        fc.integer({ min: 1, max: 300 }),
+        async (ikm, salt, length) => {
+          const info = salt.subarray(1)
+          assert.deepEqual(
+            await curve.hkdfSha256(ikm, salt, info, length),
+            nodeProvider.hkdfSha256(ikm, salt, info, length),
+          )
+        },
+      ),
+      { numRuns: 50 },
+    )
+  })
 })

@@ -60,6 +60,12 @@ class WebCurve implements AsyncCurve {
     return new WebScalar(this.#subtle, key, (point) => this.#point(point))
   }
 
+  async hkdfSha256(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Promise<Uint8Array> {
+    const key = await this.#subtle.importKey('raw', new Uint8Array(ikm), 'HKDF', false, ['deriveBits'])
+    const how = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(salt), info: new Uint8Array(info) }
+    return new Uint8Array(await this.#subtle.deriveBits(how, key, 8 * length))
+  }
+
   #point(point: Uint8Array): Promise<SubtleKey> {
     let imported = this.#points.get(point)
     if (imported === undefined) {

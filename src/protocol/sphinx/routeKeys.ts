@@ -8,7 +8,7 @@ import { MixnetError } from '../../foundation/base/errors.ts'
 import type { AsyncCurve } from '../../foundation/crypto/asyncCurve.ts'
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
 import { KEY_BYTES } from './constants.ts'
-import { type ExpandedSecret, expandSharedSecret } from './keys.ts'
+import { type ExpandedSecret, expandSharedSecret, expandSharedSecretLater } from './keys.ts'
 import { checkLength, type Hop } from './route.ts'
 
 export class RouteKeys {
@@ -66,7 +66,7 @@ export async function deriveRouteKeysLater(
   for (const hop of route) {
     bytes = nextScalar(crypto, bytes, secrets)
     const scalar = bytes === secret ? first : curve.scalar(bytes)
-    secrets.push(expandSharedSecret(crypto, await scalar.times(hop.publicKey)))
+    secrets.push(await expandSharedSecretLater(crypto, curve, await scalar.times(hop.publicKey)))
   }
   return new RouteKeys(route, await first.base(), secrets)
 }
