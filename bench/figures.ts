@@ -60,7 +60,7 @@ export const hasFailed = ({ failures = [] }: Report): boolean => failures.length
 
 const HEADINGS = ['', 'measured', 'reference', 'ratio', 'goal', '']
 
-export function formatReport(subject: Subject, report: Report): string {
+export function formatReport(subject: Pick<Subject, 'title'>, report: Report): string {
   const rows = report.figures.map(row)
   const widths = HEADINGS.map((heading, i) => Math.max(heading.length, ...rows.map((cells) => cells[i]?.length ?? 0)))
   const line = (cells: readonly string[]) =>

@@ -106,7 +106,7 @@ export class MixnetClient implements AsyncDisposable {
   private constructor(world: ClientWorld, options: MixnetClientOptions) {
     this.#options = options
     const { traffic, meter, keys, topology, link, onPacket } = options
-    const { clock, random, crypto } = world
+    const { clock, random, crypto, curve } = world
     const address = () => this.address
     this.#clock = clock
     const outbox = new Outbox(world, { keys, address, topology, link, traffic, meter, onPacket })
@@ -126,11 +126,13 @@ export class MixnetClient implements AsyncDisposable {
     })
     this.#receiver = new Receiver({
       crypto,
+      curve,
       clock,
       keys,
       limits: traffic.reassembly,
       meter,
       takeReplyKey: (digest) => this.#anonymous.takeReplyKey(digest),
+      takeLoopKey: (variant) => outbox.factory.loops.take(variant),
       acknowledged: (id) => outbox.acknowledged(id),
       message: (message, holder) => this.#deliver(message, holder),
     })
@@ -271,6 +273,7 @@ export class MixnetClient implements AsyncDisposable {
     this.#unsubscribe()
     this.#review?.cancel()
     this.#replier.stop()
+    this.#receiver.stop()
     this.#outbox.stop()
     await this.#options.link.close()
   }

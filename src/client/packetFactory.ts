@@ -20,6 +20,7 @@ import { type PacketSize, REGULAR } from '../protocol/packet/sizes.ts'
 import { KEY_SEEDS_VERSION } from '../protocol/sphinx/constants.ts'
 import type { Hop } from '../protocol/sphinx/route.ts'
 import type { ClientKeys } from './keys.ts'
+import { OwnLoops } from './ownLoops.ts'
 import { RouteSource } from './routeSource.ts'
 
 /** Every packet but acks: one size for all, or the size would tell. */
@@ -39,6 +40,7 @@ export interface PacketFactoryOptions {
 
 /** Each method returns undefined where the topology has no route: the caller tries again later. */
 export class PacketFactory {
+  readonly loops: OwnLoops = new OwnLoops()
   readonly #options: PacketFactoryOptions
   readonly #routes: RouteSource
   readonly #delays: RandomStream
@@ -102,11 +104,13 @@ export class PacketFactory {
     const acked = topology && this.#acked(topology)
     const way = topology && this.#routes.route(topology, gateway)
     if (topology === undefined || way === undefined || acked === undefined) return undefined
+    const agreement = this.#routes.agreement(encryptionKey)
+    if (agreement !== undefined) this.loops.sent(agreement)
     return prepareLoopCover(this.#options.crypto, this.#wrapping, {
       ...acked,
       route: way.route,
       routeKeys: way.keys,
-      agreement: this.#routes.agreement(encryptionKey),
+      agreement,
       delays: this.#drawDelays(way.route, this.#options.averagePacketDelay),
       rotation: topology.rotationFlag,
     })

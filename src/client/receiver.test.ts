@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { concat } from '../foundation/base/bytes.ts'
+import { concat, utf8 } from '../foundation/base/bytes.ts'
 import { Meter } from '../foundation/base/observe.ts'
+import type { AsyncCurve } from '../foundation/crypto/asyncCurve.ts'
 import { nodeProvider } from '../foundation/crypto/nodeProvider.ts'
 import { nullProvider } from '../foundation/crypto/nullProvider.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
@@ -13,7 +14,7 @@ import { encodeFragment, splitMessage } from '../protocol/packet/fragments.ts'
 import { encodeMessage, type NymMessage, padMessage } from '../protocol/packet/message.ts'
 import { REGULAR } from '../protocol/packet/sizes.ts'
 import { createClientKeys } from './keys.ts'
-import { Receiver } from './receiver.ts'
+import { Receiver, type ReceiverOptions } from './receiver.ts'
 import type { Holder } from './replyKeys.ts'
 import { DEFAULT_TRAFFIC } from './trafficParams.ts'
 
@@ -23,7 +24,7 @@ const holder = (number: number): Holder => ({
   number,
 })
 
-function makeBench(crypto: CryptoProvider = nullProvider) {
+function makeBench(crypto: CryptoProvider = nullProvider, later: Partial<ReceiverOptions> = {}) {
   const simulation = new Simulation({ seed: 'receiver', crypto })
   const { clock, random } = simulation.host('client', { ips: ['10.0.0.1'] })
   const keys = createClientKeys(crypto, random.stream('keys'))
@@ -46,6 +47,7 @@ function makeBench(crypto: CryptoProvider = nullProvider) {
     takeReplyKey,
     acknowledged: (id) => acks.push(id),
     message: (message, from) => received.push({ message, holder: from }),
+    ...later,
   })
   const fragmentsOf = (message: NymMessage): Uint8Array[] =>
     splitMessage(padMessage(encodeMessage(message), REGULAR), REGULAR, random.stream('fragment')).map(encodeFragment)
@@ -150,4 +152,69 @@ test('whatever is pushed, nothing is thrown', () => {
       { numRuns: 100 },
     )
   }
+})
+
+/** Counts what waits, and multiplies when it is told to. */
+function waitingCurve() {
+  const waiting: (() => void)[] = []
+  const curve: AsyncCurve = {
+    scalar: (secret) => ({
+      times: (point) =>
+        new Promise((resolve) => {
+          waiting.push(() => resolve(nodeProvider.x25519(secret, point)))
+        }),
+      base: async () => nodeProvider.x25519Base(secret),
+    }),
+    hkdfSha256: async (...given) => nodeProvider.hkdfSha256(...given),
+  }
+  return { curve, waiting }
+}
+
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+test('on a curve that answers later, messages are whole, and answers do not wait for it', async () => {
+  const { curve, waiting } = waitingCurve()
+  const { receiver, received, fragmentsOf, direct, through } = makeBench(nodeProvider, { curve })
+  for (const fragment of fragmentsOf(PLAIN)) receiver.pushed(direct(fragment))
+  for (const fragment of fragmentsOf(REPLY)) receiver.pushed(through(1, fragment))
+  assert.deepEqual(
+    received.map(({ message }) => message.kind),
+    ['reply'],
+  )
+  for (const answer of waiting.reverse()) answer()
+  await settled()
+  assert.deepEqual(received[1]?.message, PLAIN)
+})
+
+test('after the end nothing is read that still waited', async () => {
+  const { curve, waiting } = waitingCurve()
+  const { receiver, received, fragmentsOf, direct } = makeBench(nodeProvider, { curve })
+  for (const fragment of fragmentsOf(PLAIN)) receiver.pushed(direct(fragment))
+  receiver.stop()
+  for (const answer of waiting) answer()
+  await settled()
+  assert.deepEqual(received, [])
+})
+
+test('a flood does not wait without bound: beyond some hundreds, packets are read at once', () => {
+  const { curve, waiting } = waitingCurve()
+  const { receiver, refused, crypto } = makeBench(nodeProvider, { curve })
+  const noise = new Uint8Array(1_000).fill(9)
+  for (let i = 0; i < 400; i++) {
+    noise.set(crypto.x25519Base(new Uint8Array(32).fill(i)))
+    receiver.pushed(noise.slice())
+  }
+  assert.equal(waiting.length, 256)
+  assert.equal(refused('fragment'), 400 - 256)
+})
+
+test('a loop whose key is known is read without the curve', () => {
+  const { curve, waiting } = waitingCurve()
+  const key = new Uint8Array(16).fill(7)
+  const known = new Uint8Array(32).fill(77)
+  const takeLoopKey = (variant: Uint8Array) => (variant[0] === 77 ? key : undefined)
+  const { receiver } = makeBench(nodeProvider, { curve, takeLoopKey })
+  receiver.pushed(concat(known, applyPayloadKey(nodeProvider, key, utf8('The cake is a lie! and so on'))))
+  assert.equal(waiting.length, 0)
+  assert.equal(receiver.loopsReturned, 1)
 })

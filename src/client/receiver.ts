@@ -7,23 +7,30 @@
  */
 import { isMixnetError, tryDecode } from '../foundation/base/errors.ts'
 import type { Counter, Meter } from '../foundation/base/observe.ts'
+import type { AsyncCurve, AsyncScalar } from '../foundation/crypto/asyncCurve.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import type { Clock } from '../foundation/platform/clock.ts'
 import { decodeAck, type FragmentId } from '../protocol/packet/acks.ts'
+import { agreePayloadKey, agreePayloadKeyLater } from '../protocol/packet/endToEnd.ts'
 import type { Fragment } from '../protocol/packet/fragments.ts'
 import { decodeMessage, type NymMessage, unpadMessage } from '../protocol/packet/message.ts'
-import { classifyPushed, openPushed } from '../protocol/packet/pushed.ts'
+import { classifyPushed, openPushedWith, variantOf } from '../protocol/packet/pushed.ts'
 import { Reassembler, type ReassemblerLimits } from '../protocol/packet/reassembly.ts'
+import { VARIANT_BYTES } from '../protocol/packet/sizes.ts'
 import type { ClientKeys } from './keys.ts'
 import type { HandedOut, Holder } from './replyKeys.ts'
 
 export interface ReceiverOptions {
   readonly crypto: CryptoProvider
+  /** Where `crypto` is slow at the curve: what is sent to our address is then read a little later than it came. */
+  readonly curve?: AsyncCurve | undefined
   readonly clock: Clock
   readonly keys: Pick<ClientKeys, 'encryptionSecret' | 'ackKey'>
   readonly limits: ReassemblerLimits
   readonly meter: Meter
   readonly takeReplyKey: (digest: Uint8Array) => HandedOut | undefined
+  /** Of a loop of ours that is back. */
+  readonly takeLoopKey?: (variant: Uint8Array) => Uint8Array | undefined
   readonly acknowledged: (id: FragmentId) => void
   /** `holder`: it came through reply SURBs of theirs; undefined: to our address. */
   readonly message: (message: NymMessage, holder: Holder | undefined) => void
@@ -32,16 +39,23 @@ export interface ReceiverOptions {
 /** `source`: a reply that did not come through a SURB, or anything else that did. */
 type Refusal = 'too-short' | 'fragment' | 'ack' | 'message' | 'source'
 
+/** Packets that wait for the curve. Above, whoever floods us gets what a slow curve does: the link's own back-pressure. */
+const MOST_AWAITED = 256
+
 export class Receiver {
   readonly #options: ReceiverOptions
   readonly #reassembler: Reassembler
   readonly #cover: Counter
   readonly #refused: Record<Refusal, Counter>
+  readonly #secret: AsyncScalar | undefined
+  #awaited = 0
+  #stopped = false
   #loops = 0
 
   constructor(options: ReceiverOptions) {
     this.#options = options
-    const { meter } = options
+    const { meter, curve, keys } = options
+    this.#secret = curve?.scalar(keys.encryptionSecret.expose())
     this.#reassembler = new Reassembler(options.limits, meter)
     this.#cover = meter.counter('client_cover_received_total', 'Cover that arrived')
     const refused = (reason: Refusal) =>
@@ -70,6 +84,11 @@ export class Receiver {
     this.#reassembler.expire(this.#options.clock.monotonic())
   }
 
+  /** What still waits for the curve is not read any more. */
+  stop(): void {
+    this.#stopped = true
+  }
+
   #ack(plaintext: Uint8Array): void {
     const { crypto, keys, acknowledged } = this.#options
     const id = tryDecode(() => decodeAck(crypto, keys.ackKey.expose(), plaintext))
@@ -78,15 +97,34 @@ export class Receiver {
   }
 
   #data(plaintext: Uint8Array): void {
-    const { crypto, keys, takeReplyKey, clock, message } = this.#options
-    let holder: Holder | undefined
-    const encryptionSecret = keys.encryptionSecret.expose()
-    const take = (digest: Uint8Array): Uint8Array | undefined => {
-      const taken = takeReplyKey(digest)
-      holder = taken?.holder
-      return taken?.key
+    const { crypto, keys, takeReplyKey, takeLoopKey } = this.#options
+    if (plaintext.length < VARIANT_BYTES) {
+      this.#refused['too-short'].value++
+      return
     }
-    const opened = openPushed(crypto, { encryptionSecret, takeReplyKey: take }, plaintext)
+    const variant = variantOf(plaintext)
+    const taken = takeReplyKey(variant)
+    if (taken !== undefined) return this.#open(taken.key, plaintext, taken.holder)
+    const loopKey = takeLoopKey?.(variant)
+    if (loopKey !== undefined) return this.#open(loopKey, plaintext, undefined)
+    const secret = this.#secret
+    if (secret === undefined || this.#awaited >= MOST_AWAITED) {
+      return this.#open(agreePayloadKey(crypto, keys.encryptionSecret.expose(), variant), plaintext, undefined)
+    }
+    this.#awaited++
+    const open = (key: Uint8Array) => {
+      this.#awaited--
+      if (!this.#stopped) this.#open(key, plaintext, undefined)
+    }
+    // A curve that fails, which none does whose scalar is good, loses the packet, as the network may: it is sent again.
+    agreePayloadKeyLater(crypto, secret, variant).then(open, () => {
+      this.#awaited--
+    })
+  }
+
+  #open(key: Uint8Array, plaintext: Uint8Array, holder: Holder | undefined): void {
+    const { crypto, clock, message } = this.#options
+    const opened = openPushedWith(crypto, key, plaintext, holder !== undefined)
     if (opened.kind === 'refused') {
       this.#refused[opened.reason].value++
       return

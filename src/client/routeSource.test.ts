@@ -19,11 +19,14 @@ function counting() {
     },
   }
   const curve: AsyncCurve = {
-    async x25519(scalar, point) {
-      counts.ahead++
-      return nodeProvider.x25519(scalar, point)
-    },
-    x25519Base: async (scalar) => nodeProvider.x25519Base(scalar),
+    scalar: (bytes) => ({
+      async times(point) {
+        counts.ahead++
+        return nodeProvider.x25519(bytes, point)
+      },
+      base: async () => nodeProvider.x25519Base(bytes),
+    }),
+    hkdfSha256: async (...given) => nodeProvider.hkdfSha256(...given),
   }
   return { counts, crypto, curve }
 }

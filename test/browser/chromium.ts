@@ -11,7 +11,7 @@ import { createBrotliDecompress } from 'node:zlib'
 import { type Browser, chromium } from 'playwright-core'
 
 // The package's own argument list switches web security off, and with it the CORS checks that directories must satisfy.
-const ARGUMENTS = [
+export const CHROMIUM_ARGUMENTS: readonly string[] = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-background-networking',
@@ -32,8 +32,12 @@ export const noChromium: string | false =
     : 'the packaged Chromium is for Linux on x64: name another one in STARLING_CHROMIUM'
 
 export async function launchChromium(): Promise<Browser> {
-  const executablePath = process.env.STARLING_CHROMIUM ?? (await unpackedChromium())
-  return await chromium.launch({ executablePath, args: ARGUMENTS, timeout: LAUNCH_LIMIT_MS })
+  const executablePath = await chromiumPath()
+  return await chromium.launch({ executablePath, args: [...CHROMIUM_ARGUMENTS], timeout: LAUNCH_LIMIT_MS })
+}
+
+export async function chromiumPath(): Promise<string> {
+  return process.env.STARLING_CHROMIUM ?? (await unpackedChromium())
 }
 
 /** Not the package's own unpacking: two processes at once would run a file that is only half written. */

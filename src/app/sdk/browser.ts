@@ -9,7 +9,7 @@ import {
   type MixnetError as MixnetFailure,
 } from '../../foundation/base/errors.ts'
 import { type Millis, millis } from '../../foundation/base/units.ts'
-import { nobleProvider } from '../../foundation/crypto/nobleProvider.ts'
+import { scriptProvider } from '../../foundation/crypto/scriptProvider.ts'
 import { loadWebCurve } from '../../foundation/crypto/webCurve.ts'
 import { webWorld } from '../../foundation/platform/web/webWorld.ts'
 
@@ -29,7 +29,7 @@ export async function connect({ directory, connectTimeout, ...options }: Connect
   const limit: { readonly connectTimeout?: Millis } =
     connectTimeout === undefined ? {} : { connectTimeout: millis(connectTimeout) }
   const directories = typeof directory === 'string' ? [directory] : directory
-  const world = webWorld(nobleProvider, await loadWebCurve())
+  const world = webWorld(scriptProvider, await loadWebCurve())
   return await WebMixnet.connect(world, { ...options, ...limit, directories })
 }
 

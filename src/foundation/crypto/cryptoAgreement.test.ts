@@ -7,11 +7,12 @@ import { lionessEncrypt } from './lioness.ts'
 import { nobleProvider } from './nobleProvider.ts'
 import { nodeProvider } from './nodeProvider.ts'
 import type { CryptoProvider } from './provider.ts'
+import { scriptProvider } from './scriptProvider.ts'
 import { loadWebProvider } from './webProvider.ts'
 
 const counting = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i)
 
-for (const crypto of [nodeProvider, await loadWebProvider(), nobleProvider]) {
+for (const crypto of [nodeProvider, await loadWebProvider(), scriptProvider, nobleProvider]) {
   describe(`${crypto.name} provider`, () => {
     manners(crypto)
     if (crypto !== nobleProvider) agreesWithReference(crypto)

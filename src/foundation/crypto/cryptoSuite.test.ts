@@ -10,6 +10,7 @@ import { LIONESS_KEY_BYTES, lionessDecrypt, lionessEncrypt } from './lioness.ts'
 import { nobleProvider } from './nobleProvider.ts'
 import { nodeProvider } from './nodeProvider.ts'
 import type { CryptoProvider } from './provider.ts'
+import { scriptProvider } from './scriptProvider.ts'
 import { loadWebProvider } from './webProvider.ts'
 
 type Fields<Name extends string> = Record<Name, string>
@@ -79,7 +80,7 @@ const counting = (length: number): Uint8Array => Uint8Array.from({ length }, (_,
 const flipped = (bytes: Uint8Array, index: number): Uint8Array => bytes.with(index, (bytes[index] as number) ^ 1)
 const ZEROS = toHex(new Uint8Array(32))
 
-const providers: readonly CryptoProvider[] = [nodeProvider, await loadWebProvider(), nobleProvider]
+const providers: readonly CryptoProvider[] = [nodeProvider, await loadWebProvider(), scriptProvider, nobleProvider]
 for (const crypto of providers) {
   describe(`${crypto.name} provider`, () => {
     publishedVectors(crypto)

@@ -4,7 +4,7 @@
  * sees them first. Format: docs/spec/packet.md, "End-to-end encryption". @module
  */
 import { EMPTY_BYTES } from '../../foundation/base/bytes.ts'
-import type { AsyncCurve } from '../../foundation/crypto/asyncCurve.ts'
+import type { AsyncCurve, AsyncScalar } from '../../foundation/crypto/asyncCurve.ts'
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
 
 export const PAYLOAD_KEY_BYTES = 16
@@ -38,16 +38,23 @@ export async function agreeWithLater(
   ephemeralSecret: Uint8Array,
   publicKey: Uint8Array,
 ): Promise<PayloadAgreement> {
-  const [variant, shared] = await Promise.all([
-    curve.x25519Base(ephemeralSecret),
-    curve.x25519(ephemeralSecret, publicKey),
-  ])
+  const scalar = curve.scalar(ephemeralSecret)
+  const [variant, shared] = await Promise.all([scalar.base(), scalar.times(publicKey)])
   return { variant, key: payloadKeyOf(crypto, shared) }
 }
 
 /** The key that an ephemeral secret and the recipient's public key give, or the ephemeral public key and the recipient's secret. */
 export function agreePayloadKey(crypto: CryptoProvider, secret: Uint8Array, publicKey: Uint8Array): Uint8Array {
   return payloadKeyOf(crypto, crypto.x25519(secret, publicKey))
+}
+
+/** The recipient's side, on a curve that answers later. */
+export async function agreePayloadKeyLater(
+  crypto: CryptoProvider,
+  secret: AsyncScalar,
+  publicKey: Uint8Array,
+): Promise<Uint8Array> {
+  return payloadKeyOf(crypto, await secret.times(publicKey))
 }
 
 function payloadKeyOf(crypto: CryptoProvider, shared: Uint8Array): Uint8Array {

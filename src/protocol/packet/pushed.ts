@@ -31,12 +31,21 @@ export type OpenedPush =
 /** Opens data, not acks. A packet encrypted for somebody else, or changed on its way, is a refused fragment. */
 export function openPushed(crypto: CryptoProvider, keys: PushedKeys, bytes: Uint8Array): OpenedPush {
   if (bytes.length < VARIANT_BYTES) return { kind: 'refused', reason: 'too-short' }
-  const variant = bytes.subarray(0, VARIANT_BYTES)
+  const variant = variantOf(bytes)
   const replyKey = keys.takeReplyKey(variant)
   const key = replyKey ?? agreePayloadKey(crypto, keys.encryptionSecret, variant)
+  return openPushedWith(crypto, key, bytes, replyKey !== undefined)
+}
+
+/** What the packet's first bytes say about its key: the digest of a SURB's, or the sender's ephemeral one. A view. */
+export const variantOf = (bytes: Uint8Array): Uint8Array => bytes.subarray(0, VARIANT_BYTES)
+
+/** The same, with the key at hand. `bytes` are VARIANT_BYTES or more. */
+export function openPushedWith(crypto: CryptoProvider, key: Uint8Array, bytes: Uint8Array, reply: boolean): OpenedPush {
+  const variant = variantOf(bytes)
   const plaintext = applyPayloadKey(crypto, key, bytes.subarray(VARIANT_BYTES))
   if (isCover(plaintext)) return { kind: 'cover', variant }
   const fragment = tryDecode(() => decodeFragment(plaintext))
   if (isMixnetError(fragment)) return { kind: 'refused', reason: 'fragment' }
-  return { kind: 'fragment', fragment, reply: replyKey !== undefined }
+  return { kind: 'fragment', fragment, reply }
 }

@@ -11,6 +11,7 @@
  * @module
  */
 import { EMPTY_BYTES, utf8 } from '../../foundation/base/bytes.ts'
+import type { AsyncCurve } from '../../foundation/crypto/asyncCurve.ts'
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
 import {
   BLINDING_BYTES,
@@ -74,6 +75,18 @@ export class ExpandedSecret {
 
 export function expandSharedSecret(crypto: CryptoProvider, sharedSecret: Uint8Array): ExpandedSecret {
   return new ExpandedSecret(crypto, crypto.hkdfSha256(sharedSecret, EMPTY_BYTES, SECRET_INFO, EXPANDED_SECRET_BYTES))
+}
+
+/** The same, by who answers later. */
+export async function expandSharedSecretLater(
+  crypto: CryptoProvider,
+  curve: AsyncCurve,
+  sharedSecret: Uint8Array,
+): Promise<ExpandedSecret> {
+  return new ExpandedSecret(
+    crypto,
+    await curve.hkdfSha256(sharedSecret, EMPTY_BYTES, SECRET_INFO, EXPANDED_SECRET_BYTES),
+  )
 }
 
 /** 16 bytes to a 192-byte LIONESS key. */

@@ -8,7 +8,7 @@ import { MixnetError } from '../../foundation/base/errors.ts'
 import type { AsyncCurve } from '../../foundation/crypto/asyncCurve.ts'
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
 import { KEY_BYTES } from './constants.ts'
-import { type ExpandedSecret, expandSharedSecret } from './keys.ts'
+import { type ExpandedSecret, expandSharedSecret, expandSharedSecretLater } from './keys.ts'
 import { checkLength, type Hop } from './route.ts'
 
 export class RouteKeys {
@@ -61,12 +61,14 @@ export async function deriveRouteKeysLater(
 ): Promise<RouteKeys> {
   checkLength(secret, KEY_BYTES, 'secret')
   const secrets: ExpandedSecret[] = []
-  let scalar = secret
+  const first = curve.scalar(secret)
+  let bytes = secret
   for (const hop of route) {
-    scalar = nextScalar(crypto, scalar, secrets)
-    secrets.push(expandSharedSecret(crypto, await curve.x25519(scalar, hop.publicKey)))
+    bytes = nextScalar(crypto, bytes, secrets)
+    const scalar = bytes === secret ? first : curve.scalar(bytes)
+    secrets.push(await expandSharedSecretLater(crypto, curve, await scalar.times(hop.publicKey)))
   }
-  return new RouteKeys(route, await curve.x25519Base(secret), secrets)
+  return new RouteKeys(route, await first.base(), secrets)
 }
 
 function nextScalar(crypto: CryptoProvider, scalar: Uint8Array, secrets: readonly ExpandedSecret[]): Uint8Array {
