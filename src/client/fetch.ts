@@ -21,7 +21,7 @@ import { MixnetDispatcher } from './mixnetDispatcher.ts'
 import { createNodeAgents, type NodeAgents } from './nodeAgents.ts'
 import { RequestLifetime } from './requestLifetime.ts'
 import { observed, RequestLog } from './requestLog.ts'
-import type { Circumstances, Explanation, RequestTimeline } from './requestTimeline.ts'
+import type { Explanation, RequestTimeline } from './requestTimeline.ts'
 import { withTimeline } from './watchedClients.ts'
 
 export interface FetchOptions {
@@ -34,8 +34,8 @@ export interface FetchOptions {
   readonly maxConnectionsPerOrigin?: number
   /** Named isolation keys whose connections are kept for later requests. Default 64. */
   readonly maxIdleKeys?: number
-  /** For `explain`. */
-  readonly circumstances?: () => Circumstances
+  /** For `explain`. Default: one of its own. */
+  readonly log?: RequestLog
   /** Sent where a request names none. */
   readonly userAgent?: string
 }
@@ -72,7 +72,7 @@ export interface MixnetFetch extends AsyncDisposable {
    */
   readonly fetch: (input: string | URL | Request, init?: MixnetRequestInit) => Promise<Response>
   adapters(options?: AdapterOptions): HttpAdapters
-  /** What happened to the request of `fetch` or a dispatcher that gave that Response or error; without one, to the last that began. */
+  /** What happened to the request that gave that Response or error, or is that ClientRequest; without one, to the last that began. */
   explain(result?: unknown): Explanation | undefined
   /** Ends all requests with STOPPED and every connection. */
   close(): Promise<void>
@@ -103,7 +103,7 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
     maxConnectionsPerOrigin,
     maxIdleKeys: options.maxIdleKeys,
   })
-  const log = new RequestLog(() => clock.monotonic(), options.circumstances)
+  const log = options.log ?? new RequestLog(() => clock.monotonic(), undefined)
   let closed = false
 
   async function run(
@@ -173,7 +173,7 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
     adapters({ isolation, timeout: limit = timeout } = {}) {
       return {
         dispatcher: new MixnetDispatcher({ clock, agents, log, isolation, limit, userAgent }),
-        agent: createNodeAgents({ clock, connector, isolation, limit, maxConnectionsPerOrigin }),
+        agent: createNodeAgents({ clock, connector, log, isolation, limit, maxConnectionsPerOrigin }),
       }
     },
     async close() {

@@ -2,11 +2,17 @@
 import type { ClientWorld } from '../../foundation/platform/world.ts'
 import { MixnetCore } from '../mixnetCore.ts'
 import { type MixnetOptions, type OpenClient, openClient } from '../openClient.ts'
+import { LATE_PARTS, type LateParts } from './lateParts.ts'
 import { createWebFetch, type WebFetch } from './webFetch.ts'
 
 export interface WebMixnetOptions extends MixnetOptions {
   /** PEM of the only authorities that `fetch` trusts. Default: Mozilla's. */
   readonly ca?: string | undefined
+}
+
+interface WebParts {
+  readonly ca: string | undefined
+  readonly parts: LateParts
 }
 
 export class WebMixnet extends MixnetCore {
@@ -17,15 +23,19 @@ export class WebMixnet extends MixnetCore {
   readonly fetch: WebFetch['fetch']
   readonly #fetch: WebFetch
 
-  private constructor(world: ClientWorld, opened: OpenClient, ca: string | undefined) {
+  private constructor(world: ClientWorld, opened: OpenClient, { ca, parts }: WebParts) {
     super(world, opened)
-    this.#fetch = createWebFetch(world, { dialer: opened.connections, ...(ca === undefined ? {} : { ca }) })
+    this.#fetch = createWebFetch(world, { dialer: opened.connections, ca, log: this.log, parts })
     this.fetch = this.#fetch.fetch
   }
 
   /** Resolves when packets can be sent. Throws as `openClient`. */
-  static async connect(world: ClientWorld, { ca, ...options }: WebMixnetOptions): Promise<WebMixnet> {
-    return new WebMixnet(world, await openClient(world, options), ca)
+  static async connect(
+    world: ClientWorld,
+    { ca, ...options }: WebMixnetOptions,
+    parts: LateParts = LATE_PARTS,
+  ): Promise<WebMixnet> {
+    return new WebMixnet(world, await openClient(world, options), { ca, parts })
   }
 
   override async close(): Promise<void> {
