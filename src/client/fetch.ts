@@ -23,6 +23,7 @@ import { RequestLifetime } from './requestLifetime.ts'
 import { observed, RequestLog } from './requestLog.ts'
 import type { Explanation, RequestTimeline } from './requestTimeline.ts'
 import { withTimeline } from './watchedClients.ts'
+import { type WebSocketConstructor, WebSockets } from './web/webSocket.ts'
 
 export interface FetchOptions {
   readonly dialer: Dialer
@@ -72,6 +73,8 @@ export interface MixnetFetch extends AsyncDisposable {
    */
   readonly fetch: (input: string | URL | Request, init?: MixnetRequestInit) => Promise<Response>
   adapters(options?: AdapterOptions): HttpAdapters
+  /** Ends with `close`, as all its requests do. */
+  readonly WebSocket: WebSocketConstructor
   /** What happened to the request that gave that Response or error, or is that ClientRequest; without one, to the last that began. */
   explain(result?: unknown): Explanation | undefined
   /** Ends all requests with STOPPED and every connection. */
@@ -93,7 +96,7 @@ interface Running {
   readonly timeline: RequestTimeline
 }
 
-export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions): MixnetFetch {
+export function createFetch(world: Pick<World, 'clock' | 'random'>, options: FetchOptions): MixnetFetch {
   const { clock } = world
   const { dialer, ca, userAgent = USER_AGENT, timeout = TIMEOUT } = options
   const connector = new ExitConnector({ clock, dialer, ca, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT })
@@ -104,6 +107,7 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
     maxIdleKeys: options.maxIdleKeys,
   })
   const log = options.log ?? new RequestLog(() => clock.monotonic(), undefined)
+  const webSockets = new WebSockets({ world, log, open: (purpose, line) => connector.opening(purpose, line) })
   let closed = false
 
   async function run(
@@ -169,6 +173,7 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
         throw error
       }
     },
+    WebSocket: webSockets.WebSocket,
     explain: (result) => log.explain(result),
     adapters({ isolation, timeout: limit = timeout } = {}) {
       return {
@@ -179,6 +184,7 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
     async close() {
       closed = true
       const stopped = new MixnetError('STOPPED')
+      webSockets.close(stopped)
       const destroyed = agents.destroy(stopped)
       connector.close(stopped)
       await destroyed

@@ -11,6 +11,7 @@ import { LocalApi, type LocalApiChoice } from './localApi.ts'
 import { MixnetCore } from './mixnetCore.ts'
 import { type MixnetOptions, type OpenClient, openClient } from './openClient.ts'
 import { Socks5Server } from './socks5Server.ts'
+import type { WebSocketConstructor } from './web/webSocket.ts'
 
 interface Server {
   close(): Promise<void>
@@ -43,6 +44,14 @@ export class Mixnet extends MixnetCore {
     } catch (error) {
       throw init?.signal?.aborted === true ? error : explainFetchError(error)
     }
+  }
+
+  /**
+   * As the global one: `new mixnet.WebSocket(url, protocols, options)`, with a deadline for connecting that always fires. Every end
+   * that is not peaceful is told by an `error` event, whose `error` is a MixnetError.
+   */
+  get WebSocket(): WebSocketConstructor {
+    return this.#requests().WebSocket
   }
 
   /** For undici's `request` and `fetch`, and for Node's: `fetch(url, { dispatcher: mixnet.dispatcher })`. */

@@ -19,6 +19,7 @@ import { RequestLimits } from './requestLimits.ts'
 import { WebConnector } from './webConnector.ts'
 import { signalsOf, type WebRequest, webRequest } from './webRequest.ts'
 import { headersOf, webResponse } from './webResponse.ts'
+import { type WebSocketConstructor, WebSockets } from './webSocket.ts'
 
 export interface WebFetchOptions {
   readonly dialer: Dialer
@@ -53,6 +54,8 @@ export interface WebFetch extends AsyncDisposable {
    * `referrer` and `keepalive` say nothing here, for there is no page, no cookie jar and no cache behind it.
    */
   readonly fetch: (input: string | URL | Request, init?: WebRequestInit) => Promise<Response>
+  /** Ends with `close`, as all its requests do. */
+  readonly WebSocket: WebSocketConstructor
   /** What happened to the request that gave that Response or error; without one, to the last that began. */
   explain(result?: unknown): Explanation | undefined
   /** Ends all requests with STOPPED and every connection. */
@@ -76,6 +79,7 @@ export function createWebFetch(world: Pick<ClientWorld, 'clock' | 'random'>, opt
     open: (purpose, line) => connector.open(purpose, line),
     perOrigin: options.maxConnectionsPerOrigin ?? CONNECTIONS_PER_ORIGIN,
   })
+  const webSockets = new WebSockets({ world, log, open: (purpose, line) => connector.open(purpose, line) })
   let closed = false
 
   async function ask(hop: Hop, asking: Asking): Promise<Asked> {
@@ -151,12 +155,14 @@ export function createWebFetch(world: Pick<ClientWorld, 'clock' | 'random'>, opt
         throw error
       }
     },
+    WebSocket: webSockets.WebSocket,
     explain: (result) => log.explain(result),
     async close() {
       closed = true
       const stopped = new MixnetError('STOPPED')
       for (const limits of [...running]) limits.stop(stopped)
       running.clear()
+      webSockets.close(stopped)
       pool.close(stopped)
     },
     async [Symbol.asyncDispose]() {
