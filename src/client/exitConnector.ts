@@ -6,8 +6,13 @@ import { parseIp } from '../foundation/base/ipAddress.ts'
 import type { Millis } from '../foundation/base/units.ts'
 import type { Clock } from '../foundation/platform/clock.ts'
 import type { Destination, Dialer } from './dialer.ts'
+import { DuplexStream } from './duplexStream.ts'
 import { ExitSocket } from './exitSocket.ts'
+import { explainFetchError } from './fetchErrors.ts'
 import type { Line } from './line.ts'
+import type { ByteStream } from './web/byteStream.ts'
+import type { Purpose } from './web/http1Pool.ts'
+import type { Opening } from './web/origin.ts'
 
 export interface ExitConnectorOptions {
   readonly clock: Clock
@@ -57,6 +62,28 @@ export class ExitConnector {
         answer(null, tls)
       })
     }
+  }
+
+  /** As `WebConnector.open`, with Node's TLS. */
+  opening({ origin: { secure, host, port }, isolation }: Purpose, line: Line): Opening {
+    if (!secure) {
+      const stream = this.#options.dialer.open({ host, port }, isolation)
+      line.opened(stream)
+      return { ready: Promise.resolve(stream), abandon: (error) => stream.destroy(error) }
+    }
+    const socket = this.open({ host, port }, isolation)
+    line.opened(socket.stream)
+    const tls = this.secure(socket, { host })
+    const why = (error: Error): MixnetError => socket.failure ?? explainFetchError(error)
+    const ready = new Promise<ByteStream>((resolve, reject) => {
+      tls.once('error', (error) => reject(why(error)))
+      tls.once('close', () => reject(socket.failure ?? new MixnetError('CONNECTION_CLOSED')))
+      tls.once('secureConnect', () => {
+        line.secured(socket.stream)
+        resolve(new DuplexStream(tls, why))
+      })
+    })
+    return { ready, abandon: (error) => socket.destroy(error) }
   }
 
   /** Throws what the dialer throws. The socket may fail before anybody listens; whoever takes it looks at what it failed with. */

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type ClientRequest, get as getPlain, type IncomingMessage } from 'node:http'
+import { get } from 'node:https'
 import { afterEach, describe, test } from 'node:test'
 import { request as undiciRequest } from 'undici'
 import { seconds } from '../foundation/base/units.ts'
 import { ExitConnections } from './exitConnections.ts'
 import { cleanUp, plain, rejectsWith, secure, through, URL_PLAIN, URL_SECURE } from './fetchSupport.test.ts'
 import { TestMixnet } from './mixnet.support.test.ts'
+import { RequestLog } from './requestLog.ts'
 import type { Explanation } from './requestTimeline.ts'
 import { until } from './streamSupport.test.ts'
 
@@ -103,9 +107,33 @@ describe('a timeline', () => {
     assert.equal(refused.client.explain(error)?.outcome, 'EXIT_REFUSED')
   })
 
+  test("of a request through Node's agents, found by the request and by its error", async () => {
+    const { client } = through(await secure((_, response) => response.end('x')))
+    const { agent } = client.adapters()
+    const asked = async (): Promise<ClientRequest> => {
+      const request = get(URL_SECURE, { agent: agent.https })
+      const closed = once(request, 'close')
+      const [response] = (await once(request, 'response')) as [IncomingMessage]
+      response.resume()
+      await closed
+      await turn()
+      return request
+    }
+    const [first, second] = [await asked(), await asked()]
+    const sorted = (request: ClientRequest) =>
+      stagesOf(client.explain(request)).filter((stage) => !/sent|exit/.test(stage))
+    assert.deepEqual(sorted(first), ['stream-opened', 'tls', 'first-byte 200', 'done'])
+    assert.deepEqual(sorted(second), ['connection-kept', 'first-byte 200', 'done'])
+    const refused = through('refused')
+    const failing = getPlain(URL_PLAIN, { agent: refused.client.adapters().agent.http })
+    const [error] = (await once(failing, 'error')) as [Error]
+    assert.equal(refused.client.explain(error)?.outcome, 'EXIT_REFUSED')
+  })
+
   test('names no host, and tells people the same', async () => {
     const circumstances = () => ({ topologyAge: seconds(42), gatewayOpen: true, connections: 0 })
-    const { client, fetch } = through(await plain((_, response) => response.end('x')), { circumstances })
+    const log = new RequestLog(() => seconds(0), circumstances)
+    const { client, fetch } = through(await plain((_, response) => response.end('x')), { log })
     await (await fetch(`${URL_PLAIN}secret?key=1`)).text()
     const explanation = client.explain()
     assert.doesNotMatch(JSON.stringify(explanation), /demo|secret|127\.0\.0\.1/)

@@ -22,9 +22,10 @@ import { MixnetDispatcher } from './mixnetDispatcher.ts'
 import { createNodeAgents, type NodeAgents } from './nodeAgents.ts'
 import { RequestLifetime } from './requestLifetime.ts'
 import { observed, RequestLog } from './requestLog.ts'
-import type { Circumstances, Explanation, RequestTimeline } from './requestTimeline.ts'
+import type { Explanation, RequestTimeline } from './requestTimeline.ts'
 import { withTimeline } from './watchedClients.ts'
 import { httpUrl } from './web/httpUrl.ts'
+import { type WebSocketConstructor, WebSockets } from './web/webSocket.ts'
 
 export interface FetchOptions {
   readonly dialer: Dialer
@@ -36,8 +37,8 @@ export interface FetchOptions {
   readonly maxConnectionsPerOrigin?: number
   /** Named isolation keys whose connections are kept for later requests. Default 64. */
   readonly maxIdleKeys?: number
-  /** For `explain`. */
-  readonly circumstances?: () => Circumstances
+  /** For `explain`. Default: one of its own. */
+  readonly log?: RequestLog
   /** Sent where a request names none. */
   readonly userAgent?: string
 }
@@ -74,7 +75,9 @@ export interface MixnetFetch extends AsyncDisposable {
    */
   readonly fetch: (input: string | URL | Request, init?: MixnetRequestInit) => Promise<Response>
   adapters(options?: AdapterOptions): HttpAdapters
-  /** What happened to the request of `fetch` or a dispatcher that gave that Response or error; without one, to the last that began. */
+  /** Ends with `close`, as all its requests do. */
+  readonly WebSocket: WebSocketConstructor
+  /** What happened to the request that gave that Response or error, or is that ClientRequest; without one, to the last that began. */
   explain(result?: unknown): Explanation | undefined
   /** Ends all requests with STOPPED and every connection. */
   close(): Promise<void>
@@ -95,7 +98,7 @@ interface Running {
   readonly timeline: RequestTimeline
 }
 
-export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions): MixnetFetch {
+export function createFetch(world: Pick<World, 'clock' | 'random'>, options: FetchOptions): MixnetFetch {
   const { clock } = world
   const { dialer, ca, userAgent = USER_AGENT, timeout = TIMEOUT } = options
   const connector = new ExitConnector({ clock, dialer, ca, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT })
@@ -106,7 +109,8 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
     generation: () => dialer.generation?.() ?? 0,
     maxIdleKeys: options.maxIdleKeys,
   })
-  const log = new RequestLog(() => clock.monotonic(), options.circumstances)
+  const log = options.log ?? new RequestLog(() => clock.monotonic(), undefined)
+  const webSockets = new WebSockets({ world, log, open: (purpose, line) => connector.opening(purpose, line) })
   let closed = false
 
   async function run(
@@ -188,16 +192,18 @@ export function createFetch(world: Pick<World, 'clock'>, options: FetchOptions):
         throw error
       }
     },
+    WebSocket: webSockets.WebSocket,
     explain: (result) => log.explain(result),
     adapters({ isolation, timeout: limit = timeout } = {}) {
       return {
         dispatcher: new MixnetDispatcher({ clock, agents, log, isolation, limit, userAgent }),
-        agent: createNodeAgents({ clock, connector, isolation, limit, maxConnectionsPerOrigin }),
+        agent: createNodeAgents({ clock, connector, log, isolation, limit, maxConnectionsPerOrigin }),
       }
     },
     async close() {
       closed = true
       const stopped = new MixnetError('STOPPED')
+      webSockets.close(stopped)
       const destroyed = agents.destroy(stopped)
       connector.close(stopped)
       await destroyed

@@ -4,6 +4,7 @@ import { afterEach, describe, test } from 'node:test'
 import { isMixnetError, MixnetError } from '../foundation/base/errors.ts'
 import { seconds } from '../foundation/base/units.ts'
 import { HandClock } from '../foundation/platform/handClock.ts'
+import { nodeRandom } from '../foundation/platform/node/nodeRandom.ts'
 import { BridgeExit, type Route } from './bridgeExit.test.ts'
 import { createFetch } from './fetch.ts'
 import { explainFetchError } from './fetchErrors.ts'
@@ -51,7 +52,7 @@ describe('failures', () => {
   test('of certificates: not trusted, for another name', async () => {
     const route = await secure((_, response) => response.end('secret'))
     const clock = new HandClock()
-    const untrusting = createFetch({ clock }, { dialer: new BridgeExit(clock, () => route) })
+    const untrusting = createFetch({ clock, random: nodeRandom }, { dialer: new BridgeExit(clock, () => route) })
     cleanups.push(() => untrusting.close())
     await rejectsWith('TLS_FAILED', untrusting.fetch(URL_SECURE))
     await rejectsWith('TLS_FAILED', through(route).fetch('https://other.starling/'))

@@ -6,6 +6,7 @@ import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { ErrorCode } from '../foundation/base/errors.ts'
 import { HandClock } from '../foundation/platform/handClock.ts'
+import { nodeRandom } from '../foundation/platform/node/nodeRandom.ts'
 import { BridgeExit, type Route } from './bridgeExit.test.ts'
 import { createFetch, type FetchOptions, type MixnetFetch } from './fetch.ts'
 import { explainFetchError } from './fetchErrors.ts'
@@ -32,7 +33,7 @@ export interface Setup {
 export function through(route: Route, options: Partial<FetchOptions> = {}): Setup {
   const clock = new HandClock()
   const exit = new BridgeExit(clock, () => route)
-  const client = createFetch({ clock }, { dialer: exit, ca: CERTIFICATE, ...options })
+  const client = createFetch({ clock, random: nodeRandom }, { dialer: exit, ca: CERTIFICATE, ...options })
   cleanups.push(() => client.close())
   return { clock, exit, client, fetch: client.fetch }
 }

@@ -10,8 +10,8 @@ import { explainFetchError } from './fetchErrors.ts'
 import { LocalApi, type LocalApiChoice } from './localApi.ts'
 import { MixnetCore } from './mixnetCore.ts'
 import { type MixnetOptions, type OpenClient, openClient } from './openClient.ts'
-import type { Explanation } from './requestTimeline.ts'
 import { Socks5Server } from './socks5Server.ts'
+import type { WebSocketConstructor } from './web/webSocket.ts'
 
 interface Server {
   close(): Promise<void>
@@ -46,6 +46,14 @@ export class Mixnet extends MixnetCore {
     }
   }
 
+  /**
+   * As the global one: `new mixnet.WebSocket(url, protocols, options)`, with a deadline for connecting that always fires. Every end
+   * that is not peaceful is told by an `error` event, whose `error` is a MixnetError.
+   */
+  get WebSocket(): WebSocketConstructor {
+    return this.#requests().WebSocket
+  }
+
   /** For undici's `request` and `fetch`, and for Node's: `fetch(url, { dispatcher: mixnet.dispatcher })`. */
   get dispatcher(): HttpAdapters['dispatcher'] {
     return this.#ownAdapters().dispatcher
@@ -62,15 +70,6 @@ export class Mixnet extends MixnetCore {
    */
   adapters(options?: AdapterOptions): HttpAdapters {
     return this.#requests().adapters(options)
-  }
-
-  /**
-   * What happened to a request of `fetch` or `dispatcher`, stage by stage: to that which gave this Response or this error, or which an
-   * error has among its causes; without one, to the last that began. Of the last 64, and of older ones whose Response or error is still
-   * held. Nothing of it leaves the process, and it names no host and no peer.
-   */
-  explain(result?: unknown): Explanation | undefined {
-    return this.#requests().explain(result)
   }
 
   /** A SOCKS proxy for other programs. Throws ADDRESS_IN_USE, and STOPPED after `close`. */
@@ -111,14 +110,7 @@ export class Mixnet extends MixnetCore {
   }
 
   #requests(): MixnetFetch {
-    this.#http ??= createFetch(this.#world, {
-      dialer: this.connections,
-      circumstances: () => ({
-        topologyAge: this.opened.topologyAge(),
-        gatewayOpen: this.client.isOpen,
-        connections: this.connections.count,
-      }),
-    })
+    this.#http ??= createFetch(this.#world, { dialer: this.connections, log: this.log })
     return this.#http
   }
 

@@ -1,5 +1,6 @@
 /** What every mixnet client offers to its program, wherever it runs: messages to other clients, and streams through the exit. @module */
 import { utf8 } from '../foundation/base/bytes.ts'
+import { isMixnetError } from '../foundation/base/errors.ts'
 import type { Meter } from '../foundation/base/observe.ts'
 import { type Millis, seconds } from '../foundation/base/units.ts'
 import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
@@ -8,11 +9,14 @@ import type { Topology } from '../network/topology/topology.ts'
 import { formatRecipient, parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import type { Destination } from './dialer.ts'
 import type { ExitConnections } from './exitConnections.ts'
+import type { ExitStream } from './exitStream.ts'
 import type { MessageInbox } from './messageInbox.ts'
 import type { MixnetClient, ReceivedMessage } from './mixnetClient.ts'
 import type { MixnetState } from './mixnetEvents.ts'
 import { closeClient, type OpenClient } from './openClient.ts'
 import type { SenderTag } from './replyStock.ts'
+import { RequestLog } from './requestLog.ts'
+import type { Explanation } from './requestTimeline.ts'
 import { type MixnetSocket, socketOf } from './webStreams.ts'
 
 export interface SendMessageOptions {
@@ -39,6 +43,7 @@ export class MixnetCore implements AsyncDisposable {
   readonly #crypto: ClientWorld['crypto']
   readonly #inbox: MessageInbox
   protected readonly opened: OpenClient
+  protected readonly log: RequestLog
 
   protected constructor({ clock, crypto }: ClientWorld, opened: OpenClient) {
     this.#clock = clock
@@ -48,6 +53,14 @@ export class MixnetCore implements AsyncDisposable {
     this.connections = opened.connections
     this.meter = opened.meter
     this.#inbox = opened.inbox
+    this.log = new RequestLog(
+      () => clock.monotonic(),
+      () => ({
+        topologyAge: opened.topologyAge(),
+        gatewayOpen: opened.client.isOpen,
+        connections: opened.connections.count,
+      }),
+    )
   }
 
   /** Where others send to. */
@@ -102,14 +115,36 @@ export class MixnetCore implements AsyncDisposable {
     destination: Destination,
     { timeout = OPEN_TIMEOUT, signal, isolation }: OpenOptions = {},
   ): Promise<MixnetSocket> {
-    const stream = this.connections.open(destination, isolation)
+    const timeline = this.log.begin()
+    let stream: ExitStream | undefined
     try {
+      stream = this.connections.open(destination, isolation)
+      timeline.carriedBy(stream.vitals)
+      timeline.reached('stream-opened')
       await withDeadline(this.#clock, timeout, 'connection through the exit', unlessAborted(stream.opened, signal))
     } catch (error) {
-      stream.destroy()
+      stream?.destroy()
+      this.log.failed(error, timeline)
       throw error
     }
-    return socketOf(stream)
+    timeline.reached('exit-confirmed')
+    const socket = socketOf(stream)
+    this.log.gave(socket, timeline)
+    socket.closed.then((error) => {
+      // Ended by its own program: that is how most connections end.
+      if (error === undefined || isMixnetError(error, 'ABORTED')) timeline.finished()
+      else this.log.failed(error, timeline)
+    })
+    return socket
+  }
+
+  /**
+   * What happened, stage by stage, to the request that gave this Response or this error, or which an error has among its causes; to the
+   * connection of `open` or the WebSocket that this is; without anything, to the last that began. Of the last 64, and of older ones whose
+   * result is still held. Nothing of it leaves the process, and it names no host and no peer.
+   */
+  explain(result?: unknown): Explanation | undefined {
+    return this.log.explain(result)
   }
 
   async close(): Promise<void> {

@@ -15,6 +15,8 @@ import {
 } from '../foundation/platform/node/hookedAgents.ts'
 import type { ExitConnector } from './exitConnector.ts'
 import { explainFetchError } from './fetchErrors.ts'
+import { Line } from './line.ts'
+import type { RequestLog } from './requestLog.ts'
 
 /** As got takes them: `got(url, { agent: mixnet.agent })`. */
 export interface NodeAgents {
@@ -25,6 +27,7 @@ export interface NodeAgents {
 export interface NodeAgentsOptions {
   readonly clock: Clock
   readonly connector: ExitConnector
+  readonly log: RequestLog
   readonly isolation: string | undefined
   readonly limit: Millis
   readonly maxConnectionsPerOrigin: number
@@ -34,18 +37,27 @@ export interface NodeAgentsOptions {
 const KEEP_ALIVE = seconds(10)
 
 export function createNodeAgents(options: NodeAgentsOptions): NodeAgents {
-  const { clock, connector, isolation, limit, maxConnectionsPerOrigin } = options
+  const { clock, connector, log, isolation, limit, maxConnectionsPerOrigin } = options
   const idle = new WeakMap<Duplex, Timer>()
+  const lines = new WeakMap<Duplex, Line>()
   const hooks: AgentHooks = {
     connect({ host, port, tls }, secure) {
       const socket = connector.open({ host, port }, isolation)
+      const line = new Line()
+      line.opened(socket.stream)
+      lines.set(socket, line)
       if (!secure) return socket
       const secured = connector.secure(socket, { ...tls, host })
+      lines.set(secured, line)
+      secured.once('secureConnect', () => line.secured(socket.stream))
       // TLS reports what became of it, and not why the stream below it ended.
       secured.on(errorMonitor, (error) => addCause(error, socket.failure))
       return secured
     },
-    began: (request) => limitRequest(request, clock, limit),
+    began(request) {
+      limitRequest(request, clock, limit)
+      tellOf(request, log, lines)
+    },
     kept(connection) {
       idle.get(connection)?.cancel()
       const timer = clock.after(KEEP_ALIVE, () => connection.destroy())
@@ -76,6 +88,23 @@ function limitRequest(request: HookedRequest, clock: Clock, limit: Millis): void
     socket.prependListener('error', failed)
     request.once('close', () => socket.off('error', failed))
   })
+}
+
+/** Writes the request's timeline. Listens to nothing that Node behaves differently for when somebody does. */
+function tellOf(request: HookedRequest, log: RequestLog, lines: WeakMap<Duplex, Line>): void {
+  const timeline = log.begin()
+  log.gave(request, timeline)
+  request.once('socket', (socket) => {
+    lines.get(socket)?.serve(timeline)
+    // Node's parser has read it by then: it listens first, and with a listener for `response` Node waits for somebody to read the answer.
+    socket.once('data', () => timeline.reached('first-byte', request.res?.statusCode?.toString()))
+  })
+  request.once('finish', () => timeline.reached('request-sent'))
+  request.on(errorMonitor, (error) => {
+    timeline.failed(error)
+    log.gave(error, timeline)
+  })
+  request.once('close', () => timeline.finished())
 }
 
 /** Programs look at Node's codes, so its errors stay, and say in `cause` what this project calls it. */

@@ -6,6 +6,7 @@ import type { Dispatcher } from 'undici'
 import { type ErrorCode, MixnetError } from '../foundation/base/errors.ts'
 import type { Millis } from '../foundation/base/units.ts'
 import type { Clock, Timer } from '../foundation/platform/clock.ts'
+import type { LifetimeObserver } from './requestLog.ts'
 
 export interface RequestLifetimeOptions {
   readonly clock: Clock
@@ -13,16 +14,6 @@ export interface RequestLifetimeOptions {
   /** The caller's. */
   readonly signals: readonly AbortSignal[]
   readonly observer?: LifetimeObserver
-}
-
-export interface LifetimeObserver {
-  /** What the server is asked has been handed over. */
-  sent?(): void
-  answered?(status: number): void
-  /** May be tried again. */
-  failed?(error: unknown, code?: ErrorCode): void
-  /** It is over, for whatever reason. May come more than once. */
-  finished?(): void
 }
 
 interface Watched {

@@ -1,6 +1,6 @@
 /** The timelines of the last requests, found again by what the request gave its caller: a Response, or an error. @module */
+import type { ErrorCode } from '../foundation/base/errors.ts'
 import type { Millis } from '../foundation/base/units.ts'
-import type { LifetimeObserver } from './requestLifetime.ts'
 import { type Circumstances, type Explanation, RequestTimeline } from './requestTimeline.ts'
 
 // A timeline is some kilobytes at most.
@@ -32,6 +32,13 @@ export class RequestLog {
     if (typeof result === 'object' && result !== null) this.#given.set(result, timeline)
   }
 
+  /** It is over, and its caller was thrown that. */
+  failed(error: unknown, timeline: RequestTimeline): void {
+    timeline.failed(error)
+    timeline.finished()
+    this.gave(error, timeline)
+  }
+
   /** Of the request that gave `result`, which may also be among its causes; without one, of the last that began. */
   explain(result?: unknown): Explanation | undefined {
     if (result === undefined) return this.#recent.at(-1)?.explain()
@@ -43,6 +50,16 @@ export class RequestLog {
     }
     return undefined
   }
+}
+
+export interface LifetimeObserver {
+  /** What the server is asked has been handed over. */
+  sent?(): void
+  answered?(status: number): void
+  /** May be tried again. */
+  failed?(error: unknown, code?: ErrorCode): void
+  /** It is over, for whatever reason. May come more than once. */
+  finished?(): void
 }
 
 /** Writes a request's timeline, and tells when the request is over. */

@@ -10,7 +10,7 @@ const PAGES = new URL('pages/', import.meta.url)
 const SDK = new URL('.', import.meta.resolve('@nymproject/sdk'))
 const MIX_FETCH = new URL('.', import.meta.resolve('@nymproject/mix-fetch'))
 
-export type PageFolder = 'sdk' | 'mixFetch' | 'mixFetchTestAuthority' | 'starling'
+export type PageFolder = 'sdk' | 'mixFetch' | 'mixFetchTestAuthority' | 'starling' | 'starlingWorkers'
 
 /** By the folder of the URL. The packages' workers are named relative to the page, so page and package share a folder. */
 const FOLDERS: ReadonlyMap<string, { readonly pages: URL; readonly home: URL }> = new Map([
@@ -19,11 +19,13 @@ const FOLDERS: ReadonlyMap<string, { readonly pages: URL; readonly home: URL }> 
   // The one that is not as published: it trusts our certificate.
   ['mixFetchTestAuthority', { pages: new URL('mixFetch/', PAGES), home: MIX_FETCH }],
   ['starling', { pages: new URL('starling/', PAGES), home: PAGES }],
+  ['starlingWorkers', { pages: new URL('starlingWorkers/', PAGES), home: PAGES }],
 ] satisfies [PageFolder, { readonly pages: URL; readonly home: URL }][])
 /** Ours must do without `unsafe-eval`, `wasm-unsafe-eval`, inline scripts and workers. */
 const OUR_POLICY =
-  "default-src 'none'; script-src 'self'; img-src data:; connect-src http://127.0.0.1:* ws://127.0.0.1:* ws:"
-const PAGE_FILES = ['page.html', 'page.js']
+  "default-src 'none'; script-src 'self'; worker-src 'self'; img-src data:; connect-src 'self' http://127.0.0.1:* ws://127.0.0.1:* ws:"
+const OURS: ReadonlySet<string> = new Set<PageFolder>(['starling', 'starlingWorkers'])
+const PAGE_FILES = ['page.html', 'page.js', 'worker.js', 'serviceWorker.js', 'client.js']
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript',
@@ -42,7 +44,7 @@ export async function servePages(): Promise<PageServer> {
     const file = name === '' ? 'page.html' : name
     try {
       const body = await read(folder, file)
-      const policy = folder === 'starling' ? { 'content-security-policy': OUR_POLICY } : {}
+      const policy = OURS.has(folder) ? { 'content-security-policy': OUR_POLICY } : {}
       response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'text/plain', ...policy }).end(body)
     } catch {
       response.writeHead(404).end()
@@ -71,12 +73,16 @@ let bundled: Promise<ReadonlyMap<string, Uint8Array>> | undefined
 
 /** Ours, by file name: made from the sources, once. */
 async function bundleOurs(): Promise<ReadonlyMap<string, Uint8Array>> {
-  const { bundle } = (await import(new URL('../../scripts/bundle.mjs', import.meta.url).href)) as Bundler
-  return new Map((await bundle()).files.map(({ path, contents }) => [basename(path), contents]))
+  const scripts = ['bundle.mjs', 'bundle-service-worker.mjs']
+  const bundles = scripts.map(async (script) => {
+    const { bundle } = (await import(new URL(`../../scripts/${script}`, import.meta.url).href)) as Bundler
+    return (await bundle()).files
+  })
+  return new Map((await Promise.all(bundles)).flat().map(({ path, contents }) => [basename(path), contents]))
 }
 
 async function read(folder: string, file: string): Promise<Uint8Array> {
-  if (folder === 'starling' && !PAGE_FILES.includes(file)) {
+  if (OURS.has(folder) && !PAGE_FILES.includes(file)) {
     bundled ??= bundleOurs()
     const contents = (await bundled).get(file)
     if (contents === undefined) throw new Error('no such file')

@@ -20,7 +20,7 @@ const DEADLINE_MS = 400
 type Fetch = AsyncDisposable & { readonly fetch: unknown }
 
 const CLIENTS: Readonly<Record<Kind, (dialer: BridgeExit) => Fetch>> = {
-  node: (dialer) => createFetch({ clock: nodeClock }, { dialer, ca: CERTIFICATE }),
+  node: (dialer) => createFetch({ clock: nodeClock, random: nodeRandom }, { dialer, ca: CERTIFICATE }),
   web: (dialer) => createWebFetch({ clock: nodeClock, random: nodeRandom }, { dialer, ca: CERTIFICATE }),
 }
 

@@ -24,8 +24,10 @@ export interface HttpExchange {
   readonly method: string
   readonly head: Uint8Array
   readonly body: RequestBody | undefined
-  /** Its last byte has come, or it failed, or nobody wants it. */
-  readonly over: () => void
+  /** Handed over to the connection whole. */
+  readonly handedOver?: () => void
+  /** Its last byte has come, or it failed with that, or nobody wants it. */
+  readonly over: (failure?: unknown) => void
 }
 
 export interface HttpAnswer {
@@ -105,11 +107,13 @@ export class Http1Connection {
     const sending = sendRequest(this.#stream, exchange)
     const running: Running = { ...exchange, answer, stopSending: sending.stop, sent: false, answered: false }
     this.#running = running
+    if (running.body === undefined) running.handedOver?.()
     this.#exchanges++
     this.#interim = 0
     sending.done.then(
       () => {
         running.sent = true
+        if (running.body !== undefined) running.handedOver?.()
       },
       (error: unknown) => {
         if (this.#running === running) this.#fail(error)
@@ -224,7 +228,7 @@ export class Http1Connection {
     this.#failure = reason
     this.#end(isMixnetError(reason) ? reason : new MixnetError('ABORTED'))
     if (running === undefined) return
-    running.over()
+    running.over(reason)
     running.stopSending(reason)
     running.answer.reject(reason)
     reading?.controller.error(reason)

@@ -5,28 +5,33 @@
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
 import type { Clock, Timer } from '../../foundation/platform/clock.ts'
+import { Line } from '../line.ts'
+import type { RequestTimeline } from '../requestTimeline.ts'
 import type { ByteStream } from './byteStream.ts'
 import { Http1Connection } from './http1Connection.ts'
+import type { Opening, Origin } from './origin.ts'
 import type { RequestLimits } from './requestLimits.ts'
 
-export interface Origin {
-  readonly secure: boolean
-  /** Without brackets. */
-  readonly host: string
-  readonly port: number
-}
-
-export interface Opening {
-  readonly ready: Promise<ByteStream>
-  readonly abandon: (error: MixnetError) => void
+/** What a connection is for. One that was opened under a key serves that key only: it carries the sender tag it was opened with. */
+export interface Purpose {
+  readonly origin: Origin
+  /** None: every origin is apart. */
+  readonly isolation: string | undefined
 }
 
 export interface Http1PoolOptions {
   readonly clock: Clock
-  readonly open: (origin: Origin) => Opening
+  /** What happens to the stream is told to `line`. */
+  readonly open: (purpose: Purpose, line: Line) => Opening
   /** As of a `Dialer`. */
   readonly generation?: () => number
+  /** Under each isolation key. */
   readonly perOrigin: number
+}
+
+interface Asking {
+  readonly limits: RequestLimits
+  readonly timeline: RequestTimeline
 }
 
 interface Waiter {
@@ -53,7 +58,7 @@ export class Http1Pool {
   readonly #options: Http1PoolOptions
   // In the order in which they get their turn: whoever was served goes to the end.
   readonly #places = new Map<string, Place>()
-  readonly #connections = new Set<Http1Connection>()
+  readonly #connections = new Map<Http1Connection, Line>()
   readonly #opening = new Set<(error: MixnetError) => void>()
   #total = 0
   #waiting = 0
@@ -65,10 +70,11 @@ export class Http1Pool {
   }
 
   /** A connection with nothing on it. Throws what opening failed with, why `limits` stopped it, and QUEUE_FULL. */
-  async acquire(origin: Origin, limits: RequestLimits): Promise<Http1Connection> {
+  async acquire(purpose: Purpose, asking: Asking): Promise<Http1Connection> {
+    const { limits, timeline } = asking
     if (this.#closed !== undefined) throw this.#closed
     if (this.#waiting >= MAX_WAITING) throw new MixnetError('QUEUE_FULL', { requests: this.#waiting })
-    const key = `${origin.secure ? 'https' : 'http'}://${origin.host}:${origin.port}`
+    const key = keyOf(purpose)
     const place = this.#places.get(key) ?? { idle: [], waiting: new Set(), connections: 0 }
     this.#places.set(key, place)
     const waiter: Waiter = { ready: Promise.withResolvers() }
@@ -82,14 +88,16 @@ export class Http1Pool {
     })
     this.#serve()
     const turn = await waiter.ready.promise.finally(forget)
-    return turn === 'open' ? await this.#open(key, place, origin, limits) : turn
+    if (turn === 'open') return await this.#open(key, place, purpose, asking)
+    this.#connections.get(turn)?.serve(timeline)
+    return turn
   }
 
   /** Ends every connection and every wait. */
   close(error: MixnetError): void {
     this.#closed = error
     for (const abandon of [...this.#opening]) abandon(error)
-    for (const connection of [...this.#connections]) connection.abort(error)
+    for (const connection of [...this.#connections.keys()]) connection.abort(error)
     for (const { waiting } of this.#places.values()) for (const { ready } of waiting) ready.reject(error)
     this.#places.clear()
     this.#waiting = 0
@@ -148,14 +156,16 @@ export class Http1Pool {
     return false
   }
 
-  async #open(key: string, place: Place, origin: Origin, limits: RequestLimits): Promise<Http1Connection> {
+  async #open(key: string, place: Place, purpose: Purpose, { limits, timeline }: Asking): Promise<Http1Connection> {
+    const line = new Line()
+    line.serve(timeline)
     let abandon: ((error: MixnetError) => void) | undefined
     let forget: (() => unknown) | undefined
     let stream: ByteStream
     try {
       limits.check()
       if (this.#closed !== undefined) throw this.#closed
-      const opening = this.#options.open(origin)
+      const opening = this.#options.open(purpose, line)
       abandon = opening.abandon
       this.#opening.add(abandon)
       forget = limits.onStop((reason) => opening.abandon(isMixnetError(reason) ? reason : new MixnetError('ABORTED')))
@@ -167,10 +177,10 @@ export class Http1Pool {
       forget?.()
       if (abandon !== undefined) this.#opening.delete(abandon)
     }
-    return this.#connected(key, place, stream)
+    return this.#connected(key, place, stream, line)
   }
 
-  #connected(key: string, place: Place, stream: ByteStream): Http1Connection {
+  #connected(key: string, place: Place, stream: ByteStream, line: Line): Http1Connection {
     const generation = this.#options.generation?.() ?? 0
     const connection: Http1Connection = new Http1Connection(stream, {
       idle: (keepSeconds) => this.#idle(place, { connection, generation }, keepSeconds),
@@ -181,7 +191,7 @@ export class Http1Pool {
         this.#freed(key, place)
       },
     })
-    this.#connections.add(connection)
+    this.#connections.set(connection, line)
     connection.start()
     return connection
   }
@@ -210,3 +220,7 @@ export class Http1Pool {
     if (place.connections === 0 && place.waiting.size === 0 && this.#places.get(key) === place) this.#places.delete(key)
   }
 }
+
+/** No name is an origin: whoever calls a key like a site does not join those who named none. */
+const keyOf = ({ origin: { secure, host, port }, isolation }: Purpose): string =>
+  `${secure ? 'https' : 'http'}://${host}:${port} ${isolation === undefined ? '' : `named ${isolation}`}`

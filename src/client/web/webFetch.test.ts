@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { turn } from '../../foundation/platform/handClock.ts'
+import { nodeRandom } from '../../foundation/platform/node/nodeRandom.ts'
 import { BridgeExit } from '../bridgeExit.test.ts'
 import { createFetch } from '../fetch.ts'
 import { pattern, until } from '../streamSupport.test.ts'
@@ -41,7 +42,7 @@ describe('requests', () => {
       response.end(JSON.stringify([request.method, request.url, request.rawHeaders]))
     })
     const { fetch, clock } = through(route)
-    const node = createFetch({ clock }, { dialer: new BridgeExit(clock, () => route) })
+    const node = createFetch({ clock, random: nodeRandom }, { dialer: new BridgeExit(clock, () => route) })
     try {
       for (const init of [
         {},

@@ -6,26 +6,33 @@ import { MixnetError, malformed } from '../../foundation/base/errors.ts'
 import { type Millis, seconds } from '../../foundation/base/units.ts'
 import type { ClientWorld } from '../../foundation/platform/world.ts'
 import type { Dialer } from '../dialer.ts'
-import type { ByteStream } from './byteStream.ts'
+import { RequestLog } from '../requestLog.ts'
+import type { Explanation, RequestTimeline } from '../requestTimeline.ts'
 import { ACCEPT_ENCODING } from './decompression.ts'
 import type { HttpAnswer } from './http1Connection.ts'
-import { Http1Pool, type Origin } from './http1Pool.ts'
+import { Http1Pool } from './http1Pool.ts'
 import { isIdempotent, requestHead } from './http1Request.ts'
+import { LATE_PARTS, type LateParts } from './lateParts.ts'
+import { originOf } from './origin.ts'
 import { type Hop, isRedirect, MAX_REDIRECTS, redirected } from './redirects.ts'
 import { RequestLimits } from './requestLimits.ts'
-import type { TlsOptions } from './tlsStream.ts'
-import { anchorsOf, defaultAnchors } from './trustAnchors.ts'
+import { WebConnector } from './webConnector.ts'
 import { signalsOf, type WebRequest, webRequest } from './webRequest.ts'
 import { headersOf, webResponse } from './webResponse.ts'
+import { type WebSocketConstructor, WebSockets } from './webSocket.ts'
 
 export interface WebFetchOptions {
   readonly dialer: Dialer
   /** From the call to the last byte of the body. Default 60 s. */
   readonly timeout?: Millis
   /** PEM of the only authorities to trust, for services with their own. Default: Mozilla's, as Node comes with them. */
-  readonly ca?: string
-  /** Default 6. */
+  readonly ca?: string | undefined
+  /** Default 6. Under each isolation key. */
   readonly maxConnectionsPerOrigin?: number
+  /** For `explain`. Default: one of its own. */
+  readonly log?: RequestLog
+  /** Default: loaded when first needed. */
+  readonly parts?: LateParts | undefined
   /** Sent where a request names none. */
   readonly userAgent?: string
 }
@@ -33,6 +40,11 @@ export interface WebFetchOptions {
 export interface WebRequestInit extends RequestInit {
   /** Overrides the timeout of all requests. */
   readonly timeout?: Millis
+  /**
+   * Requests with different keys share no connection and no pseudonym, so the exit cannot tell that one client makes both; requests
+   * with the same key do, whatever sites they ask. Default: the site. Redirects stay under the key.
+   */
+  readonly isolation?: string
 }
 
 export interface WebFetch extends AsyncDisposable {
@@ -42,6 +54,10 @@ export interface WebFetch extends AsyncDisposable {
    * `referrer` and `keepalive` say nothing here, for there is no page, no cookie jar and no cache behind it.
    */
   readonly fetch: (input: string | URL | Request, init?: WebRequestInit) => Promise<Response>
+  /** Ends with `close`, as all its requests do. */
+  readonly WebSocket: WebSocketConstructor
+  /** What happened to the request that gave that Response or error; without one, to the last that began. */
+  explain(result?: unknown): Explanation | undefined
   /** Ends all requests with STOPPED and every connection. */
   close(): Promise<void>
 }
@@ -51,55 +67,54 @@ const CONNECTIONS_PER_ORIGIN = 6
 // What the largest crowd begins with; some servers refuse a request without any. The runtime's own would name the browser.
 const USER_AGENT = 'Mozilla/5.0'
 
-export function createWebFetch(
-  { clock, random }: Pick<ClientWorld, 'clock' | 'random'>,
-  options: WebFetchOptions,
-): WebFetch {
-  const { userAgent = USER_AGENT, timeout = TIMEOUT, dialer, ca } = options
-  const given = ca === undefined ? undefined : anchorsOf(ca)
-  const anchors = async () => given ?? (await defaultAnchors())
+/** Throws BAD_ARGUMENT for authorities that cannot be read. */
+export function createWebFetch(world: Pick<ClientWorld, 'clock' | 'random'>, options: WebFetchOptions): WebFetch {
+  const { clock } = world
+  const { userAgent = USER_AGENT, timeout = TIMEOUT, dialer, ca, parts = LATE_PARTS } = options
+  const connector = new WebConnector(world, { dialer, ca, parts })
+  const log = options.log ?? new RequestLog(() => clock.monotonic(), undefined)
   const running = new Set<RequestLimits>()
   const pool = new Http1Pool({
     clock,
-    open: (origin) => {
-      const stream = dialer.open({ host: origin.host, port: origin.port })
-      const tls = { clock, random: random.stream('tls'), host: origin.host, anchors }
-      return {
-        ready: origin.secure ? secured(stream, tls) : Promise.resolve(stream),
-        abandon: (e) => stream.destroy(e),
-      }
-    },
+    open: (purpose, line) => connector.open(purpose, line),
     generation: () => dialer.generation?.() ?? 0,
     perOrigin: options.maxConnectionsPerOrigin ?? CONNECTIONS_PER_ORIGIN,
   })
+  const webSockets = new WebSockets({ world, log, open: (purpose, line) => connector.open(purpose, line) })
   let closed = false
 
-  async function ask(hop: Hop, limits: RequestLimits): Promise<Asked> {
+  async function ask(hop: Hop, asking: Asking): Promise<Asked> {
+    const { limits, timeline, isolation } = asking
     const { method, url, body } = hop
     const head = requestHead({ ...hop, userAgent, acceptEncoding: ACCEPT_ENCODING, bodyLength: body?.length })
     for (let again = body === undefined && isIdempotent(method); ; again = false) {
-      const connection = await pool.acquire(originOf(url), limits)
-      const over = Promise.withResolvers<void>()
+      const connection = await pool.acquire({ origin: originOf(url), isolation }, asking)
+      const over = Promise.withResolvers<unknown>()
       over.promise.then(limits.onStop((reason) => connection.abort(reason)))
       try {
-        const exchange = connection.exchange({ method, head, body, over: over.resolve })
-        return { answer: await limits.until(exchange), over: over.promise }
+        const handedOver = () => timeline.reached('request-sent')
+        const exchange = connection.exchange({ method, head, body, handedOver, over: over.resolve })
+        const answer = await limits.until(exchange)
+        timeline.answered(answer.head.status)
+        return { answer, over: over.promise }
       } catch (error) {
         // The server closed a kept connection while the request was on its way: asking again is what browsers do.
         if (!again || !connection.closedUnanswered) throw error
+        timeline.failed(error)
       }
     }
   }
 
-  async function follow({ hop: first, redirect }: WebRequest, limits: RequestLimits): Promise<Response> {
+  async function follow({ hop: first, redirect }: WebRequest, asking: Asking): Promise<Response> {
+    const { limits } = asking
     let hop = first
     for (let redirects = 0; ; redirects++) {
-      const { answer, over } = await ask(hop, limits)
+      const { answer, over } = await ask(hop, asking)
       const { status, fields } = answer.head
       const location = headersOf(fields).get('location')
       if (redirect === 'manual' || !isRedirect(status, location)) {
         const response = webResponse(answer, hop, redirects > 0)
-        over.then(() => finished(limits))
+        over.then((failure) => finished(asking, failure))
         return response
       }
       if (redirect === 'error') throw malformed('HTTP response', 'redirect')
@@ -111,31 +126,45 @@ export function createWebFetch(
     }
   }
 
-  function finished(limits: RequestLimits): void {
+  function finished({ limits, timeline, signals }: Asking, failure: unknown): void {
     limits.finish()
     running.delete(limits)
+    if (failure !== undefined) {
+      const aborted = signals.some((signal) => signal.aborted && signal.reason === failure)
+      timeline.failed(failure, aborted ? 'ABORTED' : undefined)
+      log.gave(failure, timeline)
+    }
+    timeline.finished()
   }
 
   return {
     async fetch(input, init = {}) {
-      if (closed) throw new MixnetError('STOPPED')
-      const limits = new RequestLimits({ clock, limit: init.timeout ?? timeout, signals: signalsOf(input, init) })
+      const timeline = log.begin()
+      const signals = signalsOf(input, init)
+      const limits = new RequestLimits({ clock, limit: init.timeout ?? timeout, signals })
+      const asking: Asking = { limits, timeline, signals, isolation: init.isolation }
       running.add(limits)
       try {
+        if (closed) throw new MixnetError('STOPPED')
         limits.check()
-        return await follow(await limits.until(webRequest(input, init)), limits)
+        const response = await follow(await limits.until(webRequest(input, init)), asking)
+        log.gave(response, timeline)
+        return response
       } catch (error) {
         limits.stop(error)
-        running.delete(limits)
+        finished(asking, error)
         abandon(init.body ?? (input as Partial<Request>).body, error)
         throw error
       }
     },
+    WebSocket: webSockets.WebSocket,
+    explain: (result) => log.explain(result),
     async close() {
       closed = true
       const stopped = new MixnetError('STOPPED')
       for (const limits of [...running]) limits.stop(stopped)
       running.clear()
+      webSockets.close(stopped)
       pool.close(stopped)
     },
     async [Symbol.asyncDispose]() {
@@ -149,19 +178,15 @@ function abandon(body: unknown, reason: unknown): void {
   if (body instanceof ReadableStream && !body.locked) body.cancel(reason).catch(() => {})
 }
 
+interface Asking {
+  readonly limits: RequestLimits
+  readonly timeline: RequestTimeline
+  readonly signals: readonly AbortSignal[]
+  readonly isolation: string | undefined
+}
+
 interface Asked {
   readonly answer: HttpAnswer
-  /** The connection is done with it. */
-  readonly over: Promise<void>
-}
-
-/** TLS is a chunk of its own in a bundle: a page that asks for no https never loads it. */
-async function secured(stream: ByteStream, options: TlsOptions): Promise<ByteStream> {
-  const { TlsStream } = await import('./tlsStream.ts')
-  return await TlsStream.over(stream, options)
-}
-
-function originOf({ protocol, hostname, port }: URL): Origin {
-  const secure = protocol === 'https:'
-  return { secure, host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? (secure ? 443 : 80) : Number(port) }
+  /** The connection is done with it; with what it failed with, where it did. */
+  readonly over: Promise<unknown>
 }

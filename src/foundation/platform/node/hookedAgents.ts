@@ -48,6 +48,7 @@ export const hookedHttpsAgent = (maxSockets: number, hooks: AgentHooks): HttpsAg
 function hooked<A extends HttpAgent>(agent: A, secure: boolean, hooks: AgentHooks): A {
   const own = agent as unknown as Hookable
   const addRequest = own.addRequest.bind(agent)
+  const reuseSocket = own.reuseSocket.bind(agent)
   const replaced: Hookable = {
     addRequest(request, options) {
       hooks.began(request)
@@ -68,7 +69,8 @@ function hooked<A extends HttpAgent>(agent: A, secure: boolean, hooks: AgentHook
       return true
     },
     reuseSocket(socket, request) {
-      request.reusedSocket = true
+      // Takes off what guards an idle connection: left there, it ends the connection at the first byte of the answer.
+      reuseSocket(socket, request)
       hooks.taken(socket)
     },
   }

@@ -1,0 +1,41 @@
+// Bundles the client for service workers into dist/web, whole: `import()` is refused there, so there is nothing to load later.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
+import { tlsWithoutTrust } from './bundle.mjs'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const OUT = fileURLToPath(new URL('../dist/web/', import.meta.url))
+const NAME = 'starling-service-worker'
+
+export async function bundle({ minify = true } = {}) {
+  const { outputFiles, metafile } = await build({
+    entryPoints: { [NAME]: 'src/app/sdk/serviceWorker.ts' },
+    absWorkingDir: ROOT,
+    bundle: true,
+    splitting: false,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    minify,
+    metafile: true,
+    write: false,
+    outdir: OUT,
+    plugins: [tlsWithoutTrust],
+    logLevel: 'warning',
+  })
+  const [{ text }] = outputFiles
+  if (/\bimport\(/.test(text)) throw new Error(`${NAME} loads something later`)
+  return { files: outputFiles, metafile }
+}
+
+async function main() {
+  const [{ path, contents }] = (await bundle()).files
+  mkdirSync(OUT, { recursive: true })
+  writeFileSync(path, contents)
+  const kilobytes = gzipSync(contents, { level: 9 }).length / 1024
+  console.log(`${kilobytes.toFixed(1).padStart(7)} KB  ${NAME}.js, the list of authorities included`)
+}
+
+if (import.meta.main) await main()
