@@ -1,5 +1,5 @@
-// Bundles the client for browsers into dist/web and prints what a page loads, gzipped. Fails above the limit, and where a bundle
-// holds what must not be in it.
+// Bundles the client for browsers, and the two drop-ins, into dist/web and prints what a page loads of each, gzipped. Fails above
+// the limit, and where a bundle holds what must not be in it.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -9,10 +9,14 @@ const ROOM_FOR_ALL_BUT_ROOTS = 120 * 1024
 const OUT = new URL('../dist/web/', import.meta.url)
 const SHIM = new URL('./bundle-x509.mjs', import.meta.url).pathname
 
-const ENTRY = `
-export { connect, isMixnetError } from './src/app/sdk/browser.ts'
-export { createWebFetch } from './src/client/web/webFetch.ts'
-`
+/** File name, and what it holds. */
+const ENTRIES = {
+  starling: `
+    export { connect, isMixnetError } from './src/app/sdk/browser.ts'
+    export { createWebFetch } from './src/client/web/webFetch.ts'`,
+  'mix-fetch': `export * from 'starling-mixnet/mix-fetch'`,
+  sdk: `export * from 'starling-mixnet/sdk'`,
+}
 
 /**
  * @reclaimprotocol/tls without what we do not let it do: its lists of authorities (280 KB of PEM, some of them nobody else
@@ -30,9 +34,11 @@ export const tlsWithoutTrust = {
   },
 }
 
-export async function bundle({ minify = true } = {}) {
+/** One of ours, or `contents`: a page's own script. `plugins` come first. */
+export async function bundle({ minify = true, name = 'starling', contents = ENTRIES[name], plugins = [] } = {}) {
   const { outputFiles, metafile } = await build({
-    stdin: { contents: ENTRY, resolveDir: new URL('..', import.meta.url).pathname, sourcefile: 'starling.ts' },
+    stdin: { contents, resolveDir: new URL('..', import.meta.url).pathname, sourcefile: `${name}.ts` },
+    conditions: ['starling-source'],
     bundle: true,
     splitting: true,
     format: 'esm',
@@ -42,18 +48,22 @@ export async function bundle({ minify = true } = {}) {
     metafile: true,
     write: false,
     outdir: OUT.pathname,
-    entryNames: 'starling',
+    entryNames: name,
     chunkNames: '[name]-[hash]',
-    plugins: [tlsWithoutTrust],
+    plugins: [...plugins, tlsWithoutTrust],
     logLevel: 'warning',
   })
   return { files: outputFiles, metafile }
 }
 
 async function main() {
-  const { files, metafile } = await bundle()
   rmSync(OUT, { recursive: true, force: true })
   mkdirSync(OUT, { recursive: true })
+  for (const name of Object.keys(ENTRIES)) await write(name)
+}
+
+async function write(entry) {
+  const { files, metafile } = await bundle({ name: entry })
   let withoutRoots = 0
   for (const { path, contents, text } of files) {
     const name = basename(path)
@@ -65,7 +75,7 @@ async function main() {
     console.log(`${(zipped / 1024).toFixed(1).padStart(7)} KB  ${name}`)
     if (process.argv.includes('--parts')) console.log(parts(metafile, name))
   }
-  console.log(`${(withoutRoots / 1024).toFixed(1).padStart(7)} KB  all but the list of authorities`)
+  console.log(`${(withoutRoots / 1024).toFixed(1).padStart(7)} KB  ${entry}, all but the list of authorities`)
   if (withoutRoots > ROOM_FOR_ALL_BUT_ROOTS) throw new Error(`more than ${ROOM_FOR_ALL_BUT_ROOTS / 1024} KB`)
 }
 

@@ -231,6 +231,24 @@ describe('receiving', () => {
     assert.deepEqual(script.events, ['data', 'end', 'close'])
   })
 
+  // What a web stream does whose reader waits: it asks for more before it has all of the chunk it is being given.
+  test('a reader that resumes inside is given the next chunk, and the end, only when it is done with this one', () => {
+    const { stream } = scripted(new HandClock())
+    const events: string[] = []
+    stream.attach({
+      data: () => {
+        events.push('data')
+        stream.resume()
+        events.push('taken')
+      },
+      end: () => events.push('end'),
+      close: () => {},
+    })
+    stream.receive({ sequence: 1n, closed: true, data: utf8('b') })
+    stream.receive({ sequence: 0n, closed: false, data: utf8('a') })
+    assert.deepEqual(events, ['data', 'taken', 'data', 'taken', 'end'])
+  })
+
   test('a reader that never takes anything ends the stream at the bound, and the exit is told', async () => {
     const script = scripted(new HandClock(), { params: { ...PARAMS, maxPausedBytes: 10_000 } })
     script.attach()

@@ -101,6 +101,7 @@ export class ExitStream {
   #endTold = false
   #closeTold = false
   #paused = false
+  #flushing = false
   #held: Uint8Array[] = []
   #heldBytes = 0
   #accounted = 0
@@ -255,11 +256,17 @@ export class ExitStream {
   }
 
   #flush(): void {
-    if (this.#handlers === undefined) return
-    while (!this.#paused && this.#held.length > 0) {
-      const chunk = this.#held.shift() as Uint8Array
-      this.#heldBytes -= costOf(chunk)
-      this.#handlers.data(chunk)
+    // A reader that takes a chunk may resume at once, in the middle of being given it: what follows must wait for its end.
+    if (this.#handlers === undefined || this.#flushing) return
+    this.#flushing = true
+    try {
+      while (!this.#paused && this.#held.length > 0) {
+        const chunk = this.#held.shift() as Uint8Array
+        this.#heldBytes -= costOf(chunk)
+        this.#handlers.data(chunk)
+      }
+    } finally {
+      this.#flushing = false
     }
     if (this.#held.length > 0 || !this.#remoteEnded || this.#state !== 'open') return
     if (!this.#endTold) {

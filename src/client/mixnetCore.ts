@@ -22,6 +22,8 @@ import { type MixnetSocket, socketOf } from './webStreams.ts'
 export interface SendMessageOptions {
   /** Default true: the recipient gets a pseudonym to answer to. False: nothing to answer to, and no trace of us. */
   readonly repliable?: boolean
+  /** Reply SURBs that come with it, where an answer will be longer than usual; at most some hundreds. */
+  readonly surbs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -92,9 +94,9 @@ export class MixnetCore implements AsyncDisposable {
    * and no answer says whether anybody read it. Text goes as UTF-8. Throws MALFORMED for an address that is none, ABORTED, STOPPED.
    */
   async send(to: Recipient | string, data: Uint8Array | string, options: SendMessageOptions = {}): Promise<void> {
-    const { repliable: anonymous = true, signal } = options
+    const { repliable: anonymous = true, surbs, signal } = options
     const recipient = typeof to === 'string' ? parseRecipient(this.#crypto, to) : to
-    await this.client.send({ to: recipient, data: bytesOf(data), anonymous, ...(signal ? { signal } : {}) })
+    await this.client.send({ to: recipient, data: bytesOf(data), anonymous, surbs, ...(signal ? { signal } : {}) })
   }
 
   /** An answer to the sender of a message. Throws NO_REPLY_BLOCKS where it never gave any, or too long ago; ABORTED, STOPPED. */

@@ -37,6 +37,8 @@ export interface MixnetOptions {
   readonly passphrase?: string | undefined
   /** Base58 identity of the only entry gateway to use. Default: one of a few that are drawn once and kept in `folder`. */
   readonly gateway?: string | undefined
+  /** Only gateways that take wss, as a page from https needs it. Default false: the gateway protocol has its own encryption. */
+  readonly forceTls?: boolean | undefined
   /** Address of the only network requester to use. Default: a random one that the directory lists, and another where it goes silent. */
   readonly exit?: string | undefined
   /** Default true: the exit learns a pseudonym. False is faster, and the exit learns our address. */
@@ -122,6 +124,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
       identitySeed: keys.identitySeed,
       topology,
       gateway: options.gateway,
+      forceTls: options.forceTls,
       avoid: () => (connections?.exit ?? exit)?.gateway,
       folder,
       params: options.entry,

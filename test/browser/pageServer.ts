@@ -1,31 +1,62 @@
-/** Serves pages and, beside each, the files of the official package that it uses: unmodified, as plain files. @module */
+/**
+ * Serves pages and, beside each, the files of the official package that it uses: unmodified, as plain files; or the page with our
+ * package in its place. @module
+ */
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { basename, extname } from 'node:path'
-import { withTestAuthority } from './testAuthority.ts'
+import type { Plugin } from 'esbuild'
+import { withTestAnchor, withTestAuthority } from './testAuthority.ts'
 
 const PAGES = new URL('pages/', import.meta.url)
 const SDK = new URL('.', import.meta.resolve('@nymproject/sdk'))
 const MIX_FETCH = new URL('.', import.meta.resolve('@nymproject/mix-fetch'))
 
-export type PageFolder = 'sdk' | 'mixFetch' | 'mixFetchTestAuthority' | 'starling' | 'starlingWorkers'
+/** The script of each folder is a user's; of a drop-in it is the official package's user's, with another import. */
+export type PageFolder =
+  | 'sdk'
+  | 'mixFetch'
+  | 'mixFetchTestAuthority'
+  | 'starling'
+  | 'starlingWorkers'
+  | 'sdkDropIn'
+  | 'mixFetchDropIn'
+  | 'mixFetchDropInTestAuthority'
 
-/** By the folder of the URL. The packages' workers are named relative to the page, so page and package share a folder. */
-const FOLDERS: ReadonlyMap<string, { readonly pages: URL; readonly home: URL }> = new Map([
-  ['sdk', { pages: new URL('sdk/', PAGES), home: SDK }],
-  ['mixFetch', { pages: new URL('mixFetch/', PAGES), home: MIX_FETCH }],
-  // The one that is not as published: it trusts our certificate.
-  ['mixFetchTestAuthority', { pages: new URL('mixFetch/', PAGES), home: MIX_FETCH }],
-  ['starling', { pages: new URL('starling/', PAGES), home: PAGES }],
-  ['starlingWorkers', { pages: new URL('starlingWorkers/', PAGES), home: PAGES }],
-] satisfies [PageFolder, { readonly pages: URL; readonly home: URL }][])
+interface Folder {
+  readonly pages: URL
+  /** Scripts of ours beside the page's, as they stand. */
+  readonly scripts?: readonly string[]
+  /** Of the package as published: its workers are named relative to the page, so page and package share a folder. */
+  readonly home?: URL
+  /** Ours is bundled, the page's script along with it where it names a package of ours in place of the official one's file. */
+  readonly dropIn?: string
+  /** Not as published: it trusts our certificate. */
+  readonly testAuthority?: true
+}
+
+const ofSdk = new URL('sdk/', PAGES)
+const ofMixFetch = new URL('mixFetch/', PAGES)
+const FOLDERS: Readonly<Record<PageFolder, Folder>> = {
+  sdk: { pages: ofSdk, home: SDK },
+  mixFetch: { pages: ofMixFetch, home: MIX_FETCH },
+  mixFetchTestAuthority: { pages: ofMixFetch, home: MIX_FETCH, testAuthority: true },
+  starling: { pages: new URL('starling/', PAGES) },
+  starlingWorkers: {
+    pages: new URL('starlingWorkers/', PAGES),
+    scripts: ['worker.js', 'serviceWorker.js', 'client.js'],
+  },
+  sdkDropIn: { pages: ofSdk, dropIn: 'starling-mixnet/sdk' },
+  mixFetchDropIn: { pages: ofMixFetch, dropIn: 'starling-mixnet/mix-fetch' },
+  mixFetchDropInTestAuthority: { pages: ofMixFetch, dropIn: 'starling-mixnet/mix-fetch', testAuthority: true },
+}
 /** Ours must do without `unsafe-eval`, `wasm-unsafe-eval`, inline scripts and workers. */
 const OUR_POLICY =
   "default-src 'none'; script-src 'self'; worker-src 'self'; img-src data:; connect-src 'self' http://127.0.0.1:* ws://127.0.0.1:* ws:"
-const OURS: ReadonlySet<string> = new Set<PageFolder>(['starling', 'starlingWorkers'])
-const PAGE_FILES = ['page.html', 'page.js', 'worker.js', 'serviceWorker.js', 'client.js']
+const [HTML, SCRIPT] = ['page.html', 'page.js']
+const OFFICIAL_FILE = "'./index.js'"
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript',
@@ -41,10 +72,13 @@ export interface PageServer {
 export async function servePages(): Promise<PageServer> {
   const server = createServer(async (request, response) => {
     const [, folder = '', name = ''] = new URL(request.url ?? '/', 'http://localhost').pathname.split('/')
-    const file = name === '' ? 'page.html' : name
+    const file = name === '' ? HTML : name
     try {
-      const body = await read(folder, file)
-      const policy = OURS.has(folder) ? { 'content-security-policy': OUR_POLICY } : {}
+      const found = FOLDERS[folder as PageFolder]
+      const body = await (found.home === undefined
+        ? readOurs(folder, found, file)
+        : readOfficial(found, found.home, file))
+      const policy = found.home === undefined ? { 'content-security-policy': OUR_POLICY } : {}
       response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'text/plain', ...policy }).end(body)
     } catch {
       response.writeHead(404).end()
@@ -63,34 +97,58 @@ export async function servePages(): Promise<PageServer> {
   }
 }
 
+async function readOfficial({ pages, testAuthority }: Folder, home: URL, file: string): Promise<Uint8Array> {
+  const bytes = await readFile(new URL(file, file === HTML || file === SCRIPT ? pages : home))
+  return testAuthority && file === 'go_conn.wasm' ? await withTestAuthority(bytes) : bytes
+}
+
+async function readOurs(name: string, folder: Folder, file: string): Promise<Uint8Array> {
+  const isPlain =
+    file === SCRIPT ? folder.dropIn === undefined : file === HTML || folder.scripts?.includes(file) === true
+  if (isPlain) return await readFile(new URL(file, folder.pages))
+  const bundled = bundles.get(name) ?? bundleOurs(folder)
+  bundles.set(name, bundled)
+  const contents = (await bundled).get(file)
+  if (contents === undefined) throw new Error('no such file')
+  return contents
+}
+
 interface Bundler {
-  readonly bundle: () => Promise<{
-    readonly files: readonly { readonly path: string; readonly contents: Uint8Array }[]
-  }>
+  readonly bundle: (options: {
+    readonly name?: string
+    readonly contents?: string
+    readonly plugins?: readonly Plugin[]
+  }) => Promise<{ readonly files: readonly { readonly path: string; readonly contents: Uint8Array }[] }>
 }
 
-let bundled: Promise<ReadonlyMap<string, Uint8Array>> | undefined
+/** Of each folder, by file name: made from the sources, once. */
+const bundles = new Map<string, Promise<ReadonlyMap<string, Uint8Array>>>()
 
-/** Ours, by file name: made from the sources, once. */
-async function bundleOurs(): Promise<ReadonlyMap<string, Uint8Array>> {
-  const scripts = ['bundle.mjs', 'bundle-service-worker.mjs']
-  const bundles = scripts.map(async (script) => {
-    const { bundle } = (await import(new URL(`../../scripts/${script}`, import.meta.url).href)) as Bundler
-    return (await bundle()).files
-  })
-  return new Map((await Promise.all(bundles)).flat().map(({ path, contents }) => [basename(path), contents]))
+async function bundleOurs({ pages, scripts, dropIn, testAuthority }: Folder): Promise<ReadonlyMap<string, Uint8Array>> {
+  const bundler = async (script: string) =>
+    (await import(new URL(`../../scripts/${script}`, import.meta.url).href)) as Bundler
+  const plugins = testAuthority ? [trustingTests] : []
+  const page = dropIn === undefined ? {} : { name: 'page', contents: await withImport(pages, dropIn) }
+  const { files: forPages } = await (await bundler('bundle.mjs')).bundle({ ...page, plugins })
+  const { files: forWorkers } =
+    scripts === undefined ? { files: [] } : await (await bundler('bundle-service-worker.mjs')).bundle({})
+  const files = [...forPages, ...forWorkers]
+  return new Map(files.map(({ path, contents }) => [basename(path), contents]))
 }
 
-async function read(folder: string, file: string): Promise<Uint8Array> {
-  if (OURS.has(folder) && !PAGE_FILES.includes(file)) {
-    bundled ??= bundleOurs()
-    const contents = (await bundled).get(file)
-    if (contents === undefined) throw new Error('no such file')
-    return contents
-  }
-  const found = FOLDERS.get(folder)
-  if (found === undefined) throw new Error('no such folder')
-  const { pages, home } = found
-  const bytes = await readFile(new URL(file, PAGE_FILES.includes(file) ? pages : home))
-  return folder === 'mixFetchTestAuthority' && file === 'go_conn.wasm' ? await withTestAuthority(bytes) : bytes
+/** The page of the official package, and nothing changed but what it imports. */
+async function withImport(pages: URL, dropIn: string): Promise<string> {
+  const [before, after, ...more] = (await readFile(new URL(SCRIPT, pages), 'utf8')).split(OFFICIAL_FILE)
+  if (after === undefined || more.length > 0) throw new Error(`the page does not import ${OFFICIAL_FILE} once`)
+  return `${before}'${dropIn}'${after}`
+}
+
+const trustingTests: Plugin = {
+  name: 'trusting-tests',
+  setup({ onLoad }) {
+    onLoad({ filter: /rootCertificates\.generated\.ts$/ }, async ({ path }) => {
+      const { ROOT_CERTIFICATES } = (await import(path)) as { readonly ROOT_CERTIFICATES: string }
+      return { contents: `export const ROOT_CERTIFICATES = '${await withTestAnchor(ROOT_CERTIFICATES)}'` }
+    })
+  },
 }

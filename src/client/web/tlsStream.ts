@@ -43,6 +43,7 @@ export class TlsStream implements ByteStream {
   #held: Uint8Array[] = []
   #state: 'handshake' | 'open' | 'over' = 'handshake'
   #paused = false
+  #flushing = false
   #endTold = false
   #closeTold = false
   #streamOver: { readonly error: MixnetError | undefined } | undefined
@@ -228,9 +229,15 @@ export class TlsStream implements ByteStream {
   }
 
   #flush(): void {
-    if (this.#handlers === undefined || this.#state === 'handshake') return
-    while (!this.#paused && this.#state === 'open' && this.#held.length > 0) {
-      this.#handlers.data(this.#held.shift() as Uint8Array)
+    // As in ExitStream: a reader that resumes while it is given a chunk gets the next one, or the end, after it.
+    if (this.#handlers === undefined || this.#state === 'handshake' || this.#flushing) return
+    this.#flushing = true
+    try {
+      while (!this.#paused && this.#state === 'open' && this.#held.length > 0) {
+        this.#handlers.data(this.#held.shift() as Uint8Array)
+      }
+    } finally {
+      this.#flushing = false
     }
     if (this.#held.length > 0 || this.#state !== 'open' || !this.#watch.isClosed || this.#endTold) return
     this.#endTold = true

@@ -38,6 +38,7 @@ export type ErrorCode =
   | 'EXIT_UNREACHABLE'
   | 'DESTINATION_UNREACHABLE'
   | 'TLS_FAILED'
+  | 'CORS_REFUSED'
   | 'NO_REPLY_BLOCKS'
   | 'TIMEOUT'
   | 'ABORTED'
@@ -144,6 +145,11 @@ const KINDS: Readonly<Record<ErrorCode, Kind>> = {
     guilty: 'peer',
     message: 'the secure connection to the destination failed',
     nextStep: 'Check the host name; if it is right, do not trust this connection.',
+  },
+  CORS_REFUSED: {
+    guilty: 'peer',
+    message: 'the site does not let this page read its answer',
+    nextStep: "Ask whoever runs it to send Access-Control-Allow-Origin, or read it with mode: 'unsafe-ignore-cors'.",
   },
   NO_REPLY_BLOCKS: {
     guilty: 'network',

@@ -8,7 +8,7 @@ export interface GatewaySelection {
   readonly forceTls?: boolean | undefined
 }
 
-const MIN_PERFORMANCE_PERCENT = 50
+export const MIN_PERFORMANCE_PERCENT = 50
 
 /** Gateways that perform well enough and can be reached in the way asked for. */
 export function usableGateways({ gateways, forceTls = false }: GatewaySelection): NodeDescriptor[] {

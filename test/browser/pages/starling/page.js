@@ -14,6 +14,11 @@ globalThis.connect = async (options) => {
 /** Stays when the identity was kept. */
 globalThis.identity = () => toBase64(mixnet.address.identity)
 
+globalThis.address = () => {
+  const { identity, encryptionKey, gateway } = mixnet.address
+  return [identity, encryptionKey, gateway].map(toBase64)
+}
+
 globalThis.send = async (to, payload) => await mixnet.send(to, fromBase64(payload), { repliable: true })
 globalThis.reply = async (sender, payload) => await mixnet.reply(sender, fromBase64(payload))
 globalThis.sendToSelf = async (payload) => await mixnet.send(mixnet.address, fromBase64(payload))
