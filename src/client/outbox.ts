@@ -83,6 +83,7 @@ export class Outbox {
   }
 
   start(): void {
+    this.factory.expect()
     this.#sender.start()
   }
 
