@@ -236,9 +236,9 @@ export class MixnetClient implements AsyncDisposable {
     if (this.#stopped === undefined) this.#anonymous.keep(recipient, target)
   }
 
-  /** Packets to that recipient are to be expected soon: where keys are made ahead, they are made now. */
-  expect(recipient: Recipient): void {
-    if (this.#stopped === undefined) this.#outbox.factory.expect(recipient)
+  /** Packets to that recipient are to be expected soon, with reply SURBs or without: where keys are made ahead, they are made now. */
+  expect(recipient: Recipient, anonymous: boolean): void {
+    if (this.#stopped === undefined) this.#outbox.factory.expect(recipient, anonymous)
   }
 
   /**

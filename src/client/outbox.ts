@@ -50,6 +50,7 @@ export class Outbox {
       crypto,
       curve,
       random,
+      soon: (run) => clock.soon(run),
       keys,
       address,
       topology: () => topology.current(),
@@ -83,7 +84,6 @@ export class Outbox {
   }
 
   start(): void {
-    this.factory.expect()
     this.#sender.start()
   }
 

@@ -26,16 +26,18 @@ import { RouteSource } from './routeSource.ts'
 /** Every packet but acks: one size for all, or the size would tell. */
 export const PACKET_SIZE: PacketSize = REGULAR
 
-// While a gateway registers us there is nothing to do. The first message to a service brings some two dozen SURBs, each a route home,
-// and each packet takes one for its ack; a page that must multiply in the middle of all that stands still for a fifth of a second.
-const ROUTES_HOME = 40
-const ROUTES_OUT = 8
+// The first message to a service brings some two dozen SURBs, each a route home, and each packet takes one for its ack; a page that
+// must multiply in the middle of all that stands still for a fifth of a second.
+const ROUTES_FOR_SURBS = 40
+const ROUTES = 8
 
 export interface PacketFactoryOptions {
   readonly crypto: CryptoProvider
   /** For keys ahead of need, where `crypto` is slow at the curve. */
   readonly curve?: AsyncCurve | undefined
   readonly random: Random
+  /** See RouteSourceOptions. */
+  readonly soon?: ((run: () => void) => void) | undefined
   readonly keys: ClientKeys
   readonly address: () => Recipient
   readonly topology: () => Topology | undefined
@@ -71,12 +73,12 @@ export class PacketFactory {
     return this.#options.topology()?.nodesByIdentity.has(this.#gatewayKey) ?? false
   }
 
-  /** Packets to that recipient, or home where none is given, are to be expected: what they need is made now, while nothing else is. */
-  expect(recipient?: Recipient): void {
+  /** Packets home and to that recipient are to be expected, and reply SURBs where it gets some: what they need is made now. */
+  expect(recipient: Recipient, surbs: boolean): void {
     const topology = this.#options.topology()
     if (topology === undefined) return
-    const routes = recipient === undefined ? ROUTES_HOME : ROUTES_OUT
-    this.#routes.expect(topology, recipient ?? this.#options.address(), routes)
+    this.#routes.expect(topology, this.#options.address(), surbs ? ROUTES_FOR_SURBS : ROUTES)
+    this.#routes.expect(topology, recipient, ROUTES)
   }
 
   /** `drawn` is told the route and its delays: for the program's own eyes. */

@@ -32,6 +32,8 @@ export interface RouteSourceOptions {
   readonly crypto: CryptoProvider
   readonly curve?: AsyncCurve | undefined
   readonly random: Random
+  /** Runs it after what waits already. WebCrypto may answer without letting anything else run: a stock is made in turns. */
+  readonly soon?: ((run: () => void) => void) | undefined
 }
 
 export class RouteSource {
@@ -39,11 +41,13 @@ export class RouteSource {
   readonly #curve: AsyncCurve | undefined
   readonly #routes: RandomStream
   readonly #secrets: RandomStream
+  readonly #soon: (run: () => void) => void
   readonly #ahead = new AheadStock<DrawnRoute>(ROUTES)
   readonly #agreements = new AheadStock<PayloadAgreement>(AGREEMENTS)
   #topology: Topology | undefined
 
-  constructor({ crypto, curve, random }: RouteSourceOptions) {
+  constructor({ crypto, curve, random, soon = (run) => run() }: RouteSourceOptions) {
+    this.#soon = soon
     this.#crypto = crypto
     this.#curve = curve
     this.#routes = random.stream('route')
@@ -96,6 +100,7 @@ export class RouteSource {
   }
 
   async #makeKeys(curve: AsyncCurve, route: readonly Hop[]): Promise<DrawnRoute> {
+    await new Promise<void>((resolve) => this.#soon(resolve))
     const secret = this.#secrets.bytes(KEY_BYTES)
     return { route, keys: await deriveRouteKeysLater(this.#crypto, curve, secret, route) }
   }
