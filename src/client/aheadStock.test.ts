@@ -91,3 +91,20 @@ describe('a stock made ahead', () => {
     assert.equal(stock.take('a', make), 0)
   })
 })
+
+describe('a stock that expects to be asked', () => {
+  it('has as many as were expected, at once, and never more than it may', async () => {
+    const stock = new AheadStock<number>(PARAMS)
+    const { make, finish } = maker()
+    stock.expect('a', 5, make)
+    await finish()
+    assert.deepEqual(
+      Array.from({ length: 5 }, () => stock.take('a', make)),
+      [0, 1, 2, 3, 4],
+    )
+    const full = maker()
+    stock.expect('b', 100, full.make)
+    await full.finish()
+    assert.equal(full.begun, PARAMS.most)
+  })
+})

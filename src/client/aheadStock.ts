@@ -40,6 +40,13 @@ export class AheadStock<T> {
     return taken
   }
 
+  /** Makes so many of that kind before one is asked for, and keeps as many from now on. */
+  expect(kind: string, count: number, make: () => Promise<T> | undefined): void {
+    const shelf = this.#shelf(kind)
+    shelf.target = Math.max(shelf.target, Math.min(count, this.#params.most))
+    this.#fill(kind, shelf, make)
+  }
+
   /** Forgets all, also what is being made: what they were made from has changed. */
   clear(): void {
     this.#generation++

@@ -236,6 +236,11 @@ export class MixnetClient implements AsyncDisposable {
     if (this.#stopped === undefined) this.#anonymous.keep(recipient, target)
   }
 
+  /** Packets to that recipient are to be expected soon, with reply SURBs or without: where keys are made ahead, they are made now. */
+  expect(recipient: Recipient, anonymous: boolean): void {
+    if (this.#stopped === undefined) this.#outbox.factory.expect(recipient, anonymous)
+  }
+
   /**
    * Begins a conversation: who we are towards `recipient` from now until it is released. Messages sent as this belong together
    * for the recipient and are answered even where the gateway changes meanwhile; what begins after that gets another one, and so

@@ -147,6 +147,8 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
       },
       ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
     })
+    // While the gateway lets us in, there is time.
+    client.expect(exit, anonymous)
     await unlessAborted(link.whenOpen(left()), options.signal)
     const inbox = new MessageInbox(meter)
     const started = client

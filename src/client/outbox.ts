@@ -50,6 +50,7 @@ export class Outbox {
       crypto,
       curve,
       random,
+      soon: (run) => clock.soon(run),
       keys,
       address,
       topology: () => topology.current(),

@@ -26,11 +26,18 @@ import { RouteSource } from './routeSource.ts'
 /** Every packet but acks: one size for all, or the size would tell. */
 export const PACKET_SIZE: PacketSize = REGULAR
 
+// The first message to a service brings some two dozen SURBs, each a route home, and each packet takes one for its ack; a page that
+// must multiply in the middle of all that stands still for a fifth of a second.
+const ROUTES_FOR_SURBS = 40
+const ROUTES = 8
+
 export interface PacketFactoryOptions {
   readonly crypto: CryptoProvider
   /** For keys ahead of need, where `crypto` is slow at the curve. */
   readonly curve?: AsyncCurve | undefined
   readonly random: Random
+  /** See RouteSourceOptions. */
+  readonly soon?: ((run: () => void) => void) | undefined
   readonly keys: ClientKeys
   readonly address: () => Recipient
   readonly topology: () => Topology | undefined
@@ -64,6 +71,14 @@ export class PacketFactory {
       this.#gatewayKey = identityKey(gateway)
     }
     return this.#options.topology()?.nodesByIdentity.has(this.#gatewayKey) ?? false
+  }
+
+  /** Packets home and to that recipient are to be expected, and reply SURBs where it gets some: what they need is made now. */
+  expect(recipient: Recipient, surbs: boolean): void {
+    const topology = this.#options.topology()
+    if (topology === undefined) return
+    this.#routes.expect(topology, this.#options.address(), surbs ? ROUTES_FOR_SURBS : ROUTES)
+    this.#routes.expect(topology, recipient, ROUTES)
   }
 
   /** `drawn` is told the route and its delays: for the program's own eyes. */

@@ -11,6 +11,7 @@ import type { Random, RandomStream } from '../foundation/platform/random.ts'
 import { selectRoute } from '../network/topology/routes.ts'
 import { identityKey, type Topology } from '../network/topology/topology.ts'
 import { agreeWithLater, type PayloadAgreement } from '../protocol/packet/endToEnd.ts'
+import type { Recipient } from '../protocol/packet/recipient.ts'
 import { KEY_BYTES } from '../protocol/sphinx/constants.ts'
 import type { Hop } from '../protocol/sphinx/route.ts'
 import { deriveRouteKeysLater, type RouteKeys } from '../protocol/sphinx/routeKeys.ts'
@@ -31,6 +32,8 @@ export interface RouteSourceOptions {
   readonly crypto: CryptoProvider
   readonly curve?: AsyncCurve | undefined
   readonly random: Random
+  /** Runs it after what waits already. WebCrypto may answer without letting anything else run: a stock is made in turns. */
+  readonly soon?: ((run: () => void) => void) | undefined
 }
 
 export class RouteSource {
@@ -38,11 +41,13 @@ export class RouteSource {
   readonly #curve: AsyncCurve | undefined
   readonly #routes: RandomStream
   readonly #secrets: RandomStream
+  readonly #soon: (run: () => void) => void
   readonly #ahead = new AheadStock<DrawnRoute>(ROUTES)
   readonly #agreements = new AheadStock<PayloadAgreement>(AGREEMENTS)
   #topology: Topology | undefined
 
-  constructor({ crypto, curve, random }: RouteSourceOptions) {
+  constructor({ crypto, curve, random, soon = (run) => run() }: RouteSourceOptions) {
+    this.#soon = soon
     this.#crypto = crypto
     this.#curve = curve
     this.#routes = random.stream('route')
@@ -53,28 +58,49 @@ export class RouteSource {
   route(topology: Topology, gateway: Uint8Array): DrawnRoute | undefined {
     const curve = this.#curve
     if (curve === undefined) return this.#draw(topology, gateway)
-    if (this.#topology !== topology) {
-      // Other keys, other nodes: what was made for the old one leads nowhere, or nowhere for long.
-      this.#ahead.clear()
-      this.#topology = topology
-    }
-    const ready = this.#ahead.take(identityKey(gateway), () => {
-      const drawn = this.#draw(topology, gateway)
-      return drawn && this.#makeKeys(curve, drawn.route)
-    })
+    this.#renew(topology)
+    const ready = this.#ahead.take(identityKey(gateway), () => this.#make(curve, topology, gateway))
     return ready ?? this.#draw(topology, gateway)
+  }
+
+  /** There will soon be packets to that gateway, of ours or for this recipient: so many routes are made now. */
+  expect(
+    topology: Topology,
+    { gateway, encryptionKey }: Pick<Recipient, 'gateway' | 'encryptionKey'>,
+    routes: number,
+  ): void {
+    const curve = this.#curve
+    if (curve === undefined) return
+    this.#renew(topology)
+    this.#ahead.expect(identityKey(gateway), routes, () => this.#make(curve, topology, gateway))
+    this.#agreements.expect(toHex(encryptionKey), AGREEMENTS.first, () => this.#agree(curve, encryptionKey))
   }
 
   /** With whom `publicKey` belongs to; undefined where none was made ahead: it is made with the packet. */
   agreement(publicKey: Uint8Array): PayloadAgreement | undefined {
     const curve = this.#curve
     if (curve === undefined) return undefined
-    return this.#agreements.take(toHex(publicKey), () =>
-      agreeWithLater(this.#crypto, curve, this.#secrets.bytes(KEY_BYTES), publicKey),
-    )
+    return this.#agreements.take(toHex(publicKey), () => this.#agree(curve, publicKey))
+  }
+
+  #renew(topology: Topology): void {
+    if (this.#topology === topology) return
+    // Other keys, other nodes: what was made for the old one leads nowhere, or nowhere for long.
+    this.#ahead.clear()
+    this.#topology = topology
+  }
+
+  #make(curve: AsyncCurve, topology: Topology, gateway: Uint8Array): Promise<DrawnRoute> | undefined {
+    const drawn = this.#draw(topology, gateway)
+    return drawn && this.#makeKeys(curve, drawn.route)
+  }
+
+  #agree(curve: AsyncCurve, publicKey: Uint8Array): Promise<PayloadAgreement> {
+    return agreeWithLater(this.#crypto, curve, this.#secrets.bytes(KEY_BYTES), publicKey)
   }
 
   async #makeKeys(curve: AsyncCurve, route: readonly Hop[]): Promise<DrawnRoute> {
+    await new Promise<void>((resolve) => this.#soon(resolve))
     const secret = this.#secrets.bytes(KEY_BYTES)
     return { route, keys: await deriveRouteKeysLater(this.#crypto, curve, secret, route) }
   }
