@@ -4,6 +4,8 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { basename, extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
 import { withTestAuthority } from './testAuthority.ts'
 
 const PAGES = new URL('pages/', import.meta.url)
@@ -75,7 +77,15 @@ async function bundleOurs(): Promise<ReadonlyMap<string, Uint8Array>> {
   return new Map((await bundle()).files.map(({ path, contents }) => [basename(path), contents]))
 }
 
+/** The cases of test/fetchCases, for our page to run. */
+async function bundleCases(): Promise<Uint8Array> {
+  const entry = fileURLToPath(new URL('../fetchCases/runCase.ts', import.meta.url))
+  const { outputFiles } = await build({ entryPoints: [entry], bundle: true, format: 'esm', write: false, logLevel: 'warning' })
+  return outputFiles[0]?.contents ?? new Uint8Array(0)
+}
+
 async function read(folder: string, file: string): Promise<Uint8Array> {
+  if (folder === 'starling' && file === 'cases.js') return await bundleCases()
   if (folder === 'starling' && !PAGE_FILES.includes(file)) {
     bundled ??= bundleOurs()
     const contents = (await bundled).get(file)
