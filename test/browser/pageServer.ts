@@ -80,7 +80,13 @@ async function bundleOurs(): Promise<ReadonlyMap<string, Uint8Array>> {
 /** The cases of test/fetchCases, for our page to run. */
 async function bundleCases(): Promise<Uint8Array> {
   const entry = fileURLToPath(new URL('../fetchCases/runCase.ts', import.meta.url))
-  const { outputFiles } = await build({ entryPoints: [entry], bundle: true, format: 'esm', write: false, logLevel: 'warning' })
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    format: 'esm',
+    write: false,
+    logLevel: 'warning',
+  })
   return outputFiles[0]?.contents ?? new Uint8Array(0)
 }
 

@@ -38,7 +38,11 @@ export function webResponse({ head, body }: HttpAnswer, { method, url }: Hop, re
     return shownAs(new Response(null, { status: head.status, statusText: head.reason, headers }), headers, shown)
   }
   const decoded = body === undefined ? empty() : decompressed(body, listOf(head.fields, 'content-encoding'))
-  return shownAs(new Response(remembering(decoded, shown.failure), { status: head.status, statusText: head.reason, headers }), headers, shown)
+  return shownAs(
+    new Response(remembering(decoded, shown.failure), { status: head.status, statusText: head.reason, headers }),
+    headers,
+    shown,
+  )
 }
 
 /**
