@@ -248,7 +248,11 @@ describe('another exit', () => {
   test('whether it answers is told: not of a stream that ends before, nor of an exit that is left', async () => {
     const waits: number[] = []
     let heard = 0
-    const observer = { heard: () => heard++, suspicious() {}, unanswered: (waited: number) => waits.push(waited) }
+    const observer = {
+      heard: () => heard++,
+      suspicious: () => true,
+      unanswered: (waited: number) => waits.push(waited),
+    }
     const { connections, receive, sent, held } = setUp({ observer })
     const [given, refused, left] = [1, 2, 3].map((port) => connections.open({ host: 'a', port }))
     given?.destroy()

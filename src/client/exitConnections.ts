@@ -69,8 +69,8 @@ export interface ExitConnectionsOptions {
 export interface ExitObserver {
   /** Something came from the exit. */
   heard(): void
-  /** A stream has waited so long for a word of the exit, and waits on. */
-  suspicious(): void
+  /** A stream has waited so long for a word of the exit, and waits on. True: enough said; false: not yet. */
+  suspicious(): boolean
   /** A stream ended without a word of the exit. */
   unanswered(waited: Millis): void
 }
@@ -146,9 +146,7 @@ export class ExitConnections implements Dialer {
       messageBytes: PACKETS_PER_MESSAGE * fragmentBytes(PACKET_SIZE) - MESSAGE_OVERHEAD_BYTES,
       vitals: { fragments: counts, surbsLeft: () => (as === undefined ? undefined : client.surbsLeft(as)) },
       ...(this.#options.isCutOff === undefined ? {} : { isCutOff: this.#options.isCutOff }),
-      suspicious: () => {
-        if (exit === this.#exit) this.#options.observer?.suspicious()
-      },
+      suspicious: () => exit !== this.#exit || (this.#options.observer?.suspicious() ?? true),
       connect: (signal) =>
         this.#send({ exit, lane, as, counts, signal }, { kind: 'connect', connectionId, remote, returnAddress }),
       send: (data, signal) => this.#send({ exit, lane, as, counts, signal }, { kind: 'send', connectionId, ...data }),

@@ -57,11 +57,13 @@ export class ExitHealth {
    * A stream that waits has heard nothing of it for a while, though it said something: asked now, so that the exit is left before the
    * caller gives up, and the next request works. Where anything else came meanwhile, it lives, and the destination is slow.
    */
-  suspicious(): void {
+  suspicious(): boolean {
     const { clock, isOpen } = this.#options
-    if (this.#probe !== undefined || !isOpen()) return
-    if (this.#heardAt !== undefined && clock.monotonic() - this.#heardAt < QUIET) return
+    if (!isOpen()) return false
+    if (this.#probe !== undefined) return true
+    if (this.#heardAt !== undefined && clock.monotonic() - this.#heardAt < QUIET) return false
     this.#ask()
+    return true
   }
 
   /** A stream ended, whoever ended it, after the exit had `waited` in silence to it. */

@@ -53,8 +53,8 @@ export interface ExitStreamOptions {
   readonly vitals?: StreamVitals
   /** Our own way into the mixnet is gone for now: the exit is not to blame for its silence. */
   readonly isCutOff?: () => boolean
-  /** Nothing came from the exit for so long, though it was told something. At most once in each silence. */
-  readonly suspicious?: (waited: Millis) => void
+  /** Nothing came from the exit for so long, though it was told something. True: it is being asked; false: say it again. */
+  readonly suspicious?: () => boolean
   /** Queues the connect request. */
   readonly connect: (signal: AbortSignal) => Promise<void>
   /** Queues one message; resolves when there is room for the next. Where it rejects, nothing was queued. */
@@ -297,8 +297,7 @@ export class ExitStream {
     if (opening && cutOff) this.#excusedMs = Math.min(this.#excusedMs + now - this.#lookedAt, MAX_EXCUSED)
     this.#lookedAt = now
     if (!cutOff && !this.#suspected && this.#askedAt !== undefined && now >= this.#askedAt + SUSPECT_AFTER) {
-      this.#suspected = true
-      suspicious?.(millis(now - this.#askedAt))
+      this.#suspected = suspicious?.() ?? true
       // It may have been what the exit was left for.
       if (this.#state === 'closed') return
     }

@@ -159,7 +159,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
       isCutOff: () => !started.isOpen,
       observer: {
         heard: () => health?.heard(),
-        suspicious: () => health?.suspicious(),
+        suspicious: () => health?.suspicious() ?? false,
         unanswered: (waited) => health?.unanswered(waited),
       },
       onOther: options.onMessage ?? ((message) => inbox.push(message)),

@@ -31,9 +31,13 @@ export class LocalNetwork {
     this.requester = parts.requester
   }
 
-  static async start(directoryPort: number, epochs: Partial<EpochParams>): Promise<LocalNetwork> {
+  static async start(
+    directoryPort: number,
+    epochs: Partial<EpochParams>,
+    names: NetworkArguments['names'] = {},
+  ): Promise<LocalNetwork> {
     const [site, secureSite] = [new URL(SITE).hostname, new URL(SECURE_SITE).hostname]
-    const settings: NetworkArguments = { directoryPort, epochs, site, secureSite }
+    const settings: NetworkArguments = { directoryPort, epochs, site, secureSite, names }
     const child = fork(PROCESS, [JSON.stringify(settings)], { stdio: 'inherit' })
     try {
       const ready = await answer(child, 'ready')

@@ -22,6 +22,8 @@ export interface NetworkArguments {
   /** Names that the exit knows, whatever the port. */
   readonly site: string
   readonly secureSite: string
+  /** More of them, or others in their place. */
+  readonly names?: Readonly<Record<string, { readonly host: string; readonly port: number }>>
   readonly epochs: Partial<EpochParams>
 }
 
@@ -52,15 +54,18 @@ const READY_LIMIT = seconds(90)
 
 const tell = (message: FromNetwork) => process.send?.(message)
 
-async function main({ directoryPort, epochs, site: name, secureSite }: NetworkArguments): Promise<void> {
+async function main({
+  directoryPort,
+  epochs,
+  site: name,
+  secureSite,
+  names: others = {},
+}: NetworkArguments): Promise<void> {
   const world = nodeWorld(nodeProvider)
   const folder = await mkdtemp(join(tmpdir(), 'starling-'))
   const site = await serveSite()
   const ownAddresses = await hasLoopbackAddresses(world.net)
-  const names = new Map([
-    [name, site.http],
-    [secureSite, site.https],
-  ])
+  const names = new Map([[name, site.http], [secureSite, site.https], ...Object.entries(others)])
   const testnet = await startTestnet({
     plans: planNetwork({ mixNodes: 3, entries: 2, exits: 1 }, ownAddresses),
     folder,

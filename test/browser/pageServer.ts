@@ -7,7 +7,8 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { basename, extname } from 'node:path'
-import type { Plugin } from 'esbuild'
+import { fileURLToPath } from 'node:url'
+import { build, type Plugin } from 'esbuild'
 import { withTestAnchor, withTestAuthority } from './testAuthority.ts'
 
 const PAGES = new URL('pages/', import.meta.url)
@@ -106,6 +107,7 @@ async function readOurs(name: string, folder: Folder, file: string): Promise<Uin
   const isPlain =
     file === SCRIPT ? folder.dropIn === undefined : file === HTML || folder.scripts?.includes(file) === true
   if (isPlain) return await readFile(new URL(file, folder.pages))
+  if (name === 'starling' && file === 'cases.js') return await bundleCases()
   const bundled = bundles.get(name) ?? bundleOurs(folder)
   bundles.set(name, bundled)
   const contents = (await bundled).get(file)
@@ -151,4 +153,17 @@ const trustingTests: Plugin = {
       return { contents: `export const ROOT_CERTIFICATES = '${await withTestAnchor(ROOT_CERTIFICATES)}'` }
     })
   },
+}
+
+/** The cases of test/fetchCases, for our page to run. */
+async function bundleCases(): Promise<Uint8Array> {
+  const entry = fileURLToPath(new URL('../fetchCases/runCase.ts', import.meta.url))
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    format: 'esm',
+    write: false,
+    logLevel: 'warning',
+  })
+  return outputFiles[0]?.contents ?? new Uint8Array(0)
 }

@@ -3,6 +3,7 @@ import type { Browser, BrowserContext } from 'playwright-core'
 import type { EpochParams } from '../../src/roles/directory/epochs.ts'
 import { launchChromium } from './chromium.ts'
 import { LocalNetwork } from './network.ts'
+import type { NetworkArguments } from './networkProcess.ts'
 import { OfficialPage } from './officialPage.ts'
 import { type PageFolder, type PageServer, servePages } from './pageServer.ts'
 
@@ -18,8 +19,12 @@ export class Stage {
   }
 
   /** Taken ports are stepped over; files of tests that run at the same time start elsewhere to keep out of each other's way. */
-  static async start(directoryPort: number, epochs: Partial<EpochParams> = {}): Promise<Stage> {
-    const network = await LocalNetwork.start(directoryPort, epochs)
+  static async start(
+    directoryPort: number,
+    epochs: Partial<EpochParams> = {},
+    names: NetworkArguments['names'] = {},
+  ): Promise<Stage> {
+    const network = await LocalNetwork.start(directoryPort, epochs, names)
     try {
       return new Stage(network, await launchChromium(), await servePages())
     } catch (error) {
@@ -31,6 +36,11 @@ export class Stage {
   /** Somebody new, with nothing stored; or a page of the same person, where a context is given. */
   async open(folder: PageFolder, context?: BrowserContext): Promise<OfficialPage> {
     return await OfficialPage.open(context ?? (await this.person()), `${this.#server.origin}/${folder}/`)
+  }
+
+  /** Of the pages. */
+  get origin(): string {
+    return this.#server.origin
   }
 
   async person(): Promise<BrowserContext> {

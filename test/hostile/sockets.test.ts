@@ -8,12 +8,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { after, afterEach, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DEMO_HOST, type DemoSite, serveDemoSite } from '../../src/app/testnet/demoSite.ts'
 import { planNetwork } from '../../src/app/testnet/layout.ts'
 import { withNamedHosts } from '../../src/app/testnet/namedHosts.ts'
 import { startTestnet, type Testnet } from '../../src/app/testnet/testnet.ts'
+import type { LocalApi } from '../../src/client/localApi.ts'
 import { Mixnet } from '../../src/client/mixnet.ts'
 import type { Socks5Server } from '../../src/client/socks5Server.ts'
 import { concat, utf8 } from '../../src/foundation/base/bytes.ts'
@@ -50,8 +51,13 @@ interface Raw {
   readonly closed: Promise<string>
 }
 
+/** A test that failed leaves some behind, and nothing can be stopped while they hold on to it. */
+const open = new Set<Socket>()
+
 function raw({ host, port }: Endpoint, bytes: Uint8Array = new Uint8Array(0), localAddress = host): Raw {
   const socket = connect({ host, port, localAddress })
+  open.add(socket)
+  socket.on('close', () => open.delete(socket))
   let answer = ''
   const closed = new Promise<string>((resolve) => socket.on('close', () => resolve(answer)))
   socket.setEncoding('latin1')
@@ -124,13 +130,17 @@ const socks: Readonly<Record<string, Uint8Array>> = {
   'a name that is none': concat(Uint8Array.of(5, 1, 0, 5, 1, 0, 3, 4), utf8('a\r\nb'), Uint8Array.of(0, 80)),
 }
 
-describe('ports on real sockets', { timeout: 600_000 }, () => {
+/** Of one test; of all together none, for a suite that runs out of time would not run what cleans up behind it. */
+const TEST_LIMIT = { timeout: 120_000 }
+
+describe('ports on real sockets', () => {
   const folder = mkdtempSync(join(tmpdir(), 'starling-hostile-'))
   const world = hurried(nodeWorld(nodeProvider))
   let site: DemoSite
   let network: Testnet
   let mixnet: Mixnet
   let proxy: Socks5Server
+  let api: LocalApi
   let heldBefore: readonly Record<string, number>[]
   let usedBefore: number
 
@@ -149,15 +159,20 @@ describe('ports on real sockets', { timeout: 600_000 }, () => {
     })
     mixnet = await Mixnet.connect(world, { directories: [network.directoryUrl], folder: `${folder}/client` })
     proxy = await mixnet.proxy({ host: '127.0.0.1', port: 0 })
+    api = await mixnet.localApi({ host: '127.0.0.1', port: 0 })
     await assertServes()
     heldBefore = network.nodes.map(held)
     usedBefore = usedBytes()
   })
+  afterEach(() => {
+    for (const socket of open) socket.destroy()
+  })
   after(async () => {
-    await mixnet.close()
-    await network.stop()
-    await site.close()
-    rmSync(folder, { recursive: true })
+    // What did not come to be need not be ended.
+    await mixnet?.close()
+    await network?.stop()
+    await site?.close()
+    rmSync(folder, { recursive: true, force: true })
   })
 
   const endpoints = () => {
@@ -172,6 +187,7 @@ describe('ports on real sockets', { timeout: 600_000 }, () => {
       'the directory': { host: '127.0.0.1', port: Number(port) },
       'the demo site': site.endpoint,
       'the SOCKS proxy': proxy.endpoint,
+      'the local API': api.endpoint,
     }
   }
   type Port = keyof ReturnType<typeof endpoints>
@@ -182,6 +198,7 @@ describe('ports on real sockets', { timeout: 600_000 }, () => {
     ['the directory', http],
     ['the demo site', http],
     ['the SOCKS proxy', socks],
+    ['the local API', http],
   ]
 
   async function assertServes(): Promise<void> {
@@ -209,7 +226,7 @@ describe('ports on real sockets', { timeout: 600_000 }, () => {
   }
 
   for (const [port, messages] of attacks) {
-    it(`${port}: whatever it is told, it hangs up in time and tells nothing`, async () => {
+    it(`${port}: whatever it is told, it hangs up in time and tells nothing`, TEST_LIMIT, async () => {
       const endpoint = endpoints()[port]
       const answers = await Promise.all(
         Object.entries(messages).map(async ([what, bytes]) => {
@@ -223,8 +240,8 @@ describe('ports on real sockets', { timeout: 600_000 }, () => {
     })
   }
 
-  for (const port of ['the gateway', 'the node API', 'the directory', 'the demo site'] as const) {
-    it(`${port}: a byte every twentieth of a second buys no time`, async () => {
+  for (const port of ['the gateway', 'the node API', 'the directory', 'the demo site', 'the local API'] as const) {
+    it(`${port}: a byte every twentieth of a second buys no time`, TEST_LIMIT, async () => {
       const { socket, closed } = raw(endpoints()[port])
       let open = true
       closed.then(() => {
@@ -248,7 +265,7 @@ describe('ports on real sockets', { timeout: 600_000 }, () => {
     ['the node API', 'GET /api/v1/metrics/prometheus HTTP/1.1\r\nHost: x\r\n\r\n'],
     ['the demo site', 'GET /bytes/100000000 HTTP/1.1\r\nHost: x\r\n\r\n'],
   ] as const) {
-    it(`${port}: who asks on and on and never reads is cut off`, async () => {
+    it(`${port}: who asks on and on and never reads is cut off`, TEST_LIMIT, async () => {
       const { socket, closed } = raw(endpoints()[port])
       socket.pause()
       let open = true
@@ -268,32 +285,36 @@ describe('ports on real sockets', { timeout: 600_000 }, () => {
     })
   }
 
-  it('a program behind the SOCKS proxy that never reads its download holds a bounded part of it', async () => {
-    const host = utf8(DEMO_HOST)
-    const request = concat(Uint8Array.of(5, 1, 0, 5, 1, 0, 3, host.length), host, Uint8Array.of(0, 80))
-    const { socket, closed } = raw(
-      proxy.endpoint,
-      concat(request, utf8('GET /bytes/50000000 HTTP/1.1\r\nHost: x\r\n\r\n')),
-    )
-    await within('an answer', new Promise((resolve) => socket.once('data', resolve)))
-    socket.pause()
-    const before = usedBytes()
-    await sleep(1500)
-    assert.ok(usedBytes() - before < 40 * 1024 * 1024)
-    await assertServes()
-    socket.destroy()
-    await closed
-    await until('forgotten', () => proxy.connections === 0 && mixnet.connections.count === 0)
-    await assertUnharmed()
-  })
+  it(
+    'a program behind the SOCKS proxy that never reads its download holds a bounded part of it',
+    TEST_LIMIT,
+    async () => {
+      const host = utf8(DEMO_HOST)
+      const request = concat(Uint8Array.of(5, 1, 0, 5, 1, 0, 3, host.length), host, Uint8Array.of(0, 80))
+      const { socket, closed } = raw(
+        proxy.endpoint,
+        concat(request, utf8('GET /bytes/50000000 HTTP/1.1\r\nHost: x\r\n\r\n')),
+      )
+      await within('an answer', new Promise((resolve) => socket.once('data', resolve)))
+      socket.pause()
+      const before = usedBytes()
+      await sleep(1500)
+      assert.ok(usedBytes() - before < 40 * 1024 * 1024)
+      await assertServes()
+      socket.destroy()
+      await closed
+      await until('forgotten', () => proxy.connections === 0 && mixnet.connections.count === 0)
+      await assertUnharmed()
+    },
+  )
 
   for (const port of attacks.map(([name]) => name)) {
-    it(`${port}: ${FLOOD} connections at once, and it is itself again`, async () => {
+    it(`${port}: ${FLOOD} connections at once, and it is itself again`, TEST_LIMIT, async () => {
       const endpoint = endpoints()[port]
       const flood = Array.from({ length: FLOOD }, () => raw(endpoint))
       await Promise.race([Promise.all(flood.map(({ closed }) => closed)), sleep(1000)])
       // One address has its share and no more: another is answered in the middle of it. Linux has more than one loopback address.
-      if (/API|directory/.test(port) && process.platform === 'linux') {
+      if (/node API|directory/.test(port) && process.platform === 'linux') {
         const other = await within('an answer', raw(endpoint, DATAGRAMS.http, '127.0.0.9').closed)
         assert.match(other, /^HTTP\/1\.1 (?:200|404) /)
       }

@@ -44,6 +44,28 @@ globalThis.tryConnect = async (options) => {
   }
 }
 
+/** A case of test/fetchCases. */
+globalThis.runCase = async (number, settings) => {
+  const { runCase } = await import('./cases.js')
+  const codeOf = (error) => {
+    if (isMixnetError(error)) return error.code
+    return { AbortError: 'ABORTED', TimeoutError: 'TIMEOUT' }[error.name] ?? `${error.name}: ${error.message}`
+  }
+  return await runCase(number, { kind: 'web', fetch: mixnet.fetch, codeOf, ...settings })
+}
+
+/** What the local websocket API answers a page of this origin: our address, or that the browser was turned away. */
+globalThis.askLocalApi = (url) =>
+  new Promise((resolve) => {
+    const socket = new WebSocket(url)
+    socket.onopen = () => socket.send('{"type":"selfAddress"}')
+    socket.onmessage = ({ data }) => {
+      socket.close()
+      resolve(JSON.parse(data).type)
+    }
+    socket.onerror = () => resolve('refused')
+  })
+
 globalThis.close = async () => await mixnet.close()
 
 async function listen({ messages }) {
