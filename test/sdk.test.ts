@@ -1,7 +1,7 @@
 /** What applications are offered, over a whole simulated network with the real cryptography. @module */
 import assert from 'node:assert/strict'
 import { get, type IncomingMessage } from 'node:http'
-import { after, before, describe, it } from 'node:test'
+import { after, before, describe, it, test } from 'node:test'
 import { request } from 'undici'
 import type { Mixnet } from '../src/client/mixnet.ts'
 import { fromUtf8, utf8 } from '../src/foundation/base/bytes.ts'
@@ -9,6 +9,33 @@ import { isMixnetError } from '../src/foundation/base/errors.ts'
 import { millis } from '../src/foundation/base/units.ts'
 import { formatRecipient } from '../src/protocol/packet/recipient.ts'
 import { HostileNetwork, SITE, SITE_PORT } from './hostile/simulatedNetwork.ts'
+
+test('without an exit in the directory: refused, or messages only where that is enough', {
+  timeout: 120_000,
+}, async () => {
+  const network = await HostileNetwork.start({ exits: 0 })
+  try {
+    await assert.rejects(network.client({ folder: 'wants one' }), { code: 'EXIT_UNREACHABLE' })
+    const mixnet = await network.client({ folder: 'wants none', exitRequired: false })
+    const conversation = async () => {
+      await mixnet.send(mixnet.address, 'to myself')
+      for await (const { data } of mixnet.messages()) return fromUtf8(data, 'data')
+      return undefined
+    }
+    assert.equal(await network.complete(conversation()), 'to myself')
+    const refused = { code: 'EXIT_UNREACHABLE' }
+    await assert.rejects(network.complete(mixnet.fetch(`http://${SITE}/`)), refused)
+    await assert.rejects(network.complete(mixnet.open({ host: SITE, port: SITE_PORT })), refused)
+    assert.throws(() => mixnet.exit, refused)
+    assert.deepEqual(
+      mixnet.explain()?.stages.map(({ what }) => what),
+      ['EXIT_UNREACHABLE'],
+    )
+    await network.complete(mixnet.close())
+  } finally {
+    await network.stop()
+  }
+})
 
 describe('the SDK', { timeout: 120_000 }, () => {
   let network: HostileNetwork
@@ -76,6 +103,7 @@ describe('the SDK', { timeout: 120_000 }, () => {
       const writer = socket.writable.getWriter()
       await writer.write(utf8(text))
       await writer.close()
+      assert.equal(alice.explain(socket)?.outcome, 'running')
       let heard = ''
       for await (const chunk of socket.readable) {
         heard += new TextDecoder().decode(chunk)

@@ -21,6 +21,7 @@ import {
   type Socks5RequestBody,
 } from '../protocol/wire/exit/socks5Messages.ts'
 import type { Destination, Dialer } from './dialer.ts'
+import { noExit } from './exitSelection.ts'
 import { ExitStream, type ExitStreamParams, type SharedMemory } from './exitStream.ts'
 import type { Lane } from './laneQueue.ts'
 import type { MixnetClient, Pseudonym, ReceivedMessage } from './mixnetClient.ts'
@@ -51,7 +52,8 @@ export interface ExitConnectionsOptions {
     | 'release'
     | 'surbsLeft'
   >
-  readonly exit: Recipient
+  /** None: there is no exit, every stream fails with EXIT_UNREACHABLE. */
+  readonly exit: Recipient | undefined
   /** True: the exit gets reply SURBs and a pseudonym. False: our address, which is faster and tells the exit who we are. */
   readonly anonymous: boolean
   readonly params?: ExitStreamParams
@@ -97,7 +99,7 @@ export class ExitConnections implements Dialer {
   /** Streams that are over, and whose last message has not left yet. */
   readonly #leaving = new Set<Promise<void>>()
   readonly #memory: SharedMemory
-  #exit: Recipient
+  #exit: Recipient | undefined
   #closed = false
   #probes = 0
   #generation = 0
@@ -107,13 +109,14 @@ export class ExitConnections implements Dialer {
     this.#options = options
     this.#exit = options.exit
     this.#memory = { bytes: 0, limit: options.maxMemoryBytes ?? MAX_MEMORY_BYTES }
-    if (options.anonymous) options.client.supply(options.exit)
+    if (options.anonymous && options.exit !== undefined) options.client.supply(options.exit)
     options.client.onMessage((message) => this.#received(message))
     options.client.onMoved(() => this.#moved())
   }
 
-  /** That of new streams. */
+  /** That of new streams. Throws EXIT_UNREACHABLE where there is none. */
   get exit(): Recipient {
+    if (this.#exit === undefined) throw noExit()
     return this.#exit
   }
 
@@ -121,18 +124,22 @@ export class ExitConnections implements Dialer {
     return this.#generation
   }
 
+  get hasExit(): boolean {
+    return this.#exit !== undefined
+  }
+
   get count(): number {
     return this.#streams.size
   }
 
-  /** Throws STOPPED after `close`. */
+  /** Throws STOPPED after `close`, and EXIT_UNREACHABLE where there is no exit. */
   open(destination: Destination, isolation?: string): ExitStream {
     const { client, anonymous, params = DEFAULT_EXIT_STREAM, maxConnections = MAX_CONNECTIONS } = this.#options
     if (this.#closed) throw new MixnetError('STOPPED')
     if (this.#streams.size >= maxConnections) throw new MixnetError('QUEUE_FULL', { connections: this.#streams.size })
+    const { exit } = this
     const connectionId = this.#newId()
     const lane: Lane = `connection:${connectionId}`
-    const exit = this.#exit
     const returnAddress = anonymous ? undefined : client.address
     // The exit knows a connection by the pseudonym that asked for it, so the stream keeps it when the gateway changes.
     const as = anonymous ? client.hold(exit, keyOf(destination, isolation)) : undefined
@@ -168,7 +175,7 @@ export class ExitConnections implements Dialer {
     const before = this.#exit
     this.#exit = exit
     if (anonymous) {
-      client.supply(before, 0)
+      if (before !== undefined) client.supply(before, 0)
       client.supply(exit)
     }
     for (const stream of [...this.#streams.values()])
@@ -181,7 +188,7 @@ export class ExitConnections implements Dialer {
    */
   probe(): void {
     const { client } = this.#options
-    const exit = this.#exit
+    const { exit } = this
     const data = encodeInterfaceRequest({
       interfaceVersion: CURRENT_VERSION,
       kind: 'providerData',
@@ -246,8 +253,10 @@ export class ExitConnections implements Dialer {
   #received(message: ReceivedMessage): void {
     const { repliedBy } = message
     // Also where it has our address: the answer to a probe.
-    if (repliedBy !== undefined && equalBytes(repliedBy.identity, this.#exit.identity)) this.#options.observer?.heard()
-    if (!this.#isFromExit(message)) return this.#options.onOther?.(message)
+    const exit = this.#exit
+    if (exit === undefined) return this.#options.onOther?.(message)
+    if (repliedBy !== undefined && equalBytes(repliedBy.identity, exit.identity)) this.#options.observer?.heard()
+    if (!this.#isFrom(exit, message)) return this.#options.onOther?.(message)
     const response = tryDecode(() => {
       const envelope = decodeInterfaceResponse(message.data)
       return envelope.kind === 'providerData' ? decodeSocks5Response(envelope.data) : undefined
@@ -265,9 +274,8 @@ export class ExitConnections implements Dialer {
    * An exit to which we are anonymous answers through reply SURBs and in no other way: were its answers taken at our address too,
    * it could try addresses until one of them reacts.
    */
-  #isFromExit({ repliedBy }: ReceivedMessage): boolean {
+  #isFrom(exit: Recipient, { repliedBy }: ReceivedMessage): boolean {
     const { anonymous } = this.#options
-    const exit = this.#exit
     if (!anonymous) return repliedBy === undefined
     return repliedBy !== undefined && equalBytes(repliedBy.identity, exit.identity)
   }

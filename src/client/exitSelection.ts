@@ -30,8 +30,12 @@ export function chooseExit(
   { entry, guards }: { readonly entry: Uint8Array; readonly guards: readonly Uint8Array[] },
 ): Recipient {
   const exit = anotherExit(random, exits, { entry, guards }) ?? pick(random, exits)
-  if (exit === undefined) throw new MixnetError('EXIT_UNREACHABLE', { why: 'the directory lists no exit' })
+  if (exit === undefined) throw noExit()
   return exit
+}
+
+export function noExit(): MixnetError {
+  return new MixnetError('EXIT_UNREACHABLE', { why: 'the directory lists no exit' })
 }
 
 /** The same in the place of one that is left, and never at our entry: by leaving one nobody may be brought to where the two are one. */

@@ -32,7 +32,7 @@ export interface FetchOptions {
   /** From the call to the last byte of the body. Default 60 s. */
   readonly timeout?: Millis
   /** PEM of the only authorities to trust, for services with their own. Default: those Node comes with. */
-  readonly ca?: string
+  readonly ca?: string | undefined
   /** Default 6. Under each isolation key. */
   readonly maxConnectionsPerOrigin?: number
   /** Named isolation keys whose connections are kept for later requests. Default 64. */

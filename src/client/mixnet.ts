@@ -17,21 +17,28 @@ interface Server {
   close(): Promise<void>
 }
 
+export interface NodeMixnetOptions extends MixnetOptions {
+  /** PEM of the only authorities that `fetch` and WebSockets trust. Default: those Node comes with, and NODE_EXTRA_CA_CERTS. */
+  readonly ca?: string | undefined
+}
+
 export class Mixnet extends MixnetCore {
   readonly #world: World
+  readonly #ca: string | undefined
   readonly #servers = new Set<Server>()
   #http: MixnetFetch | undefined
   #adapters: HttpAdapters | undefined
   #closed = false
 
-  private constructor(world: World, opened: OpenClient) {
+  private constructor(world: World, opened: OpenClient, ca: string | undefined) {
     super(world, opened)
     this.#world = world
+    this.#ca = ca
   }
 
   /** Resolves when packets can be sent. Throws as `openClient`. */
-  static async connect(world: World, options: MixnetOptions): Promise<Mixnet> {
-    return new Mixnet(world, await openClient(world, options))
+  static async connect(world: World, { ca, ...options }: NodeMixnetOptions): Promise<Mixnet> {
+    return new Mixnet(world, await openClient(world, options), ca)
   }
 
   /**
@@ -110,7 +117,7 @@ export class Mixnet extends MixnetCore {
   }
 
   #requests(): MixnetFetch {
-    this.#http ??= createFetch(this.#world, { dialer: this.connections, log: this.log })
+    this.#http ??= createFetch(this.#world, { dialer: this.connections, ca: this.#ca, log: this.log })
     return this.#http
   }
 

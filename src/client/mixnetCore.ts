@@ -75,7 +75,10 @@ export class MixnetCore implements AsyncDisposable {
     return formatRecipient(this.address)
   }
 
-  /** The network requester that connects to the outside world for us. Changes with the event `exit-changed`. */
+  /**
+   * The network requester that connects to the outside world for us. Changes with the event `exit-changed`. Throws EXIT_UNREACHABLE where
+   * there is none, which only a client gets to that connected with `exitRequired: false`.
+   */
   get exit(): Recipient {
     return this.connections.exit
   }

@@ -41,6 +41,8 @@ export interface MixnetOptions {
   readonly forceTls?: boolean | undefined
   /** Address of the only network requester to use. Default: a random one that the directory lists, and another where it goes silent. */
   readonly exit?: string | undefined
+  /** Default true. False: where the directory lists no exit, `connect` succeeds all the same, and it is streams that fail with EXIT_UNREACHABLE. */
+  readonly exitRequired?: boolean | undefined
   /** Default true: the exit learns a pseudonym. False is faster, and the exit learns our address. */
   readonly anonymous?: boolean | undefined
   readonly traffic?: TrafficParams | undefined
@@ -115,6 +117,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
       folder === undefined
         ? createClientKeys(crypto, random.stream('client-keys'))
         : await loadOrCreateClientKeys(crypto, random.stream('client-keys'), files, folder)
+    const { exitRequired = true } = options
     const exits = named.exit === undefined ? await within('exits', listExits(crypto, directory)) : [named.exit]
     // Where there is no choice of exits, the entry is chosen around the exit; else the exit around the entry.
     let connections: ExitConnections | undefined
@@ -125,7 +128,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
       topology,
       gateway: options.gateway,
       forceTls: options.forceTls,
-      avoid: () => (connections?.exit ?? exit)?.gateway,
+      avoid: () => (connections?.hasExit ? connections.exit : exit)?.gateway,
       folder,
       params: options.entry,
       onConnecting: (gateway) => events.tell({ type: 'connecting', gateway }),
@@ -133,7 +136,9 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
       meter,
       log,
     })
-    exit = chooseExit(random.stream('exit-choice'), exits, { entry: link.gateway, guards: link.guards })
+    if (exits.length > 0 || exitRequired) {
+      exit = chooseExit(random.stream('exit-choice'), exits, { entry: link.gateway, guards: link.guards })
+    }
     client = MixnetClient.start(world, {
       keys,
       topology,
@@ -148,7 +153,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
       ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
     })
     // While the gateway lets us in, there is time.
-    client.expect(exit, anonymous)
+    if (exit !== undefined) client.expect(exit, anonymous)
     await unlessAborted(link.whenOpen(left()), options.signal)
     const inbox = new MessageInbox(meter)
     const started = client

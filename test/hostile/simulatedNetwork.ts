@@ -32,6 +32,7 @@ export type Counted = Readonly<Record<string, number>>
 const GROWTH_BYTES = 12 * 1024 * 1024
 
 export interface NetworkChoice {
+  readonly exits?: number
   readonly noise?: boolean
   readonly epochs?: TestnetOptions['epochs']
   /** Puts a hand between a node and its world. */
@@ -49,15 +50,16 @@ export class HostileNetwork {
     this.simulation = new Simulation({ seed: 'hostile', crypto: nodeProvider })
   }
 
-  /** Three mix nodes, an entry gateway, and an exit. */
+  /** Three mix nodes, an entry gateway, and an exit, unless none is wanted. */
   static async start({
     noise = true,
     epochs,
+    exits = 1,
     worldOf = (_, world) => world,
   }: NetworkChoice = {}): Promise<HostileNetwork> {
     const network = new HostileNetwork()
     const { simulation } = network
-    const plans = planNetwork({ mixNodes: 3, entries: 1, exits: 1 }, true).map((plan) => ({
+    const plans = planNetwork({ mixNodes: 3, entries: 1, exits }, true).map((plan) => ({
       ...plan,
       host: `10.1.0.${plan.nodeId}`,
     }))

@@ -13,7 +13,8 @@ export interface ClientCommandOptions extends ClientOptions {
 export function runClient(session: Session, options: ClientCommandOptions): Promise<number> {
   const { screen, world } = session
   const started = world.clock.monotonic()
-  return withClient(session, options, async (mixnet) => {
+  // It sends messages only: no exit is ever asked.
+  return withClient(session, { ...options, exitRequired: false }, async (mixnet) => {
     const { host: wanted, allowOrigin: allowedOrigins } = options
     const api = await listening(options.port, '--port', wanted, ({ host, port }) =>
       mixnet.localApi({ host, port, allowedOrigins }),

@@ -13,6 +13,8 @@ export interface ClientOptions {
   readonly gateway?: string
   readonly exit?: string
   readonly revealAddress: boolean
+  /** Default true. */
+  readonly exitRequired?: boolean
 }
 
 /** Somebody sits in front of it: a directory that is down is told of at once, not waited for. */
@@ -33,6 +35,7 @@ export async function withClient<T>(
       folder: options.data,
       gateway: options.gateway,
       exit: options.exit,
+      exitRequired: options.exitRequired,
       anonymous: !options.revealAddress,
       refresh: REFRESH,
       connectTimeout: CONNECT_TIMEOUT,

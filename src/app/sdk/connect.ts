@@ -2,9 +2,8 @@
  * The entrance to the package: `import { connect } from 'starling-mixnet'`. A client of a mixnet on the machine's own sockets,
  * files and clock. Guide: docs/guides/first-app.md. @module
  */
-import { Mixnet } from '../../client/mixnet.ts'
+import { Mixnet, type NodeMixnetOptions } from '../../client/mixnet.ts'
 import type { MixnetEvent as Event, MixnetState as State } from '../../client/mixnetEvents.ts'
-import type { MixnetOptions } from '../../client/openClient.ts'
 import {
   type ErrorCode,
   isMixnetError as isError,
@@ -24,7 +23,7 @@ export type MixnetState = State
 /** A client and what it offers: `fetch` and adapters for other libraries, `open`, `send`, `messages`, `explain`, `proxy`, `close`. */
 export type MixnetConnection = Mixnet
 
-export interface ConnectOptions extends Omit<MixnetOptions, 'directories' | 'connectTimeout'> {
+export interface ConnectOptions extends Omit<NodeMixnetOptions, 'directories' | 'connectTimeout'> {
   /** URL of the network's directory, or several with the same contents: http://127.0.0.1:8080/api. */
   readonly directory: string | readonly string[]
   /** Milliseconds for `connect` to succeed. Default 60,000. */
