@@ -21,11 +21,13 @@ interface Bundled {
 const SCRIPT = new URL('../scripts/bundle.mjs', import.meta.url)
 const folder = mkdtempSync(join(tmpdir(), 'starling-bundle-'))
 let bundled: Bundled
+let dropIns: readonly Bundled[]
 let create: typeof createWebFetch
 
 before(async () => {
-  const { bundle } = (await import(SCRIPT.href)) as { bundle: () => Promise<Bundled> }
+  const { bundle } = (await import(SCRIPT.href)) as { bundle: (options?: { name: string }) => Promise<Bundled> }
   bundled = await bundle()
+  dropIns = [await bundle({ name: 'mix-fetch' }), await bundle({ name: 'sdk' })]
   for (const { path, contents } of bundled.files) writeFileSync(join(folder, basename(path)), contents)
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
   const entry = (await import(pathToFileURL(join(folder, 'starling.js')).href)) as { createWebFetch: typeof create }
@@ -36,17 +38,17 @@ after(() => rmSync(folder, { recursive: true }))
 
 describe('the bundle for browsers', () => {
   test('is small, and what only https needs comes later', () => {
-    const zipped = (pattern: RegExp) =>
-      bundled.files
+    const zipped = (pattern: RegExp, { files } = bundled) =>
+      files
         .filter(({ path }) => pattern.test(basename(path)))
         .reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0)
-    assert.ok(zipped(/^(?!rootCertificates)/) <= 120 * 1024)
+    for (const each of [bundled, ...dropIns]) assert.ok(zipped(/^(?!rootCertificates)/, each) <= 120 * 1024)
     assert.ok(zipped(/^rootCertificates/) > 0)
     assert.ok(zipped(/^tlsStream/) > 0)
   })
 
   test('holds nothing of Node, and of the TLS library neither its authorities nor its way past the mixnet', () => {
-    const inputs = Object.keys(bundled.metafile.inputs)
+    const inputs = [bundled, ...dropIns].flatMap(({ metafile }) => Object.keys(metafile.inputs))
     for (const absent of [
       /undici/,
       /@peculiar/,
@@ -61,7 +63,7 @@ describe('the bundle for browsers', () => {
         String(absent),
       )
     }
-    for (const { text, path } of bundled.files) {
+    for (const { text, path } of [bundled, ...dropIns].flatMap(({ files }) => files)) {
       assert.doesNotMatch(text, /BEGIN CERTIFICATE-----[\sA-Za-z0-9+/]{100}/, path)
       assert.doesNotMatch(text, /Failed to fetch certificate|caIssuers/, path)
       assert.doesNotMatch(text, /from ?"(?:node:|crypto|undici)/, path)

@@ -111,6 +111,24 @@ function testMixFetch({ name, port, folder, trusting: trustingFolder, says }: Va
       assert.match((await requestThrough(page, `${SITE}/hello`)).error as string, /Access-Control-Allow-Origin/)
     })
 
+    it('hides the answer to a request without CORS', async () => {
+      const answer = await requestThrough(page, `${SITE}/hello`, { mode: 'no-cors' })
+      // The official one makes a `Response` of status 0, which no browser lets it.
+      if (folder === 'mixFetch') assert.match(answer.error as string, /status/)
+      else assert.deepEqual(answer, { status: 0, headers: {}, body: Buffer.alloc(0) })
+    })
+
+    it('works in two tabs at once', { skip: folder === 'mixFetch' && 'each wants a gateway of its own' }, async (t) => {
+      const person = await stage.person()
+      const tabs = [await stage.open(folder, person), await stage.open(folder, person)]
+      t.after(() => person.close())
+      await Promise.all(tabs.map((tab) => setUpMixFetch(tab, stage)))
+      for (const tab of tabs) {
+        const answer = await requestThrough(tab, `${SITE}/hello?who=tab`, { mode: 'unsafe-ignore-cors' })
+        assert.equal(textOf(answer), 'hello tab')
+      }
+    })
+
     it('outlives a destination where nobody listens', async () => {
       assert.match((await request('http://127.0.0.1:2/')).error as string, says.nobodyListens)
       assert.equal((await request(`${SITE}/hello`)).status, 200)
