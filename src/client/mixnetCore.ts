@@ -7,6 +7,7 @@ import type { ClientWorld } from '../foundation/platform/world.ts'
 import type { Topology } from '../network/topology/topology.ts'
 import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import type { Destination } from './dialer.ts'
+import { lookUp, type ResolveOptions } from './dnsLookup.ts'
 import type { ExitConnections } from './exitConnections.ts'
 import type { MessageInbox } from './messageInbox.ts'
 import type { MixnetClient, ReceivedMessage } from './mixnetClient.ts'
@@ -35,14 +36,12 @@ export class MixnetCore implements AsyncDisposable {
   readonly client: MixnetClient
   readonly connections: ExitConnections
   readonly meter: Meter
-  readonly #clock: ClientWorld['clock']
-  readonly #crypto: ClientWorld['crypto']
+  readonly #world: ClientWorld
   readonly #inbox: MessageInbox
   protected readonly opened: OpenClient
 
-  protected constructor({ clock, crypto }: ClientWorld, opened: OpenClient) {
-    this.#clock = clock
-    this.#crypto = crypto
+  protected constructor(world: ClientWorld, opened: OpenClient) {
+    this.#world = world
     this.opened = opened
     this.client = opened.client
     this.connections = opened.connections
@@ -75,7 +74,7 @@ export class MixnetCore implements AsyncDisposable {
    */
   async send(to: Recipient | string, data: Uint8Array | string, options: SendMessageOptions = {}): Promise<void> {
     const { repliable: anonymous = true, signal } = options
-    const recipient = typeof to === 'string' ? parseRecipient(this.#crypto, to) : to
+    const recipient = typeof to === 'string' ? parseRecipient(this.#world.crypto, to) : to
     await this.client.send({ to: recipient, data: bytesOf(data), anonymous, ...(signal ? { signal } : {}) })
   }
 
@@ -99,7 +98,12 @@ export class MixnetCore implements AsyncDisposable {
   ): Promise<MixnetSocket> {
     const stream = this.connections.open(destination, isolation)
     try {
-      await withDeadline(this.#clock, timeout, 'connection through the exit', unlessAborted(stream.opened, signal))
+      await withDeadline(
+        this.#world.clock,
+        timeout,
+        'connection through the exit',
+        unlessAborted(stream.opened, signal),
+      )
     } catch (error) {
       stream.destroy()
       throw error
@@ -107,9 +111,17 @@ export class MixnetCore implements AsyncDisposable {
     return socketOf(stream)
   }
 
+  /**
+   * Addresses of a host, asked through the exit of a DNS server that you name; nobody is asked otherwise. Throws BAD_ARGUMENT, HOST_UNKNOWN,
+   * MALFORMED, TIMEOUT, ABORTED, STOPPED, and as `open`.
+   */
+  async resolve(name: string, options: ResolveOptions): Promise<readonly string[]> {
+    return await lookUp(this.#world, this.connections, name, options)
+  }
+
   async close(): Promise<void> {
     this.#inbox.close()
-    await closeClient(this.#clock, this.opened)
+    await closeClient(this.#world.clock, this.opened)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

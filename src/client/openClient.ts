@@ -12,7 +12,7 @@ import { openSealedFiles } from '../foundation/platform/sealedFiles.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import { DirectoryClient } from '../network/topology/directoryClient.ts'
 import type { Topology } from '../network/topology/topology.ts'
-import { CLIENT_REFRESH, Refreshing, type RefreshParams } from '../network/topology/topologyProvider.ts'
+import { Refreshing, type RefreshParams } from '../network/topology/topologyProvider.ts'
 import { clientTopologySource } from '../network/topology/topologySources.ts'
 import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import type { EntryParams } from './entryParams.ts'
@@ -26,7 +26,7 @@ import { MessageInbox } from './messageInbox.ts'
 import { MixnetClient, type ReceivedMessage } from './mixnetClient.ts'
 import { Events, type MixnetEvent } from './mixnetEvents.ts'
 import type { PacketEvent } from './packetEvents.ts'
-import { DEFAULT_TRAFFIC, type TrafficParams } from './trafficParams.ts'
+import { planTraffic, type TrafficChoice } from './trafficProfiles.ts'
 
 export interface MixnetOptions {
   /** URLs of directories with the same contents, for instance http://127.0.0.1:8080/api. */
@@ -41,7 +41,11 @@ export interface MixnetOptions {
   readonly exit?: string | undefined
   /** Default true: the exit learns a pseudonym. False is faster, and the exit learns our address. */
   readonly anonymous?: boolean | undefined
-  readonly traffic?: TrafficParams | undefined
+  /**
+   * A profile ('default', 'frugal', 'fast', 'private'), a budget ({ perDay: '500 MB' }), or parameters. `describeTraffic` says what a
+   * choice costs and what it hides.
+   */
+  readonly traffic?: TrafficChoice | undefined
   readonly entry?: EntryParams | undefined
   readonly refresh?: RefreshParams | undefined
   /** For `connect` to succeed. Default 60 s. */
@@ -84,7 +88,8 @@ const IDENTITY_BYTES = 32
  */
 export async function openClient(outside: ClientWorld, options: MixnetOptions): Promise<OpenClient> {
   const world = await withPassphrase(outside, options)
-  const { log = silentLog, meter = new Meter(), folder, anonymous = true, traffic = DEFAULT_TRAFFIC } = options
+  const { log = silentLog, meter = new Meter(), folder, anonymous = true } = options
+  const { params: traffic, refresh } = planTraffic(options.traffic)
   const { clock, crypto, random, files, net } = world
   const named = namedParts(crypto, options)
   const events = new Events(options.onEvent)
@@ -97,7 +102,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
   const topology = new Refreshing<Topology>({
     clock,
     fetch: clientTopologySource({ clock, directory }),
-    params: options.refresh ?? CLIENT_REFRESH,
+    params: options.refresh ?? refresh,
     log,
   })
   let heardAt: Millis | undefined
@@ -172,6 +177,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
     })
     health = new ExitHealth({
       clock,
+      slot: traffic.mainStreamInterval,
       loops: () => started.loops,
       isOpen: () => started.isOpen,
       probe: () => {

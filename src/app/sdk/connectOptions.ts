@@ -1,0 +1,21 @@
+/** What `connect` takes, in Node and in browsers. @module */
+import type { MixnetOptions } from '../../client/openClient.ts'
+import { type Millis, millis } from '../../foundation/base/units.ts'
+
+export interface CommonOptions extends Omit<MixnetOptions, 'directories' | 'connectTimeout'> {
+  /** URL of the network's directory, or several with the same contents: http://127.0.0.1:8080/api. */
+  readonly directory: string | readonly string[]
+  /** Milliseconds for `connect` to succeed. Default 60,000. */
+  readonly connectTimeout?: number | undefined
+}
+
+/** The same for the client below. */
+export function clientOptions<T extends CommonOptions>({
+  directory,
+  connectTimeout,
+  ...options
+}: T): Omit<T, 'directory' | 'connectTimeout'> & Pick<MixnetOptions, 'directories' | 'connectTimeout'> {
+  const limit: { readonly connectTimeout?: Millis } =
+    connectTimeout === undefined ? {} : { connectTimeout: millis(connectTimeout) }
+  return { ...options, ...limit, directories: typeof directory === 'string' ? [directory] : directory }
+}
