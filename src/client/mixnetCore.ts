@@ -5,6 +5,7 @@ import { type Millis, seconds } from '../foundation/base/units.ts'
 import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import type { Topology } from '../network/topology/topology.ts'
+import { type TopologySnapshot, takeSnapshot } from '../network/topology/topologySnapshot.ts'
 import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import type { Destination } from './dialer.ts'
 import { lookUp, type ResolveOptions } from './dnsLookup.ts'
@@ -66,6 +67,14 @@ export class MixnetCore implements AsyncDisposable {
 
   topology(): Topology | undefined {
     return this.opened.topology.current()
+  }
+
+  /**
+   * The network as its directory describes it now, for `connect({ topology })`: plain JSON, good until keys rotate. Throws
+   * TOPOLOGY_UNAVAILABLE.
+   */
+  topologySnapshot(): Promise<TopologySnapshot> {
+    return takeSnapshot(this.opened.directory, this.#world.clock)
   }
 
   /**

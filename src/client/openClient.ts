@@ -13,6 +13,7 @@ import type { ClientWorld } from '../foundation/platform/world.ts'
 import { DirectoryClient } from '../network/topology/directoryClient.ts'
 import type { Topology } from '../network/topology/topology.ts'
 import { Refreshing, type RefreshParams } from '../network/topology/topologyProvider.ts'
+import { openSnapshot, type TopologySnapshot } from '../network/topology/topologySnapshot.ts'
 import { clientTopologySource } from '../network/topology/topologySources.ts'
 import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import type { EntryParams } from './entryParams.ts'
@@ -29,8 +30,10 @@ import type { PacketEvent } from './packetEvents.ts'
 import { planTraffic, type TrafficChoice } from './trafficProfiles.ts'
 
 export interface MixnetOptions {
-  /** URLs of directories with the same contents, for instance http://127.0.0.1:8080/api. */
+  /** URLs of directories with the same contents, for instance http://127.0.0.1:8080/api. None where there is a `topology`. */
   readonly directories: readonly string[]
+  /** A snapshot instead, as `topologySnapshot()` returned it: then no directory is contacted, and keys last until they rotate. */
+  readonly topology?: TopologySnapshot | undefined
   /** Where identity, keys and the choice of gateway are kept. Absent: nowhere, so every run is somebody new. */
   readonly folder?: string | undefined
   /** Seals what is kept in `folder`. The first one given is the one. */
@@ -73,6 +76,7 @@ export interface OpenClient {
   readonly meter: Meter
   readonly log: Log
   readonly topology: Refreshing<Topology>
+  readonly directory: DirectoryClient
   /** Since the directory was heard; none without a topology. */
   readonly topologyAge: () => Millis | undefined
 }
@@ -98,11 +102,22 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
   const left = (): Millis => millis(Math.max(0, end - clock.monotonic()))
   const within = <T>(what: string, work: Promise<T>): Promise<T> =>
     withDeadline(clock, left(), what, unlessAborted(work, options.signal))
-  const directory = new DirectoryClient(net, { baseUrls: options.directories })
+  if (options.topology !== undefined && options.directories.length > 0)
+    throw new MixnetError(
+      'BAD_ARGUMENT',
+      { argument: 'topology' },
+      { nextStep: 'Give a directory or a topology, not both.' },
+    )
+  const directory =
+    options.topology === undefined
+      ? new DirectoryClient(net, { baseUrls: options.directories })
+      : openSnapshot(options.topology, clock)
+  // What cannot become better by asking again is given up the first time.
+  const patience = options.topology === undefined ? {} : { maxFailures: 0 }
   const topology = new Refreshing<Topology>({
     clock,
     fetch: clientTopologySource({ clock, directory }),
-    params: options.refresh ?? refresh,
+    params: { ...(options.refresh ?? refresh), ...patience },
     log,
   })
   let heardAt: Millis | undefined
@@ -192,7 +207,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
         health?.forget()
       },
     }
-    return { client, events, watch, connections: through, inbox, meter, log, topology, topologyAge }
+    return { client, events, watch, connections: through, inbox, meter, log, topology, topologyAge, directory }
   } catch (error) {
     await client?.stop()
     topology.stop()

@@ -3,6 +3,7 @@
  * from WebCrypto, the rest is JavaScript, and works under a policy without `unsafe-eval`. @module
  */
 
+import { ClientPool } from '../../client/clientPool.ts'
 import { type TrafficDescription as Description, describeTraffic as describe } from '../../client/trafficFigures.ts'
 import type { TrafficChoice as Choice } from '../../client/trafficProfiles.ts'
 import { WebMixnet, type WebMixnetOptions } from '../../client/web/webMixnet.ts'
@@ -14,7 +15,7 @@ import {
 import { nobleProvider } from '../../foundation/crypto/nobleProvider.ts'
 import { loadWebCurve } from '../../foundation/crypto/webCurve.ts'
 import { webWorld } from '../../foundation/platform/web/webWorld.ts'
-import { type CommonOptions, clientOptions } from './connectOptions.ts'
+import { type CommonOptions, clientOptions, memberOptions } from './connectOptions.ts'
 
 export type MixnetError = MixnetFailure
 export type MixnetErrorCode = ErrorCode
@@ -38,4 +39,15 @@ export type TrafficDescription = Description
 /** What a choice costs and what it hides, in words and figures, before anything is connected. Throws BAD_ARGUMENT. */
 export function describeTraffic(choice?: TrafficChoice): TrafficDescription {
   return describe(choice)
+}
+
+/** As on Node. */
+export async function connectPool({
+  size,
+  ...options
+}: ConnectOptions & { readonly size: number }): Promise<ClientPool> {
+  const { clock, random } = webWorld(nobleProvider)
+  return await ClientPool.connect(size, { clock, random: random.stream('pool') }, (number) =>
+    connect(memberOptions(options, number)),
+  )
 }
