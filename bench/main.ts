@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: what this implementation costs, each figure beside its reference of the same run.
  *
- *     npm run bench -- [--only sphinx|mix|network|simulator] [--quick]
+ *     npm run bench -- [--only sphinx|mix|network|simulator|traffic] [--quick]
  *
  * Exits with 1 where a figure was taken of something that did not work: a goal that is missed is a result, a lost packet is not.
  *
@@ -13,8 +13,9 @@ import { mixNode } from './mixNode.ts'
 import { network } from './network.ts'
 import { simulator } from './simulator.ts'
 import { sphinx } from './sphinx.ts'
+import { traffic } from './traffic.ts'
 
-const SUBJECTS: readonly Subject[] = [sphinx, mixNode, network, simulator]
+const SUBJECTS: readonly Subject[] = [sphinx, mixNode, network, simulator, traffic]
 
 const { only, quick } = new Command('npm run bench --')
   .description('What this implementation costs, each figure beside its reference of the same run.')

@@ -1,7 +1,7 @@
-/** docs/guides/first-app.md, typed as it stands: in a clone, and in a project with the package that the clone made; and docs/guides/local-api.md. */
+/** docs/guides/first-app.md, typed as it stands: in a clone, and in a project with the package that the clone made; docs/guides/local-api.md; docs/guides/traffic.md. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { delimiter, dirname, join, posix, relative } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -121,5 +121,22 @@ it('the local WebSocket API does what its guide says', { timeout: 120_000, skip 
   await writeFile(join(folder, 'ask.mts'), text)
   assert.equal(await type(run.text, folder), 'bob hears What time is it?\nalice hears Half past nine.\n')
   for (const client of running) assert.equal((await client.stop()).code, 0)
+  assert.equal((await network.stop()).code, 0)
+})
+
+it('traffic as a choice does what its guide says', { timeout: 120_000, skip }, async (t) => {
+  const folder = await temporaryFolder(t)
+  const ports = ['--directory-port', '27300', '--socks-port', '27305', '--status-port', '27306']
+  const network = starling(t, 'up', '--json', '--data', join(folder, 'network'), ...ports)
+  await network.event('proxy')
+  const { url } = await network.event('directory')
+  const [program] = (await codeBlocks('traffic.md')).filter(({ info }) => info === 'ts')
+  assert.ok(program)
+  assert.ok(program.text.includes(GUIDE_DIRECTORY))
+  const path = join(ROOT, `traffic-guide-${process.pid}.mts`)
+  t.after(() => rm(path, { force: true }))
+  await writeFile(path, program.text.replaceAll(GUIDE_DIRECTORY, url))
+  const said = await type(`node -C starling-source ${path}`, ROOT)
+  assert.match(said, /^Traffic: 1 GB a day\.$[\s\S]*^\d+(\.\d+)?\n200$/m)
   assert.equal((await network.stop()).code, 0)
 })

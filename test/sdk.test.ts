@@ -116,6 +116,27 @@ describe('the SDK', { timeout: 120_000 }, () => {
     assert.equal(alice.connections.count, 0)
   })
 
+  it('asks a DNS server that the caller names for addresses, through the exit', async () => {
+    const world = network.simulation.host('dns.example', { ips: ['198.51.100.53'] })
+    const peers: string[] = []
+    await network.complete(
+      world.net.listen({ host: '0.0.0.0', port: 53 }, (connection) => {
+        peers.push(connection.remote.host)
+        const data = (query: Uint8Array) => {
+          const question = query.slice(14)
+          const record = [0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1]
+          const answer = [query[2] ?? 0, query[3] ?? 0, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0, ...question, ...record]
+          // As TCP may cut it.
+          connection.write([Uint8Array.of(0, answer.length, ...answer.slice(0, 20)), Uint8Array.from(answer.slice(20))])
+        }
+        connection.attach({ data, end: () => connection.end(), close() {} })
+      }),
+    )
+    assert.deepEqual(await network.complete(alice.resolve('host.example', { server: '198.51.100.53' })), ['192.0.2.1'])
+    assert.deepEqual(peers, [network.node('exit').plan.host])
+    assert.equal(alice.connections.count, 0)
+  })
+
   it('fetches, lends itself to other libraries, and tells what happened', async () => {
     const world = network.simulation.host('web.example', { ips: ['198.51.100.7'] })
     await network.complete(

@@ -28,6 +28,8 @@ export interface AnonymousSendersOptions {
   readonly createSurb: () => ReplySurb | undefined
   /** Fragments of earlier shipments still waiting. */
   readonly backlog: () => number
+  /** Whether nothing but shipments waits to be sent. */
+  readonly isQuiet: () => boolean
   readonly send: (recipient: Recipient, message: RepliableMessage) => void
 }
 
@@ -64,6 +66,7 @@ export class AnonymousSenders {
       now: () => options.clock.monotonic(),
       unused: (holder) => this.#keys.unused(holder),
       backlog: options.backlog,
+      isQuiet: options.isQuiet,
       capacity: surbsFitting,
       ship: (holder, surbs) => this.#ship(holder, surbs),
     })
@@ -132,7 +135,7 @@ export class AnonymousSenders {
 
   #keepSpare(recipient: Recipient): void {
     const target = this.#targets.get(identityOf(recipient))?.surbs ?? 0
-    this.#supply.keep(this.#pseudonyms.spare(recipient), target)
+    this.#supply.keep(this.#pseudonyms.spare(recipient), target, true)
   }
 
   /**

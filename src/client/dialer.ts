@@ -4,8 +4,8 @@ import type { ExitStream } from './exitStream.ts'
 export interface Destination {
   /**
    * An IP address, IPv6 without brackets, or a name, which is resolved at the exit. What it found is never told: the protocol has no
-   * question for addresses and no answer with any (docs/spec/exit.md), so there is no `resolve`. One made of DNS over HTTPS through the
-   * exit would be an answer of whatever server it asks, for a name that the exit then resolves once more, and perhaps otherwise.
+   * question for addresses and no answer with any (docs/spec/exit.md). What dnsLookup.ts asks is another server, and its answer need not
+   * be what the exit then finds for the same name.
    */
   readonly host: string
   readonly port: number

@@ -12,6 +12,8 @@ import type { LoopCounts } from './loopWatch.ts'
 
 export interface ExitHealthOptions {
   readonly clock: Clock
+  /** Mean time that a packet of ours waits for its turn; undefined: none. */
+  readonly slot?: Millis | undefined
   /** Our loop cover, since ever. */
   readonly loops: () => LoopCounts
   readonly isOpen: () => boolean
@@ -30,8 +32,8 @@ const QUIET = seconds(10)
 const AGAIN_AFTER = seconds(60)
 // Twice what a question lost on its way, and sent again, takes to be answered.
 const PROBE_LIMIT = seconds(15)
-// The slower of the two streams of cover sends 75 in that time.
-const MIN_LOOPS = 10
+// The question and a few reply SURBs share slots: of a slow main stream it may be the tenth, and no answer comes before.
+const SLOTS = 10
 
 export class ExitHealth {
   readonly #options: ExitHealthOptions
@@ -79,14 +81,15 @@ export class ExitHealth {
   }
 
   #ask(): void {
-    const { clock, loops, isOpen, probe, silent } = this.#options
+    const { clock, slot = 0, loops, isOpen, probe, silent } = this.#options
     if (this.#convictedAt !== undefined && clock.monotonic() - this.#convictedAt < AGAIN_AFTER) return
     const before = loops()
-    this.#probe = clock.after(millis(PROBE_LIMIT), () => {
+    this.#probe = clock.after(millis(PROBE_LIMIT + SLOTS * slot), () => {
       this.#probe = undefined
       this.#unanswered = 0
       const { sent, returned } = loops()
-      const deaf = sent - before.sent >= MIN_LOOPS && returned === before.returned
+      // Of a slow stream they are few. Whoever could only drop those few would else lead us on after all.
+      const deaf = sent > before.sent && returned === before.returned
       if (!isOpen() || deaf) return
       this.#convictedAt = clock.monotonic()
       silent()

@@ -43,7 +43,13 @@ describe('loops that do not return', () => {
     assert.equal(first, again)
   })
 
+  it('are waited for longer where few are sent', async () => {
+    const [first, second] = await askedPerMinute(0.5, [0, 0])
+    assert.ok((first as number) >= 1 && (second as number) >= 1)
+    assert.deepEqual(await askedPerMinute(0.25, [1, 0.9]), [0, 0])
+  })
+
   it('prove nothing where hardly any are sent', async () => {
-    assert.deepEqual(await askedPerMinute(0.5, [0]), [0])
+    assert.deepEqual(await askedPerMinute(0.05, [0, 0, 0]), [0, 0, 0])
   })
 })

@@ -23,6 +23,7 @@ export interface LoopWatchOptions {
 }
 
 const WINDOW = seconds(6)
+const LONGEST_WINDOW = minutes(2)
 // Fewer prove nothing. The slower of the two streams alone sends some 30.
 const MIN_SENT = 15
 // One dead node of a layer of three takes 1/3; a link that loses 5 % takes 1/5 of those that pass four.
@@ -52,6 +53,8 @@ export class LoopWatch {
     const total = counts()
     const sent = total.sent - this.#before.sent
     const returned = total.returned - this.#before.returned
+    // A slow client looks at a longer time.
+    if (sent < MIN_SENT && now - this.#windowStart < LONGEST_WINDOW) return
     this.#windowStart = now
     this.#before = total
     if (sent < MIN_SENT) return

@@ -122,6 +122,7 @@ export class MixnetClient implements AsyncDisposable {
       createSurb: () =>
         this.#gateway && equalBytes(this.#gateway, link.gateway) ? outbox.factory.replySurb() : undefined,
       backlog: () => outbox.lanes.length(AnonymousSenders.LANE),
+      isQuiet: () => outbox.lanes.total === outbox.lanes.length(AnonymousSenders.LANE),
       send: (recipient, message) => outbox.post(message, recipient, AnonymousSenders.LANE),
     })
     this.#receiver = new Receiver({

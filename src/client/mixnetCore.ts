@@ -6,8 +6,10 @@ import { type Millis, seconds } from '../foundation/base/units.ts'
 import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import type { Topology } from '../network/topology/topology.ts'
+import { type TopologySnapshot, takeSnapshot } from '../network/topology/topologySnapshot.ts'
 import { formatRecipient, parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import type { Destination } from './dialer.ts'
+import { lookUp, type ResolveOptions } from './dnsLookup.ts'
 import type { ExitConnections } from './exitConnections.ts'
 import type { ExitStream } from './exitStream.ts'
 import type { MessageInbox } from './messageInbox.ts'
@@ -41,22 +43,20 @@ export class MixnetCore implements AsyncDisposable {
   readonly client: MixnetClient
   readonly connections: ExitConnections
   readonly meter: Meter
-  readonly #clock: ClientWorld['clock']
-  readonly #crypto: ClientWorld['crypto']
+  readonly #world: ClientWorld
   readonly #inbox: MessageInbox
   protected readonly opened: OpenClient
   protected readonly log: RequestLog
 
-  protected constructor({ clock, crypto }: ClientWorld, opened: OpenClient) {
-    this.#clock = clock
-    this.#crypto = crypto
+  protected constructor(world: ClientWorld, opened: OpenClient) {
+    this.#world = world
     this.opened = opened
     this.client = opened.client
     this.connections = opened.connections
     this.meter = opened.meter
     this.#inbox = opened.inbox
     this.log = new RequestLog(
-      () => clock.monotonic(),
+      () => world.clock.monotonic(),
       () => ({
         topologyAge: opened.topologyAge(),
         gatewayOpen: opened.client.isOpen,
@@ -93,12 +93,20 @@ export class MixnetCore implements AsyncDisposable {
   }
 
   /**
+   * The network as its directory describes it now, for `connect({ topology })`: plain JSON, good until keys rotate. Throws
+   * TOPOLOGY_UNAVAILABLE.
+   */
+  topologySnapshot(): Promise<TopologySnapshot> {
+    return takeSnapshot(this.opened.directory, this.#world.clock)
+  }
+
+  /**
    * A message to another client, by its address or the text of it. Resolves when it is queued; it is sent again until acknowledged,
    * and no answer says whether anybody read it. Text goes as UTF-8. Throws MALFORMED for an address that is none, ABORTED, STOPPED.
    */
   async send(to: Recipient | string, data: Uint8Array | string, options: SendMessageOptions = {}): Promise<void> {
     const { repliable: anonymous = true, surbs, signal } = options
-    const recipient = typeof to === 'string' ? parseRecipient(this.#crypto, to) : to
+    const recipient = typeof to === 'string' ? parseRecipient(this.#world.crypto, to) : to
     await this.client.send({ to: recipient, data: bytesOf(data), anonymous, surbs, ...(signal ? { signal } : {}) })
   }
 
@@ -126,7 +134,12 @@ export class MixnetCore implements AsyncDisposable {
       stream = this.connections.open(destination, isolation)
       timeline.carriedBy(stream.vitals)
       timeline.reached('stream-opened')
-      await withDeadline(this.#clock, timeout, 'connection through the exit', unlessAborted(stream.opened, signal))
+      await withDeadline(
+        this.#world.clock,
+        timeout,
+        'connection through the exit',
+        unlessAborted(stream.opened, signal),
+      )
     } catch (error) {
       stream?.destroy()
       this.log.failed(error, timeline)
@@ -152,9 +165,17 @@ export class MixnetCore implements AsyncDisposable {
     return this.log.explain(result)
   }
 
+  /**
+   * Addresses of a host, asked through the exit of a DNS server that you name; nobody is asked otherwise. Throws BAD_ARGUMENT, HOST_UNKNOWN,
+   * MALFORMED, TIMEOUT, ABORTED, STOPPED, and as `open`.
+   */
+  async resolve(name: string, options: ResolveOptions): Promise<readonly string[]> {
+    return await lookUp(this.#world, this.connections, name, options)
+  }
+
   async close(): Promise<void> {
     this.#inbox.close()
-    await closeClient(this.#clock, this.opened)
+    await closeClient(this.#world.clock, this.opened)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,7 +12,8 @@ import { openSealedFiles } from '../foundation/platform/sealedFiles.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import { DirectoryClient } from '../network/topology/directoryClient.ts'
 import type { Topology } from '../network/topology/topology.ts'
-import { CLIENT_REFRESH, Refreshing, type RefreshParams } from '../network/topology/topologyProvider.ts'
+import { Refreshing, type RefreshParams } from '../network/topology/topologyProvider.ts'
+import { openSnapshot, type TopologySnapshot } from '../network/topology/topologySnapshot.ts'
 import { clientTopologySource } from '../network/topology/topologySources.ts'
 import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import type { EntryParams } from './entryParams.ts'
@@ -26,11 +27,13 @@ import { MessageInbox } from './messageInbox.ts'
 import { MixnetClient, type ReceivedMessage } from './mixnetClient.ts'
 import { Events, type MixnetEvent } from './mixnetEvents.ts'
 import type { PacketEvent } from './packetEvents.ts'
-import { DEFAULT_TRAFFIC, type TrafficParams } from './trafficParams.ts'
+import { planTraffic, type TrafficChoice } from './trafficProfiles.ts'
 
 export interface MixnetOptions {
-  /** URLs of directories with the same contents, for instance http://127.0.0.1:8080/api. */
+  /** URLs of directories with the same contents, for instance http://127.0.0.1:8080/api. None where there is a `topology`. */
   readonly directories: readonly string[]
+  /** A snapshot instead, as `topologySnapshot()` returned it: then no directory is contacted, and keys last until they rotate. */
+  readonly topology?: TopologySnapshot | undefined
   /** Where identity, keys and the choice of gateway are kept. Absent: nowhere, so every run is somebody new. */
   readonly folder?: string | undefined
   /** Seals what is kept in `folder`. The first one given is the one. */
@@ -45,7 +48,11 @@ export interface MixnetOptions {
   readonly exitRequired?: boolean | undefined
   /** Default true: the exit learns a pseudonym. False is faster, and the exit learns our address. */
   readonly anonymous?: boolean | undefined
-  readonly traffic?: TrafficParams | undefined
+  /**
+   * A profile ('default', 'frugal', 'fast', 'private'), a budget ({ perDay: '500 MB' }), or parameters. `describeTraffic` says what a
+   * choice costs and what it hides.
+   */
+  readonly traffic?: TrafficChoice | undefined
   readonly entry?: EntryParams | undefined
   readonly refresh?: RefreshParams | undefined
   /** For `connect` to succeed. Default 60 s. */
@@ -73,6 +80,7 @@ export interface OpenClient {
   readonly meter: Meter
   readonly log: Log
   readonly topology: Refreshing<Topology>
+  readonly directory: DirectoryClient
   /** Since the directory was heard; none without a topology. */
   readonly topologyAge: () => Millis | undefined
 }
@@ -88,7 +96,8 @@ const IDENTITY_BYTES = 32
  */
 export async function openClient(outside: ClientWorld, options: MixnetOptions): Promise<OpenClient> {
   const world = await withPassphrase(outside, options)
-  const { log = silentLog, meter = new Meter(), folder, anonymous = true, traffic = DEFAULT_TRAFFIC } = options
+  const { log = silentLog, meter = new Meter(), folder, anonymous = true } = options
+  const { params: traffic, refresh } = planTraffic(options.traffic)
   const { clock, crypto, random, files, net } = world
   const named = namedParts(crypto, options)
   const events = new Events(options.onEvent)
@@ -97,11 +106,22 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
   const left = (): Millis => millis(Math.max(0, end - clock.monotonic()))
   const within = <T>(what: string, work: Promise<T>): Promise<T> =>
     withDeadline(clock, left(), what, unlessAborted(work, options.signal))
-  const directory = new DirectoryClient(net, { baseUrls: options.directories })
+  if (options.topology !== undefined && options.directories.length > 0)
+    throw new MixnetError(
+      'BAD_ARGUMENT',
+      { argument: 'topology' },
+      { nextStep: 'Give a directory or a topology, not both.' },
+    )
+  const directory =
+    options.topology === undefined
+      ? new DirectoryClient(net, { baseUrls: options.directories })
+      : openSnapshot(options.topology, clock)
+  // What cannot become better by asking again is given up the first time.
+  const patience = options.topology === undefined ? {} : { maxFailures: 0 }
   const topology = new Refreshing<Topology>({
     clock,
     fetch: clientTopologySource({ clock, directory }),
-    params: options.refresh ?? CLIENT_REFRESH,
+    params: { ...(options.refresh ?? refresh), ...patience },
     log,
   })
   let heardAt: Millis | undefined
@@ -187,6 +207,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
     })
     health = new ExitHealth({
       clock,
+      slot: traffic.mainStreamInterval,
       loops: () => started.loops,
       isOpen: () => started.isOpen,
       probe: () => {
@@ -201,7 +222,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
         health?.forget()
       },
     }
-    return { client, events, watch, connections: through, inbox, meter, log, topology, topologyAge }
+    return { client, events, watch, connections: through, inbox, meter, log, topology, topologyAge, directory }
   } catch (error) {
     await client?.stop()
     topology.stop()

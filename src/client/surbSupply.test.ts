@@ -12,13 +12,14 @@ const holder = (number: number): Holder => ({
 
 function makeBench() {
   const unused = new Map<Holder, number>()
-  const state = { now: 0, backlog: 0, canMake: true }
+  const state = { now: 0, backlog: 0, canMake: true, isQuiet: true }
   const shipments: number[] = []
   const supply = new SurbSupply({
     params: { busyTarget: 300, maxAllowedRequest: 500 },
     now: () => millis(state.now),
     unused: (of) => unused.get(of) ?? 0,
     backlog: () => state.backlog,
+    isQuiet: () => state.isQuiet,
     capacity: (packets) => Math.floor((packets * 1604 - 23) / 460),
     ship: (to, surbs) => {
       if (!state.canMake) return 0

@@ -22,6 +22,8 @@ const GROWTH = 2
 
 interface Supplied {
   target: number
+  /** Nobody talks under it yet. */
+  isSpare: boolean
   /** Asked for by the holder. */
   owed: number
   /** SURBs seen used, decaying. */
@@ -36,6 +38,8 @@ export interface SupplyOptions {
   readonly unused: (holder: Holder) => number
   /** Packets of earlier shipments that wait for their slots. */
   readonly backlog: () => number
+  /** Whether nothing but SURBs waits for a slot: what has enough for now must not hold up what is said. */
+  readonly isQuiet: () => boolean
   /** How many SURBs fit in a message of so many packets. */
   readonly capacity: (packets: number) => number
   /** Returns how many could be made: none without a topology. */
@@ -51,9 +55,11 @@ export class SurbSupply {
     this.#options = options
   }
 
-  /** Keeps at least `target` SURBs there from now on; 0 ends it. */
-  keep(holder: Holder, target: number): void {
-    this.#of(holder).target = target
+  /** Keeps at least `target` SURBs there from now on; 0 ends it. A spare's are shipped while nothing else waits, and half of the others'. */
+  keep(holder: Holder, target: number, isSpare = false): void {
+    const supplied = this.#of(holder)
+    supplied.target = target
+    supplied.isSpare = isSpare
     this.replenish()
   }
 
@@ -103,8 +109,11 @@ export class SurbSupply {
 
   /** False where nothing is missing, or nothing could be made. */
   #shipOne(holder: Holder, supplied: Supplied): boolean {
-    const { unused, capacity, ship } = this.#options
-    const missing = Math.max(supplied.owed, this.desired(holder) - unused(holder))
+    const { unused, capacity, ship, isQuiet } = this.#options
+    const desired = this.desired(holder)
+    const left = unused(holder)
+    const canWait = supplied.isSpare || left >= desired / 2
+    const missing = Math.max(supplied.owed, canWait && !isQuiet() ? 0 : desired - left)
     let packets = 1
     while (packets < MAX_PACKETS && capacity(packets + 1) <= missing) packets++
     // Less than a packetful is only sent to who asked: padding would be all the rest.
@@ -119,7 +128,7 @@ export class SurbSupply {
   #of(holder: Holder): Supplied {
     let supplied = this.#supplied.get(holder)
     if (supplied === undefined) {
-      supplied = { target: 0, owed: 0, flow: 0, flowAt: this.#options.now() }
+      supplied = { target: 0, isSpare: false, owed: 0, flow: 0, flowAt: this.#options.now() }
       this.#supplied.set(holder, supplied)
     }
     return supplied

@@ -1,5 +1,6 @@
 /** Values of options, checked; what is wrong is said by Commander beside the option's name. @module */
 import { InvalidArgumentError } from 'commander'
+import { planTraffic, type TrafficChoice } from '../../client/trafficProfiles.ts'
 import { fromBase58 } from '../../foundation/base/base58.ts'
 import { isMixnetError, tryDecode } from '../../foundation/base/errors.ts'
 import { parseIp } from '../../foundation/base/ipAddress.ts'
@@ -45,6 +46,24 @@ export function exit(text: string): string {
   if (isMixnetError(refusal))
     throw new InvalidArgumentError('It must be the address of a network requester: IDENTITY.ENCRYPTION-KEY@GATEWAY.')
   return text
+}
+
+/** A profile's name. */
+export function traffic(text: string): TrafficChoice {
+  return planned(text as TrafficChoice, 'It must be default, frugal, fast or private; for a limit, --budget.')
+}
+
+/** `500 MB`, `500MB a day`: of a day. */
+export function budget(text: string): TrafficChoice {
+  const perDay = text.trim().replace(/^([\d.]+)\s*/, '$1 ')
+  return planned({ perDay } as TrafficChoice, 'It must be bytes a day in kB, MB, GB or TB, for instance "500 MB".')
+}
+
+function planned(choice: TrafficChoice, why: string): TrafficChoice {
+  const plan = tryDecode(() => planTraffic(choice))
+  if (!isMixnetError(plan)) return choice
+  const { minimum } = plan.details
+  throw new InvalidArgumentError(minimum === undefined ? why : `Too small: ${plan.nextStep}`)
 }
 
 /** Collects: an option that took several words would swallow the argument behind it. */

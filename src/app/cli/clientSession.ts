@@ -1,5 +1,7 @@
 /** The client that `fetch` and `proxy` share. @module */
 import { Mixnet } from '../../client/mixnet.ts'
+import { describeTraffic } from '../../client/trafficFigures.ts'
+import type { TrafficChoice } from '../../client/trafficProfiles.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { seconds } from '../../foundation/base/units.ts'
 import type { Lock } from '../../foundation/platform/files.ts'
@@ -15,6 +17,8 @@ export interface ClientOptions {
   readonly revealAddress: boolean
   /** Default true. */
   readonly exitRequired?: boolean
+  readonly traffic?: TrafficChoice
+  readonly budget?: TrafficChoice
 }
 
 /** Somebody sits in front of it: a directory that is down is told of at once, not waited for. */
@@ -28,6 +32,8 @@ export async function withClient<T>(
   work: (mixnet: Mixnet) => Promise<T>,
 ): Promise<T> {
   const { world, interrupted } = session
+  const traffic = options.budget ?? options.traffic
+  if (traffic !== undefined) tellTraffic(session, traffic)
   const lock: Lock | undefined = options.data === undefined ? undefined : await lockFolder(world.files, options.data)
   try {
     const mixnet = await Mixnet.connect(world, {
@@ -37,6 +43,7 @@ export async function withClient<T>(
       exit: options.exit,
       exitRequired: options.exitRequired,
       anonymous: !options.revealAddress,
+      traffic,
       refresh: REFRESH,
       connectTimeout: CONNECT_TIMEOUT,
       signal: interrupted,
@@ -52,6 +59,12 @@ export async function withClient<T>(
   } finally {
     await lock?.release()
   }
+}
+
+/** Whoever chooses is told what it costs and what it hides. */
+function tellTraffic({ screen }: Session, choice: TrafficChoice): void {
+  const { words, figures } = describeTraffic(choice)
+  screen.line(words.join('\n'), { event: 'traffic', words, figures })
 }
 
 /** The one thing a newcomer gets wrong first. */

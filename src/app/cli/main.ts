@@ -1,8 +1,21 @@
 /** The `starling` command: what can be typed, and what becomes of it. The package begins in bin.ts. @module */
-import { Command, CommanderError, Help } from 'commander'
+import { Command, CommanderError, Help, Option } from 'commander'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import { VERSION } from '../node/buildInformation.ts'
-import { count, directoryUrl, exit, gateway, ipAddress, layer, origin, port, positive, role } from './arguments.ts'
+import {
+  budget,
+  count,
+  directoryUrl,
+  exit,
+  gateway,
+  ipAddress,
+  layer,
+  origin,
+  port,
+  positive,
+  role,
+  traffic,
+} from './arguments.ts'
 import { runClient } from './clientCommand.ts'
 import { addToDirectory, initDirectory, runDirectory } from './directoryCommands.ts'
 import { EXIT_CODES } from './exitCodes.ts'
@@ -31,11 +44,23 @@ const program = new Command('starling')
   .addHelpText('after', '\nStart here: starling up (in a clone: npm start)')
   .exitOverride()
 
+const TRAFFIC_GUIDE = 'docs/guides/traffic.md'
+
 const entryOptions = (command: Command): Command =>
   command
     .option('-d, --directory <url>', `of the network; may be repeated (default: ${LOCAL_DIRECTORY})`, directoryUrl)
     .option('--data <folder>', 'keep identity and gateway here; without it every run is somebody new')
     .option('--gateway <identity>', 'entry gateway, base58 (default: a random one, kept in --data)', gateway)
+    .option(
+      '--traffic <profile>',
+      `default (Nym's), frugal, fast or private (default: default); ${TRAFFIC_GUIDE}`,
+      traffic,
+    )
+    .addOption(
+      new Option('--budget <volume>', 'instead: bytes a day, both ways, in kB, MB, GB or TB: "500 MB"')
+        .argParser(budget)
+        .conflicts('traffic'),
+    )
 
 const clientOptions = (command: Command): Command =>
   entryOptions(command)

@@ -2,37 +2,52 @@
  * The entrance to the package in browsers: `import { connect } from 'starling-mixnet'`. No Node, no WebAssembly: the curve comes
  * from WebCrypto, the rest is JavaScript, and works under a policy without `unsafe-eval`. @module
  */
+
+import { ClientPool } from '../../client/clientPool.ts'
+import { type TrafficDescription as Description, describeTraffic as describe } from '../../client/trafficFigures.ts'
+import type { TrafficChoice as Choice } from '../../client/trafficProfiles.ts'
 import { WebMixnet, type WebMixnetOptions } from '../../client/web/webMixnet.ts'
 import {
   type ErrorCode,
   isMixnetError as isError,
   type MixnetError as MixnetFailure,
 } from '../../foundation/base/errors.ts'
-import { type Millis, millis } from '../../foundation/base/units.ts'
 import { scriptProvider } from '../../foundation/crypto/scriptProvider.ts'
 import { loadWebCurve } from '../../foundation/crypto/webCurve.ts'
 import { webWorld } from '../../foundation/platform/web/webWorld.ts'
+import { type CommonOptions, clientOptions, memberOptions } from './connectOptions.ts'
 
 export type MixnetError = MixnetFailure
 export type MixnetErrorCode = ErrorCode
 export type MixnetConnection = WebMixnet
 
-export interface ConnectOptions extends Omit<WebMixnetOptions, 'directories' | 'connectTimeout'> {
-  /** URL of the network's directory, or several with the same contents: http://127.0.0.1:8080/api. */
-  readonly directory: string | readonly string[]
-  /** Milliseconds for `connect` to succeed. Default 60,000. */
-  readonly connectTimeout?: number | undefined
-}
+export interface ConnectOptions extends CommonOptions, Pick<WebMixnetOptions, 'ca' | 'parts'> {}
 
 /** As on Node. `folder` names a place in the origin's IndexedDB. */
-export async function connect({ directory, connectTimeout, ...options }: ConnectOptions): Promise<MixnetConnection> {
-  const limit: { readonly connectTimeout?: Millis } =
-    connectTimeout === undefined ? {} : { connectTimeout: millis(connectTimeout) }
-  const directories = typeof directory === 'string' ? [directory] : directory
-  const world = webWorld(scriptProvider, await loadWebCurve())
-  return await WebMixnet.connect(world, { ...options, ...limit, directories })
+export async function connect(options: ConnectOptions): Promise<MixnetConnection> {
+  return await WebMixnet.connect(webWorld(scriptProvider, await loadWebCurve()), clientOptions(options))
 }
 
 export function isMixnetError(error: unknown, code?: MixnetErrorCode): error is MixnetError {
   return isError(error, code)
+}
+
+/** Which traffic a client makes: a profile's name, a budget, or parameters. */
+export type TrafficChoice = Choice
+export type TrafficDescription = Description
+
+/** What a choice costs and what it hides, in words and figures, before anything is connected. Throws BAD_ARGUMENT. */
+export function describeTraffic(choice?: TrafficChoice): TrafficDescription {
+  return describe(choice)
+}
+
+/** As on Node. */
+export async function connectPool({
+  size,
+  ...options
+}: ConnectOptions & { readonly size: number }): Promise<ClientPool> {
+  const { clock, random } = webWorld(scriptProvider)
+  return await ClientPool.connect(size, { clock, random: random.stream('pool') }, (number) =>
+    connect(memberOptions(options, number)),
+  )
 }

@@ -66,7 +66,7 @@ const LONGEST_MS = 2 ** 31 - 1
 const MIX_HOPS = 3
 
 /** Throws BAD_ARGUMENT, naming the option. */
-export function mixnetOptions(options: NymClientOptions): MixnetOptions {
+export function mixnetOptions(options: NymClientOptions): MixnetOptions & { readonly traffic: TrafficParams } {
   const { nymApiUrl, clientOverride = {}, preferredGateway, forceTls } = options
   if (typeof nymApiUrl !== 'string' || nymApiUrl === '') {
     const nextStep =
