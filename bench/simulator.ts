@@ -5,7 +5,7 @@
 import { simulateTestnet } from '../src/app/testnet/simulatedTestnet.ts'
 import { nodeProvider } from '../src/foundation/crypto/nodeProvider.ts'
 import { nullProvider } from '../src/foundation/crypto/nullProvider.ts'
-import type { CryptoProvider } from '../src/foundation/crypto/provider.ts'
+import type { LinkCryptoProvider } from '../src/foundation/crypto/provider.ts'
 import { isClean, packetsPerCpuSecond, packetsPerSecond } from '../src/lab/simulator/report.ts'
 import { type BenchOptions, type Report, ratios, type Subject, spread } from './figures.ts'
 
@@ -16,7 +16,7 @@ async function run({ quick, say }: BenchOptions): Promise<Report> {
   const rates = { null: [] as number[], node: [] as number[] }
   const failures: string[] = []
   const wall = { null: [] as number[], node: [] as number[] }
-  const measure = async (name: 'null' | 'node', crypto: CryptoProvider, seconds: number) => {
+  const measure = async (name: 'null' | 'node', crypto: LinkCryptoProvider, seconds: number) => {
     const report = await simulateTestnet({ seed: 'bench', seconds, crypto })
     const { running } = report
     if (!isClean(report))

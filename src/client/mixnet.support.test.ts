@@ -8,7 +8,7 @@ import { Meter, silentLog } from '../foundation/base/observe.ts'
 import { type Millis, millis, nanosToMillis } from '../foundation/base/units.ts'
 import type { AsyncCurve } from '../foundation/crypto/asyncCurve.ts'
 import { nullProvider } from '../foundation/crypto/nullProvider.ts'
-import type { CryptoProvider } from '../foundation/crypto/provider.ts'
+import type { LinkCryptoProvider } from '../foundation/crypto/provider.ts'
 import { Simulation } from '../foundation/platform/simulated/simulation.ts'
 import type { World } from '../foundation/platform/world.ts'
 import { identityKey, type Layer, type NodeDescriptor, type Topology } from '../network/topology/topology.ts'
@@ -26,7 +26,7 @@ import { DEFAULT_TRAFFIC } from './trafficParams.ts'
 
 export interface MixnetShape {
   readonly seed: string
-  readonly crypto?: CryptoProvider
+  readonly crypto?: LinkCryptoProvider
   /** Clients make the keys of routes ahead with it. */
   readonly curve?: AsyncCurve
   /** Of packets, data and acks, on their whole way. */
@@ -50,7 +50,7 @@ const GATEWAYS = 3
 export class TestMixnet {
   readonly simulation: Simulation
   readonly shape: MixnetShape
-  readonly crypto: CryptoProvider
+  readonly crypto: LinkCryptoProvider
   readonly gateways: readonly NodeDescriptor[]
   readonly links: Map<string, TestLink> = new Map()
   /** Replay tags: no two packets that arrive at a node may have the same. */

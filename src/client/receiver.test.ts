@@ -6,7 +6,7 @@ import { Meter } from '../foundation/base/observe.ts'
 import type { AsyncCurve } from '../foundation/crypto/asyncCurve.ts'
 import { nodeProvider } from '../foundation/crypto/nodeProvider.ts'
 import { nullProvider } from '../foundation/crypto/nullProvider.ts'
-import type { CryptoProvider } from '../foundation/crypto/provider.ts'
+import type { LinkCryptoProvider } from '../foundation/crypto/provider.ts'
 import { Simulation } from '../foundation/platform/simulated/simulation.ts'
 import { encodeAck, type FragmentId } from '../protocol/packet/acks.ts'
 import { agreePayloadKey, applyPayloadKey } from '../protocol/packet/endToEnd.ts'
@@ -24,7 +24,7 @@ const holder = (number: number): Holder => ({
   number,
 })
 
-function makeBench(crypto: CryptoProvider = nullProvider, later: Partial<ReceiverOptions> = {}) {
+function makeBench(crypto: LinkCryptoProvider = nullProvider, later: Partial<ReceiverOptions> = {}) {
   const simulation = new Simulation({ seed: 'receiver', crypto })
   const { clock, random } = simulation.host('client', { ips: ['10.0.0.1'] })
   const keys = createClientKeys(crypto, random.stream('keys'))

@@ -4,14 +4,14 @@ import { test } from 'node:test'
 import { millis } from '../foundation/base/units.ts'
 import type { AsyncCurve } from '../foundation/crypto/asyncCurve.ts'
 import { nodeProvider } from '../foundation/crypto/nodeProvider.ts'
-import type { CryptoProvider } from '../foundation/crypto/provider.ts'
+import type { LinkCryptoProvider } from '../foundation/crypto/provider.ts'
 import { TestMixnet } from './mixnet.support.test.ts'
 import { SERVICE_TRAFFIC } from './trafficParams.ts'
 
 /** The real cryptography, counting what is multiplied in the middle of making packets and what was multiplied ahead. */
 function counting() {
   const counts = { now: 0, ahead: 0 }
-  const crypto: CryptoProvider = {
+  const crypto: LinkCryptoProvider = {
     ...nodeProvider,
     x25519(scalar, point) {
       counts.now++

@@ -11,12 +11,14 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { utf8 } from '../../foundation/base/bytes.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
 import { nullProvider } from '../../foundation/crypto/nullProvider.ts'
-import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
+import type { LinkCryptoProvider } from '../../foundation/crypto/provider.ts'
 import { nodeWorld } from '../../foundation/platform/node/nodeWorld.ts'
 import { formatReport, isClean } from '../../lab/simulator/report.ts'
 import { simulateTestnet } from './simulatedTestnet.ts'
 
-const CRYPTO: ReadonlyMap<string, CryptoProvider> = new Map([nullProvider, nodeProvider].map((one) => [one.name, one]))
+const CRYPTO: ReadonlyMap<string, LinkCryptoProvider> = new Map(
+  [nullProvider, nodeProvider].map((one) => [one.name, one]),
+)
 
 /** What somebody types to see that run again. */
 export const replayCommand = (run: { seed: string; seconds: number; crypto: string }): string =>
@@ -54,7 +56,7 @@ async function main(): Promise<void> {
   const values = command().parse().opts<Values>()
   const { seconds, clients } = values
   // Commander has refused what is not among the choices.
-  const crypto = CRYPTO.get(values.crypto) as CryptoProvider
+  const crypto = CRYPTO.get(values.crypto) as LinkCryptoProvider
   const { files } = nodeWorld(nodeProvider)
   const toFile = values.trace === undefined || values.trace === '-' ? undefined : await files.openAppend(values.trace)
   const onTrace =

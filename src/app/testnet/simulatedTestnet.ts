@@ -3,7 +3,7 @@
  * needs (`NetworkUnderTest`), this fills it in; see docs/adr/0002-simulations-are-composed-in-app.md. @module
  */
 import { silentLog } from '../../foundation/base/observe.ts'
-import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
+import type { LinkCryptoProvider } from '../../foundation/crypto/provider.ts'
 import { nodeClock } from '../../foundation/platform/node/nodeClock.ts'
 import {
   type NetworkUnderTest,
@@ -18,7 +18,7 @@ import { startTestnet } from './testnet.ts'
 export interface TestnetSimulation extends Omit<SimulationParams, 'clients' | 'stopwatch'> {
   readonly size?: NetworkSize
   readonly clients?: number
-  readonly crypto: CryptoProvider
+  readonly crypto: LinkCryptoProvider
 }
 
 const SIZE: NetworkSize = { mixNodes: 20, entries: 4, exits: 2 }

@@ -16,7 +16,7 @@ import {
 } from 'node:crypto'
 import sodium from 'sodium-native'
 import { nobleProvider } from './nobleProvider.ts'
-import type { CryptoProvider } from './provider.ts'
+import type { LinkCryptoProvider } from './provider.ts'
 import { multiplyScalars, zeroForLowOrder } from './x25519Scalars.ts'
 
 const ZERO_NONCE = new Uint8Array(8)
@@ -28,7 +28,7 @@ const TAG_BYTES = TAG.authTagLength
 const GCM_SIV = 'aes-256-gcm-siv' as CipherGCMTypes
 const hasGcmSiv = getCipherInfo(GCM_SIV) !== undefined
 
-export const nodeProvider: CryptoProvider = {
+export const nodeProvider: LinkCryptoProvider = {
   name: 'node',
 
   x25519(scalar, point) {

@@ -15,7 +15,7 @@
  */
 
 import { concat, equalBytes } from '../base/bytes.ts'
-import type { CryptoProvider } from './provider.ts'
+import type { LinkCryptoProvider } from './provider.ts'
 
 const TAG_BYTES = 16
 const EMPTY_SALT = new Uint8Array(32)
@@ -36,7 +36,7 @@ const GCM = 10
 const GCM_SIV = 11
 const CHACHA_POLY = 12
 
-export const nullProvider: CryptoProvider = {
+export const nullProvider: LinkCryptoProvider = {
   name: 'null',
 
   x25519: multiplyLanes,

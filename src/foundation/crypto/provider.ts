@@ -1,6 +1,7 @@
 /**
  * What the protocol needs from cryptography, as one synchronous interface: unwrapping a packet is arithmetic, so nothing here
- * returns a promise. Four implementations (node, web, noble, and a null one for simulations) pass one shared suite.
+ * returns a promise. Node's, the web's, noble's and a null one for simulations pass one shared suite; that of pages all
+ * of it but what links need.
  * Byte lengths are checked at the border by the decoders; providers may trust them. No function keeps or changes its
  * arguments unless it says so. @module
  */
@@ -34,14 +35,21 @@ export interface CryptoProvider {
   hkdfBlake3(ikm: Uint8Array, salt: Uint8Array, length: number): Uint8Array
   /** BLAKE2b with a 64-byte key and digest length parameter 32. */
   blake2b256Keyed(key: Uint8Array, data: Uint8Array): Uint8Array
-  blake2s256(data: Uint8Array): Uint8Array
-  hmacBlake2s(key: Uint8Array, data: Uint8Array): Uint8Array
 
   /** data ^= ChaCha20(key, zero nonce, counter from 0), in place. */
   xorChaCha20(key: Uint8Array, data: Uint8Array): void
   /** AES-128-CTR with a 16-byte initial counter block; a new array. */
   aes128Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Uint8Array
 
+  /** AES-256-GCM-SIV (RFC 8452), 12-byte nonce, no associated data; ciphertext then 16-byte tag. */
+  sealAesGcmSiv(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array): Uint8Array
+  openAesGcmSiv(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array): Uint8Array | undefined
+}
+
+/** What encrypted links between nodes need besides: Noise. Clients have no such links, and pages are spared the code. */
+export interface LinkCryptoProvider extends CryptoProvider {
+  blake2s256(data: Uint8Array): Uint8Array
+  hmacBlake2s(key: Uint8Array, data: Uint8Array): Uint8Array
   /** AES-256-GCM, 12-byte nonce; ciphertext then 16-byte tag, behind `headroom` zeros for who frames it: a copy saved. */
   sealAesGcm(
     key: Uint8Array,
@@ -52,9 +60,6 @@ export interface CryptoProvider {
   ): Uint8Array
   /** undefined where the tag does not hold. */
   openAesGcm(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, associated: Uint8Array): Uint8Array | undefined
-  /** AES-256-GCM-SIV (RFC 8452), 12-byte nonce, no associated data; ciphertext then 16-byte tag. */
-  sealAesGcmSiv(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array): Uint8Array
-  openAesGcmSiv(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array): Uint8Array | undefined
   sealChaChaPoly(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, associated: Uint8Array): Uint8Array
   openChaChaPoly(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, associated: Uint8Array): Uint8Array | undefined
 }

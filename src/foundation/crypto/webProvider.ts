@@ -5,18 +5,18 @@
 
 import sodium from 'libsodium-wrappers'
 import { nobleProvider } from './nobleProvider.ts'
-import type { CryptoProvider } from './provider.ts'
+import type { LinkCryptoProvider } from './provider.ts'
 import { zeroForLowOrder } from './x25519Scalars.ts'
 
 /** Compiles the WebAssembly once; what it resolves to is synchronous. */
-export async function loadWebProvider(): Promise<CryptoProvider> {
+export async function loadWebProvider(): Promise<LinkCryptoProvider> {
   await sodium.ready
   return webProvider
 }
 
 const TAG_BYTES = 16
 
-const webProvider: CryptoProvider = {
+const webProvider: LinkCryptoProvider = {
   // What is not replaced below has no counterpart in libsodium's standard build: AES, SHA-256, plain ChaCha20, BLAKE3, BLAKE2s.
   ...nobleProvider,
   name: 'web',

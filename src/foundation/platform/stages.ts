@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { concat } from '../base/bytes.ts'
 import type { MixnetError } from '../base/errors.ts'
 import { seconds } from '../base/units.ts'
-import type { CryptoProvider } from '../crypto/provider.ts'
+import type { LinkCryptoProvider } from '../crypto/provider.ts'
 import type { Connection, WebSocketConnection } from './net.ts'
 import { nodeWorld } from './node/nodeWorld.ts'
 import { Simulation } from './simulated/simulation.ts'
@@ -28,7 +28,7 @@ export interface Platform {
   play(scene: (stage: Stage) => Promise<void>): Promise<void>
 }
 
-export function platforms(crypto: CryptoProvider): readonly Platform[] {
+export function platforms(crypto: LinkCryptoProvider): readonly Platform[] {
   return [
     {
       name: 'node',

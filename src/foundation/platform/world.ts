@@ -1,6 +1,6 @@
 /** Everything a role or a client may touch outside itself. Production, tests and simulations differ in nothing else. @module */
 import type { AsyncCurve } from '../crypto/asyncCurve.ts'
-import type { CryptoProvider } from '../crypto/provider.ts'
+import type { CryptoProvider, LinkCryptoProvider } from '../crypto/provider.ts'
 import type { Clock } from './clock.ts'
 import type { Databases } from './database.ts'
 import type { ClientFiles, Files } from './files.ts'
@@ -13,11 +13,12 @@ export interface World {
   readonly net: Net
   readonly files: Files
   readonly databases: Databases
-  readonly crypto: CryptoProvider
+  readonly crypto: LinkCryptoProvider
 }
 
 /** What a client needs of it: a page can listen to nobody, and has no databases and no files that only grow. */
-export interface ClientWorld extends Pick<World, 'clock' | 'random' | 'crypto'> {
+export interface ClientWorld extends Pick<World, 'clock' | 'random'> {
+  readonly crypto: CryptoProvider
   readonly net: Pick<Net, 'request' | 'connectWebSocket'>
   readonly files: ClientFiles
   /** Where `crypto` is slow at the curve: packets' keys are then made ahead. */

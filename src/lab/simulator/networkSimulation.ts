@@ -9,7 +9,7 @@
 import { Mixnet } from '../../client/mixnet.ts'
 import { Meter } from '../../foundation/base/observe.ts'
 import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
-import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
+import type { LinkCryptoProvider } from '../../foundation/crypto/provider.ts'
 import { Simulation } from '../../foundation/platform/simulated/simulation.ts'
 import { Trace } from '../../foundation/platform/simulated/trace.ts'
 import type { World } from '../../foundation/platform/world.ts'
@@ -44,7 +44,7 @@ export interface Stopwatch {
 
 export interface SimulationParams {
   readonly seed: string
-  readonly crypto: CryptoProvider
+  readonly crypto: LinkCryptoProvider
   /** Virtual, of traffic. */
   readonly seconds: number
   readonly clients: number

@@ -5,7 +5,7 @@ import { concat, fromHex, toHex } from '../../foundation/base/bytes.ts'
 import { Secret } from '../../foundation/base/secret.ts'
 import { nobleProvider } from '../../foundation/crypto/nobleProvider.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
-import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
+import type { LinkCryptoProvider } from '../../foundation/crypto/provider.ts'
 import { NoiseHandshake, type NoiseHandshakeOptions, type NoiseRole, noisePsk } from './noise.ts'
 import type { NoisePattern } from './noiseCipher.ts'
 import { NOISE_HEADER_BYTES } from './noiseFrames.ts'
@@ -67,7 +67,7 @@ class End {
   readonly replies: Uint8Array[] = []
   #read: Uint8Array[] = []
 
-  constructor(crypto: CryptoProvider, options: NoiseHandshakeOptions) {
+  constructor(crypto: LinkCryptoProvider, options: NoiseHandshakeOptions) {
     this.session = new NoiseSession(crypto, options)
   }
 
@@ -84,7 +84,7 @@ class End {
 }
 
 /** Both ends after their handshake, and the frames of it. */
-function connect(crypto: CryptoProvider, initiator: NoiseHandshakeOptions, responder: NoiseHandshakeOptions) {
+function connect(crypto: LinkCryptoProvider, initiator: NoiseHandshakeOptions, responder: NoiseHandshakeOptions) {
   const ends = { initiator: new End(crypto, initiator), responder: new End(crypto, responder) }
   const frames: { from: NoiseRole; frame: Uint8Array }[] = []
   let from: NoiseRole = 'initiator'
@@ -102,7 +102,7 @@ function connect(crypto: CryptoProvider, initiator: NoiseHandshakeOptions, respo
 const bytesOf = (bytes: Bytes): Uint8Array =>
   typeof bytes === 'string' ? fromHex(bytes) : new Uint8Array(bytes.length).fill(bytes.fill)
 
-function assertFrame(crypto: CryptoProvider, frame: Uint8Array, expected: FrameDigest): void {
+function assertFrame(crypto: LinkCryptoProvider, frame: Uint8Array, expected: FrameDigest): void {
   assert.equal(frame.length, expected.length)
   if (expected.bytes !== undefined) assert.equal(toHex(frame), expected.bytes)
   if (expected.start !== undefined) assert.ok(toHex(frame).startsWith(expected.start))

@@ -5,7 +5,7 @@
  */
 import { concat, EMPTY_BYTES, utf8 } from '../../foundation/base/bytes.ts'
 import { Secret } from '../../foundation/base/secret.ts'
-import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
+import type { LinkCryptoProvider } from '../../foundation/crypto/provider.ts'
 import {
   NOISE_KEY_BYTES,
   NOISE_SUITES,
@@ -45,19 +45,19 @@ const PSK_LABEL: Uint8Array = utf8('NYMTECH_NOISE_dQw4w9WgXcQ')
 const HASH_BYTES = 32
 
 /** Public on purpose: it ties a handshake to this protocol, it keeps nothing secret. */
-export function noisePsk(crypto: CryptoProvider, responderPublic: Uint8Array): Uint8Array {
+export function noisePsk(crypto: LinkCryptoProvider, responderPublic: Uint8Array): Uint8Array {
   return crypto.sha256(concat(PSK_LABEL, responderPublic))
 }
 
 /** `ck`, `h` and the cipher of Noise 5.2. */
 class SymmetricState {
-  readonly #crypto: CryptoProvider
+  readonly #crypto: LinkCryptoProvider
   readonly #suite: NoiseSuite
   #chainingKey: Uint8Array
   #hash: Uint8Array
   #cipher: NoiseCipher | undefined
 
-  constructor(crypto: CryptoProvider, suite: NoiseSuite) {
+  constructor(crypto: LinkCryptoProvider, suite: NoiseSuite) {
     this.#crypto = crypto
     this.#suite = suite
     const name = utf8(suite.name)
@@ -126,7 +126,7 @@ class SymmetricState {
  *     responder  read → write → done
  */
 export class NoiseHandshake {
-  readonly #crypto: CryptoProvider
+  readonly #crypto: LinkCryptoProvider
   readonly #suite: NoiseSuite
   readonly #symmetric: SymmetricState
   readonly #role: NoiseRole
@@ -137,7 +137,7 @@ export class NoiseHandshake {
   #remoteEphemeral: Uint8Array = EMPTY_BYTES
   #step = 0
 
-  constructor(crypto: CryptoProvider, options: NoiseHandshakeOptions) {
+  constructor(crypto: LinkCryptoProvider, options: NoiseHandshakeOptions) {
     this.#crypto = crypto
     this.#suite = NOISE_SUITES[options.pattern]
     this.#symmetric = new SymmetricState(crypto, this.#suite)

@@ -3,7 +3,7 @@
  * revision 34, parts 5.1 and 12. @module
  */
 import { concat, EMPTY_BYTES } from '../../foundation/base/bytes.ts'
-import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
+import type { LinkCryptoProvider } from '../../foundation/crypto/provider.ts'
 
 /** 1 = Noise_XKpsk3_25519_AESGCM_SHA256 (the default everywhere), 2 = Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s. */
 export type NoisePattern = 1 | 2
@@ -19,11 +19,11 @@ export interface NoiseSuite {
   readonly messages: readonly (readonly NoiseToken[])[]
   /** Exact lengths of those messages with empty payloads. */
   readonly lengths: readonly number[]
-  hash(crypto: CryptoProvider, data: Uint8Array): Uint8Array
-  hmac(crypto: CryptoProvider, key: Uint8Array, data: Uint8Array): Uint8Array
+  hash(crypto: LinkCryptoProvider, data: Uint8Array): Uint8Array
+  hmac(crypto: LinkCryptoProvider, key: Uint8Array, data: Uint8Array): Uint8Array
   /** Behind `headroom` zeros. */
   seal(
-    crypto: CryptoProvider,
+    crypto: LinkCryptoProvider,
     key: Uint8Array,
     nonce: Uint8Array,
     text: Uint8Array,
@@ -31,7 +31,7 @@ export interface NoiseSuite {
     headroom: number,
   ): Uint8Array
   open(
-    crypto: CryptoProvider,
+    crypto: LinkCryptoProvider,
     key: Uint8Array,
     nonce: Uint8Array,
     sealed: Uint8Array,
@@ -73,14 +73,14 @@ export const NOISE_SUITES: Readonly<Record<NoisePattern, NoiseSuite>> = {
 
 /** One direction of an established link, or the handshake's own cipher: a key and a counter that never repeats. */
 export class NoiseCipher {
-  readonly #crypto: CryptoProvider
+  readonly #crypto: LinkCryptoProvider
   readonly #suite: NoiseSuite
   readonly #key: Uint8Array
   readonly #nonce = new Uint8Array(12)
   readonly #view = new DataView(this.#nonce.buffer)
   #counter = 0
 
-  constructor(crypto: CryptoProvider, suite: NoiseSuite, key: Uint8Array) {
+  constructor(crypto: LinkCryptoProvider, suite: NoiseSuite, key: Uint8Array) {
     this.#crypto = crypto
     this.#suite = suite
     this.#key = key

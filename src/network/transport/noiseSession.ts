@@ -8,7 +8,7 @@
  * @module
  */
 import { EMPTY_BYTES } from '../../foundation/base/bytes.ts'
-import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
+import type { LinkCryptoProvider } from '../../foundation/crypto/provider.ts'
 import { NoiseHandshake, type NoiseHandshakeOptions, type NoiseRefusal, type NoiseTransport } from './noise.ts'
 import { NOISE_TAG_BYTES } from './noiseCipher.ts'
 import {
@@ -40,7 +40,7 @@ export class NoiseSession {
     | { readonly kind: 'open'; readonly transport: NoiseTransport }
     | { readonly kind: 'refused'; readonly reason: NoiseSessionRefusal }
 
-  constructor(crypto: CryptoProvider, options: NoiseHandshakeOptions) {
+  constructor(crypto: LinkCryptoProvider, options: NoiseHandshakeOptions) {
     this.#options = options
     this.#decoder = new NoiseFrameDecoder(options.pattern)
     this.#state = { kind: 'handshaking', handshake: new NoiseHandshake(crypto, options) }

@@ -4,7 +4,7 @@ import { Meter, silentLog } from '../../foundation/base/observe.ts'
 import { Secret } from '../../foundation/base/secret.ts'
 import { millis, seconds } from '../../foundation/base/units.ts'
 import { nullProvider } from '../../foundation/crypto/nullProvider.ts'
-import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
+import type { LinkCryptoProvider } from '../../foundation/crypto/provider.ts'
 import type { Endpoint } from '../../foundation/platform/net.ts'
 import { Simulation } from '../../foundation/platform/simulated/simulation.ts'
 import type { World } from '../../foundation/platform/world.ts'
@@ -29,7 +29,7 @@ export interface Sent {
 
 export interface TestGatewayOptions {
   readonly seed?: string
-  readonly crypto?: CryptoProvider
+  readonly crypto?: LinkCryptoProvider
   readonly identitySeed?: Uint8Array
   readonly params?: Partial<GatewayParams>
   readonly tickets?: TicketVerifier
@@ -41,7 +41,7 @@ export interface TestGatewayOptions {
 export class TestGateway implements Conductor {
   readonly endpoint: Endpoint = ENDPOINT
   readonly sim: Simulation
-  readonly crypto: CryptoProvider
+  readonly crypto: LinkCryptoProvider
   readonly sent: Sent[] = []
   readonly #options: TestGatewayOptions
   readonly #worlds = new Map<string, World>()

@@ -5,7 +5,7 @@
  */
 import { MixnetError } from '../../base/errors.ts'
 import { type Millis, millis } from '../../base/units.ts'
-import type { CryptoProvider } from '../../crypto/provider.ts'
+import type { LinkCryptoProvider } from '../../crypto/provider.ts'
 import type { Clock } from '../clock.ts'
 import type { Random } from '../random.ts'
 import type { World } from '../world.ts'
@@ -28,7 +28,7 @@ const GIVES_UP_AFTER = millis(60_000)
 
 export interface SimulationOptions {
   readonly seed: string
-  readonly crypto: CryptoProvider
+  readonly crypto: LinkCryptoProvider
   /** What clocks show at the beginning. */
   readonly startAt?: Millis
   /** The shape of each link when it is first used. */
