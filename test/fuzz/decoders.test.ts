@@ -61,8 +61,11 @@ const EXEMPT = new Set([
   ...['checkConfig', 'readConfigFile', 'readNodeConfig', 'readDirectoryConfig', 'loadExitRules'], // through checkNodeConfig, parseExitPolicy
   ...['checkLogin', 'checkStoredLogin'], // checkAuthentication and checkRegistered, with the host's storage
   ...['loadOrCreateClientKeys', 'loadOrCreateNodeKeys', 'loadWebProvider'], // decodePem and lengths; keys.test.ts
+  ...['openSnapshot'], // JSON into the decoders of a directory's answers; topologySnapshot.test.ts
+  ...['parseVolume'], // the caller's own words
   ...['openClient', 'openMixLink', 'openSchema', 'unavailable', 'untilNextEpoch'], // no decoders
   ...[
+    'openPushedWith',
     'verifyHostInformation',
     'verifyRefreshDescribed',
     'checkRegistered',

@@ -1,14 +1,18 @@
 /** What servers say to `fetch` in a page: HTTP, and the certificates of TLS. @module */
 
 import { rootCertificates } from 'node:tls'
+import { decodeNymEnvelope, encodeNymEnvelope } from '../../../src/app/sdk/nymSdkEnvelope.ts'
+import { decodeDnsAnswer } from '../../../src/client/dnsMessages.ts'
 import { DerReader } from '../../../src/client/web/der.ts'
 import { bodyDecoder } from '../../../src/client/web/http1Body.ts'
 import { framingOf, latin1, parseFields, parseResponseHead } from '../../../src/client/web/http1Head.ts'
 import { schemeOf } from '../../../src/client/web/signatures.ts'
 import { TlsWatch } from '../../../src/client/web/tlsWatch.ts'
 import { anchorsOf, parseAnchors } from '../../../src/client/web/trustAnchors.ts'
+import { FrameReader, FrameRefusal } from '../../../src/client/web/webSocketFrames.ts'
 import { parseCertificate } from '../../../src/client/web/x509.ts'
 import { fromBase64 } from '../../../src/foundation/base/base58.ts'
+import { fromHex, utf8 } from '../../../src/foundation/base/bytes.ts'
 import { bytesDecoder, type Decoder, textDecoder } from '../decoder.ts'
 
 const [first = '', second = ''] = rootCertificates
@@ -48,6 +52,12 @@ const HELLO_13 = Uint8Array.from([
 ])
 const HELLO_12 = Uint8Array.from([2, 0, 0, 38, 3, 3, ...new Array(32).fill(7), 0, 0xc0, 0x2b, 0])
 
+/** To question 7: a.example is an alias of b.example, which has one address. */
+const DNS_ANSWER = fromHex(
+  '0007818000010002000000000161076578616d706c650000010001c00c0005000100000001000b016207657861' +
+    '6d706c6500c0270001000100000001000401020304',
+)
+
 export const webDecoders: readonly Decoder[] = [
   bytesDecoder(
     'parseResponseHead',
@@ -78,5 +88,28 @@ export const webDecoders: readonly Decoder[] = [
   bytesDecoder('TlsWatch', (input) => new TlsWatch().received({ type: 22, sealed: false, plaintext: input }), {
     seeds: [HELLO_13, HELLO_12],
     refusals: ['MALFORMED', 'TLS_FAILED'],
+  }),
+  bytesDecoder(
+    'FrameReader',
+    (input) => {
+      try {
+        return [...new FrameReader(10_000).push(input)]
+      } catch (error) {
+        throw error instanceof FrameRefusal ? error.error : error
+      }
+    },
+    {
+      seeds: [
+        Uint8Array.of(0x81, 5, ...utf8('hello')),
+        Uint8Array.of(0x01, 1, 65, 0x89, 1, 7, 0x80, 1, 66, 0x88, 2, 3, 232),
+      ],
+    },
+  ),
+  bytesDecoder('decodeDnsAnswer', (input) => decodeDnsAnswer(input, { id: 7, name: 'a.example', type: 'A' }), {
+    seeds: [DNS_ANSWER],
+    refusals: ['MALFORMED', 'HOST_UNKNOWN', 'DESTINATION_UNREACHABLE'],
+  }),
+  bytesDecoder('decodeNymEnvelope', decodeNymEnvelope, {
+    seeds: [encodeNymEnvelope({ mimeType: 'text/plain', headers: undefined, payload: utf8('hello') })],
   }),
 ]
