@@ -15,6 +15,8 @@ const TARGET =
 export const DEADLINE_MS = 90_000
 /** The SDK's log, for failures: `RUST_LOG=debug` says more. */
 const SAID_LINES = 60
+/** Of the 640 lines of a first build, a few that show that it goes on. */
+const LANDMARK = /Compiling (?:aws-lc-sys|cosmrs|nym-\S+|sdk-client) |Blocking/
 
 /** Why there is no program, for `skip`; or where it is. Throws what cargo said where it cannot be built. */
 export type Program = { readonly skip: string } | { readonly skip: false; readonly path: string }
@@ -31,8 +33,8 @@ export async function buildSdkClient(): Promise<Program> {
     path = (JSON.parse(line) as { readonly executable?: string | null }).executable ?? path
   })
   createInterface({ input: cargo.stderr }).on('line', (line) => {
+    if (said.length === 0 || LANDMARK.test(line)) console.error(`cargo: ${line.trim()}`)
     said.push(line)
-    if (process.stderr.isTTY) console.error(line)
   })
   const { promise, resolve } = Promise.withResolvers<number | null | 'missing'>()
   cargo.on('error', () => resolve('missing'))

@@ -176,7 +176,6 @@ impl Session {
     ) -> Result<Value, Failure>
     where
         S: MixnetClientStorage + Clone + 'static,
-        S::ReplyStore: Send + Sync,
     {
         let endpoint = ValidatorDetails::new(NO_CHAIN, Some(self.api.as_str()), None);
         let mut builder = builder
