@@ -4,6 +4,7 @@
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { connect as dial } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -13,6 +14,7 @@ const TARGET =
   process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../node_modules/.cache/cargo', import.meta.url))
 /** Generous: the machine may be busy. What is waited for are events, and this only ends a wait that will never end. */
 export const DEADLINE_MS = 90_000
+const LOOK_INTERVAL_MS = 20
 /** The SDK's log, for failures: `RUST_LOG=debug` says more. */
 const SAID_LINES = 60
 /** Of the 640 lines of a first build, a few that show that it goes on. */
@@ -21,7 +23,7 @@ const LANDMARK = /Compiling (?:aws-lc-sys|cosmrs|nym-\S+|sdk-client) |Blocking/
 /** Why there is no program, for `skip`; or where it is. Throws what cargo said where it cannot be built. */
 export type Program = { readonly skip: string } | { readonly skip: false; readonly path: string }
 
-/** The first time takes 10 to 30 minutes, later ones a second. */
+/** The first time takes half an hour on two busy cores, later ones a second. */
 export async function buildSdkClient(): Promise<Program> {
   const cargo = spawn('cargo', ['build', '--locked', '--message-format=json', '--target-dir', TARGET], {
     cwd: PROJECT,
@@ -61,8 +63,9 @@ export interface ProxyChoice extends ConnectChoice {
   /** Address of the network requester. */
   readonly provider: string
   readonly anonymous: boolean
-  /** host:port of the SOCKS5 server. */
-  readonly listen: string
+  /** Of its SOCKS5 server. */
+  readonly host: string
+  readonly port: number
 }
 
 type Said = { readonly id?: number; readonly event?: string } & Readonly<Record<string, unknown>>
@@ -97,8 +100,14 @@ export class SdkClient {
   }
 
   /** Serves SOCKS5 instead of messages. */
-  async serveSocks(choice: ProxyChoice): Promise<void> {
-    await this.#ask({ do: 'connect', ...choice })
+  async serveSocks({ host, port, ...choice }: ProxyChoice): Promise<void> {
+    await this.#ask({ do: 'connect', ...choice, listen: `${host}:${port}` })
+    // The SDK says that it serves before it listens.
+    const deadline = performance.now() + DEADLINE_MS
+    while (!(await accepts(host, port))) {
+      if (performance.now() > deadline) throw new Error(`nobody listens at port ${port}\n${this.#said}`)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS))
+    }
   }
 
   /** With 10 reply SURBs, as the SDK does by default; with none and no pseudonym where `exposed`. */
@@ -206,6 +215,18 @@ export class SdkClient {
       clearTimeout(timer)
       this.#listeners.delete(look)
     }
+  }
+}
+
+async function accepts(host: string, port: number): Promise<boolean> {
+  const socket = dial({ host, port })
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
   }
 }
 

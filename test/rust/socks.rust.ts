@@ -34,7 +34,7 @@ describe('SOCKS5 client of the official Rust SDK 1.21.6', { skip: program.skip, 
       before(async () => {
         assert.ok(program.skip === false)
         rust = new SdkClient(program.path, network.directoryUrl)
-        await rust.serveSocks({ provider: network.requester, anonymous, listen: `${proxy.host}:${proxy.port}` })
+        await rust.serveSocks({ provider: network.requester, anonymous, ...proxy })
       })
 
       after(async () => {

@@ -140,14 +140,6 @@ impl Session {
                 stream.writer.flush().await?;
                 Ok(json!({}))
             }
-            "shut" => {
-                self.stream(request)?.writer.shutdown().await?;
-                Ok(json!({}))
-            }
-            "disconnect" => {
-                self.close().await;
-                Ok(json!({}))
-            }
             other => Err(format!("no such request: {other}").into()),
         }
     }
@@ -223,7 +215,6 @@ impl Session {
                 let data = hex::encode(&buffer[..length]);
                 say(&json!({ "event": "bytes", "stream": number.to_string(), "data": data }));
             }
-            say(&json!({ "event": "end", "stream": number.to_string() }));
         });
         self.streams.insert(number, OpenStream { writer, reader });
         number.to_string()
