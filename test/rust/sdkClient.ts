@@ -1,0 +1,233 @@
+/**
+ * The official Rust SDK as a process of its own: builds the program in `sdk-client` where there is a Rust toolchain, and talks to
+ * it. One client per process. @module
+ */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect as dial } from 'node:net'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const PROJECT = fileURLToPath(new URL('sdk-client', import.meta.url))
+/** Some gigabytes, and minutes of work: kept out of the tree that tools walk over. */
+const TARGET =
+  process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../node_modules/.cache/cargo', import.meta.url))
+/** Generous: the machine may be busy. What is waited for are events, and this only ends a wait that will never end. */
+export const DEADLINE_MS = 90_000
+const LOOK_INTERVAL_MS = 20
+/** The SDK's log, for failures: `RUST_LOG=debug` says more. */
+const SAID_LINES = 60
+/** Of the 640 lines of a first build, a few that show that it goes on. */
+const LANDMARK = /Compiling (?:aws-lc-sys|cosmrs|nym-\S+|sdk-client) |Blocking/
+
+/** Why there is no program, for `skip`; or where it is. Throws what cargo said where it cannot be built. */
+export type Program = { readonly skip: string } | { readonly skip: false; readonly path: string }
+
+/** The first time takes half an hour on two busy cores, later ones a second. */
+export async function buildSdkClient(): Promise<Program> {
+  const cargo = spawn('cargo', ['build', '--locked', '--message-format=json', '--target-dir', TARGET], {
+    cwd: PROJECT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const said: string[] = []
+  let path: string | undefined
+  createInterface({ input: cargo.stdout }).on('line', (line) => {
+    path = (JSON.parse(line) as { readonly executable?: string | null }).executable ?? path
+  })
+  createInterface({ input: cargo.stderr }).on('line', (line) => {
+    if (said.length === 0 || LANDMARK.test(line)) console.error(`cargo: ${line.trim()}`)
+    said.push(line)
+  })
+  const { promise, resolve } = Promise.withResolvers<number | null | 'missing'>()
+  cargo.on('error', () => resolve('missing'))
+  cargo.on('close', resolve)
+  const end = await promise
+  if (end === 'missing') return { skip: 'no Rust toolchain (cargo) here' }
+  if (end !== 0 || path === undefined) throw new Error(`cargo build:\n${said.slice(-SAID_LINES).join('\n')}`)
+  return { skip: false, path }
+}
+
+export interface SdkMessage {
+  readonly data: Uint8Array
+  /** The pseudonym to answer to, where the sender gave reply SURBs. */
+  readonly tag: string | null
+}
+
+export interface ConnectChoice {
+  /** Where identity and keys are kept. Absent: nowhere. */
+  readonly folder?: string
+  readonly gateway?: string
+}
+
+export interface ProxyChoice extends ConnectChoice {
+  /** Address of the network requester. */
+  readonly provider: string
+  readonly anonymous: boolean
+  /** Of its SOCKS5 server. */
+  readonly host: string
+  readonly port: number
+}
+
+type Said = { readonly id?: number; readonly event?: string } & Readonly<Record<string, unknown>>
+
+export class SdkClient {
+  readonly received: SdkMessage[] = []
+  /** Streams that others opened, in the order of arrival. */
+  readonly accepted: string[] = []
+  readonly #bytes = new Map<string, Buffer>()
+  readonly #process: ChildProcessWithoutNullStreams
+  readonly #answers = new Map<number, (answer: Readonly<Record<string, unknown>>) => void>()
+  readonly #listeners = new Set<() => void>()
+  readonly #log: string[] = []
+  #requests = 0
+  #gone = false
+
+  constructor(path: string, directoryUrl: string) {
+    // Not the network of the compiled-in defaults, whatever the environment says.
+    const { NYM_API: _, NYM_APIS: __, ...env } = process.env
+    this.#process = spawn(path, [directoryUrl], { stdio: 'pipe', env: { RUST_LOG: 'info', ...env } })
+    createInterface({ input: this.#process.stdout }).on('line', (line) => this.#hear(line))
+    createInterface({ input: this.#process.stderr }).on('line', (line) => this.#log.push(line))
+    this.#process.on('close', () => {
+      this.#gone = true
+      this.#changed()
+    })
+  }
+
+  /** Its address. */
+  async connect(choice: ConnectChoice = {}): Promise<string> {
+    return (await this.#ask({ do: 'connect', ...choice })).address as string
+  }
+
+  /** Serves SOCKS5 instead of messages. */
+  async serveSocks({ host, port, ...choice }: ProxyChoice): Promise<void> {
+    await this.#ask({ do: 'connect', ...choice, listen: `${host}:${port}` })
+    // The SDK says that it serves before it listens.
+    const deadline = performance.now() + DEADLINE_MS
+    while (!(await accepts(host, port))) {
+      if (performance.now() > deadline) throw new Error(`nobody listens at port ${port}\n${this.#said}`)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS))
+    }
+  }
+
+  /** With 10 reply SURBs, as the SDK does by default; with none and no pseudonym where `exposed`. */
+  async send(to: string, data: Uint8Array, exposed = false): Promise<void> {
+    await this.#ask({ do: 'send', to, data: hex(data), exposed })
+  }
+
+  async reply(tag: string, data: Uint8Array): Promise<void> {
+    await this.#ask({ do: 'reply', tag, data: hex(data) })
+  }
+
+  /** Takes streams, and no messages any more. */
+  async listen(): Promise<void> {
+    await this.#ask({ do: 'listen' })
+  }
+
+  async open(to: string): Promise<string> {
+    return (await this.#ask({ do: 'open', to })).stream as string
+  }
+
+  async write(stream: string, data: Uint8Array): Promise<void> {
+    await this.#ask({ do: 'write', stream, data: hex(data) })
+  }
+
+  /** Resolves once `count` messages that fit have been received, with all that fit. */
+  messages(count: number, fits: (message: SdkMessage) => boolean = () => true): Promise<readonly SdkMessage[]> {
+    return this.#until(`${count} messages`, () => {
+      const found = this.received.filter(fits)
+      return found.length >= count ? found : undefined
+    })
+  }
+
+  acceptedStream(index: number): Promise<string> {
+    return this.#until('a stream from outside', () => this.accepted[index])
+  }
+
+  /** Everything that came on a stream, once it is that many bytes. */
+  bytes(stream: string, count: number): Promise<Uint8Array> {
+    return this.#until(`${count} bytes`, () => {
+      const bytes = this.#bytes.get(stream)
+      return bytes !== undefined && bytes.length >= count ? bytes : undefined
+    })
+  }
+
+  /** The SDK disconnects, and the process ends. */
+  async stop(): Promise<void> {
+    if (this.#gone) return
+    const gone = once(this.#process, 'close')
+    this.#process.stdin.end()
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), DEADLINE_MS)
+    await gone
+    clearTimeout(timer)
+  }
+
+  async #ask(request: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>> {
+    const id = this.#requests++
+    let answer: Readonly<Record<string, unknown>> | undefined
+    this.#answers.set(id, (value) => {
+      answer = value
+    })
+    this.#process.stdin.write(`${JSON.stringify({ id, ...request })}\n`)
+    const given = await this.#until(`an answer to "${request.do}"`, () => answer)
+    if (given.error !== undefined) throw new Error(`${request.do}: ${given.error}\n${this.#said}`)
+    return given
+  }
+
+  #hear(line: string): void {
+    const said = JSON.parse(line) as Said
+    if (said.id !== undefined) {
+      this.#answers.get(said.id)?.(said.answer as Readonly<Record<string, unknown>>)
+      this.#answers.delete(said.id)
+    } else if (said.event === 'message') {
+      this.received.push({ data: Buffer.from(said.data as string, 'hex'), tag: said.tag as string | null })
+    } else if (said.event === 'stream') {
+      this.accepted.push(said.stream as string)
+    } else if (said.event === 'bytes') {
+      const stream = said.stream as string
+      const before = this.#bytes.get(stream) ?? Buffer.alloc(0)
+      this.#bytes.set(stream, Buffer.concat([before, Buffer.from(said.data as string, 'hex')]))
+    }
+    this.#changed()
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener()
+  }
+
+  get #said(): string {
+    return `The SDK said:\n${this.#log.slice(-SAID_LINES).join('\n')}`
+  }
+
+  async #until<T>(what: string, find: () => T | undefined): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    const look = () => {
+      const found = find()
+      if (found !== undefined) resolve(found)
+      else if (this.#gone) reject(new Error(`${what}: the program has ended\n${this.#said}`))
+    }
+    this.#listeners.add(look)
+    const timer = setTimeout(() => reject(new Error(`${what}: not in time\n${this.#said}`)), DEADLINE_MS)
+    look()
+    try {
+      return await promise
+    } finally {
+      clearTimeout(timer)
+      this.#listeners.delete(look)
+    }
+  }
+}
+
+async function accepts(host: string, port: number): Promise<boolean> {
+  const socket = dial({ host, port })
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
