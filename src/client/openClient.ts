@@ -131,14 +131,21 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
   const topologyAge = () => (heardAt === undefined ? undefined : millis(clock.monotonic() - heardAt))
   let client: MixnetClient | undefined
   try {
-    await within('directory', topology.start())
-    if (options.gateway !== undefined) expectListed(topology.current(), options.gateway)
-    const keys =
+    // Three things to wait for that do not need each other.
+    const loading =
       folder === undefined
         ? createClientKeys(crypto, random.stream('client-keys'))
-        : await loadOrCreateClientKeys(crypto, random.stream('client-keys'), files, folder)
+        : loadOrCreateClientKeys(crypto, random.stream('client-keys'), files, folder)
+    const list = async () => (named.exit === undefined ? await listExits(crypto, directory) : [named.exit])
+    const early = list().catch(() => undefined)
+    const [keys] = await within('directory', Promise.all([loading, topology.start()]))
+    if (options.gateway !== undefined) expectListed(topology.current(), options.gateway)
     const { exitRequired = true } = options
-    const exits = named.exit === undefined ? await within('exits', listExits(crypto, directory)) : [named.exit]
+    // The directory may have come back after that.
+    const exits = await within(
+      'exits',
+      early.then(async (known) => known ?? (await list())),
+    )
     // Where there is no choice of exits, the entry is chosen around the exit; else the exit around the entry.
     let connections: ExitConnections | undefined
     let health: ExitHealth | undefined

@@ -28,8 +28,13 @@ let defaults: Promise<readonly TrustAnchor[]> | undefined
 
 /** A chunk of its own in a bundle: a page that asks for no https never loads it. */
 export function defaultAnchors(): Promise<readonly TrustAnchor[]> {
-  defaults ??= import('./rootCertificates.generated.ts').then(({ ROOT_CERTIFICATES }) =>
-    parseAnchors(fromBase64(ROOT_CERTIFICATES, 'root certificates')),
+  defaults ??= import('./rootCertificates.generated.ts').then(
+    ({ ROOT_CERTIFICATES }) => parseAnchors(fromBase64(ROOT_CERTIFICATES, 'root certificates')),
+    (error: unknown) => {
+      // The page was offline: the next request asks again.
+      defaults = undefined
+      throw error
+    },
   )
   return defaults
 }

@@ -34,6 +34,8 @@ export class WebConnector {
     const stream = this.#options.dialer.open({ host, port }, isolation)
     line.opened(stream)
     const secured = async (): Promise<ByteStream> => {
+      // Not needed before the server's certificate is there: time enough to load the list. What fails now fails again then.
+      this.#anchors().catch(() => {})
       const { TlsStream } = await this.#options.parts.tls()
       const { clock, random } = this.#world
       const tls = await TlsStream.over(stream, { clock, random: random.stream('tls'), host, anchors: this.#anchors })
