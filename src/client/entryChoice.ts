@@ -87,6 +87,7 @@ export class EntryChoice {
     if (current !== undefined) this.networkChanged(home)
     const chosen = this.#guard() ?? this.#beyond() ?? this.#lastResort() ?? home
     if (chosen !== undefined) return chosen
+    if (this.#options.forceTls) throw noWss()
     throw new MixnetError('GATEWAY_UNREACHABLE', { why: 'the directory lists no usable gateway' })
   }
 
@@ -223,3 +224,13 @@ export class EntryChoice {
     this.#file.write({ home: this.#home, guards: this.#set.guards })
   }
 }
+
+export const noWss = (details: { readonly gateway?: string } = {}): MixnetError =>
+  new MixnetError(
+    'GATEWAY_UNREACHABLE',
+    { why: 'no usable gateway announces a port for wss', ...details },
+    {
+      nextStep:
+        'Name a gateway that does, or serve the page by http: where it came by https, browsers open nothing else.',
+    },
+  )
