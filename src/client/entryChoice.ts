@@ -84,10 +84,11 @@ export class EntryChoice {
     if (home !== undefined && !this.#set.names.includes(home)) this.#set.adopt(home, this.#today())
     const { topology } = this.#options
     const current = topology.current() ?? (home === undefined ? await topology.refresh() : undefined)
+    // Waiting for one would be waiting for an operator.
+    if (current !== undefined && this.#options.forceTls && this.#usable().length === 0) throw noWss()
     if (current !== undefined) this.networkChanged(home)
     const chosen = this.#guard() ?? this.#beyond() ?? this.#lastResort() ?? home
     if (chosen !== undefined) return chosen
-    if (this.#options.forceTls) throw noWss()
     throw new MixnetError('GATEWAY_UNREACHABLE', { why: 'the directory lists no usable gateway' })
   }
 
