@@ -4,6 +4,7 @@
  *     npm start                          # in another terminal: a network to try it on
  *     npm run example -- chat            # or wallet, service-worker; then open what it prints
  */
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { basename, extname, join } from 'node:path'
@@ -40,22 +41,28 @@ export async function serveExample(name, port) {
   }
 }
 
+/** The page, and its worker where it has one: whole and as a classic script, since service workers load nothing later. */
 async function bundlePage(folder) {
-  const { outputFiles } = await build({
-    entryPoints: [join(folder, 'page.js')],
+  const worker = join(folder, 'worker.js')
+  const bundles = [
+    bundle({ entryPoints: [join(folder, 'page.js')], outdir: folder, format: 'esm', splitting: true }),
+    ...(existsSync(worker) ? [bundle({ entryPoints: [worker], outdir: folder, format: 'iife' })] : []),
+  ]
+  const files = (await Promise.all(bundles)).flatMap(({ outputFiles }) => outputFiles)
+  return new Map(files.map(({ path, contents }) => [basename(path), contents]))
+}
+
+const bundle = (options) =>
+  build({
+    ...options,
     bundle: true,
-    splitting: true,
-    format: 'esm',
     target: 'es2022',
     write: false,
-    outdir: folder,
-    // In a project of your own the package's name is enough.
-    alias: { 'starling-mixnet': fileURLToPath(new URL('../src/app/sdk/browser.ts', import.meta.url)) },
+    // From the sources. In a project of your own there is no need of these two.
+    conditions: ['starling-source'],
     plugins: [tlsWithoutTrust],
     logLevel: 'warning',
   })
-  return new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]))
-}
 
 if (import.meta.main) {
   const [name = '', port = '3000'] = process.argv.slice(2)

@@ -1,4 +1,4 @@
-// Bundles the client for service workers into dist/web, whole: `import()` is refused there, so there is nothing to load later.
+// Bundles the client for service workers into dist/web as well, whole: `import()` is refused there, so there is nothing to load later.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
@@ -9,7 +9,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const OUT = fileURLToPath(new URL('../dist/web/', import.meta.url))
 const NAME = 'starling-service-worker'
 
-export async function bundle({ minify = true } = {}) {
+export async function bundleServiceWorker() {
   const { outputFiles, metafile } = await build({
     entryPoints: { [NAME]: 'src/app/sdk/serviceWorker.ts' },
     absWorkingDir: ROOT,
@@ -18,7 +18,7 @@ export async function bundle({ minify = true } = {}) {
     format: 'esm',
     platform: 'browser',
     target: 'es2022',
-    minify,
+    minify: true,
     metafile: true,
     write: false,
     outdir: OUT,
@@ -31,7 +31,7 @@ export async function bundle({ minify = true } = {}) {
 }
 
 async function main() {
-  const [{ path, contents }] = (await bundle()).files
+  const [{ path, contents }] = (await bundleServiceWorker()).files
   mkdirSync(OUT, { recursive: true })
   writeFileSync(path, contents)
   const kilobytes = gzipSync(contents, { level: 9 }).length / 1024

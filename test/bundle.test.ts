@@ -13,42 +13,64 @@ import type { createWebFetch } from '../src/client/web/webFetch.ts'
 import { cleanUp, DatedClock, secure } from '../src/client/web/webSupport.test.ts'
 import { nodeRandom } from '../src/foundation/platform/node/nodeRandom.ts'
 
+interface File {
+  readonly path: string
+  readonly contents: Uint8Array
+  readonly text: string
+}
+
 interface Bundled {
-  readonly files: readonly { readonly path: string; readonly contents: Uint8Array; readonly text: string }[]
+  readonly files: readonly File[]
   readonly metafile: { readonly inputs: Readonly<Record<string, unknown>> }
+}
+
+interface Bundler {
+  readonly bundlePackage: () => Promise<Bundled>
+  readonly bundlePage: (options: { readonly contents: string }) => Promise<Bundled>
+  readonly loadedBy: (name: string, bundled: Bundled) => readonly File[]
 }
 
 const SCRIPT = new URL('../scripts/bundle.mjs', import.meta.url)
 const folder = mkdtempSync(join(tmpdir(), 'starling-bundle-'))
+const PAGE = "export { createWebFetch } from './src/client/web/webFetch.ts'"
+let bundler: Bundler
 let bundled: Bundled
-let dropIns: readonly Bundled[]
 let create: typeof createWebFetch
 
 before(async () => {
-  const { bundle } = (await import(SCRIPT.href)) as { bundle: (options?: { name: string }) => Promise<Bundled> }
-  bundled = await bundle()
-  dropIns = [await bundle({ name: 'mix-fetch' }), await bundle({ name: 'sdk' })]
-  for (const { path, contents } of bundled.files) writeFileSync(join(folder, basename(path)), contents)
+  bundler = (await import(SCRIPT.href)) as Bundler
+  bundled = await bundler.bundlePackage()
+  const { files } = await bundler.bundlePage({ contents: PAGE })
+  for (const { path, contents } of files) writeFileSync(join(folder, basename(path)), contents)
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
-  const entry = (await import(pathToFileURL(join(folder, 'starling.js')).href)) as { createWebFetch: typeof create }
-  create = entry.createWebFetch
+  const page = (await import(pathToFileURL(join(folder, 'page.js')).href)) as { createWebFetch: typeof create }
+  create = page.createWebFetch
 })
 afterEach(cleanUp)
 after(() => rmSync(folder, { recursive: true }))
 
 describe('the bundle for browsers', () => {
   test('is small, and what only https needs comes later', () => {
-    const zipped = (pattern: RegExp, { files } = bundled) =>
-      files
-        .filter(({ path }) => pattern.test(basename(path)))
-        .reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0)
-    for (const each of [bundled, ...dropIns]) assert.ok(zipped(/^(?!rootCertificates)/, each) <= 120 * 1024)
-    assert.ok(zipped(/^rootCertificates/) > 0)
-    assert.ok(zipped(/^tlsStream/) > 0)
+    for (const entry of ['starling', 'mix-fetch', 'sdk']) {
+      const loaded = bundler.loadedBy(entry, bundled)
+      const zipped = (pattern: RegExp) =>
+        loaded
+          .filter(({ path }) => pattern.test(basename(path)))
+          .reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0)
+      assert.ok(zipped(/^(?!rootCertificates)/) <= 120 * 1024, entry)
+      assert.ok(zipped(/^rootCertificates/) > 0, entry)
+      assert.ok(zipped(/^tlsStream/) > 0, entry)
+    }
+  })
+
+  test('holds nothing twice: the entries share what they have in common', () => {
+    const whole = bundled.files.reduce((sum, { contents }) => sum + contents.length, 0)
+    const one = bundler.loadedBy('starling', bundled).reduce((sum, { contents }) => sum + contents.length, 0)
+    assert.ok(whole < 1.1 * one, `${whole} bytes, and ${one} of them are one entry's`)
   })
 
   test('holds nothing of Node, and of the TLS library neither its authorities nor its way past the mixnet', () => {
-    const inputs = [bundled, ...dropIns].flatMap(({ metafile }) => Object.keys(metafile.inputs))
+    const inputs = Object.keys(bundled.metafile.inputs)
     for (const absent of [
       /undici/,
       /@peculiar/,
@@ -63,10 +85,10 @@ describe('the bundle for browsers', () => {
         String(absent),
       )
     }
-    for (const { text, path } of [bundled, ...dropIns].flatMap(({ files }) => files)) {
+    for (const { text, path } of bundled.files) {
       assert.doesNotMatch(text, /BEGIN CERTIFICATE-----[\sA-Za-z0-9+/]{100}/, path)
       assert.doesNotMatch(text, /Failed to fetch certificate|caIssuers/, path)
-      assert.doesNotMatch(text, /from ?"(?:node:|crypto|undici)/, path)
+      assert.doesNotMatch(text, /(?:from|import\() ?["'](?!\.\/)/, path)
     }
   })
 

@@ -1,20 +1,19 @@
 /** docs/guides/first-app.md, typed as it stands: in a clone, and in a project with the package that the clone made; docs/guides/local-api.md; docs/guides/traffic.md. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { delimiter, dirname, join, posix, relative } from 'node:path'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { delimiter, dirname, join, posix } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { codeBlocks, commandsOf, linksOf } from './support/guides.ts'
+import { cloneTo, installPacked, linkDependencies } from './support/packed.ts'
 import { starling, temporaryFolder } from './support/starling.ts'
 
 const run = promisify(execFile)
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const GUIDE_DIRECTORY = 'http://127.0.0.1:8080/api'
 const PROGRAM = 'first-app.mts'
-/** What a clone has not, or has too much of. */
-const NOT_COPIED = new Set(['node_modules', 'dist', '.git', '.starling', 'bench'])
 
 /** One command as it is typed there, by somebody whose Node is this one. */
 async function type(command: string | undefined, cwd: string): Promise<string> {
@@ -22,15 +21,6 @@ async function type(command: string | undefined, cwd: string): Promise<string> {
   const PATH = `${dirname(process.execPath)}${delimiter}${process.env.PATH}`
   const { stdout } = await run('sh', ['-c', command], { cwd, env: { ...process.env, PATH } })
   return stdout
-}
-
-/** As `npm install` of the tarball, with the dependencies that are here already: tests ask no registry. */
-async function installPacked(tarball: string, project: string): Promise<readonly string[]> {
-  const installed = join(project, 'node_modules', 'starling-mixnet')
-  await mkdir(installed, { recursive: true })
-  const { stdout } = await run('tar', ['-xzvf', tarball, '-C', installed, '--strip-components=1'])
-  await symlink(join(ROOT, 'node_modules'), join(installed, 'node_modules'), 'junction')
-  return [...stdout.matchAll(/package\/(.+)$/gm)].map(([, path = '']) => path)
 }
 
 const skip = process.platform === 'win32' && 'it is typed into sh'
@@ -49,9 +39,7 @@ describe('the first app', { timeout: 240_000, skip }, () => {
   it('does what its guide says', async (t) => {
     const folder = await temporaryFolder(t)
     const [clone, project] = [join(folder, 'starling'), join(folder, 'project')]
-    const copied = (path: string) => !NOT_COPIED.has(relative(ROOT, path).split('/')[0] ?? '')
-    await cp(ROOT, clone, { recursive: true, filter: copied })
-    await symlink(join(ROOT, 'node_modules'), join(clone, 'node_modules'), 'junction')
+    await cloneTo(clone)
     await mkdir(project)
     const ports = ['--directory-port', '27100', '--socks-port', '27105']
     const network = starling(t, 'up', '--json', '--data', join(folder, 'network'), ...ports)
@@ -83,6 +71,7 @@ describe('the first app', { timeout: 240_000, skip }, () => {
     const tarball = (await type(pack, clone)).trim().split('\n').at(-1)
     assert.equal(install, `npm install ../starling/${tarball}`)
     const packed = await installPacked(join(clone, tarball ?? ''), project)
+    await linkDependencies(join(project, 'node_modules', 'starling-mixnet'))
     await save(first.text, project)
     says(await type(runInProject, project))
     assert.match(

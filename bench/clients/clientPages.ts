@@ -105,15 +105,15 @@ export async function serveClientPages(): Promise<ClientPages> {
 }
 
 interface Bundler {
-  readonly bundle: () => Promise<{
+  readonly bundlePackage: () => Promise<{
     readonly files: readonly { readonly path: string; readonly contents: Uint8Array }[]
   }>
 }
 
 /** By file name. */
 async function bundleOurs(): Promise<ReadonlyMap<string, Uint8Array>> {
-  const { bundle } = (await import(new URL('../../scripts/bundle.mjs', import.meta.url).href)) as Bundler
-  const { files } = await bundle()
+  const { bundlePackage } = (await import(new URL('../../scripts/bundle.mjs', import.meta.url).href)) as Bundler
+  const { files } = await bundlePackage()
   return new Map(
     await Promise.all(
       files.map(async ({ path, contents }): Promise<[string, Uint8Array]> => {

@@ -84,6 +84,8 @@ export class EntryChoice {
     if (home !== undefined && !this.#set.names.includes(home)) this.#set.adopt(home, this.#today())
     const { topology } = this.#options
     const current = topology.current() ?? (home === undefined ? await topology.refresh() : undefined)
+    // Waiting for one would be waiting for an operator.
+    if (current !== undefined && this.#options.forceTls && this.#usable().length === 0) throw noWss()
     if (current !== undefined) this.networkChanged(home)
     const chosen = this.#guard() ?? this.#beyond() ?? this.#lastResort() ?? home
     if (chosen !== undefined) return chosen
@@ -223,3 +225,13 @@ export class EntryChoice {
     this.#file.write({ home: this.#home, guards: this.#set.guards })
   }
 }
+
+export const noWss = (details: { readonly gateway?: string } = {}): MixnetError =>
+  new MixnetError(
+    'GATEWAY_UNREACHABLE',
+    { why: 'no usable gateway announces a port for wss', ...details },
+    {
+      nextStep:
+        'Name a gateway that does, or serve the page by http: where it came by https, browsers open nothing else.',
+    },
+  )

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { toBase58 } from '../foundation/base/base58.ts'
+import { isMixnetError } from '../foundation/base/errors.ts'
 import { Meter } from '../foundation/base/observe.ts'
 import { hours, minutes, seconds } from '../foundation/base/units.ts'
 import type { Simulation } from '../foundation/platform/simulated/simulation.ts'
@@ -92,6 +93,21 @@ describe('entry selector', () => {
     const { create, gateways } = await setUp(1)
     const identity = gateways[0]?.identity as Uint8Array
     assert.deepEqual((await create({ avoid: () => identity })).gateway, identity)
+  })
+
+  it('says so where wss is asked for and no gateway takes it, also to who had a gateway before', async () => {
+    const { sim, create } = await setUp()
+    const link = await create()
+    watch(link)
+    await sim.complete(link.whenOpen(seconds(10)))
+    await sim.complete(link.close())
+    for (const folder of [undefined, '/client']) {
+      await assert.rejects(create({ folder, forceTls: true }), (error) => {
+        assert.ok(isMixnetError(error, 'GATEWAY_UNREACHABLE'))
+        assert.match(`${error.message} ${error.nextStep}`, /wss.*https/)
+        return true
+      })
+    }
   })
 
   it('chooses among all gateways', async () => {

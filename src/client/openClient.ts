@@ -11,11 +11,13 @@ import { type Clock, unlessAborted, withDeadline } from '../foundation/platform/
 import { openSealedFiles } from '../foundation/platform/sealedFiles.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import { DirectoryClient } from '../network/topology/directoryClient.ts'
+import { gatewayUrls } from '../network/topology/gatewaySelection.ts'
 import type { Topology } from '../network/topology/topology.ts'
 import { Refreshing, type RefreshParams } from '../network/topology/topologyProvider.ts'
 import { openSnapshot, type TopologySnapshot } from '../network/topology/topologySnapshot.ts'
 import { clientTopologySource } from '../network/topology/topologySources.ts'
 import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
+import { noWss } from './entryChoice.ts'
 import type { EntryParams } from './entryParams.ts'
 import { EntrySelector } from './entrySelector.ts'
 import { ExitConnections } from './exitConnections.ts'
@@ -40,7 +42,10 @@ export interface MixnetOptions {
   readonly passphrase?: string | undefined
   /** Base58 identity of the only entry gateway to use. Default: one of a few that are drawn once and kept in `folder`. */
   readonly gateway?: string | undefined
-  /** Only gateways that take wss, as a page from https needs it. Default false: the gateway protocol has its own encryption. */
+  /**
+   * Only gateways that take wss, as a page from https needs it. Default false, and in such pages true: the gateway protocol has its own
+   * encryption.
+   */
   readonly forceTls?: boolean | undefined
   /** Address of the only network requester to use. Default: a random one that the directory lists, and another where it goes silent. */
   readonly exit?: string | undefined
@@ -139,7 +144,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
     const list = async () => (named.exit === undefined ? await listExits(crypto, directory) : [named.exit])
     const early = list().catch(() => undefined)
     const [keys] = await within('directory', Promise.all([loading, topology.start()]))
-    if (options.gateway !== undefined) expectListed(topology.current(), options.gateway)
+    if (options.gateway !== undefined) expectListed(topology.current(), options.gateway, options)
     const { exitRequired = true } = options
     // The directory may have come back after that.
     const exits = await within(
@@ -275,8 +280,15 @@ function namedParts(
 }
 
 /** Later it may go and come back; but who begins with one that is not there has mistyped it, and would wait until the limit. */
-function expectListed(topology: Topology | undefined, gateway: string): void {
-  if (topology === undefined || topology.gateways.has(gateway)) return
+function expectListed(
+  topology: Topology | undefined,
+  gateway: string,
+  { forceTls }: Pick<MixnetOptions, 'forceTls'>,
+): void {
+  if (topology === undefined) return
+  const node = topology.gateways.get(gateway)
+  if (node !== undefined && gatewayUrls(node, { forceTls }).length === 0) throw noWss({ gateway })
+  if (node !== undefined) return
   const [one] = topology.gateways.keys()
   const nextStep =
     one === undefined ? undefined : `Name one that it lists, for instance ${one}, or none: then one is chosen.`

@@ -31,9 +31,10 @@ export const noChromium: string | false =
     ? false
     : 'the packaged Chromium is for Linux on x64: name another one in STARLING_CHROMIUM'
 
-export async function launchChromium(): Promise<Browser> {
+/** `more` arguments: only what one test needs. */
+export async function launchChromium(more: readonly string[] = []): Promise<Browser> {
   const executablePath = await chromiumPath()
-  return await chromium.launch({ executablePath, args: [...CHROMIUM_ARGUMENTS], timeout: LAUNCH_LIMIT_MS })
+  return await chromium.launch({ executablePath, args: [...CHROMIUM_ARGUMENTS, ...more], timeout: LAUNCH_LIMIT_MS })
 }
 
 export async function chromiumPath(): Promise<string> {

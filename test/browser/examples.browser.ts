@@ -23,6 +23,7 @@ describe('the example pages', { skip: noChromium, timeout: 300_000 }, () => {
   let context: BrowserContext
   let directory: string
   const served: Served[] = []
+  let wallet: string | undefined
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'starling-'))
@@ -68,6 +69,7 @@ describe('the example pages', { skip: noChromium, timeout: 300_000 }, () => {
 
   it('wallet: shows balances, each account asked for as somebody else', async () => {
     const page = await open('wallet', context)
+    wallet = served.at(-1)?.url
     for (const account of [`0x01${'a'.repeat(38)}`, `0x02${'b'.repeat(38)}`]) {
       await page.locator('button:enabled').waitFor(DEADLINE)
       await page.locator('#account').fill(account)
@@ -77,9 +79,45 @@ describe('the example pages', { skip: noChromium, timeout: 300_000 }, () => {
     await page.getByText('699 ETH').waitFor(DEADLINE)
   })
 
+  it('service worker: answers the fetches of its page, and comes back as the same client when it was stopped', async () => {
+    const page = await open('service-worker', context)
+    const fetched = async (url: string) => {
+      await page.locator('button:enabled').waitFor(DEADLINE)
+      await page.locator('#url').fill(url)
+      await page.locator('#url').press('Enter')
+      const answer = page.locator('li').first()
+      await answer.locator('div', { hasNotText: /^…$/ }).waitFor(DEADLINE)
+      return await answer.locator('div').textContent()
+    }
+    const state = async (pattern: RegExp) => {
+      const line = page.locator('#state', { hasText: pattern })
+      await line.waitFor(DEADLINE)
+      return /: (\w+)…$|as (\w+)…$/
+        .exec((await line.textContent()) ?? '')
+        ?.slice(1)
+        .find((who) => who !== undefined)
+    }
+    assert.match((await fetched('http://demo.starling/')) ?? '', /^200 Hello\. This is a web site behind a mixnet\./)
+    assert.match((await fetched('http://nowhere.invalid/')) ?? '', /^HOST_UNKNOWN: /)
+    const client = await state(/^Connected, as /)
+
+    const devtools = await context.newCDPSession(page)
+    await devtools.send('ServiceWorker.enable')
+    await devtools.send('ServiceWorker.stopAllWorkers')
+    assert.match((await fetched('http://demo.starling/')) ?? '', /^200 Hello\./)
+    assert.equal(
+      await state(/^The browser had stopped the worker\. It has connected again, as the same client/),
+      client,
+    )
+
+    // What a site sends is never a page of this origin.
+    const address = `${served.at(-1)?.url}through/${encodeURIComponent('http://demo.starling/')}`
+    assert.equal((await page.goto(address))?.status(), 404)
+  })
+
   it('wallet: says what is wrong', async () => {
     const page = await context.newPage()
-    await page.goto(`${served.at(-1)?.url}?directory=http://127.0.0.1:1/api`)
+    await page.goto(`${wallet}?directory=http://127.0.0.1:1/api`)
     await page.locator('.wrong').waitFor({ timeout: 90_000 })
     assert.match((await page.locator('.wrong').textContent()) ?? '', /directory|topology/i)
   })

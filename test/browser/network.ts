@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { EpochParams } from '../../src/roles/directory/epochs.ts'
-import type { FromNetwork, Look, NetworkArguments, NetworkNode, ToNetwork } from './networkProcess.ts'
+import type { FromNetwork, Look, NetworkArguments, NetworkNode, Secure, ToNetwork } from './networkProcess.ts'
 
 export const SITE = 'http://site.starling'
 /** The name in the certificate of the TLS fixture. */
@@ -19,25 +19,29 @@ export class LocalNetwork {
   readonly nodes: readonly NetworkNode[]
   /** The network requester's address, as users find it: in the directory. */
   readonly requester: string
+  /** Where it was started with `tls`. */
+  readonly secure: Secure | undefined
   readonly #process: ChildProcess
 
   private constructor(
     process: ChildProcess,
-    parts: { readonly directoryUrl: string; readonly nodes: readonly NetworkNode[]; readonly requester: string },
+    parts: Pick<LocalNetwork, 'directoryUrl' | 'nodes' | 'requester'> & { readonly secure?: Secure },
   ) {
     this.#process = process
     this.directoryUrl = parts.directoryUrl
     this.nodes = parts.nodes
     this.requester = parts.requester
+    this.secure = parts.secure
   }
 
   static async start(
     directoryPort: number,
     epochs: Partial<EpochParams>,
     names: NetworkArguments['names'] = {},
+    { tls = false }: Partial<Pick<NetworkArguments, 'tls'>> = {},
   ): Promise<LocalNetwork> {
     const [site, secureSite] = [new URL(SITE).hostname, new URL(SECURE_SITE).hostname]
-    const settings: NetworkArguments = { directoryPort, epochs, site, secureSite, names }
+    const settings: NetworkArguments = { directoryPort, epochs, site, secureSite, names, tls }
     const child = fork(PROCESS, [JSON.stringify(settings)], { stdio: 'inherit' })
     try {
       const ready = await answer(child, 'ready')

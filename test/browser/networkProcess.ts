@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { hasLoopbackAddresses, planNetwork } from '../../src/app/testnet/layout.ts'
+import { hasLoopbackAddresses, type NodePlan, planNetwork } from '../../src/app/testnet/layout.ts'
 import { withNamedHosts } from '../../src/app/testnet/namedHosts.ts'
 import { startTestnet, type Testnet } from '../../src/app/testnet/testnet.ts'
 import { toBase58 } from '../../src/foundation/base/base58.ts'
@@ -15,6 +15,7 @@ import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
 import type { EpochParams } from '../../src/roles/directory/epochs.ts'
 import { type Site, serveSite } from './site.ts'
+import { type Target, TlsProxy } from './tlsProxy.ts'
 
 /** Given as JSON, the only argument. */
 export interface NetworkArguments {
@@ -25,6 +26,8 @@ export interface NetworkArguments {
   /** More of them, or others in their place. */
   readonly names?: Readonly<Record<string, { readonly host: string; readonly port: number }>>
   readonly epochs: Partial<EpochParams>
+  /** One gateway is announced for wss, and the directory is there by https too, behind proxies on `localhost`. */
+  readonly tls: boolean
 }
 
 export interface NetworkNode {
@@ -41,10 +44,24 @@ export interface Look {
   readonly keyRotation: number
   /** Method and path of every request at the site, and where it came from. */
   readonly visits: Site['visits']
+  /** That came in by wss. */
+  readonly tlsConnections: number
+}
+
+/** What pages that came by https can reach. */
+export interface Secure {
+  readonly directoryUrl: string
+  /** Identity of the only gateway. */
+  readonly gateway: string
 }
 
 export type FromNetwork =
-  | { readonly kind: 'ready'; readonly directoryUrl: string; readonly nodes: readonly NetworkNode[] }
+  | {
+      readonly kind: 'ready'
+      readonly directoryUrl: string
+      readonly nodes: readonly NetworkNode[]
+      readonly secure?: Secure
+    }
   | { readonly kind: 'failed'; readonly why: string }
   | ({ readonly kind: 'look' } & Look)
 
@@ -60,14 +77,17 @@ async function main({
   site: name,
   secureSite,
   names: others = {},
+  tls,
 }: NetworkArguments): Promise<void> {
   const world = nodeWorld(nodeProvider)
   const folder = await mkdtemp(join(tmpdir(), 'starling-'))
   const site = await serveSite()
   const ownAddresses = await hasLoopbackAddresses(world.net)
   const names = new Map([[name, site.http], [secureSite, site.https], ...Object.entries(others)])
+  const plans = planNetwork({ mixNodes: 3, entries: 2, exits: 1 }, ownAddresses)
+  const front = tls ? await secureFront(plans) : undefined
   const testnet = await startTestnet({
-    plans: planNetwork({ mixNodes: 3, entries: 2, exits: 1 }, ownAddresses),
+    plans: front?.plans ?? plans,
     folder,
     directory: { host: '127.0.0.1', port: directoryPort },
     noise: ownAddresses,
@@ -79,13 +99,14 @@ async function main({
     readyLimit: READY_LIMIT,
   })
   const stop = async () => {
+    await front?.close()
     await testnet.stop()
     await site.close()
     await rm(folder, { recursive: true, force: true, maxRetries: 3 })
     process.exit(0)
   }
   process.on('message', (request: ToNetwork) => {
-    if (request === 'look') tell({ kind: 'look', ...look(testnet, site) })
+    if (request === 'look') tell({ kind: 'look', ...look(testnet, site), tlsConnections: front?.connections() ?? 0 })
     else void stop()
   })
   // Whoever started it is gone.
@@ -96,10 +117,36 @@ async function main({
     host: plan.host,
     identity: toBase58(running.identity),
   }))
-  tell({ kind: 'ready', directoryUrl: testnet.directoryUrl, nodes })
+  const secure = front?.open(testnet)
+  tell({ kind: 'ready', directoryUrl: testnet.directoryUrl, nodes, ...(secure === undefined ? {} : { secure }) })
 }
 
-function look({ nodes }: Testnet, { visits }: Site): Look {
+/** Of the first entry gateway, and of the directory. */
+async function secureFront(plans: readonly NodePlan[]) {
+  const [gateway, directory] = [await TlsProxy.start(), await TlsProxy.start()]
+  const first = plans.find(({ roles }) => roles.includes('entry'))
+  return {
+    plans: plans.map((plan) =>
+      plan === first ? { ...plan, wss: { hostname: 'localhost', port: gateway.port } } : plan,
+    ),
+    connections: () => gateway.connections,
+    open({ directoryUrl, nodes }: Testnet): Secure {
+      const { running } = nodes.find(({ plan }) => plan.name === first?.name) as Testnet['nodes'][number]
+      const { hostname, port, pathname } = new URL(directoryUrl)
+      gateway.forwardTo(running.endpoints.ws as Target)
+      directory.forwardTo({ host: hostname, port: Number(port) })
+      return {
+        directoryUrl: `https://localhost:${directory.port}${pathname}`,
+        gateway: toBase58(running.identity),
+      }
+    },
+    async close() {
+      await Promise.all([gateway.close(), directory.close()])
+    },
+  }
+}
+
+function look({ nodes }: Testnet, { visits }: Site): Omit<Look, 'tlsConnections'> {
   return {
     counters: Object.fromEntries(nodes.map(({ plan, meter }) => [plan.name, meter.snapshot()])),
     keyRotation: Math.min(...nodes.map(({ running }) => running.status().keyRotation)),

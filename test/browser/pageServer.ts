@@ -4,12 +4,14 @@
  */
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { basename, extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type Plugin } from 'esbuild'
 import { withTestAnchor, withTestAuthority } from './testAuthority.ts'
+import { testCertificate } from './tlsProxy.ts'
 
 const PAGES = new URL('pages/', import.meta.url)
 const SDK = new URL('.', import.meta.resolve('@nymproject/sdk'))
@@ -54,8 +56,10 @@ const FOLDERS: Readonly<Record<PageFolder, Folder>> = {
   mixFetchDropInTestAuthority: { pages: ofMixFetch, dropIn: 'starling-mixnet/mix-fetch', testAuthority: true },
 }
 /** Ours must do without `unsafe-eval`, `wasm-unsafe-eval`, inline scripts and workers. */
-const OUR_POLICY =
-  "default-src 'none'; script-src 'self'; worker-src 'self'; img-src data:; connect-src 'self' http://127.0.0.1:* ws://127.0.0.1:* ws:"
+const OUR_POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; img-src data:; connect-src 'self'"
+const PLAIN = 'http://127.0.0.1:* ws://127.0.0.1:* ws:'
+/** Browsers take sockets to this machine for safe wherever a page came from, so that they would open plain ones here and not elsewhere. */
+const SECURE = 'https: wss:'
 const [HTML, SCRIPT] = ['page.html', 'page.js']
 const OFFICIAL_FILE = "'./index.js'"
 const TYPES: Readonly<Record<string, string>> = {
@@ -65,13 +69,23 @@ const TYPES: Readonly<Record<string, string>> = {
 }
 
 export interface PageServer {
-  /** http://localhost:port: browsers hold it for a secure context, which WebCrypto wants. */
+  /** http://localhost:port, which browsers hold for a secure context, as WebCrypto wants it; or https. */
   readonly origin: string
   close(): Promise<void>
 }
 
 export async function servePages(): Promise<PageServer> {
-  const server = createServer(async (request, response) => {
+  return await serve(createServer(answer(`${OUR_POLICY} ${PLAIN}`)), 'http')
+}
+
+/** The same by https, with the fixture's certificate. No page there may open anything plain, official ones neither. */
+export async function serveSecurePages(): Promise<PageServer> {
+  const listener = answer(`${OUR_POLICY} ${SECURE}`, `connect-src 'self' ${SECURE}`)
+  return await serve(createHttpsServer(await testCertificate(), listener), 'https')
+}
+
+function answer(ours: string, official?: string): RequestListener {
+  return async (request, response) => {
     const [, folder = '', name = ''] = new URL(request.url ?? '/', 'http://localhost').pathname.split('/')
     const file = name === '' ? HTML : name
     try {
@@ -79,16 +93,20 @@ export async function servePages(): Promise<PageServer> {
       const body = await (found.home === undefined
         ? readOurs(folder, found, file)
         : readOfficial(found, found.home, file))
-      const policy = found.home === undefined ? { 'content-security-policy': OUR_POLICY } : {}
-      response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'text/plain', ...policy }).end(body)
+      const policy = found.home === undefined ? ours : official
+      const headers = policy === undefined ? {} : { 'content-security-policy': policy }
+      response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'text/plain', ...headers }).end(body)
     } catch {
       response.writeHead(404).end()
     }
-  })
+  }
+}
+
+async function serve(server: Server, scheme: 'http' | 'https'): Promise<PageServer> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
-    origin: `http://localhost:${(server.address() as AddressInfo).port}`,
+    origin: `${scheme}://localhost:${(server.address() as AddressInfo).port}`,
     async close() {
       const closed = once(server, 'close')
       server.close()
@@ -115,25 +133,29 @@ async function readOurs(name: string, folder: Folder, file: string): Promise<Uin
   return contents
 }
 
+type Files = readonly { readonly path: string; readonly contents: Uint8Array }[]
+type Bundle<Options> = (options: Options) => Promise<{ readonly files: Files }>
 interface Bundler {
-  readonly bundle: (options: {
-    readonly name?: string
-    readonly contents?: string
-    readonly plugins?: readonly Plugin[]
-  }) => Promise<{ readonly files: readonly { readonly path: string; readonly contents: Uint8Array }[] }>
+  readonly bundlePackage: Bundle<void>
+  readonly bundlePage: Bundle<{ readonly contents: string; readonly plugins: readonly Plugin[] }>
+}
+interface WorkerBundler {
+  readonly bundleServiceWorker: Bundle<void>
 }
 
 /** Of each folder, by file name: made from the sources, once. */
 const bundles = new Map<string, Promise<ReadonlyMap<string, Uint8Array>>>()
 
 async function bundleOurs({ pages, scripts, dropIn, testAuthority }: Folder): Promise<ReadonlyMap<string, Uint8Array>> {
-  const bundler = async (script: string) =>
-    (await import(new URL(`../../scripts/${script}`, import.meta.url).href)) as Bundler
+  const bundler = (script: string) => import(new URL(`../../scripts/${script}`, import.meta.url).href)
+  const { bundlePackage, bundlePage } = (await bundler('bundle.mjs')) as Bundler
   const plugins = testAuthority ? [trustingTests] : []
-  const page = dropIn === undefined ? {} : { name: 'page', contents: await withImport(pages, dropIn) }
-  const { files: forPages } = await (await bundler('bundle.mjs')).bundle({ ...page, plugins })
-  const { files: forWorkers } =
-    scripts === undefined ? { files: [] } : await (await bundler('bundle-service-worker.mjs')).bundle({})
+  const { files: forPages } =
+    dropIn === undefined
+      ? await bundlePackage()
+      : await bundlePage({ contents: await withImport(pages, dropIn), plugins })
+  const { bundleServiceWorker } = (await bundler('bundle-service-worker.mjs')) as WorkerBundler
+  const { files: forWorkers } = scripts === undefined ? { files: [] } : await bundleServiceWorker()
   const files = [...forPages, ...forWorkers]
   return new Map(files.map(({ path, contents }) => [basename(path), contents]))
 }

@@ -1,13 +1,11 @@
 /** The web site that official clients fetch from: one of each kind of answer, and a WebSocket that sends back. @module */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { WebSocketServer } from 'ws'
-
-const FIXTURES = new URL('../fixtures/tls/', import.meta.url)
+import { testCertificate } from './tlsProxy.ts'
 
 export interface Site {
   readonly http: { readonly host: string; readonly port: number }
@@ -50,8 +48,7 @@ export async function serveSite(): Promise<Site> {
     }
     return text(404, 'there is no such page')
   }
-  const [key, cert] = await Promise.all(['key.pem', 'certificate.pem'].map((name) => readFile(new URL(name, FIXTURES))))
-  const servers: Server[] = [createServer(listener), createHttpsServer({ key, cert }, listener)]
+  const servers: Server[] = [createServer(listener), createHttpsServer(await testCertificate(), listener)]
   for (const server of servers) {
     new WebSocketServer({ server }).on('connection', (socket) => {
       socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }))

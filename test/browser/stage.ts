@@ -5,7 +5,7 @@ import { launchChromium } from './chromium.ts'
 import { LocalNetwork } from './network.ts'
 import type { NetworkArguments } from './networkProcess.ts'
 import { OfficialPage } from './officialPage.ts'
-import { type PageFolder, type PageServer, servePages } from './pageServer.ts'
+import { type PageFolder, type PageServer, servePages, serveSecurePages } from './pageServer.ts'
 
 export class Stage {
   readonly network: LocalNetwork
@@ -24,9 +24,22 @@ export class Stage {
     epochs: Partial<EpochParams> = {},
     names: NetworkArguments['names'] = {},
   ): Promise<Stage> {
-    const network = await LocalNetwork.start(directoryPort, epochs, names)
+    return await Stage.#set(await LocalNetwork.start(directoryPort, epochs, names), [], servePages)
+  }
+
+  /** Pages by https, from where everything they reach is https or wss. The certificate is the fixture's, so nobody checks it. */
+  static async startSecure(directoryPort: number): Promise<Stage> {
+    const network = await LocalNetwork.start(directoryPort, {}, {}, { tls: true })
+    return await Stage.#set(network, ['--ignore-certificate-errors'], serveSecurePages)
+  }
+
+  static async #set(
+    network: LocalNetwork,
+    chromiumArguments: readonly string[],
+    serve: () => Promise<PageServer>,
+  ): Promise<Stage> {
     try {
-      return new Stage(network, await launchChromium(), await servePages())
+      return new Stage(network, await launchChromium(chromiumArguments), await serve())
     } catch (error) {
       await network.stop()
       throw error
@@ -49,7 +62,7 @@ export class Stage {
 
   /** What users give the clients: where the network is. */
   get options(): { readonly nymApiUrl: string } {
-    return { nymApiUrl: this.network.directoryUrl }
+    return { nymApiUrl: this.network.secure?.directoryUrl ?? this.network.directoryUrl }
   }
 
   async stop(): Promise<void> {

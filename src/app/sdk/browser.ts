@@ -6,16 +6,16 @@
 import { ClientPool } from '../../client/clientPool.ts'
 import { type TrafficDescription as Description, describeTraffic as describe } from '../../client/trafficFigures.ts'
 import type { TrafficChoice as Choice } from '../../client/trafficProfiles.ts'
-import { WebMixnet, type WebMixnetOptions } from '../../client/web/webMixnet.ts'
+import type { WebMixnet, WebMixnetOptions } from '../../client/web/webMixnet.ts'
 import {
   type ErrorCode,
   isMixnetError as isError,
   type MixnetError as MixnetFailure,
 } from '../../foundation/base/errors.ts'
 import { scriptProvider } from '../../foundation/crypto/scriptProvider.ts'
-import { loadWebCurve } from '../../foundation/crypto/webCurve.ts'
 import { webWorld } from '../../foundation/platform/web/webWorld.ts'
 import { type CommonOptions, clientOptions, memberOptions } from './connectOptions.ts'
+import { connectWeb } from './webConnect.ts'
 
 export type MixnetError = MixnetFailure
 export type MixnetErrorCode = ErrorCode
@@ -23,9 +23,9 @@ export type MixnetConnection = WebMixnet
 
 export interface ConnectOptions extends CommonOptions, Pick<WebMixnetOptions, 'ca' | 'parts'> {}
 
-/** As on Node. `folder` names a place in the origin's IndexedDB. */
+/** As on Node. `folder` names a place in the origin's IndexedDB. `forceTls` is true by default in pages that came by https, and in their workers. */
 export async function connect(options: ConnectOptions): Promise<MixnetConnection> {
-  return await WebMixnet.connect(webWorld(scriptProvider, await loadWebCurve()), clientOptions(options))
+  return await connectWeb(clientOptions(options))
 }
 
 export function isMixnetError(error: unknown, code?: MixnetErrorCode): error is MixnetError {

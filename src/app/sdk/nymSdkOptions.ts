@@ -22,7 +22,7 @@ export interface NymClientOptions {
   /** Base58 identity of the entry gateway. */
   readonly preferredGateway?: string | undefined
   readonly storagePassphrase?: string | undefined
-  /** Only gateways that take wss. */
+  /** Only gateways that take wss. Default: whether this is a page that came by https, which may open nothing else. */
   readonly forceTls?: boolean | undefined
   /** Guards are drawn at random here: the fastest gateway tells where somebody lives. Not looked at. */
   readonly latencyBasedSelection?: boolean | undefined
@@ -79,7 +79,7 @@ export function mixnetOptions(options: NymClientOptions): MixnetOptions & { read
     directories: [nymApiUrl.replace(/\/+$/, '')],
     traffic: trafficOf(clientOverride),
     ...(preferredGateway === undefined ? {} : { gateway: preferredGateway }),
-    ...(forceTls === true ? { forceTls } : {}),
+    ...(forceTls === undefined ? {} : { forceTls }),
     ...(interval === undefined ? {} : { refresh: { ...CLIENT_REFRESH, interval } }),
   }
 }

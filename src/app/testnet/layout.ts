@@ -9,6 +9,8 @@ export interface NodePlan {
   readonly roles: readonly NodeRole[]
   readonly layer: 1 | 2 | 3 | undefined
   readonly host: string
+  /** What somebody's TLS proxy in front of this gateway answers for: announced, not listened on. */
+  readonly wss?: { readonly hostname: string; readonly port: number }
 }
 
 export interface NetworkSize {

@@ -25,7 +25,7 @@ export function usableGateways({ gateways, forceTls = false }: GatewaySelection)
  */
 export function gatewayUrls(
   { entry, ipAddresses }: NodeDescriptor,
-  { forceTls = false }: { forceTls?: boolean } = {},
+  { forceTls = false }: { readonly forceTls?: boolean | undefined } = {},
 ): string[] {
   if (entry === undefined) return []
   const { hostname, wsPort, wssPort } = entry

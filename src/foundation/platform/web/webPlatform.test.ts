@@ -7,6 +7,7 @@ import { nullProvider } from '../../crypto/nullProvider.ts'
 import type { HttpHandler, WebSocketConnection } from '../net.ts'
 import { nodeNet } from '../node/nodeNet.ts'
 import { nextAccepted, receiveMessages } from '../stages.ts'
+import { mustUseTls } from './webPage.ts'
 import { webWorld } from './webWorld.ts'
 
 const { clock, random, net } = webWorld(nullProvider)
@@ -181,5 +182,25 @@ describe('web platform: WebSocket', { timeout: 20_000 }, () => {
     const url = `ws://${host}:${listener.endpoint.port}/`
     await assert.rejects(connect({ url, timeout: millis(50) }), refusedWith('TIMEOUT'))
     await listener.close()
+  })
+})
+
+describe('web platform: where a script came from', () => {
+  it('wants TLS in pages that came by https, and in all that belongs to them', () => {
+    const at = (href: string, origin = new URL(href).origin) => mustUseTls({ origin, location: { href } })
+    assert.ok(at('https://wallet.example/page.html'))
+    assert.ok(at('blob:https://wallet.example/0b3c'))
+    assert.ok(at('about:srcdoc', 'https://wallet.example'))
+    assert.ok(at('https://wallet.example/sandboxed.html', 'null'))
+    assert.ok(at('data:text/javascript,0', 'https://wallet.example'))
+  })
+
+  it('leaves everybody else alone', () => {
+    const at = (href: string, origin = new URL(href).origin) => mustUseTls({ origin, location: { href } })
+    assert.ok(!at('http://localhost:3000/https://'))
+    assert.ok(!at('chrome-extension://abcdefgh/background.js', 'chrome-extension://abcdefgh'))
+    assert.ok(!at('file:///home/https:/page.html', 'null'))
+    assert.ok(!mustUseTls({}))
+    assert.ok(!mustUseTls())
   })
 })
