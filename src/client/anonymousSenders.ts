@@ -28,6 +28,8 @@ export interface AnonymousSendersOptions {
   readonly createSurb: () => ReplySurb | undefined
   /** Fragments of earlier shipments still waiting. */
   readonly backlog: () => number
+  /** Runs it once when at most so many wait. */
+  readonly whenBacklogBelow: (packets: number, run: () => void) => void
   /** Whether nothing but shipments waits to be sent. */
   readonly isQuiet: () => boolean
   readonly send: (recipient: Recipient, message: RepliableMessage) => void
@@ -66,6 +68,7 @@ export class AnonymousSenders {
       now: () => options.clock.monotonic(),
       unused: (holder) => this.#keys.unused(holder),
       backlog: options.backlog,
+      whenBacklogBelow: options.whenBacklogBelow,
       isQuiet: options.isQuiet,
       capacity: surbsFitting,
       ship: (holder, surbs) => this.#ship(holder, surbs),
@@ -111,7 +114,7 @@ export class AnonymousSenders {
     // Where none could be made, the message goes later, and they later still: one at least, as above.
     const least = surbs.length === 0 && fitting > 0 ? 1 : 0
     const missing = Math.max(this.#options.params.minRequest - this.#keys.unused(holder), least, needed - surbs.length)
-    if (missing > 0) this.#supply.asked(holder, missing)
+    if (missing > 0) this.#supply.promise(holder, missing)
     return { ...bare, content: { kind: 'data', surbs, data } }
   }
 
@@ -169,7 +172,7 @@ export class AnonymousSenders {
     this.#keys.outdate()
     this.#pseudonyms.renew()
     for (const { recipient } of this.#targets.values()) this.#keepSpare(recipient)
-    for (const former of this.#pseudonyms.former()) this.#supply.asked(former, this.#options.params.minRequest)
+    for (const former of this.#pseudonyms.former()) this.#supply.promise(former, this.#options.params.minRequest)
   }
 
   /** To be called now and then. */

@@ -43,7 +43,7 @@ export interface Turn {
   giveUp(): void
 }
 
-const RETRANSMISSIONS: Lane = 'retransmission'
+export const RETRANSMISSIONS: Lane = 'retransmission'
 
 export class FragmentSender {
   readonly #options: FragmentSenderOptions

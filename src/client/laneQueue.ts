@@ -62,9 +62,9 @@ export class LaneQueue<T> {
     this.#total++
   }
 
-  /** The next item to send, or undefined where nothing waits. */
-  pop(): T | undefined {
-    const queue = this.#choose()
+  /** The next item to send, or undefined where nothing waits; of lane `first`, where that holds any. */
+  pop(first?: Lane): T | undefined {
+    const queue = (first !== undefined && this.#byLane.get(first)) || this.#choose()
     if (queue === undefined) return undefined
     const item = queue.items.shift()
     queue.sent++

@@ -122,6 +122,10 @@ export class MixnetClient implements AsyncDisposable {
       createSurb: () =>
         this.#gateway && equalBytes(this.#gateway, link.gateway) ? outbox.factory.replySurb() : undefined,
       backlog: () => outbox.lanes.length(AnonymousSenders.LANE),
+      whenBacklogBelow: (packets, run) => {
+        // Stopped: nobody needs more.
+        outbox.lanes.whenBelow(AnonymousSenders.LANE, packets).then(run, () => {})
+      },
       isQuiet: () => outbox.lanes.total === outbox.lanes.length(AnonymousSenders.LANE),
       send: (recipient, message) => outbox.post(message, recipient, AnonymousSenders.LANE),
     })

@@ -132,3 +132,59 @@ test('stopped, it has no timer left', async () => {
   assert.equal(pending.inFlight, 0)
   await simulation.runFor(millis(10_000))
 })
+
+test('acks that prove to have been late, not lost, are waited for longer; those in time bring the patience back', async () => {
+  const { simulation, pending } = makeBench()
+  let sent = 0
+  let again = 0
+  const first = 1.5 * 100 + DEFAULT_TRAFFIC.ackWaitAddition
+  /** One fragment, whose ack comes after so long; whether it was to be sent again before. */
+  const ackedAfter = async (wait: number): Promise<boolean> => {
+    const before = again
+    const id = { setId: ++sent, position: 0 }
+    const awaiting = { maxRetransmissions: 60, retransmit: () => again++, givenUp() {} }
+    pending.sent(id, PREPARED.expectedRoundTrip, awaiting)
+    await simulation.runFor(millis(wait))
+    assert.ok(pending.acknowledge(id))
+    return again > before
+  }
+  assert.equal(await ackedAfter(2.5 * first), true)
+  for (let i = 0; i < 6; i++) await ackedAfter(2.5 * first)
+  assert.equal(await ackedAfter(2.5 * first), false)
+  // However late they come, a lost one is noticed after four times the time.
+  for (let i = 0; i < 20; i++) await ackedAfter(5 * first)
+  assert.equal(await ackedAfter(4.1 * first), true)
+  for (let i = 0; i < 1_000; i++) await ackedAfter(1)
+  assert.equal(await ackedAfter(1.1 * first), true)
+  pending.stop()
+})
+
+test('a second ack of what was sent twice says that the first was late; a second ack of anything else says nothing', async () => {
+  const { simulation, pending } = makeBench()
+  const first = 1.5 * 100 + DEFAULT_TRAFFIC.ackWaitAddition
+  let again = 0
+  const awaiting = { maxRetransmissions: 60, retransmit: () => again++, givenUp() {} }
+  const twice = async (setId: number): Promise<void> => {
+    const id = { setId, position: 0 }
+    pending.sent(id, PREPARED.expectedRoundTrip, awaiting)
+    pending.sent(id, PREPARED.expectedRoundTrip, awaiting)
+    assert.ok(pending.acknowledge(id))
+    assert.equal(pending.acknowledge(id), false)
+    assert.equal(pending.acknowledge(id), false)
+  }
+  const isPatient = async (setId: number): Promise<boolean> => {
+    again = 0
+    const id = { setId, position: 0 }
+    pending.sent(id, PREPARED.expectedRoundTrip, awaiting)
+    await simulation.runFor(millis(1.1 * first))
+    pending.cancel(id)
+    return again === 0
+  }
+  const once = { setId: 1, position: 0 }
+  pending.sent(once, PREPARED.expectedRoundTrip, awaiting)
+  for (let i = 0; i < 5; i++) pending.acknowledge(once)
+  assert.equal(await isPatient(2), false)
+  await twice(3)
+  assert.equal(await isPatient(4), true)
+  pending.stop()
+})

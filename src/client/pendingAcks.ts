@@ -23,6 +23,13 @@ interface Pending {
   timer: Timer | undefined
 }
 
+// Acks of a busy machine come late, and what is sent again for nothing takes the slots, and the SURBs, of what is not. So an ack that
+// proves to have been late makes us wait longer for all, up to some 6 s; about one in forty may be late before the patience grows.
+const LONGER = 1.2
+const SHORTER = 0.995
+const MOST_PATIENCE = 4
+const REMEMBERED = 512
+
 export class PendingAcks {
   readonly #clock: Clock
   readonly #params: Pick<TrafficParams, 'ackWaitMultiplier' | 'ackWaitAddition'>
@@ -30,6 +37,9 @@ export class PendingAcks {
   readonly #acked: Counter
   readonly #retransmitted: Counter
   readonly #givenUp: Counter
+  /** Acknowledged, and sent more than once: oldest first. A second ack shows that the first was late, not lost. */
+  readonly #repeated = new Set<number>()
+  #patienceFactor = 1
   #inFlight = 0
 
   constructor(clock: Clock, params: Pick<TrafficParams, 'ackWaitMultiplier' | 'ackWaitAddition'>, meter: Meter) {
@@ -67,11 +77,18 @@ export class PendingAcks {
 
   /** False for an ack nobody waits for: a duplicate, or of an earlier life. */
   acknowledge(id: FragmentId): boolean {
-    const awaiting = this.#pending.get(keyOf(id))?.awaiting
-    if (awaiting === undefined) return false
+    const key = keyOf(id)
+    const pending = this.#pending.get(key)
+    if (pending === undefined) {
+      if (this.#repeated.delete(key)) this.#wasLate()
+      return false
+    }
+    if (pending.transmissions > 1) this.#remember(key)
+    else if (pending.timer === undefined) this.#wasLate()
+    else this.#patienceFactor = Math.max(1, this.#patienceFactor * SHORTER)
     this.cancel(id)
     this.#acked.value++
-    awaiting.acknowledged?.()
+    pending.awaiting.acknowledged?.()
     return true
   }
 
@@ -89,11 +106,26 @@ export class PendingAcks {
   stop(): void {
     for (const pending of this.#pending.values()) pending.timer?.cancel()
     this.#pending.clear()
+    this.#repeated.clear()
     this.#inFlight = 0
   }
 
+  #remember(key: number): void {
+    this.#repeated.add(key)
+    if (this.#repeated.size <= REMEMBERED) return
+    for (const oldest of this.#repeated) {
+      this.#repeated.delete(oldest)
+      return
+    }
+  }
+
+  #wasLate(): void {
+    this.#patienceFactor = Math.min(MOST_PATIENCE, this.#patienceFactor * LONGER)
+  }
+
   #patience(expected: Nanos): Millis {
-    return millis(this.#params.ackWaitMultiplier * nanosToMillis(expected) + this.#params.ackWaitAddition)
+    const { ackWaitMultiplier, ackWaitAddition } = this.#params
+    return millis(this.#patienceFactor * (ackWaitMultiplier * nanosToMillis(expected) + ackWaitAddition))
   }
 
   #expired(key: number): void {

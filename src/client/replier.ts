@@ -37,7 +37,7 @@ export class Replier {
       present: () => topology.current(),
       request: (tag, surb, amount) => {
         const content = { kind: 'surbRequest', recipient: address(), amount } as const
-        outbox.postAs({ kind: 'reply', content }, (fragment) => this.#jobs.request(tag, fragment, surb))
+        outbox.postAs({ kind: 'reply', content }, (fragment) => this.#jobs.request(tag, fragment, surb, amount))
       },
       meter,
     })

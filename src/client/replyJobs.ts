@@ -43,15 +43,17 @@ export class ReplyJobs {
     })
   }
 
-  /** A request for SURBs: goes at once, with `first`, and is repeated with the reserve. */
-  request(tag: SenderTag, fragment: Fragment, first: ReplySurb): FragmentJob {
+  /** A request for SURBs: goes at once, with `first`, and is repeated with the reserve; where that is used up, nobody is believed to have heard it. */
+  request(tag: SenderTag, fragment: Fragment, first: ReplySurb, amount: number): FragmentJob {
+    const { stock } = this.#options
     let next: ReplySurb | undefined = first
     const maxRetransmissions = MAX_REQUEST_RETRANSMISSIONS
     return this.#job({ tag, fragment, lane: SURB_REQUESTS, maxRetransmissions }, (turn, send) => {
-      const surb = next ?? this.#options.stock.take(tag)
+      const surb = next ?? stock.take(tag)
       next = undefined
-      if (surb === undefined) turn.giveUp()
-      else send(surb)
+      if (surb !== undefined) return send(surb)
+      stock.unanswered(tag, amount)
+      turn.giveUp()
     })
   }
 

@@ -185,3 +185,28 @@ test('when keys rotate, senders in touch lately are asked for fresh SURBs', asyn
   assert.equal(stock.count('active'), 40)
   assert.equal(stock.count('idle'), 0)
 })
+
+test('a fragment sent again does not wait behind ten connections for its SURB, nor do they wait for many of those', () => {
+  const { stock } = makeBench()
+  stock.add('t', [])
+  const lanes: string[] = []
+  const waits = (lane: string): void => {
+    const noted = { lane, isNeeded: () => true, send: () => lanes.push(lane), abandon() {} }
+    stock.enqueue('t', noted)
+  }
+  for (let i = 0; i < 200; i++) waits(`connection:${i % 10}`)
+  for (let i = 0; i < 100; i++) waits('retransmission')
+  for (let i = 0; i < 100; i++) stock.add('t', surbs(i === 0 ? 3 : 1))
+  const again = lanes.filter((lane) => lane === 'retransmission').length
+  assert.ok(again > 35 && again < 70, `${again} of ${lanes.length}`)
+})
+
+test('a request that is given up for want of SURBs is not counted on: the next SURB asks anew', () => {
+  const { stock, requests, enqueue } = makeBench()
+  stock.add('t', surbs(1))
+  enqueue('t', 5)
+  assert.equal(requests.length, 1)
+  stock.unanswered('t', 10)
+  stock.add('t', surbs(1))
+  assert.equal(requests.length, 2)
+})

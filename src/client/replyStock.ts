@@ -9,6 +9,7 @@ import { type Millis, millis } from '../foundation/base/units.ts'
 import type { Clock, Timer } from '../foundation/platform/clock.ts'
 import type { RandomStream } from '../foundation/platform/random.ts'
 import type { ReplySurb } from '../protocol/packet/replySurb.ts'
+import { RETRANSMISSIONS } from './fragmentSender.ts'
 import { type Lane, LaneQueue } from './laneQueue.ts'
 import { type Present, SurbShelf } from './surbShelf.ts'
 import type { ReplyParams } from './trafficParams.ts'
@@ -128,6 +129,12 @@ export class ReplyStock {
     return stock && this.#counting(stock, () => stock.surbs.take(this.#options.present()))
   }
 
+  /** A request for that many was given up: they do not come, and the next SURB there is may ask again. */
+  unanswered(tag: SenderTag, amount: number): void {
+    const stock = this.#stocks.get(tag)
+    if (stock !== undefined) stock.requested = Math.max(0, stock.requested - amount)
+  }
+
   /** The fragment it was for does not need it any more. */
   giveBack(tag: SenderTag, surb: ReplySurb): void {
     const stock = this.#stocks.get(tag)
@@ -187,12 +194,20 @@ export class ReplyStock {
     const { params, present } = this.#options
     this.#counting(stock, () => stock.surbs.sort(present()))
     while (stock.surbs.size > params.reserve) {
-      const reply = this.#counting(stock, () => stock.waiting.pop())
+      const reply = this.#counting(stock, () => stock.waiting.pop(this.#preferred()))
       if (reply === undefined) break
       if (reply.isNeeded()) reply.send(this.#counting(stock, () => stock.surbs.take(present())) as ReplySurb)
     }
     this.#requestMore(stock)
     if (stock.waiting.total > 0) this.#scheduleReview()
+  }
+
+  /**
+   * A fragment lost on its way holds up all that came after it, so it should not wait for its turn among ten connections. Not always
+   * first, though: where acks are late, not lost, repetitions would take all SURBs there are.
+   */
+  #preferred(): Lane | undefined {
+    return this.#options.random.uniform() < 0.5 ? RETRANSMISSIONS : undefined
   }
 
   /** True where a request was sent. */

@@ -14,16 +14,22 @@ function makeBench() {
   const unused = new Map<Holder, number>()
   const state = { now: 0, backlog: 0, canMake: true, isQuiet: true }
   const shipments: number[] = []
+  const shippedTo: Holder[] = []
+  let hasRoom: (() => void) | undefined
   const supply = new SurbSupply({
     params: { busyTarget: 300, maxAllowedRequest: 500 },
     now: () => millis(state.now),
     unused: (of) => unused.get(of) ?? 0,
     backlog: () => state.backlog,
+    whenBacklogBelow: (_, run) => {
+      hasRoom = run
+    },
     isQuiet: () => state.isQuiet,
     capacity: (packets) => Math.floor((packets * 1604 - 23) / 460),
     ship: (to, surbs) => {
       if (!state.canMake) return 0
       shipments.push(surbs)
+      shippedTo.push(to)
       state.backlog += Math.ceil((surbs * 460) / 1604)
       unused.set(to, (unused.get(to) ?? 0) + surbs)
       return surbs
@@ -37,7 +43,14 @@ function makeBench() {
       supply.replenish()
     }
   }
-  return { supply, unused, state, shipments, drain }
+  /** All that waited has left. */
+  const emptied = (): void => {
+    state.backlog = 0
+    const run = hasRoom
+    hasRoom = undefined
+    run?.()
+  }
+  return { supply, unused, state, shipments, shippedTo, drain, emptied }
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0)
@@ -102,6 +115,55 @@ test('two holders share the slots', () => {
   }
   const [a, b] = exits.map((exit) => unused.get(exit) as number) as [number, number]
   assert.ok(Math.abs(a - b) <= 48, `${a} and ${b}`)
+})
+
+test('what a holder asks for adds up, since it asks only for what it has not asked for yet', () => {
+  const { supply, shipments, drain, state } = makeBench()
+  const exit = holder(1)
+  state.backlog = 100
+  supply.asked(exit, 10)
+  supply.asked(exit, 40)
+  drain()
+  assert.equal(sum(shipments), 50)
+  // What we promise by ourselves does not.
+  state.backlog = 100
+  const other = holder(2)
+  supply.promise(other, 10)
+  supply.promise(other, 10)
+  drain()
+  assert.equal(sum(shipments), 60)
+})
+
+test('where slots are few, who is being answered gets his SURBs before stocks are filled up, and who has fewest before others', () => {
+  const { supply, unused, state, shippedTo, emptied } = makeBench()
+  const [download, ...others] = [1, 2, 3, 4, 5, 6, 7, 8, 9].map(holder) as [Holder, ...Holder[]]
+  const spare = holder(10)
+  state.backlog = 100
+  supply.keep(spare, 40, true)
+  for (const other of others) {
+    unused.set(other, 3)
+    supply.keep(other, 40)
+    supply.asked(other, 10)
+  }
+  supply.keep(download, 40)
+  supply.asked(download, 10)
+  emptied()
+  assert.equal(shippedTo[0], download)
+  // All who asked are served; before any stock is filled up, it is the turn of who uses what he gets.
+  for (let shipped = 1; shippedTo.length < 9; shipped++) {
+    emptied()
+    assert.ok(shippedTo.length > shipped, 'goes on as soon as there is room, and does not wait for a review')
+  }
+  for (let turns = 0; turns < 10; turns++) {
+    unused.set(download, 0)
+    supply.used(download)
+    const before = shippedTo.length
+    emptied()
+    assert.equal(shippedTo[before], download)
+  }
+  state.now += 60_000
+  while (state.backlog > 0) emptied()
+  assert.equal(shippedTo.at(-1), spare)
 })
 
 test('what cannot be made now is made later', () => {

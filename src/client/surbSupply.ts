@@ -38,6 +38,8 @@ export interface SupplyOptions {
   readonly unused: (holder: Holder) => number
   /** Packets of earlier shipments that wait for their slots. */
   readonly backlog: () => number
+  /** Runs it once when at most so many wait. */
+  readonly whenBacklogBelow: (packets: number, run: () => void) => void
   /** Whether nothing but SURBs waits for a slot: what has enough for now must not hold up what is said. */
   readonly isQuiet: () => boolean
   /** How many SURBs fit in a message of so many packets. */
@@ -50,6 +52,7 @@ export class SurbSupply {
   readonly #options: SupplyOptions
   /** Served last goes last. */
   readonly #supplied = new Map<Holder, Supplied>()
+  #awaitsRoom = false
 
   constructor(options: SupplyOptions) {
     this.#options = options
@@ -77,12 +80,23 @@ export class SurbSupply {
   }
 
   /**
-   * The holder ran short. What it has not used of what it was sent lately counts against the most it may ask for, so that asking
+   * The holder ran short. It counts what it asked for as on its way, and asks for no more until that is too little: so each question
+   * adds to what is owed, or it would wait for what nobody means to send. What it has not used of what it was sent lately counts against the most it may ask for, so that asking
    * again and again brings no more than that.
    */
   asked(holder: Holder, amount: number): void {
-    const allowed = Math.max(0, this.#options.params.maxAllowedRequest - this.#options.unused(holder))
     const supplied = this.#of(holder)
+    this.#owe(holder, supplied, supplied.owed + amount)
+  }
+
+  /** At least so many are to go there, whatever else is sent; in the same bounds. */
+  promise(holder: Holder, amount: number): void {
+    const supplied = this.#of(holder)
+    this.#owe(holder, supplied, Math.max(supplied.owed, amount))
+  }
+
+  #owe(holder: Holder, supplied: Supplied, amount: number): void {
+    const allowed = Math.max(0, this.#options.params.maxAllowedRequest - this.#options.unused(holder))
     supplied.owed = Math.max(supplied.owed, Math.min(amount, allowed))
     this.replenish()
   }
@@ -99,12 +113,44 @@ export class SurbSupply {
     return Math.min(wanted, Math.max(this.#options.params.busyTarget, supplied.target))
   }
 
-  /** Ships what is missing, as far as slots allow. Called whenever something changed, and now and then. */
+  /**
+   * Ships what is missing, as far as slots allow, and goes on when there is room. Called whenever something changed, and now and then.
+   */
   replenish(): void {
-    for (const [holder, supplied] of [...this.#supplied]) {
-      while (this.#options.backlog() <= MAX_PACKETS && this.#shipOne(holder, supplied));
-      if (supplied.target === 0 && supplied.owed === 0) this.#supplied.delete(holder)
+    while (this.#options.backlog() <= MAX_PACKETS && this.#shipNext());
+    for (const [holder, { target, owed }] of this.#supplied) {
+      if (target === 0 && owed === 0) this.#supplied.delete(holder)
     }
+    if (this.#awaitsRoom || this.#options.backlog() <= MAX_PACKETS) return
+    this.#awaitsRoom = true
+    this.#options.whenBacklogBelow(MAX_PACKETS, () => {
+      this.#awaitsRoom = false
+      this.replenish()
+    })
+  }
+
+  /** One shipment, to whom it matters most. False where nobody lacks any, or nothing could be made. */
+  #shipNext(): boolean {
+    const { unused } = this.#options
+    const order = [...this.#supplied].map(([holder, supplied]) => ({
+      holder,
+      supplied,
+      rank: this.#rank(supplied),
+      left: unused(holder),
+    }))
+    // Equals in turn: sorting leaves them as they are.
+    order.sort((a, b) => a.rank - b.rank || a.left - b.left)
+    return order.some(({ holder, supplied }) => this.#shipOne(holder, supplied))
+  }
+
+  /**
+   * Who is answered through their SURBs right now comes first, then conversations that rest, then the spare; and of these, who has the
+   * fewest. On a slow stream, stocks for ten sites that have said all they had to would otherwise take the slots for half a minute
+   * while the eleventh cannot go on.
+   */
+  #rank(supplied: Supplied): number {
+    if (supplied.isSpare) return 2
+    return supplied.owed > 0 || this.#flow(supplied) >= 1 ? 0 : 1
   }
 
   /** False where nothing is missing, or nothing could be made. */

@@ -31,6 +31,12 @@ export interface NetworkOptions {
   readonly epochs?: Partial<EpochParams>
 }
 
+interface DownloadOptions {
+  readonly isolation?: string
+  /** Called whenever something came. */
+  readonly progress?: () => void
+}
+
 /** Names of `planNetwork`: layers 1 to 3 in the order of the first three, and again. */
 export const MIXES = ['knot', 'dunlin', 'rook', 'jackdaw', 'wren', 'swift'] as const
 export const ENTRIES = ['tern', 'plover'] as const
@@ -152,14 +158,21 @@ export class FaultyNetwork {
   }
 
   /** Asks the site for that many bytes. Resolves with how long it took, rejects with what the stream ended with. */
-  async download({ mixnet }: TestClient, bytes: number): Promise<Millis> {
+  async download(
+    { mixnet }: TestClient,
+    bytes: number,
+    { isolation, progress }: DownloadOptions = {},
+  ): Promise<Millis> {
     const { clock } = this.simulation
     const [id, startedAt] = [this.#requests++, clock.monotonic()]
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const stream = mixnet.connections.open({ host: SITE, port: SITE_PORT })
+    const stream = mixnet.connections.open({ host: SITE, port: SITE_PORT }, isolation)
     const chunks: Uint8Array[] = []
     stream.attach({
-      data: (chunk) => void chunks.push(chunk),
+      data: (chunk) => {
+        chunks.push(chunk)
+        progress?.()
+      },
       end: () => stream.end(),
       close: (error) => (error === undefined ? resolve() : reject(error)),
     })

@@ -8,12 +8,14 @@ import { Fifo } from './fifo.ts'
 /** The process that scheduled an event: its events do not happen once it is dead. */
 export interface Mortal {
   readonly alive: boolean
+  /** Nothing of it happens before: its events wait until then, in their order. */
+  readonly busyUntil?: number
 }
 
 export class SimulatedEvent implements Timer {
   /** Milliseconds since the simulation began. */
-  readonly time: number
-  readonly sequence: number
+  time: number
+  sequence: number
   readonly owner: Mortal | undefined
   run: (() => void) | undefined
   readonly #queue: EventQueue
@@ -75,8 +77,9 @@ export class EventQueue {
     for (;;) {
       const event = this.#peek()
       if (event === undefined) return undefined
-      if (happens(event)) return event.time
-      this.#take()
+      if (!happens(event)) this.#take()
+      else if ((event.owner?.busyUntil ?? 0) > event.time) this.#postpone()
+      else return event.time
     }
   }
 
@@ -102,6 +105,14 @@ export class EventQueue {
     this.#times = []
     for (const event of kept) this.#push(event)
     this.#cancelled = 0
+  }
+
+  /** The next one, to when its owner has time; whoever may cancel it still can. */
+  #postpone(): void {
+    const event = this.#take() as SimulatedEvent
+    event.time = event.owner?.busyUntil as number
+    event.sequence = this.#sequence++
+    this.#push(event)
   }
 
   #peek(): SimulatedEvent | undefined {

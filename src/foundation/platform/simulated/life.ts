@@ -53,6 +53,7 @@ export class Life implements Mortal {
   readonly connections: Set<OpenConnection> = new Set()
   readonly locks: Set<string> = new Set()
   alive = true
+  busyUntil = 0
 
   constructor(machine: Machine, events: EventQueue) {
     this.machine = machine
@@ -61,6 +62,17 @@ export class Life implements Mortal {
 
   schedule(delay: Millis | number, run: () => void): Timer {
     return this.#events.schedule(delay, run, this)
+  }
+
+  /** Runs `read`, which takes what came from the network: at once, or when the process has time. */
+  whenIdle(read: () => void): void {
+    if (this.busyUntil > this.#events.now) this.schedule(0, read)
+    else read()
+  }
+
+  /** Does not get to anything for so long. */
+  stall(duration: Millis): void {
+    this.busyUntil = Math.max(this.busyUntil, this.#events.now + duration)
   }
 
   /** A promise that `work` settles in an event of its own; of a dead process it never settles. */

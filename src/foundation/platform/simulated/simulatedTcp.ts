@@ -133,7 +133,7 @@ class TcpEnd implements Connection {
     }
     // Writing into a connection that is gone has no use, even while what came before is still to be read.
     if (parcel === 'reset') this.#out.clear()
-    this.#read()
+    this.#life.whenIdle(() => this.#read())
   }
 
   #read(): void {

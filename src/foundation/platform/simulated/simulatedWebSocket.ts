@@ -135,7 +135,7 @@ class WebSocketEnd implements WebSocketConnection {
     if (this.#closed || !this.#life.alive) return
     this.#unread.push(parcel)
     if (parcel.kind === 'gone') this.#out.clear()
-    this.#read()
+    this.#life.whenIdle(() => this.#read())
   }
 
   #read(): void {

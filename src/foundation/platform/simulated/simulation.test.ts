@@ -276,3 +276,25 @@ describe('simulation: partitions', { timeout: 20_000 }, () => {
     await simulation.complete(a.net.connect({ host: 'b', port: 7, timeout: seconds(1) }))
   })
 })
+
+describe('a host kept busy', () => {
+  it('does everything later, in order, and can still cancel it', async () => {
+    const { simulation, client, server, b, atServer } = await connected()
+    const times: string[] = []
+    const note = (what: string) => () => times.push(`${what} ${b.clock.monotonic() - startedAt}`)
+    const startedAt = b.clock.monotonic()
+    b.clock.after(millis(10), note('ten'))
+    b.clock.after(millis(20), note('twenty'))
+    const cancelled = b.clock.after(millis(30), note('thirty'))
+    b.clock.after(millis(600), note('later'))
+    simulation.stall('b', millis(500))
+    client.write([Uint8Array.of(1)])
+    await simulation.runFor(millis(400))
+    assert.equal(bytesOf(atServer.items).length, 0)
+    cancelled.cancel()
+    await simulation.runFor(millis(300))
+    assert.deepEqual(times, ['ten 500', 'twenty 500', 'later 600'])
+    assert.deepEqual(bytesOf(atServer.items), Uint8Array.of(1))
+    server.destroy()
+  })
+})

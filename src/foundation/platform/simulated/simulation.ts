@@ -93,6 +93,15 @@ export class Simulation {
     this.#network.name(host, ips)
   }
 
+  /**
+   * Keeps the process of a host from everything for so long, as a busy machine does: timers fire late, and what arrives is read late.
+   * Only what others see at once is not: that it listens.
+   */
+  stall(host: string, duration: Millis): void {
+    this.#record('stall', host, duration)
+    this.#machine(host).life?.stall(duration)
+  }
+
   /** Kills the process of a host, as kill -9 would. Nothing happens where it is dead already. */
   crash(host: string): void {
     const { life } = this.#machine(host)
