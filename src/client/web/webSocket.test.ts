@@ -274,7 +274,9 @@ for (const [platform, make] of platforms) {
       await opened(aborted)
       controller.abort()
       await failedWith(all, 'ABORTED')
+      const asked = exit.destinations.length
       await failedWith(heard(new client.WebSocket(URL_PLAIN, [], { signal: controller.signal })), 'ABORTED')
+      assert.equal(exit.destinations.length, asked, 'the exit is not told where to')
       const open = new client.WebSocket(URL_PLAIN)
       const early = heard(open)
       await opened(open)
