@@ -186,6 +186,7 @@ describe('the SDK', { timeout: 120_000 }, () => {
     await assert.rejects(open('nowhere.example', 80), (error) => isMixnetError(error, 'HOST_UNKNOWN'))
     await assert.rejects(open(SITE, 81), (error) => isMixnetError(error, 'DESTINATION_UNREACHABLE'))
     const aborted = alice.open({ host: SITE, port: SITE_PORT }, { signal: AbortSignal.abort() })
+    assert.equal(alice.connections.count, before, 'the exit is not told where to')
     await assert.rejects(network.complete(aborted), (error) => isMixnetError(error, 'ABORTED'))
     const late = alice.open({ host: SITE, port: SITE_PORT }, { timeout: millis(1) })
     await assert.rejects(network.complete(late), (error) => isMixnetError(error, 'TIMEOUT'))

@@ -242,6 +242,24 @@ describe("Node's agents", () => {
     await until('nothing is open', () => exit.streams.size === 0)
   })
 
+  test('a connection that serves many requests gathers no listeners', async () => {
+    const { client, exit } = through(await server())
+    const { agent } = client.adapters()
+    const counts: number[] = []
+    for (let i = 0; i < 20; i++) {
+      const request = httpRequest(URL_PLAIN, { agent: agent.http })
+      request.once('socket', (socket) =>
+        counts.push(socket.eventNames().reduce((sum, name) => sum + socket.listenerCount(name), 0)),
+      )
+      request.end()
+      assert.equal((await bodyOf(await answered(request))).toString(), 'GET ')
+      await turn()
+      await turn()
+    }
+    assert.equal(exit.destinations.length, 1, 'one connection, kept')
+    assert.equal(counts.at(-1), counts[2])
+  })
+
   test('closing what they come from ends what runs and what is kept; no timer is left', async () => {
     const { client, clock, exit } = through(await server())
     const { agent } = client.adapters()

@@ -88,3 +88,20 @@ test('where one cannot connect, none stays; nor is there a pool of none', async 
     assert.ok(isMixnetError(error, 'BAD_ARGUMENT'))
   }
 })
+
+test('whoever gave up connecting in time is replaced all the same, and a pool that is closed waits for no replacement', async () => {
+  const { simulation, made, connect, outside } = setUp()
+  const signals: (AbortSignal | undefined)[] = []
+  const last = () => signals[2]
+  const pool = await ClientPool.connect(2, outside, (number, replaces) => {
+    signals.push(replaces)
+    if (replaces === undefined) return connect(number)
+    return new Promise((_, reject) => replaces.addEventListener('abort', () => reject(replaces.reason)))
+  })
+  assert.ok(signals.length === 2 && signals.every((signal) => signal === undefined))
+  ;(made[0] as Fake).state = 'closed'
+  await simulation.runFor(seconds(10))
+  assert.equal(last()?.aborted, false)
+  await pool.close()
+  assert.equal(last()?.aborted, true)
+})

@@ -27,6 +27,9 @@ interface Member {
   replacing: Promise<void> | undefined
 }
 
+/** `replaces`: it takes the place of another, and whoever connected the pool waits for nothing. Fires when the pool is closed. */
+export type PoolConnect = (number: number, replaces: AbortSignal | undefined) => Promise<PoolClient>
+
 const MAX_SIZE = 16
 const REVIEW = seconds(5)
 /** Its own failover takes a minute to another guard; who is not back then has no network, or no luck. */
@@ -34,12 +37,12 @@ const PATIENCE = seconds(120)
 
 export class ClientPool implements AsyncDisposable {
   readonly #clock: Clock
-  readonly #connect: (number: number) => Promise<PoolClient>
+  readonly #connect: PoolConnect
+  readonly #stopped = new AbortController()
   #members: readonly Member[] = []
   #timer: Timer | undefined
-  #closed = false
 
-  private constructor(clock: Clock, connect: (number: number) => Promise<PoolClient>) {
+  private constructor(clock: Clock, connect: PoolConnect) {
     this.#clock = clock
     this.#connect = connect
   }
@@ -48,12 +51,12 @@ export class ClientPool implements AsyncDisposable {
   static async connect(
     size: number,
     { clock, random }: { readonly clock: Clock; readonly random: RandomStream },
-    connect: (number: number) => Promise<PoolClient>,
+    connect: PoolConnect,
   ): Promise<ClientPool> {
     if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE)
       throw new MixnetError('BAD_ARGUMENT', { argument: 'size' }, { nextStep: `Give a number from 1 to ${MAX_SIZE}.` })
     const pool = new ClientPool(clock, connect)
-    const results = await Promise.allSettled(Array.from({ length: size }, (_, number) => connect(number)))
+    const results = await Promise.allSettled(Array.from({ length: size }, (_, number) => connect(number, undefined)))
     const clients = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
     const failed = results.find((result) => result.status === 'rejected')
     if (failed !== undefined) {
@@ -92,7 +95,7 @@ export class ClientPool implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
+    this.#stopped.abort()
     this.#timer?.cancel()
     await Promise.all(this.#members.map(({ replacing }) => replacing))
     await Promise.all(this.#members.map(({ client }) => client.close()))
@@ -104,7 +107,7 @@ export class ClientPool implements AsyncDisposable {
 
   /** Rendezvous hashing: where a client is away, only its keys go elsewhere, and they come back with it. */
   #of(key: string): PoolClient {
-    if (this.#closed) throw new MixnetError('STOPPED')
+    if (this.#stopped.signal.aborted) throw new MixnetError('STOPPED')
     const bytes = utf8(key)
     const ranked = this.#members.toSorted((a, b) => score(b.salt, bytes) - score(a.salt, bytes))
     return (ranked.find(({ client }) => client.state === 'open') ?? (ranked[0] as Member)).client
@@ -134,7 +137,8 @@ export class ClientPool implements AsyncDisposable {
   async #replace(member: Member): Promise<void> {
     try {
       await member.client.close()
-      const client = await this.#connect(member.number)
+      if (this.#stopped.signal.aborted) return
+      const client = await this.#connect(member.number, this.#stopped.signal)
       member.client = client
       member.lostAt = undefined
     } catch {

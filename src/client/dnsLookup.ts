@@ -47,6 +47,8 @@ export async function lookUp(
   if (type !== 'A' && type !== 'AAAA') throw badArgument('type', "Give 'A' or 'AAAA'.")
   const question: DnsQuestion = { id: below(random.stream('dns'), 0x1_0000), name, type }
   const query = encodeDnsQuery(question)
+  // Nobody is told of a question that is not asked any more.
+  if (signal?.aborted) throw new MixnetError('ABORTED')
   const stream = dialer.open({ host: server, port }, isolation)
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
   let heard: Uint8Array = new Uint8Array(0)

@@ -34,6 +34,8 @@ const [IS_ANSWER, IS_CUT, RESULT] = [0x8000, 0x0200, 0x000f]
 const NO_SUCH_NAME = 3
 const [MAX_NAME, MAX_LABEL] = [253, 63]
 const POINTER = 0xc0
+/** In one name. Go's resolver follows ten. Each leading to another only, eight thousand of them in every name are seconds of our time. */
+const MAX_POINTERS = 32
 /** A site with more addresses than this in one answer has enough of them here. */
 const MAX_RECORDS = 256
 const WHAT = 'DNS answer'
@@ -120,6 +122,7 @@ function readRecord(reader: Reader, message: Uint8Array, type: AddressType): Dns
 function readName(reader: Reader, message: Uint8Array): string {
   const labels: string[] = []
   let characters = 0
+  let pointers = 0
   let at = reader
   for (let earliest = reader.offset; ; ) {
     const length = at.u8('label length')
@@ -127,6 +130,7 @@ function readName(reader: Reader, message: Uint8Array): string {
     if ((length & POINTER) === POINTER) {
       const target = ((length & ~POINTER) << 8) | at.u8('pointer')
       if (target >= earliest) throw malformed(WHAT, 'pointer: not backwards')
+      if (++pointers > MAX_POINTERS) throw malformed(WHAT, 'pointer: too many in one name')
       earliest = target
       at = new Reader(message, WHAT)
       at.bytes(target, 'pointer')

@@ -25,6 +25,7 @@ import { observed, RequestLog } from './requestLog.ts'
 import type { Explanation, RequestTimeline } from './requestTimeline.ts'
 import { withTimeline } from './watchedClients.ts'
 import { httpUrl } from './web/httpUrl.ts'
+import { isIterable, streamOf } from './web/requestBody.ts'
 import { type WebSocketConstructor, WebSockets } from './web/webSocket.ts'
 
 export interface FetchOptions {
@@ -254,6 +255,7 @@ function ownRequest(request: Request, over: AbortSignal): UndiciRequest {
 
 function ownBody(body: RequestInit['body'], over: AbortSignal): unknown {
   if (body instanceof ReadableStream) return guardedBody(body, over)
+  if (isIterable(body)) return guardedBody(streamOf(body), over)
   if (!(body instanceof FormData)) return body
   const form = new UndiciFormData()
   for (const [name, value] of body) form.append(name, value)

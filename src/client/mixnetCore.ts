@@ -1,6 +1,6 @@
 /** What every mixnet client offers to its program, wherever it runs: messages to other clients, and streams through the exit. @module */
 import { utf8 } from '../foundation/base/bytes.ts'
-import { isMixnetError } from '../foundation/base/errors.ts'
+import { isMixnetError, MixnetError } from '../foundation/base/errors.ts'
 import type { Meter } from '../foundation/base/observe.ts'
 import { type Millis, seconds } from '../foundation/base/units.ts'
 import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
@@ -131,6 +131,8 @@ export class MixnetCore implements AsyncDisposable {
     const timeline = this.log.begin()
     let stream: ExitStream | undefined
     try {
+      // The exit would be told where to.
+      if (signal?.aborted) throw new MixnetError('ABORTED')
       stream = this.connections.open(destination, isolation)
       timeline.carriedBy(stream.vitals)
       timeline.reached('stream-opened')

@@ -59,10 +59,13 @@ export function createNodeAgents(options: NodeAgentsOptions): NodeAgents {
       tellOf(request, log, lines)
     },
     kept(connection) {
+      // Once for a connection, which may serve hundreds of requests.
+      if (!idle.has(connection)) connection.once('close', () => idle.get(connection)?.cancel())
       idle.get(connection)?.cancel()
-      const timer = clock.after(KEEP_ALIVE, () => connection.destroy())
-      idle.set(connection, timer)
-      connection.once('close', () => timer.cancel())
+      idle.set(
+        connection,
+        clock.after(KEEP_ALIVE, () => connection.destroy()),
+      )
     },
     taken: (connection) => idle.get(connection)?.cancel(),
   }

@@ -19,6 +19,20 @@ test('nothing chosen is what Nym does', () => {
   assert.equal(planTraffic('default').params, DEFAULT_TRAFFIC)
 })
 
+test('own parameters are whole, and numbers', () => {
+  const { replies, ...withoutReplies } = DEFAULT_TRAFFIC
+  const { reserve: _, ...withoutReserve } = replies
+  for (const [choice, argument] of [
+    [withoutReplies, 'traffic.replies'],
+    [{ ...DEFAULT_TRAFFIC, replies: withoutReserve }, 'traffic.replies.reserve'],
+    [{ ...DEFAULT_TRAFFIC, maxRetransmissions: '10' }, 'traffic.maxRetransmissions'],
+    [{ ...DEFAULT_TRAFFIC, ackWaitAddition: Number.NaN }, 'traffic.ackWaitAddition'],
+    [{ ...DEFAULT_TRAFFIC, queueCapacity: -1 }, 'traffic.queueCapacity'],
+  ] as const) {
+    assert.equal(refusal(choice).details.argument, argument)
+  }
+})
+
 test('whoever names what there is not is told what there is', () => {
   for (const choice of ['', 'Frugal', 'toString', 7, null, {}, [], true]) {
     assert.match(refusal(choice).nextStep, /'default', 'frugal', 'fast', 'private', or a budget/)

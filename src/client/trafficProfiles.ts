@@ -163,7 +163,24 @@ function checked(params: TrafficParams): TrafficParams {
         { nextStep: `Give milliseconds, ${least} or more; spread DEFAULT_TRAFFIC for what you do not change.` },
       )
   }
-  return params
+  return withNumbers(params, DEFAULT_TRAFFIC, 'traffic')
+}
+
+/** What is missing there would be found out in the middle of a connection, by a TypeError or a NaN that no timer minds. */
+function withNumbers<T extends object>(given: T, like: object, argument: string): T {
+  for (const [name, expected] of Object.entries(like)) {
+    const value: unknown = (given as Readonly<Record<string, unknown>>)[name]
+    if (value === undefined && (name === 'mainStreamInterval' || name === 'loopCoverInterval')) continue
+    if (typeof expected === 'object' && typeof value === 'object' && value !== null)
+      withNumbers(value, expected, `${argument}.${name}`)
+    else if (typeof expected === 'object' || typeof value !== 'number' || !(value >= 0))
+      throw new MixnetError(
+        'BAD_ARGUMENT',
+        { argument: `${argument}.${name}` },
+        { nextStep: 'Spread DEFAULT_TRAFFIC for what you do not change.' },
+      )
+  }
+  return given
 }
 
 function unknownChoice(given: string): MixnetError {

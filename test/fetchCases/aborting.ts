@@ -1,5 +1,5 @@
 /** The caller's signal, in every phase. No tests here. @module */
-import { type CaseClient, type FetchCase, outcome, type Visit } from './fetchCase.ts'
+import { type CaseClient, type CaseInit, type FetchCase, outcome, type Visit } from './fetchCase.ts'
 
 const REASON = { name: 'Enough', message: 'the caller had enough' }
 
@@ -167,6 +167,38 @@ export const ABORTING: readonly FetchCase[] = [
       return [stopped, (await told.promise) === REASON]
     },
     expected: ['the reason', true],
+  },
+  {
+    name: 'while an iterable is sent, or a Request whose stream says no more: whoever makes it is told',
+    serve: ({ request }) => void request.resume(),
+    ask: async (client) => {
+      const controller = new AbortController()
+      const told = [Promise.withResolvers<void>(), Promise.withResolvers<unknown>()] as const
+      let yielded = 0
+      async function* endless(): AsyncGenerator<Uint8Array> {
+        try {
+          for (;;) {
+            if (++yielded === 5) controller.abort(REASON)
+            yield new Uint8Array(100)
+          }
+        } finally {
+          told[0].resolve()
+        }
+      }
+      const { signal } = controller
+      const init = { method: 'POST', body: endless(), duplex: 'half', signal } as unknown as CaseInit
+      const first = await stoppedBy(REASON, client.fetch(client.url('/'), init))
+      await told[0].promise
+      const body = new ReadableStream({
+        start: (stream) => stream.enqueue(new Uint8Array(10)),
+        cancel: told[1].resolve,
+      })
+      const stalled = new Request(client.url('/'), { method: 'POST', body, duplex: 'half' } as RequestInit)
+      const second = await outcome(client, client.fetch(stalled, { timeout: 50 }))
+      await told[1].promise
+      return [first, yielded < 20, second]
+    },
+    expected: ['the reason', true, 'TIMEOUT'],
   },
   {
     name: 'a deadline of its own for one request',

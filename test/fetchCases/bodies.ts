@@ -188,6 +188,20 @@ export const BODIES: readonly FetchCase[] = [
     expected: ['BAD_ARGUMENT', 'BAD_ARGUMENT'],
   },
   {
+    name: 'an iterable, as Node takes it: its bytes, and nothing else than bytes',
+    serve: echo,
+    ask: async (client) => {
+      async function* yielding(...pieces: readonly unknown[]) {
+        yield* pieces
+      }
+      const of = (body: AsyncIterable<unknown>) =>
+        client.fetch(client.url('/'), { method: 'POST', body, duplex: 'half' } as unknown as CaseInit)
+      const bytes = new TextEncoder().encode('bytes')
+      return [await sent(await of(yielding(bytes, bytes))), await outcome(client, of(yielding('text')))]
+    },
+    expected: [['', 'chunked', 'bytesbytes'], 'BAD_ARGUMENT'],
+  },
+  {
     name: 'an answer before the whole body is sent is an answer',
     serve: ({ response }) => response.writeHead(413, { connection: 'close' }).end('too much'),
     ask: async (client) => {

@@ -47,7 +47,7 @@ export async function connectPool({
   ...options
 }: ConnectOptions & { readonly size: number }): Promise<ClientPool> {
   const { clock, random } = webWorld(scriptProvider)
-  return await ClientPool.connect(size, { clock, random: random.stream('pool') }, (number) =>
-    connect(memberOptions(options, number)),
+  return await ClientPool.connect(size, { clock, random: random.stream('pool') }, (number, signal) =>
+    connect(memberOptions(options, number, signal)),
   )
 }

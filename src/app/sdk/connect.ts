@@ -93,7 +93,7 @@ export async function connectPool({
   ...options
 }: ConnectOptions & { readonly size: number }): Promise<ClientPool> {
   const { clock, random } = nodeWorld(nodeProvider)
-  return await ClientPool.connect(size, { clock, random: random.stream('pool') }, (number) =>
-    connect(memberOptions(options, number)),
+  return await ClientPool.connect(size, { clock, random: random.stream('pool') }, (number, signal) =>
+    connect(memberOptions(options, number, signal)),
   )
 }

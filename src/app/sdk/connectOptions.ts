@@ -20,7 +20,18 @@ export function clientOptions<T extends CommonOptions>({
   return { ...options, ...limit, directories: typeof directory === 'string' ? [directory] : (directory ?? []) }
 }
 
-/** Those of one client of a pool: no two have an identity in common. */
-export function memberOptions<T extends { readonly folder?: string | undefined }>(options: T, number: number): T {
-  return options.folder === undefined ? options : { ...options, folder: `${options.folder}/client-${number}` }
+/**
+ * Those of one client of a pool: no two have an identity in common. `replaces`, as of `PoolConnect`, takes the place of the caller's signal,
+ * which was for connecting the pool and may have fired long ago: a deadline, for instance.
+ */
+export function memberOptions<T extends Pick<MixnetOptions, 'folder' | 'signal'>>(
+  options: T,
+  number: number,
+  replaces: AbortSignal | undefined,
+): T {
+  return {
+    ...options,
+    ...(options.folder === undefined ? {} : { folder: `${options.folder}/client-${number}` }),
+    ...(replaces === undefined ? {} : { signal: replaces }),
+  }
 }

@@ -140,8 +140,7 @@ export function createMixFetchApi({ runtime, holder, page }: MixFetchSurrounding
         running = undefined
         if (holder.instance === instance) holder.instance = undefined
         const { mixnet, identity } = await stopping
-        await mixnet.close()
-        await identity.release()
+        await mixnet.close().finally(() => identity.release())
       },
     }
     return instance

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isMixnetError } from '../../foundation/base/errors.ts'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { admitted, type CorsRequest, checkRequest, modeOf, tellsOrigin } from './mixFetchCors.ts'
 
 const PAGE = 'https://page.example'
@@ -94,4 +94,21 @@ test('a site is told the page with what may change something there', () => {
   assert.equal(tellsOrigin('POST', undefined, unsafe), true)
   assert.equal(tellsOrigin('POST', 'no-referrer', unsafe), false)
   assert.equal(tellsOrigin('POST', undefined, { ...CORS, origin: undefined }), false)
+})
+
+test('a body that fails says why, also where the readers of the runtime do not', async (context) => {
+  const { text } = Response.prototype
+  // As Chromium's, of a stream that a script has made.
+  context.mock.method(Response.prototype, 'text', async function (this: Response) {
+    return await text.call(this).catch(() => {
+      throw new TypeError('Failed to fetch')
+    })
+  })
+  const body = new ReadableStream({
+    pull: (controller) => controller.error(new MixnetError('TIMEOUT')),
+  })
+  const response = Object.defineProperties(new Response(body, { headers: { 'access-control-allow-origin': '*' } }), {
+    url: { value: OTHER },
+  })
+  await assert.rejects(admitted(response, CORS).text(), { code: 'TIMEOUT' })
 })

@@ -6,6 +6,7 @@
  *
  * `mode: 'unsafe-ignore-cors'` goes without, and so does a program that is no page. @module
  */
+import { type BodyFailure, remembering, tellWhy } from '../../client/web/bodyFailure.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
 
 export type MixFetchMode = 'cors' | 'no-cors' | 'same-origin' | 'unsafe-ignore-cors'
@@ -94,24 +95,28 @@ function exposedBy({ headers }: Response, { credentials }: CorsRequest): Readonl
 function shown(response: Response, type: ResponseType, isShown: (name: string) => boolean): Response {
   const headers = new Headers([...response.headers].filter(([name]) => isShown(name)))
   const { status, statusText, url, redirected, body } = response
-  return seenAs(new Response(body, { status, statusText, headers }), { type, url, redirected })
+  const failure: BodyFailure = {}
+  const made = new Response(body && remembering(body, failure), { status, statusText, headers })
+  return seenAs(made, { type, url, redirected, failure })
 }
 
 /** Status 0, no headers, no body. */
 function hidden(response: Response, type: ResponseType): Response {
   letGo(response)
   const url = type === 'opaqueredirect' ? response.url : ''
-  return seenAs(Response.error(), { type, url, redirected: false })
+  return seenAs(Response.error(), { type, url, redirected: false, failure: {} })
 }
 
 interface Seen {
   readonly type: ResponseType
   readonly url: string
   readonly redirected: boolean
+  readonly failure: BodyFailure
 }
 
 function seenAs(response: Response, seen: Seen): Response {
   const { clone } = response
+  tellWhy(response, seen.failure)
   return Object.defineProperties(response, {
     type: { value: seen.type },
     url: { value: seen.url },

@@ -155,8 +155,7 @@ export function createClient(
       if (stopping === undefined) throw notStarted()
       starting = running = undefined
       const { mixnet, identity } = await stopping
-      await mixnet.close()
-      await identity.release()
+      await mixnet.close().finally(() => identity.release())
     },
     selfAddress: async () => (running === undefined ? undefined : formatRecipient(running.mixnet.address)),
     setTextMimeTypes(mimeTypes) {

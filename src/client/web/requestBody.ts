@@ -19,6 +19,7 @@ const MEASURED_BYTES = 1024 * 1024
 /** Throws BAD_ARGUMENT. */
 export async function requestBody(body: unknown): Promise<RequestBody> {
   if (body instanceof ReadableStream) return streamed(body as ReadableStream<Uint8Array>)
+  if (isIterable(body)) return streamed(streamOf(body))
   if (body instanceof Blob) {
     return {
       length: body.size,
@@ -33,8 +34,34 @@ export async function requestBody(body: unknown): Promise<RequestBody> {
   return { ...ofBytes([bytes]), type: made.headers.get('content-type') ?? undefined }
 }
 
-/** Throws BAD_ARGUMENT where it was read before. */
-export async function bodyOfRequest(request: Request): Promise<RequestBody | undefined> {
+/** As Node and Deno take it for a body. A `Response` would read it to the end, and browsers' would make it "[object Object]". */
+export function isIterable(body: unknown): body is AsyncIterable<unknown> {
+  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body
+}
+
+/** What it yields, when somebody reads, until the reader cancels: then it is told. */
+export function streamOf(body: AsyncIterable<unknown>): ReadableStream<Uint8Array> {
+  const iterator = body[Symbol.asyncIterator]()
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await iterator.next()
+        if (done === true) controller.close()
+        else controller.enqueue(value as Uint8Array)
+      },
+      async cancel(reason) {
+        await iterator.return?.(reason)
+      },
+    },
+    { highWaterMark: 0 },
+  )
+}
+
+/** `onStop`, as of `RequestLimits`: nobody else can tell the stream that is being measured. Throws BAD_ARGUMENT where it was read before. */
+export async function bodyOfRequest(
+  request: Request,
+  onStop: (stop: (reason: unknown) => void) => void,
+): Promise<RequestBody | undefined> {
   if (request.bodyUsed) throw new MixnetError('BAD_ARGUMENT', { argument: 'Request', why: 'its body was read before' })
   if (request.method === 'GET' || request.method === 'HEAD' || request.body === null) return undefined
   // Firefox has no `body` on a Request.
@@ -42,11 +69,15 @@ export async function bodyOfRequest(request: Request): Promise<RequestBody | und
     const bytes = new Uint8Array(await request.arrayBuffer())
     return bytes.length === 0 ? undefined : ofBytes([bytes])
   }
-  return await measured(request.body as ReadableStream<Uint8Array>)
+  return await measured(request.body as ReadableStream<Uint8Array>, onStop)
 }
 
-async function measured(body: ReadableStream<Uint8Array>): Promise<RequestBody> {
+async function measured(
+  body: ReadableStream<Uint8Array>,
+  onStop: (stop: (reason: unknown) => void) => void,
+): Promise<RequestBody> {
   const reader = body.getReader()
+  onStop((reason) => void reader.cancel(reason).catch(() => {}))
   const begun: Uint8Array[] = []
   for (let length = 0; length < MEASURED_BYTES; ) {
     const { done, value } = await reader.read()

@@ -147,7 +147,7 @@ export function createWebFetch(world: Pick<ClientWorld, 'clock' | 'random'>, opt
       try {
         if (closed) throw new MixnetError('STOPPED')
         limits.check()
-        const response = await follow(await limits.until(webRequest(input, init)), asking)
+        const response = await follow(await limits.until(webRequest(input, init, limits)), asking)
         log.gave(response, timeline)
         return response
       } catch (error) {

@@ -4,6 +4,7 @@ import { normalizeMethod } from './http1Request.ts'
 import { httpUrl } from './httpUrl.ts'
 import type { Hop } from './redirects.ts'
 import { bodyOfRequest, requestBody } from './requestBody.ts'
+import type { RequestLimits } from './requestLimits.ts'
 
 export interface WebRequest {
   readonly hop: Hop
@@ -11,14 +12,21 @@ export interface WebRequest {
 }
 
 /** Throws BAD_ARGUMENT. */
-export async function webRequest(input: string | URL | Request, init: RequestInit): Promise<WebRequest> {
+export async function webRequest(
+  input: string | URL | Request,
+  init: RequestInit,
+  limits: Pick<RequestLimits, 'onStop'>,
+): Promise<WebRequest> {
   try {
     const request = isRequest(input) ? input : undefined
     const url = httpUrl(new URL(isRequest(input) ? input.url : input))
     const method = normalizeMethod(init.method ?? request?.method ?? 'GET')
     const headers = new Headers(init.headers ?? request?.headers)
     const given = init.body ?? undefined
-    const body = given === undefined && request !== undefined ? await bodyOfRequest(request) : await ownBody(given)
+    const body =
+      given === undefined && request !== undefined
+        ? await bodyOfRequest(request, (stop) => limits.onStop(stop))
+        : await ownBody(given)
     if (body !== undefined && (method === 'GET' || method === 'HEAD')) {
       throw new MixnetError('BAD_ARGUMENT', { argument: 'body', why: `${method} has none` })
     }

@@ -1,5 +1,6 @@
 /** An answer as the runtime's own `Response`. @module */
 
+import { type BodyFailure, remembering, tellWhy } from './bodyFailure.ts'
 import { decompressed } from './decompression.ts'
 import type { HttpAnswer } from './http1Connection.ts'
 import { type HeaderField, listOf } from './http1Head.ts'
@@ -9,15 +10,8 @@ import type { Hop } from './redirects.ts'
 interface Shown {
   readonly url: string
   readonly redirected: boolean
-  readonly failure: Failure
+  readonly failure: BodyFailure
 }
-
-/** What the body ended with. */
-interface Failure {
-  given?: { readonly reason: unknown }
-}
-
-const READERS = ['arrayBuffer', 'blob', 'bytes', 'formData', 'json', 'text'] as const
 
 /** The Fetch standard, "null body status", without 1xx. */
 const WITHOUT_BODY = new Set([204, 205, 304])
@@ -51,15 +45,7 @@ export function webResponse({ head, body }: HttpAnswer, { method, url }: Hop, re
  */
 function shownAs(response: Response, headers: Headers, shown: Shown): Response {
   const { clone } = response
-  for (const name of READERS) {
-    const read = (response as Partial<Record<typeof name, () => Promise<unknown>>>)[name]
-    if (read === undefined) continue
-    const value = () =>
-      read.call(response).catch((error: unknown) => {
-        throw shown.failure.given === undefined ? error : shown.failure.given.reason
-      })
-    Object.defineProperty(response, name, { value })
-  }
+  tellWhy(response, shown.failure)
   return Object.defineProperties(response, {
     url: { value: shown.url },
     redirected: { value: shown.redirected },
@@ -71,23 +57,4 @@ function shownAs(response: Response, headers: Headers, shown: Shown): Response {
 
 function empty(): ReadableStream<Uint8Array> {
   return new ReadableStream({ start: (controller) => controller.close() })
-}
-
-/** Chromium's own readers say "Failed to fetch" of every stream that fails; whoever reads through them is told what it was. */
-function remembering(body: ReadableStream<Uint8Array>, failure: Failure): ReadableStream<Uint8Array> {
-  const reader = body.getReader()
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { done, value } = await reader.read().catch((reason: unknown) => {
-          failure.given = { reason }
-          throw reason
-        })
-        if (done) controller.close()
-        else controller.enqueue(value)
-      },
-      cancel: (reason) => reader.cancel(reason),
-    },
-    { highWaterMark: 0 },
-  )
 }

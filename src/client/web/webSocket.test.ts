@@ -8,7 +8,7 @@ import { afterEach, describe, test } from 'node:test'
 import { type ServerOptions, type WebSocket as ServerSocket, WebSocketServer } from 'ws'
 import { isMixnetError, type MixnetError } from '../../foundation/base/errors.ts'
 import { seconds } from '../../foundation/base/units.ts'
-import type { HandClock } from '../../foundation/platform/handClock.ts'
+import { type HandClock, turn } from '../../foundation/platform/handClock.ts'
 import type { BridgeExit, Route } from '../bridgeExit.test.ts'
 import { cleanUp as cleanUpNode, through as throughNode } from '../fetchSupport.test.ts'
 import type { Explanation } from '../requestTimeline.ts'
@@ -274,7 +274,9 @@ for (const [platform, make] of platforms) {
       await opened(aborted)
       controller.abort()
       await failedWith(all, 'ABORTED')
+      const asked = exit.destinations.length
       await failedWith(heard(new client.WebSocket(URL_PLAIN, [], { signal: controller.signal })), 'ABORTED')
+      assert.equal(exit.destinations.length, asked, 'the exit is not told where to')
       const open = new client.WebSocket(URL_PLAIN)
       const early = heard(open)
       await opened(open)
@@ -353,6 +355,7 @@ for (const [platform, make] of platforms) {
       const all = heard(socket)
       await opened(socket)
       socket.close(1000)
+      await turn()
       clock.advance(seconds(9.9))
       assert.equal(all.closed, undefined)
       clock.advance(seconds(0.1))
@@ -381,7 +384,12 @@ for (const [platform, make] of platforms) {
       const other = new silent.client.WebSocket(URL_PLAIN)
       const all = heard(other)
       await opened(other)
-      for (let i = 0; i < 3; i++) silent.clock.advance(seconds(60))
+      for (let i = 0; i < 3; i++) {
+        assert.equal(other.readyState, 1)
+        await silent.clock.advanceSettling(seconds(60))
+        // The question leaves through a TLS library, or none.
+        for (let turns = 0; turns < 10; turns++) await turn()
+      }
       await failedWith(all, 'TIMEOUT', 'pong')
     })
 

@@ -113,6 +113,8 @@ export class MixnetWebSocket extends EventTarget {
     const line = new Line()
     line.serve(timeline)
     const abort = () => this.#connection.fail(new MixnetError('ABORTED', {}, { cause: signal?.reason }))
+    // Before it connects: the exit would be told where to.
+    if (signal?.aborted) queueMicrotask(abort)
     this.#connection = new WebSocketConnection(
       {
         clock: world.clock,
@@ -146,7 +148,6 @@ export class MixnetWebSocket extends EventTarget {
     )
     sockets.add(this)
     signal?.addEventListener('abort', abort)
-    if (signal?.aborted) queueMicrotask(abort)
   }
 
   get readyState(): 0 | 1 | 2 | 3 {

@@ -58,9 +58,9 @@ export interface ConnectionOptions {
 
 /** For the other side to close too. */
 const CLOSE_TIMEOUT = seconds(10)
-/** Without a frame from the server, after which it is asked whether it is there; after three times as long it is not. */
+/** Without a frame from the server, after which it is asked whether it is there; after two more in silence it is not. */
 const PING_INTERVAL = seconds(60)
-const MAX_SILENT_INTERVALS = 3
+const MAX_SILENT_INTERVALS = 2
 const ABNORMAL = 1006
 
 export class WebSocketConnection {
@@ -75,6 +75,10 @@ export class WebSocketConnection {
   #accept = ''
   #closeSent = false
   #heardAt: Millis
+  /** Our question waits behind what is being sent: a long message on a slow client takes minutes, and no server can answer before. */
+  #asking = false
+  /** Since when the server could have answered it. */
+  #askedAt: Millis | undefined
   /** A server may ask as often as it likes; only its last question is answered, when there is room. */
   #pong: { data: Uint8Array; next: Uint8Array | undefined } | undefined
 
@@ -96,16 +100,19 @@ export class WebSocketConnection {
     if (this.#state === 'open' || this.#state === 'closing') await this.#write(opcode, payload)
   }
 
-  /** Asks the server to close too, behind what is being sent; gives up what is not open yet. */
+  /** Asks the server to close too, behind what is being sent, which takes as long as it takes; gives up what is not open yet. */
   close(payload: Uint8Array, sending: Promise<void> = Promise.resolve()): void {
     if (this.#state === 'connecting') return this.fail(new MixnetError('ABORTED', { why: 'closed before it was open' }))
     if (this.#state !== 'open') return
     this.#toClosing()
-    this.#timer.cancel()
-    this.#timer = this.#options.clock.after(CLOSE_TIMEOUT, () =>
-      this.fail(new MixnetError('TIMEOUT', { what: 'WebSocket closing', limitMs: CLOSE_TIMEOUT })),
-    )
-    void sending.then(() => (this.#state === 'closing' ? this.#write('close', payload) : undefined))
+    void sending.then(() => {
+      if (this.#state !== 'closing') return
+      this.#timer.cancel()
+      this.#timer = this.#options.clock.after(CLOSE_TIMEOUT, () =>
+        this.fail(new MixnetError('TIMEOUT', { what: 'WebSocket closing', limitMs: CLOSE_TIMEOUT })),
+      )
+      void this.#write('close', payload)
+    })
   }
 
   /** Ends it at once. */
@@ -144,6 +151,7 @@ export class WebSocketConnection {
   #received(chunk: Uint8Array): void {
     if (this.#state === 'closed') return
     this.#heardAt = this.#options.clock.monotonic()
+    this.#askedAt = undefined
     try {
       const rest = this.#state === 'connecting' ? this.#handshake(chunk) : chunk
       for (const received of this.#reader.push(rest)) {
@@ -238,12 +246,20 @@ export class WebSocketConnection {
 
   #watch(): void {
     const { clock } = this.#options
-    const silent = clock.monotonic() - this.#heardAt
-    if (silent >= MAX_SILENT_INTERVALS * PING_INTERVAL) {
-      return this.fail(new MixnetError('TIMEOUT', { what: 'WebSocket pong', limitMs: millis(silent) }))
+    const now = clock.monotonic()
+    const silent = millis(now - this.#heardAt)
+    if (this.#askedAt !== undefined && now - this.#askedAt >= MAX_SILENT_INTERVALS * PING_INTERVAL) {
+      return this.fail(new MixnetError('TIMEOUT', { what: 'WebSocket pong', limitMs: silent }))
     }
-    if (silent >= PING_INTERVAL) void this.send('ping', EMPTY_BYTES)
+    if (silent >= PING_INTERVAL && !this.#asking) void this.#ask()
     this.#timer = clock.after(PING_INTERVAL, () => this.#watch())
+  }
+
+  async #ask(): Promise<void> {
+    this.#asking = true
+    await this.send('ping', EMPTY_BYTES)
+    this.#asking = false
+    this.#askedAt ??= this.#options.clock.monotonic()
   }
 
   #toClosing(): void {

@@ -4,7 +4,7 @@
  * and refused after it, for packets under old keys would vanish without a word. @module
  */
 import { utf8 } from '../../foundation/base/bytes.ts'
-import { isMixnetError, MixnetError, tryDecode } from '../../foundation/base/errors.ts'
+import { isMixnetError, MixnetError, malformed, tryDecode } from '../../foundation/base/errors.ts'
 import { type Millis, millis } from '../../foundation/base/units.ts'
 import type { Clock } from '../../foundation/platform/clock.ts'
 import type { Net } from '../../foundation/platform/net.ts'
@@ -32,15 +32,22 @@ const BASE_URL = 'snapshot:'
 
 /** Asks for all of it. Throws TOPOLOGY_UNAVAILABLE, also where the answers do not fit together: ask again then. */
 export async function takeSnapshot(directory: DirectoryClient, clock: Pick<Clock, 'now'>): Promise<TopologySnapshot> {
-  const read = (text: string): unknown => JSON.parse(text)
-  const answers = await directory.ask(async (reader) => {
-    const texts = await Promise.all(PATHS.map((path) => reader.get(path, (text) => text)))
-    return Object.fromEntries(PATHS.map((path, i) => [path, read(texts[i] as string)]))
-  })
+  const answers = await directory.ask(async (reader) =>
+    Object.fromEntries(await Promise.all(PATHS.map(async (path) => [path, await reader.get(path, parsed)] as const))),
+  )
   const snapshot: TopologySnapshot = { format: FORMAT, answers }
   const refusal = tryDecode(() => openSnapshot(snapshot, clock))
   if (isMixnetError(refusal)) throw unavailable(refusal.message, refusal)
   return snapshot
+}
+
+/** Throws MALFORMED: what is no JSON is the directory's fault, and the next one may do better. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw malformed('directory answer', 'not JSON')
+  }
 }
 
 /**
