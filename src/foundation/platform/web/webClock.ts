@@ -5,12 +5,21 @@ import { presentPage, WebTimers } from './webTimers.ts'
 
 const timers = new WebTimers(presentPage())
 
-// A timer of 0 ms waits four when it was started from another; a message does not.
-const turns: (() => void)[] = []
-const channel = new MessageChannel()
-channel.port1.onmessage = () => turns.shift()?.()
-// Where a port keeps the process alive (Deno, Bun, Node), this one must not.
-;(channel.port1 as { unref?: () => void }).unref?.()
+/** Deno and Bun have it, and there it holds the process no longer than it must; a port that was used once holds it for good in Deno. */
+const { setImmediate: immediately } = globalThis as { readonly setImmediate?: (run: () => void) => unknown }
+
+const soon: (run: () => void) => unknown = immediately ?? messagesToOurselves()
+
+/** A timer of 0 ms waits four when it was started from another; a message does not. */
+function messagesToOurselves(): (run: () => void) => void {
+  const turns: (() => void)[] = []
+  const channel = new MessageChannel()
+  channel.port1.onmessage = () => turns.shift()?.()
+  return (run) => {
+    turns.push(run)
+    channel.port2.postMessage(0)
+  }
+}
 
 export const webClock: Clock = {
   now(): Millis {
@@ -23,7 +32,6 @@ export const webClock: Clock = {
     return timers.after(Math.max(delay, 0), run)
   },
   soon(run): void {
-    turns.push(run)
-    channel.port2.postMessage(0)
+    soon(run)
   },
 }
