@@ -137,7 +137,7 @@ export class MixnetClient implements AsyncDisposable {
       limits: traffic.reassembly,
       meter,
       takeReplyKey: (digest) => this.#anonymous.takeReplyKey(digest),
-      takeLoopKey: (variant) => outbox.factory.loops.take(variant),
+      takeLoop: (variant) => outbox.factory.loops.take(variant),
       acknowledged: (id) => outbox.acknowledged(id),
       message: (message, holder) => this.#deliver(message, holder),
     })

@@ -120,8 +120,7 @@ export class PacketFactory {
     const way = topology && this.#routes.route(topology, gateway)
     if (topology === undefined || way === undefined || acked === undefined) return undefined
     const agreement = this.#routes.agreement(encryptionKey)
-    if (agreement !== undefined) this.loops.sent(agreement)
-    return prepareLoopCover(this.#options.crypto, this.#wrapping, {
+    const cover = prepareLoopCover(this.#options.crypto, this.#wrapping, {
       ...acked,
       route: way.route,
       routeKeys: way.keys,
@@ -129,6 +128,8 @@ export class PacketFactory {
       delays: this.#drawDelays(way.route, this.#options.averagePacketDelay),
       rotation: topology.rotationFlag,
     })
+    this.loops.sent(cover.variant, agreement?.key)
+    return cover
   }
 
   replySurb(): ReplySurb | undefined {

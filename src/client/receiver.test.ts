@@ -14,6 +14,7 @@ import { encodeFragment, splitMessage } from '../protocol/packet/fragments.ts'
 import { encodeMessage, type NymMessage, padMessage } from '../protocol/packet/message.ts'
 import { REGULAR } from '../protocol/packet/sizes.ts'
 import { createClientKeys } from './keys.ts'
+import { OwnLoops } from './ownLoops.ts'
 import { Receiver, type ReceiverOptions } from './receiver.ts'
 import type { Holder } from './replyKeys.ts'
 import { DEFAULT_TRAFFIC } from './trafficParams.ts'
@@ -212,9 +213,18 @@ test('a loop whose key is known is read without the curve', () => {
   const { curve, waiting } = waitingCurve()
   const key = new Uint8Array(16).fill(7)
   const known = new Uint8Array(32).fill(77)
-  const takeLoopKey = (variant: Uint8Array) => (variant[0] === 77 ? key : undefined)
-  const { receiver } = makeBench(nodeProvider, { curve, takeLoopKey })
+  const takeLoop = (variant: Uint8Array) => (variant[0] === 77 ? { key } : undefined)
+  const { receiver } = makeBench(nodeProvider, { curve, takeLoop })
   receiver.pushed(concat(known, applyPayloadKey(nodeProvider, key, utf8('The cake is a lie! and so on'))))
   assert.equal(waiting.length, 0)
+  assert.equal(receiver.loopsReturned, 1)
+})
+
+test('a loop counts once, whatever its gateway says again, and cover of strangers never', () => {
+  const loops = new OwnLoops()
+  const { receiver, direct } = makeBench(nodeProvider, { takeLoop: (variant) => loops.take(variant) })
+  const [own, foreign] = [direct(utf8('The cake is a lie!')), direct(utf8('The cake is a lie!'))]
+  loops.sent(own.subarray(0, 32), undefined)
+  for (const pushed of [foreign, own, own, foreign]) receiver.pushed(pushed)
   assert.equal(receiver.loopsReturned, 1)
 })

@@ -18,6 +18,7 @@ import { classifyPushed, openPushedWith, variantOf } from '../protocol/packet/pu
 import { Reassembler, type ReassemblerLimits } from '../protocol/packet/reassembly.ts'
 import { VARIANT_BYTES } from '../protocol/packet/sizes.ts'
 import type { ClientKeys } from './keys.ts'
+import type { OwnLoop } from './ownLoops.ts'
 import type { HandedOut, Holder } from './replyKeys.ts'
 
 export interface ReceiverOptions {
@@ -29,8 +30,8 @@ export interface ReceiverOptions {
   readonly limits: ReassemblerLimits
   readonly meter: Meter
   readonly takeReplyKey: (digest: Uint8Array) => HandedOut | undefined
-  /** Of a loop of ours that is back. */
-  readonly takeLoopKey?: (variant: Uint8Array) => Uint8Array | undefined
+  /** A loop of ours that is back, for the first time. */
+  readonly takeLoop?: (variant: Uint8Array) => OwnLoop | undefined
   readonly acknowledged: (id: FragmentId) => void
   /** `holder`: it came through reply SURBs of theirs; undefined: to our address. */
   readonly message: (message: NymMessage, holder: Holder | undefined) => void
@@ -74,7 +75,7 @@ export class Receiver {
     else this.#data(plaintext)
   }
 
-  /** Cover that arrived so far: our own loops. */
+  /** Our own loops that came back so far. */
   get loopsReturned(): number {
     return this.#loops
   }
@@ -97,7 +98,7 @@ export class Receiver {
   }
 
   #data(plaintext: Uint8Array): void {
-    const { crypto, keys, takeReplyKey, takeLoopKey } = this.#options
+    const { crypto, keys, takeReplyKey, takeLoop } = this.#options
     if (plaintext.length < VARIANT_BYTES) {
       this.#refused['too-short'].value++
       return
@@ -105,16 +106,16 @@ export class Receiver {
     const variant = variantOf(plaintext)
     const taken = takeReplyKey(variant)
     if (taken !== undefined) return this.#open(taken.key, plaintext, taken.holder)
-    const loopKey = takeLoopKey?.(variant)
-    if (loopKey !== undefined) return this.#open(loopKey, plaintext, undefined)
+    const loop = takeLoop?.(variant)
+    if (loop?.key !== undefined) return this.#open(loop.key, plaintext, undefined, loop)
     const secret = this.#secret
     if (secret === undefined || this.#awaited >= MOST_AWAITED) {
-      return this.#open(agreePayloadKey(crypto, keys.encryptionSecret.expose(), variant), plaintext, undefined)
+      return this.#open(agreePayloadKey(crypto, keys.encryptionSecret.expose(), variant), plaintext, undefined, loop)
     }
     this.#awaited++
     const open = (key: Uint8Array) => {
       this.#awaited--
-      if (!this.#stopped) this.#open(key, plaintext, undefined)
+      if (!this.#stopped) this.#open(key, plaintext, undefined, loop)
     }
     // A curve that fails, which none does whose scalar is good, loses the packet, as the network may: it is sent again.
     agreePayloadKeyLater(crypto, secret, variant).then(open, () => {
@@ -122,7 +123,7 @@ export class Receiver {
     })
   }
 
-  #open(key: Uint8Array, plaintext: Uint8Array, holder: Holder | undefined): void {
+  #open(key: Uint8Array, plaintext: Uint8Array, holder: Holder | undefined, loop?: OwnLoop): void {
     const { crypto, clock, message } = this.#options
     const opened = openPushedWith(crypto, key, plaintext, holder !== undefined)
     if (opened.kind === 'refused') {
@@ -130,7 +131,7 @@ export class Receiver {
       return
     }
     if (opened.kind === 'cover') {
-      this.#loops++
+      if (loop !== undefined) this.#loops++
       this.#cover.value++
       return
     }

@@ -3,7 +3,7 @@
  * undici's own timers and signals stop at various points on this way; this does not. @module
  */
 import type { Dispatcher } from 'undici'
-import { type ErrorCode, MixnetError } from '../foundation/base/errors.ts'
+import { type ErrorCode, MixnetError, malformed } from '../foundation/base/errors.ts'
 import type { Millis } from '../foundation/base/units.ts'
 import type { Clock, Timer } from '../foundation/platform/clock.ts'
 import type { LifetimeObserver } from './requestLog.ts'
@@ -16,12 +16,16 @@ export interface RequestLifetimeOptions {
   readonly observer?: LifetimeObserver
 }
 
+/** 100, 102, 103: a server that goes on with them has no answer. As in pages (web/http1Connection.ts). */
+const MAX_INTERIM = 32
+
 interface Watched {
   readonly handler: Dispatcher.DispatchHandler
   /** None while it waits for a connection. */
   controller: Dispatcher.DispatchController | undefined
   /** Stopped while it waited. */
   stopped: Error | undefined
+  interim: number
   /** Its head came in this turn. */
   justAnswered: boolean
   /** How it ended in the turn of its head. */
@@ -73,6 +77,7 @@ export class RequestLifetime {
       handler,
       controller: undefined,
       stopped: undefined,
+      interim: 0,
       justAnswered: false,
       ending: undefined,
     }
@@ -92,6 +97,10 @@ export class RequestLifetime {
       onResponseStart: (...args) => {
         observer?.answered?.(args[1])
         if (args[1] >= 200) this.#answered(watched)
+        else if (++watched.interim > MAX_INTERIM) {
+          args[0].abort(malformed('HTTP response', 'too many interim answers'))
+          return
+        }
         handler.onResponseStart?.(...args)
       },
       onResponseData: (...args) => handler.onResponseData?.(...args),

@@ -57,6 +57,7 @@ const MALFORMED: Answers = {
   chunk_of_letters: `${OK}transfer-encoding: chunked\r\n\r\nxyz\r\nbody\r\n0\r\n\r\n`,
   chunk_longer_than_it_says: `${OK}transfer-encoding: chunked\r\n\r\n2\r\nbody\r\n0\r\n\r\n`,
   endless_headers: `${OK}x-a: ${'y'.repeat(100_000)}\r\n\r\nbody`,
+  interim_without_end: `${'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(40)}${OK}content-length: 4\r\n\r\nbody`,
   another_protocol: 'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n',
 }
 

@@ -200,11 +200,10 @@ const notSetUp = (): MixnetError =>
   new MixnetError('STOPPED', {}, { message: "mixFetch hasn't been setup", nextStep: 'Call createMixFetch first.' })
 
 function urlOf(url: string, base: string | undefined): URL {
-  try {
-    return new URL(url, base)
-  } catch (cause) {
-    throw new MixnetError('BAD_ARGUMENT', { argument: 'URL' }, { cause })
-  }
+  const parsed = URL.parse(url, base)
+  // What `new URL` throws carries the URL into whoever logs its causes.
+  if (parsed === null) throw new MixnetError('BAD_ARGUMENT', { argument: 'URL' })
+  return parsed
 }
 
 /** In the spelling and the order of the caller. */

@@ -23,8 +23,8 @@ const TARGET = /^\/[\x21-\x7e]*$/
 const NORMALIZED = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT'])
 /** Ask for tunnels or echo credentials; the Fetch standard forbids them. */
 const FORBIDDEN_METHODS = new Set(['CONNECT', 'TRACE', 'TRACK'])
-/** RFC 9110 9.2.2: asking twice is asking once. */
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+/** Whose second answer says what the first did. Of DELETE it is 404, and PUT may undo what somebody else did in between. */
+const REPEATABLE = new Set(['GET', 'HEAD'])
 /** Methods whose lack of a body is worth saying (RFC 9110 8.6). */
 const EXPECT_BODY = new Set(['POST', 'PUT', 'PATCH'])
 /** How the message is framed and the connection used is ours to say; two opinions on it are how requests are smuggled. */
@@ -48,8 +48,8 @@ export function normalizeMethod(method: string): string {
   return NORMALIZED.has(upper) ? upper : method
 }
 
-export function isIdempotent(method: string): boolean {
-  return IDEMPOTENT.has(method)
+export function isRepeatable(method: string): boolean {
+  return REPEATABLE.has(method)
 }
 
 /** Throws BAD_ARGUMENT for what would not stay on its line. */

@@ -37,9 +37,11 @@ export function redirected(hop: Hop, status: number, location: string): Hop {
 }
 
 function targetOf(from: URL, location: string): URL {
+  // Header values are bytes; servers write UTF-8. `parse`: what `new URL` throws carries both URLs into whoever logs its causes.
+  const url = URL.parse(utf8Of(location), from)
+  if (url === null) throw malformed('HTTP response', 'redirect')
   try {
-    // Header values are bytes; servers write UTF-8.
-    return httpUrl(new URL(utf8Of(location), from))
+    return httpUrl(url)
   } catch (error) {
     throw new MixnetError('MALFORMED', { what: 'HTTP response', why: 'redirect' }, { cause: error })
   }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
+import { inspect } from 'node:util'
 import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
+import { isMixnetError } from '../../foundation/base/errors.ts'
 import { turn } from '../../foundation/platform/handClock.ts'
 import { nodeRandom } from '../../foundation/platform/node/nodeRandom.ts'
 import { BridgeExit } from '../bridgeExit.test.ts'
@@ -274,6 +276,20 @@ describe('redirects', () => {
     } as RequestInit)
     await rejectsWith('MALFORMED', gone)
   })
+})
+
+test('errors carry no URL, nor do their causes: they get logged', async () => {
+  const { fetch } = through(
+    await plain((_, response) => response.writeHead(302, { location: 'http://secret:x:/' }).end()),
+  )
+  for (const [url, code] of [
+    ['http://secret:x:/', 'BAD_ARGUMENT'],
+    ['http://demo.starling/', 'MALFORMED'],
+  ] as const) {
+    const error: unknown = await fetch(url).catch((error: unknown) => error)
+    assert.ok(isMixnetError(error, code))
+    assert.doesNotMatch(inspect(error, { depth: 9, showHidden: true }), /secret|demo/)
+  }
 })
 
 describe('compression', () => {

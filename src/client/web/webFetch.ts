@@ -11,7 +11,7 @@ import type { Explanation, RequestTimeline } from '../requestTimeline.ts'
 import { ACCEPT_ENCODING } from './decompression.ts'
 import type { HttpAnswer } from './http1Connection.ts'
 import { Http1Pool } from './http1Pool.ts'
-import { isIdempotent, requestHead } from './http1Request.ts'
+import { isRepeatable, requestHead } from './http1Request.ts'
 import { LATE_PARTS, type LateParts } from './lateParts.ts'
 import { originOf } from './origin.ts'
 import { type Hop, isRedirect, MAX_REDIRECTS, redirected } from './redirects.ts'
@@ -87,7 +87,7 @@ export function createWebFetch(world: Pick<ClientWorld, 'clock' | 'random'>, opt
     const { limits, timeline, isolation } = asking
     const { method, url, body } = hop
     const head = requestHead({ ...hop, userAgent, acceptEncoding: ACCEPT_ENCODING, bodyLength: body?.length })
-    for (let again = body === undefined && isIdempotent(method); ; again = false) {
+    for (let again = body === undefined && isRepeatable(method); ; again = false) {
       const connection = await pool.acquire({ origin: originOf(url), isolation }, asking)
       const over = Promise.withResolvers<unknown>()
       over.promise.then(limits.onStop((reason) => connection.abort(reason)))

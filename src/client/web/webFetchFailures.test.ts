@@ -93,6 +93,29 @@ describe('failures', () => {
     await until('nothing is open', () => exit.streams.size === 0)
   })
 
+  test('of a kept connection, while it is asked again: only what changes nothing is asked twice', async () => {
+    const asked: string[] = []
+    const route = await listening(
+      createTcpServer((socket) => {
+        let requests = 0
+        socket.on('data', (data) => {
+          asked.push(String(data).split(' ')[0] as string)
+          if (++requests === 1) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
+          else socket.destroy()
+        })
+      }),
+    )
+    for (const method of ['GET', 'HEAD', 'DELETE', 'PUT', 'POST']) {
+      const { fetch } = through(route)
+      await fetch(URL_PLAIN)
+      await turn()
+      const again = fetch(URL_PLAIN, { method })
+      if (method === 'GET' || method === 'HEAD') assert.equal((await again).status, 200)
+      else await rejectsWith('CONNECTION_CLOSED', again)
+    }
+    assert.equal(asked.join(), 'GET,GET,GET,GET,HEAD,HEAD,GET,DELETE,GET,PUT,GET,POST')
+  })
+
   test('an answer before the request is all sent stops the sending', async () => {
     const { fetch, exit } = through(await scripted('HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n'))
     let cancelled = false

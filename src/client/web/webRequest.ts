@@ -19,7 +19,10 @@ export async function webRequest(
 ): Promise<WebRequest> {
   try {
     const request = isRequest(input) ? input : undefined
-    const url = httpUrl(new URL(isRequest(input) ? input.url : input))
+    // What `new URL` throws carries the URL into whoever logs its causes.
+    const url = URL.parse(isRequest(input) ? input.url : input)
+    if (url === null) throw new MixnetError('BAD_ARGUMENT', { argument: 'URL' })
+    httpUrl(url)
     const method = normalizeMethod(init.method ?? request?.method ?? 'GET')
     const headers = new Headers(init.headers ?? request?.headers)
     const given = init.body ?? undefined
