@@ -4,10 +4,10 @@
  */
 
 import { EMPTY_BYTES, toHex } from '../foundation/base/bytes.ts'
-import { minutes } from '../foundation/base/units.ts'
+import { type Millis, millis, minutes, seconds } from '../foundation/base/units.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import type { Clock } from '../foundation/platform/clock.ts'
-import type { Random } from '../foundation/platform/random.ts'
+import { exponential, type Random } from '../foundation/platform/random.ts'
 import { fragmentation } from '../protocol/packet/fragments.ts'
 import { encodeMessage, type RepliableMessage, SENDER_TAG_BYTES } from '../protocol/packet/message.ts'
 import type { Recipient } from '../protocol/packet/recipient.ts'
@@ -39,6 +39,9 @@ const SURB_HOPS = 4
 // Keep-alive connections and pauses between two clicks stay one conversation; a visit an hour later does not.
 const IDLE_LIMIT = minutes(5)
 const SURB_BYTES = replySurbBytes(SURB_HOPS)
+// A pseudonym that is stocked in the moment in which another is spoken under for the first time belongs to the same client, and so
+// the exit could go from each to the next. The mean: what it costs is that a page's other new sites find no spare.
+const SPARE_AFTER = seconds(10)
 
 export class AnonymousSenders {
   /** The lane of SURBs sent alone. */
@@ -48,8 +51,8 @@ export class AnonymousSenders {
   readonly #pseudonyms: Pseudonyms
   readonly #keys: ReplyKeys
   readonly #supply: SurbSupply
-  /** How many SURBs are to be where. */
-  readonly #targets = new Map<string, { readonly recipient: Recipient; readonly surbs: number }>()
+  /** How many SURBs are to be where, and when the next spare is stocked, where the last one was taken. */
+  readonly #targets = new Map<string, { readonly recipient: Recipient; readonly surbs: number; spareAt?: Millis }>()
 
   constructor(options: AnonymousSendersOptions) {
     this.#options = options
@@ -133,12 +136,14 @@ export class AnonymousSenders {
     const target = this.#targets.get(identityOf(recipient))
     if (target === undefined) return
     this.#supply.keep(holder, target.surbs)
-    this.#keepSpare(recipient)
+    const { clock, random } = this.#options
+    target.spareAt ??= millis(clock.monotonic() + exponential(random.stream('spare'), SPARE_AFTER))
   }
 
   #keepSpare(recipient: Recipient): void {
-    const target = this.#targets.get(identityOf(recipient))?.surbs ?? 0
-    this.#supply.keep(this.#pseudonyms.spare(recipient), target, true)
+    const target = this.#targets.get(identityOf(recipient))
+    if (target !== undefined) delete target.spareAt
+    this.#supply.keep(this.#pseudonyms.spare(recipient), target?.surbs ?? 0, true)
   }
 
   /**
@@ -177,8 +182,12 @@ export class AnonymousSenders {
 
   /** To be called now and then. */
   review(): void {
-    this.#keys.expire(this.#options.clock.monotonic())
+    const now = this.#options.clock.monotonic()
+    this.#keys.expire(now)
     this.#pseudonyms.retireIdle(IDLE_LIMIT)
+    for (const { recipient, spareAt = Number.POSITIVE_INFINITY } of this.#targets.values()) {
+      if (now >= spareAt) this.#keepSpare(recipient)
+    }
     this.#supply.replenish()
   }
 
