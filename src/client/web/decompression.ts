@@ -3,7 +3,7 @@ import { malformed } from '../../foundation/base/errors.ts'
 
 type Format = ConstructorParameters<typeof DecompressionStream>[0]
 
-/** As undici asks by default. Node and Deno could undo more; asking for it would say which runtime this is. */
+/** As undici asks by default over plain http. Node and Deno could undo more; asking for it would say which runtime this is. */
 export const ACCEPT_ENCODING: string = typeof DecompressionStream === 'undefined' ? '' : 'gzip, deflate'
 /** Nobody compresses three times; each layer multiplies what a small answer can become. */
 const MAX_CODINGS = 2

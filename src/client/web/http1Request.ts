@@ -1,4 +1,4 @@
-/** The head of an HTTP/1.1 request, in the order and the words of undici: a server must not tell our two clients apart by it. @module */
+/** The head of an HTTP/1.1 request, in the order and the words of undici: over plain http a server must not tell our two clients apart by it. @module */
 import { MixnetError } from '../../foundation/base/errors.ts'
 
 export interface RequestHead {
