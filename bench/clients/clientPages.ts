@@ -20,14 +20,13 @@ const TYPES: Readonly<Record<string, string>> = {
   '.wasm': 'application/wasm',
 }
 /** Of the bench, not of a client. */
-const OF_THE_BENCH: ReadonlyMap<string, (folder: ClientFolder) => string> = new Map<
-  string,
-  (folder: ClientFolder) => string
->([
-  ['page.html', () => 'page.html'],
-  ['measure.js', () => 'measure.js'],
-  ['client.js', (folder) => `${folder}.js`],
+const OF_THE_BENCH: ReadonlyMap<string, string> = new Map([
+  ['page.html', 'page.html'],
+  ['measure.js', 'measure.js'],
+  ['client.js', 'mixFetch.js'],
 ])
+/** Bundled with the client, as its users do; mix-fetch is used as the plain files that it is published as, which its worker needs. */
+const OUR_PAGE = 'client.js'
 
 export type ClientFolder = 'starling' | 'mixFetch'
 
@@ -53,9 +52,10 @@ export async function serveClientPages(): Promise<ClientPages> {
   const zipped = new Map<string, number>()
 
   async function read(folder: ClientFolder, name: string): Promise<Uint8Array> {
+    const isOurs = folder === 'starling'
     const own = OF_THE_BENCH.get(name)
-    if (own !== undefined) return await readFile(new URL(own(folder), PAGES))
-    const bytes = folder === 'starling' ? ours.get(name) : await fileOfMixFetch(name)
+    if (own !== undefined && !(isOurs && name === OUR_PAGE)) return await readFile(new URL(own, PAGES))
+    const bytes = isOurs ? ours.get(name) : await fileOfMixFetch(name)
     if (bytes === undefined) throw new Error('no such file')
     loaded.set(name, bytes)
     return bytes
@@ -105,19 +105,20 @@ export async function serveClientPages(): Promise<ClientPages> {
 }
 
 interface Bundler {
-  readonly bundlePackage: () => Promise<{
+  readonly bundlePage: (page: { readonly contents: string }) => Promise<{
     readonly files: readonly { readonly path: string; readonly contents: Uint8Array }[]
   }>
 }
 
 /** By file name. */
 async function bundleOurs(): Promise<ReadonlyMap<string, Uint8Array>> {
-  const { bundlePackage } = (await import(new URL('../../scripts/bundle.mjs', import.meta.url).href)) as Bundler
-  const { files } = await bundlePackage()
+  const { bundlePage } = (await import(new URL('../../scripts/bundle.mjs', import.meta.url).href)) as Bundler
+  const script = await readFile(new URL('starling.js', PAGES), 'utf8')
+  const { files } = await bundlePage({ contents: script.replace('./measure.js', './bench/clients/pages/measure.js') })
   return new Map(
     await Promise.all(
       files.map(async ({ path, contents }): Promise<[string, Uint8Array]> => {
-        const name = basename(path)
+        const name = basename(path).replace(/^page\.js$/, OUR_PAGE)
         return [name, name.startsWith('rootCertificates') ? await withOurAuthority(contents) : contents]
       }),
     ),
