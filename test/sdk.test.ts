@@ -32,6 +32,7 @@ test('without an exit in the directory: refused, or messages only where that is 
       ['EXIT_UNREACHABLE'],
     )
     await network.complete(mixnet.close())
+    await assert.rejects(mixnet.topologySnapshot(), { code: 'STOPPED' })
   } finally {
     await network.stop()
   }

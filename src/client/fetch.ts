@@ -164,6 +164,8 @@ export function createFetch(world: Pick<World, 'clock' | 'random'>, options: Fet
       const target = request === undefined ? (input as string | URL) : ownRequest(request, lifetime.failed)
       // undici frees a connection a turn after the body's end: whoever asks again at once would open another.
       await new Promise<void>((resolve) => clock.soon(resolve))
+      // Closed meanwhile: undici would only say that its agent is gone.
+      if (closed) throw new MixnetError('STOPPED')
       const response = await run(target, init, { agent, lifetime, timeline }).catch((error: unknown) => {
         throw isOfRedirect(error) ? malformed('HTTP response', 'redirect') : error
       })

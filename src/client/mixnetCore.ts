@@ -94,10 +94,11 @@ export class MixnetCore implements AsyncDisposable {
 
   /**
    * The network as its directory describes it now, for `connect({ topology })`: plain JSON, good until keys rotate. Throws
-   * TOPOLOGY_UNAVAILABLE.
+   * TOPOLOGY_UNAVAILABLE, STOPPED.
    */
-  topologySnapshot(): Promise<TopologySnapshot> {
-    return takeSnapshot(this.opened.directory, this.#world.clock)
+  async topologySnapshot(): Promise<TopologySnapshot> {
+    if (this.state === 'closed') throw new MixnetError('STOPPED')
+    return await takeSnapshot(this.opened.directory, this.#world.clock)
   }
 
   /**
