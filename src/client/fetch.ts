@@ -24,7 +24,7 @@ import { RequestLifetime } from './requestLifetime.ts'
 import { observed, RequestLog } from './requestLog.ts'
 import type { Explanation, RequestTimeline } from './requestTimeline.ts'
 import { withTimeline } from './watchedClients.ts'
-import { httpUrl } from './web/httpUrl.ts'
+import { badUrl, httpUrl } from './web/httpUrl.ts'
 import { isIterable, streamOf } from './web/requestBody.ts'
 import { type WebSocketConstructor, WebSockets } from './web/webSocket.ts'
 
@@ -226,7 +226,7 @@ function failed(error: unknown): TypeError {
 /** Throws BAD_ARGUMENT. undici says the same of a URL that the server sent us to: told apart by asking before. */
 function expectUrl(url: string | URL): void {
   const parsed = URL.parse(url)
-  if (parsed === null) throw new MixnetError('BAD_ARGUMENT', { argument: 'URL' })
+  if (parsed === null) throw badUrl('none')
   if (parsed.protocol === 'http:' || parsed.protocol === 'https:') httpUrl(parsed)
 }
 
