@@ -15,6 +15,20 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const GUIDE_DIRECTORY = 'http://127.0.0.1:8080/api'
 const LIMIT = { timeout: 60_000 }
 
+it('the policy of the example pages allows the worker that keeps time while they are hidden, and no more', async () => {
+  const { serveExample } = (await import(new URL('../examples/serve.mjs', import.meta.url).href)) as {
+    serveExample(name: string, port: number): Promise<{ url: string; close(): Promise<void> }>
+  }
+  const { url, close } = await serveExample('chat', 0)
+  try {
+    const policy = (await fetch(url)).headers.get('content-security-policy') ?? ''
+    assert.match(policy, /worker-src 'self' blob:;/)
+    assert.match(policy, /script-src 'self';/)
+  } finally {
+    await close()
+  }
+})
+
 describe('examples on Node', { timeout: 240_000 }, () => {
   let folder: string
   let network: Starling
