@@ -67,8 +67,8 @@ describe('examples on Node', { timeout: 240_000 }, () => {
   }
 
   it('the wallet guide, by itself and with viem', async () => {
-    const [own, viem, ...others] = (await codeBlocks('wallet.md')).filter(({ info }) => /^ts\b/.test(info))
-    assert.ok(own && viem && others.length === 0)
+    const [own, viem, failing, ...others] = (await codeBlocks('wallet.md')).filter(({ info }) => /^ts\b/.test(info))
+    assert.ok(own && viem && failing && others.length === 0)
     const says = async (program: string) => {
       assert.ok(program.includes(GUIDE_DIRECTORY))
       const text = program.replaceAll(GUIDE_DIRECTORY, directory)
@@ -78,5 +78,8 @@ describe('examples on Node', { timeout: 240_000 }, () => {
     const lines = [`0x01${'a'.repeat(38)} ${wei(0x01aa)}`, `0x02${'b'.repeat(38)} ${wei(0x02bb)}`]
     assert.equal(await says(own.text), `${lines.join('\n')}\n`)
     assert.equal(await says(viem.text), `${wei(0x01aa)}\n`)
+    assert.equal(await says(failing.text), 'HOST_UNKNOWN you Check the spelling of the host name.\n')
+    const given = /^given up by the wallet itself DOMException \[TimeoutError\]/
+    assert.match(await says(failing.text.replace('20_000', '1')), given)
   })
 })
