@@ -15,9 +15,9 @@ import { tlsWithoutTrust } from '../scripts/bundle.mjs'
 export const PAGES = ['chat', 'wallet', 'service-worker']
 const STYLE = new URL('./style.css', import.meta.url)
 const TYPES = { '.html': 'text/html; charset=utf-8', '.css': 'text/css', '.js': 'text/javascript' }
-/** A page needs no more than its own files, its directory and its gateway. */
+/** A page needs no more than its own files, its directory, its gateway, and a worker of a blob: that keeps time while it is hidden. */
 const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; worker-src 'self'; connect-src 'self' http://127.0.0.1:* ws:"
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; worker-src 'self' blob:; connect-src 'self' http://127.0.0.1:* ws:"
 
 /** Resolves with the URL it serves, and how to end it. Port 0: a free one. */
 export async function serveExample(name, port) {

@@ -101,7 +101,7 @@ describe('the drop-in for the sdk', { timeout: 120_000 }, () => {
     const carol = await started('carol')
     const sendRaw = (recipient: string, replySurbs?: number) =>
       carol.client.rawSend({ payload: Uint8Array.of(1), recipient, replySurbs })
-    await assert.rejects(sendRaw('nobody'), code('MALFORMED'))
+    await assert.rejects(sendRaw('nobody'), code('BAD_ARGUMENT'))
     for (const surbs of [-1, 1.5, 501]) await assert.rejects(sendRaw(carol.address, surbs), code('BAD_ARGUMENT'))
     await stopped(carol.client)
   })

@@ -15,6 +15,20 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const GUIDE_DIRECTORY = 'http://127.0.0.1:8080/api'
 const LIMIT = { timeout: 60_000 }
 
+it('the policy of the example pages allows the worker that keeps time while they are hidden, and no more', async () => {
+  const { serveExample } = (await import(new URL('../examples/serve.mjs', import.meta.url).href)) as {
+    serveExample(name: string, port: number): Promise<{ url: string; close(): Promise<void> }>
+  }
+  const { url, close } = await serveExample('chat', 0)
+  try {
+    const policy = (await fetch(url)).headers.get('content-security-policy') ?? ''
+    assert.match(policy, /worker-src 'self' blob:;/)
+    assert.match(policy, /script-src 'self';/)
+  } finally {
+    await close()
+  }
+})
+
 describe('examples on Node', { timeout: 240_000 }, () => {
   let folder: string
   let network: Starling
@@ -53,8 +67,8 @@ describe('examples on Node', { timeout: 240_000 }, () => {
   }
 
   it('the wallet guide, by itself and with viem', async () => {
-    const [own, viem, ...others] = (await codeBlocks('wallet.md')).filter(({ info }) => /^ts\b/.test(info))
-    assert.ok(own && viem && others.length === 0)
+    const [own, viem, failing, ...others] = (await codeBlocks('wallet.md')).filter(({ info }) => /^ts\b/.test(info))
+    assert.ok(own && viem && failing && others.length === 0)
     const says = async (program: string) => {
       assert.ok(program.includes(GUIDE_DIRECTORY))
       const text = program.replaceAll(GUIDE_DIRECTORY, directory)
@@ -64,5 +78,8 @@ describe('examples on Node', { timeout: 240_000 }, () => {
     const lines = [`0x01${'a'.repeat(38)} ${wei(0x01aa)}`, `0x02${'b'.repeat(38)} ${wei(0x02bb)}`]
     assert.equal(await says(own.text), `${lines.join('\n')}\n`)
     assert.equal(await says(viem.text), `${wei(0x01aa)}\n`)
+    assert.equal(await says(failing.text), 'HOST_UNKNOWN you Check the spelling of the host name.\n')
+    const given = /^given up by the wallet itself DOMException \[TimeoutError\]/
+    assert.match(await says(failing.text.replace('20_000', '1')), given)
   })
 })

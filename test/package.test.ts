@@ -8,10 +8,11 @@ import { mkdir, mkdtemp, realpath, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join, relative } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { type BuildOptions, build, type OutputFile } from 'esbuild'
-import { cloneTo, installPacked } from './support/packed.ts'
+import { cloneTo, installPacked, linkDependencies } from './support/packed.ts'
 
 const run = promisify(execFile)
 const PROMISED = 120 * 1024
@@ -121,6 +122,42 @@ describe('the package', { timeout: 240_000, skip }, () => {
     assert.equal(await ask('starling-mixnet/mix-fetch'), 'dist/app/sdk/mixFetch.js')
     assert.equal(await ask('starling-mixnet/sdk'), 'dist/app/sdk/nymSdk.js')
     assert.equal(await ask('starling-mixnet/browser'), 'dist/web/starling.js')
+  })
+
+  it('has the same types for every runtime, and those of pages where the project asks for them', async () => {
+    await linkDependencies(join(project, 'node_modules', 'starling-mixnet'))
+    const names =
+      'ConnectOptions, MixnetConnection, MixnetError, MixnetErrorCode, MixnetEvent, MixnetState, TrafficChoice, TrafficDescription'
+    const check = async (specifier: string, types: string, more: string, customConditions: readonly string[] = []) => {
+      const lines = [
+        `import { connect, type ${names.replaceAll(', ', ', type ')} } from '${specifier}'`,
+        `export type All = [${names}]`,
+        "export const open = (onEvent: (event: MixnetEvent) => void) => connect({ directory: 'https://x/api', onEvent })",
+        more,
+      ]
+      await writeFile(join(project, 'types.ts'), lines.join('\n'))
+      const compilerOptions = {
+        target: 'es2024',
+        module: 'esnext',
+        moduleResolution: 'bundler',
+        strict: true,
+        noEmit: true,
+      }
+      const libraries = { lib: ['es2024', 'dom', 'esnext.disposable'], types: [], skipLibCheck: true, customConditions }
+      const configuration = { compilerOptions: { ...compilerOptions, ...libraries }, files: ['types.ts'] }
+      await writeFile(join(project, 'tsconfig.json'), JSON.stringify(configuration))
+      const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url))
+      const { stdout } = await run(process.execPath, [tsc, '-p', project]).catch((error: { stdout: string }) => error)
+      assert.equal(stdout, '', `${specifier} ${types}`)
+    }
+    // What a page's client does not have.
+    const notNode = "export const no: 'proxy' extends keyof MixnetConnection ? never : true = true"
+    const ofNode = "export const yes: 'proxy' extends keyof MixnetConnection ? true : never = true"
+    await check('starling-mixnet', 'of Node', ofNode)
+    await check('starling-mixnet', 'of pages', notNode, ['browser'])
+    await check('starling-mixnet', 'of Bun', notNode, ['bun'])
+    await check('starling-mixnet/browser', 'of pages', notNode)
+    await check('starling-mixnet/service-worker', 'of service workers', notNode)
   })
 
   it('has types for all of it, and no source map of a bundle', async () => {

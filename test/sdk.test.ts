@@ -32,6 +32,7 @@ test('without an exit in the directory: refused, or messages only where that is 
       ['EXIT_UNREACHABLE'],
     )
     await network.complete(mixnet.close())
+    await assert.rejects(mixnet.topologySnapshot(), { code: 'STOPPED' })
   } finally {
     await network.stop()
   }
@@ -86,7 +87,7 @@ describe('the SDK', { timeout: 120_000 }, () => {
 
   it('says what is wrong with an address, a stranger to answer, a client that was closed', async () => {
     const refused = (code: string) => (error: unknown) => isMixnetError(error) && error.code === code
-    await assert.rejects(network.complete(alice.send('nobody@nowhere', 'x')), refused('MALFORMED'))
+    await assert.rejects(network.complete(alice.send('nobody@nowhere', 'x')), refused('BAD_ARGUMENT'))
     await assert.rejects(network.complete(alice.reply('nobody', 'x')), refused('NO_REPLY_BLOCKS'))
     const carol = await network.client({ folder: 'carol' })
     const listening = taken(carol, 1)
@@ -178,6 +179,19 @@ describe('the SDK', { timeout: 120_000 }, () => {
     assert.equal(alice.state, 'open')
     // What is kept is let go by clocks of Node's and of the network's.
     await network.runFor(millis(20_000))
+  })
+
+  it('tells of what cannot be an address or a destination as the mistake of who wrote it, and asks nobody', async () => {
+    const wrong = (argument: string) => ({ code: 'BAD_ARGUMENT', guilty: 'you', details: { argument } })
+    const before = alice.connections.count
+    for (const to of ['bob', '', 'a.b@c', `${bob.addressText}x`])
+      await assert.rejects(network.complete(alice.send(to, 'hello')), wrong('to'))
+    for (const port of [0, 99_999, -1, 1.5, Number.NaN, '80' as unknown as number])
+      await assert.rejects(network.complete(alice.open({ host: SITE, port })), wrong('port'))
+    for (const host of ['', 'http://x/', 'a b', 'x:80', undefined as unknown as string])
+      await assert.rejects(network.complete(alice.open({ host, port: 80 })), wrong('host'))
+    await assert.rejects(network.complete(alice.resolve('http://x/', { server: '9.9.9.9' })), wrong('name'))
+    assert.equal(alice.connections.count, before)
   })
 
   it('says why a connection cannot be', async () => {

@@ -137,7 +137,7 @@ describe('the dispatcher', () => {
     const running = rejectsWith('STOPPED', undiciRequest(HANGING, { dispatcher }))
     await client.close()
     await running
-    await assert.rejects(undiciRequest(URL_PLAIN, { dispatcher }))
+    await rejectsWith('STOPPED', undiciRequest(URL_PLAIN, { dispatcher }))
     assert.equal(clock.pending, 0)
   })
 })

@@ -39,7 +39,7 @@ test('a question as RFC 1035 writes it', () => {
     encodeDnsQuery(QUESTION),
     concat(head, label('www'), label('example'), label('org'), Uint8Array.of(0), u16(1, 1)),
   )
-  for (const name of ['', '.', 'a..b', `${'a'.repeat(64)}.org`, `${'a.'.repeat(127)}org`])
+  for (const name of ['', '.', 'a..b', `${'a'.repeat(64)}.org`, `${'a.'.repeat(127)}org`, 'http://x/', 'a b', 'x:80'])
     assert.throws(() => encodeDnsQuery({ ...QUESTION, name }), { code: 'BAD_ARGUMENT' })
 })
 
@@ -153,5 +153,10 @@ test('without a server nobody is asked', async () => {
   const { dialer, result } = asking({ server: undefined as unknown as string })
   await assert.rejects(result, { code: 'BAD_ARGUMENT' })
   assert.equal(dialer.opened.length, 0)
+  for (const [argument, wrong] of [
+    ['server', { server: 'https://dns.example/' }],
+    ['port', { port: 0 }],
+  ] as const)
+    await assert.rejects(asking(wrong).result, { code: 'BAD_ARGUMENT', details: { argument } })
   await assert.rejects(asking({ type: 'MX' as 'A' }).result, { code: 'BAD_ARGUMENT' })
 })

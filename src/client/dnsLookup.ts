@@ -9,6 +9,7 @@ import { type Millis, seconds } from '../foundation/base/units.ts'
 import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
 import { below } from '../foundation/platform/random.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
+import { expectDestination } from './destinationHost.ts'
 import type { Dialer } from './dialer.ts'
 import { type AddressType, type DnsQuestion, decodeDnsAnswer, encodeDnsQuery } from './dnsMessages.ts'
 
@@ -44,6 +45,7 @@ export async function lookUp(
   const { server, port = DNS_PORT, type = 'A', timeout = TIMEOUT, signal, isolation = `dns ${name}` } = options ?? {}
   if (typeof server !== 'string' || server === '')
     throw badArgument('server', "Name a DNS server: { server: '9.9.9.9' }.")
+  expectDestination({ host: server, port }, 'server')
   if (type !== 'A' && type !== 'AAAA') throw badArgument('type', "Give 'A' or 'AAAA'.")
   const question: DnsQuestion = { id: below(random.stream('dns'), 0x1_0000), name, type }
   const query = encodeDnsQuery(question)

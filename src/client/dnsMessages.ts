@@ -42,8 +42,10 @@ const WHAT = 'DNS answer'
 
 /** With its length in front. Throws BAD_ARGUMENT for what is no host name. */
 export function encodeDnsQuery({ id, name, type }: DnsQuestion): Uint8Array {
-  const labels = normal(name).split('.').map(utf8)
-  if (name.length > MAX_NAME || labels.some(({ length }) => length === 0 || length > MAX_LABEL)) {
+  // What is no host name gets an answer that makes no sense, and then the server is blamed.
+  const isHostName = typeof name === 'string' && /^[\p{L}\p{M}\p{N}._-]*$/u.test(name)
+  const labels = !isHostName ? [] : normal(name).split('.').map(utf8)
+  if (!isHostName || name.length > MAX_NAME || labels.some(({ length }) => length === 0 || length > MAX_LABEL)) {
     throw new MixnetError('BAD_ARGUMENT', { argument: 'name' }, { nextStep: 'Give a host name, such as example.org.' })
   }
   const question = concat(...labels.flatMap((label) => [Uint8Array.of(label.length), label]), Uint8Array.of(0))

@@ -232,6 +232,6 @@ export const noWss = (details: { readonly gateway?: string } = {}): MixnetError 
     { why: 'no usable gateway announces a port for wss', ...details },
     {
       nextStep:
-        'Name a gateway that does, or serve the page by http: where it came by https, browsers open nothing else.',
+        'Name a gateway that does, or leave forceTls out. A page that came by https cannot: its browser opens nothing else; serve it by http.',
     },
   )

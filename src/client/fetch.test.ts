@@ -131,6 +131,13 @@ describe('connections', () => {
     await rejectsWith('STOPPED', fetch(URL_PLAIN))
   })
 
+  test('close in the turn of the call ends it as it ends every other', async () => {
+    const { fetch, client } = through('silent')
+    const running = rejectsWith('STOPPED', fetch(URL_PLAIN))
+    await client.close()
+    await running
+  })
+
   test('a TLS handshake that never ends gives its place back', async () => {
     const server = createServer()
     server.removeAllListeners('connection')

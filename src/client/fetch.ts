@@ -24,7 +24,7 @@ import { RequestLifetime } from './requestLifetime.ts'
 import { observed, RequestLog } from './requestLog.ts'
 import type { Explanation, RequestTimeline } from './requestTimeline.ts'
 import { withTimeline } from './watchedClients.ts'
-import { httpUrl } from './web/httpUrl.ts'
+import { badUrl, httpUrl } from './web/httpUrl.ts'
 import { isIterable, streamOf } from './web/requestBody.ts'
 import { type WebSocketConstructor, WebSockets } from './web/webSocket.ts'
 
@@ -164,6 +164,8 @@ export function createFetch(world: Pick<World, 'clock' | 'random'>, options: Fet
       const target = request === undefined ? (input as string | URL) : ownRequest(request, lifetime.failed)
       // undici frees a connection a turn after the body's end: whoever asks again at once would open another.
       await new Promise<void>((resolve) => clock.soon(resolve))
+      // Closed meanwhile: undici would only say that its agent is gone.
+      if (closed) throw new MixnetError('STOPPED')
       const response = await run(target, init, { agent, lifetime, timeline }).catch((error: unknown) => {
         throw isOfRedirect(error) ? malformed('HTTP response', 'redirect') : error
       })
@@ -224,7 +226,7 @@ function failed(error: unknown): TypeError {
 /** Throws BAD_ARGUMENT. undici says the same of a URL that the server sent us to: told apart by asking before. */
 function expectUrl(url: string | URL): void {
   const parsed = URL.parse(url)
-  if (parsed === null) throw new MixnetError('BAD_ARGUMENT', { argument: 'URL' })
+  if (parsed === null) throw badUrl('none')
   if (parsed.protocol === 'http:' || parsed.protocol === 'https:') httpUrl(parsed)
 }
 

@@ -69,6 +69,42 @@ describe('failures', () => {
     await rejectsWith('BAD_ARGUMENT', fetch(URL_PLAIN, { body: 'x' }))
   })
 
+  test('of the caller, by the name of the argument, and nothing of what was in it', async () => {
+    const { fetch } = through(await plain((request, response) => request.resume().on('end', () => response.end())))
+    const stream = () => new ReadableStream({ pull: (controller) => controller.error(new Error('secret of mine')) })
+    const cases: readonly (readonly [argument: string, init: object, nextStep?: RegExp])[] = [
+      ['body', { body: 'secret' }, /POST/],
+      ['method', { method: 'PO secret' }],
+      ['method', { method: 'CONNECT' }],
+      ['headers', { headers: { 'a secret': 'b' } }],
+      ['headers', { headers: { a: 'secret\nb' } }],
+      ['headers', { method: 'POST', body: 'abc', headers: { 'transfer-encoding': 'chunked' } }],
+      ['headers', { method: 'POST', body: 'abc', headers: { 'content-length': '99' } }],
+      ['headers', { headers: { expect: 'secret' } }],
+      ['duplex', { method: 'POST', body: stream() }, /duplex: 'half'/],
+      ['body', { method: 'POST', body: stream(), duplex: 'half' }, /cause/],
+      ['redirect', { redirect: 'secret' }],
+      ['cache', { cache: 'secret' }],
+      ['cache', { cache: 'only-if-cached' }],
+      ['mode', { mode: 'secret' }],
+      ['credentials', { credentials: 'secret' }],
+    ]
+    for (const [argument, init, nextStep = /./] of cases) {
+      const error: unknown = await fetch(URL_PLAIN, init).catch(explainFetchError)
+      assert.ok(isMixnetError(error, 'BAD_ARGUMENT'), `${argument}: ${error}`)
+      assert.equal(error.details.argument, argument, error.message)
+      assert.doesNotMatch(error.message, /secret/)
+      assert.match(error.nextStep, nextStep)
+      assert.ok(error.cause instanceof Error)
+    }
+    for (const url of ['example.org', '', 'ftp://x/']) {
+      const error: unknown = await fetch(url).catch(explainFetchError)
+      assert.ok(isMixnetError(error, 'BAD_ARGUMENT'))
+      assert.match(error.nextStep, /begins with http:\/\/ or https:\/\//)
+    }
+    assert.equal(explainFetchError(await fetch(URL_PLAIN, { integrity: 'sha256-x' }).catch((e) => e)).code, 'MALFORMED')
+  })
+
   test('of the server: not HTTP, cut in the middle', async () => {
     const server = createServer()
     server.removeAllListeners('connection')

@@ -3,6 +3,7 @@
  * without an end: a stream that is never done would then stop the whole process. And it does not mind what is no bytes. @module
  */
 import { MixnetError } from '../foundation/base/errors.ts'
+import { bodyFailed } from './web/requestBody.ts'
 
 /** The same bytes, until `over` fires: then `body` is cancelled. Fails with BAD_ARGUMENT where `body` fails or is not of bytes. */
 export function guardedBody(body: ReadableStream<unknown>, over: AbortSignal): ReadableStream<Uint8Array> {
@@ -26,7 +27,7 @@ export function guardedBody(body: ReadableStream<unknown>, over: AbortSignal): R
       async pull(controller) {
         const { done, value } = await reader.read().catch((cause: unknown) => {
           release()
-          throw new MixnetError('BAD_ARGUMENT', { argument: 'body', why: 'its stream failed' }, { cause })
+          throw bodyFailed(cause)
         })
         if (over.aborted) return
         if (value instanceof Uint8Array) return controller.enqueue(value)

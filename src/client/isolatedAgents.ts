@@ -49,6 +49,7 @@ export class IsolatedAgents {
   /** Evicted, their connections closing. */
   readonly #leaving = new Set<Agent>()
   #unnamed: Entry | undefined
+  #destroyed: MixnetError | undefined
   #generation: number
 
   constructor(options: IsolatedAgentsOptions) {
@@ -61,8 +62,9 @@ export class IsolatedAgents {
     return this.#named.size
   }
 
-  /** The agent for that key, which is not closed before it is released. */
+  /** The agent for that key, which is not closed before it is released. Throws what all were destroyed with. */
   acquire(isolation: string | undefined): Lease {
+    if (this.#destroyed !== undefined) throw this.#destroyed
     this.#renew()
     const entry = isolation === undefined ? this.#site() : this.#of(isolation)
     entry.users++
@@ -81,6 +83,7 @@ export class IsolatedAgents {
   }
 
   async destroy(error: MixnetError): Promise<void> {
+    this.#destroyed = error
     const agents = [...this.#named.values(), ...(this.#unnamed ? [this.#unnamed] : [])].map(({ agent }) => agent)
     this.#named.clear()
     await Promise.all([...agents, ...this.#leaving].map((agent) => agent.destroy(error)))

@@ -1,6 +1,6 @@
 /** What every mixnet client offers to its program, wherever it runs: messages to other clients, and streams through the exit. @module */
 import { utf8 } from '../foundation/base/bytes.ts'
-import { isMixnetError, MixnetError } from '../foundation/base/errors.ts'
+import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
 import type { Meter } from '../foundation/base/observe.ts'
 import { type Millis, seconds } from '../foundation/base/units.ts'
 import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
@@ -8,6 +8,7 @@ import type { ClientWorld } from '../foundation/platform/world.ts'
 import type { Topology } from '../network/topology/topology.ts'
 import { type TopologySnapshot, takeSnapshot } from '../network/topology/topologySnapshot.ts'
 import { formatRecipient, parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
+import { expectDestination } from './destinationHost.ts'
 import type { Destination } from './dialer.ts'
 import { lookUp, type ResolveOptions } from './dnsLookup.ts'
 import type { ExitConnections } from './exitConnections.ts'
@@ -94,20 +95,29 @@ export class MixnetCore implements AsyncDisposable {
 
   /**
    * The network as its directory describes it now, for `connect({ topology })`: plain JSON, good until keys rotate. Throws
-   * TOPOLOGY_UNAVAILABLE.
+   * TOPOLOGY_UNAVAILABLE, STOPPED.
    */
-  topologySnapshot(): Promise<TopologySnapshot> {
-    return takeSnapshot(this.opened.directory, this.#world.clock)
+  async topologySnapshot(): Promise<TopologySnapshot> {
+    if (this.state === 'closed') throw new MixnetError('STOPPED')
+    return await takeSnapshot(this.opened.directory, this.#world.clock)
   }
 
   /**
    * A message to another client, by its address or the text of it. Resolves when it is queued; it is sent again until acknowledged,
-   * and no answer says whether anybody read it. Text goes as UTF-8. Throws MALFORMED for an address that is none, ABORTED, STOPPED.
+   * and no answer says whether anybody read it. Text goes as UTF-8. Throws BAD_ARGUMENT for an address that is none, ABORTED, STOPPED.
    */
   async send(to: Recipient | string, data: Uint8Array | string, options: SendMessageOptions = {}): Promise<void> {
     const { repliable: anonymous = true, surbs, signal } = options
-    const recipient = typeof to === 'string' ? parseRecipient(this.#world.crypto, to) : to
+    const recipient = typeof to === 'string' ? this.#recipientOf(to) : to
     await this.client.send({ to: recipient, data: bytesOf(data), anonymous, surbs, ...(signal ? { signal } : {}) })
+  }
+
+  /** What is wrong with it is the caller's mistake, which the decoder, who reads what peers send too, does not know. */
+  #recipientOf(text: string): Recipient {
+    const recipient = tryDecode(() => parseRecipient(this.#world.crypto, text))
+    if (!isMixnetError(recipient)) return recipient
+    const nextStep = "Give an address as another client's addressText has it: IDENTITY.ENCRYPTION-KEY@GATEWAY."
+    throw new MixnetError('BAD_ARGUMENT', { argument: 'to' }, { nextStep, cause: recipient })
   }
 
   /** An answer to the sender of a message. Throws NO_REPLY_BLOCKS where it never gave any, or too long ago; ABORTED, STOPPED. */
@@ -121,7 +131,7 @@ export class MixnetCore implements AsyncDisposable {
   }
 
   /**
-   * A TCP connection through the exit. Throws EXIT_REFUSED, HOST_UNKNOWN, DESTINATION_UNREACHABLE, EXIT_UNREACHABLE, QUEUE_FULL,
+   * A TCP connection through the exit. Throws BAD_ARGUMENT, EXIT_REFUSED, HOST_UNKNOWN, DESTINATION_UNREACHABLE, EXIT_UNREACHABLE, QUEUE_FULL,
    * TIMEOUT, ABORTED, STOPPED.
    */
   async open(
@@ -133,6 +143,7 @@ export class MixnetCore implements AsyncDisposable {
     try {
       // The exit would be told where to.
       if (signal?.aborted) throw new MixnetError('ABORTED')
+      expectDestination(destination)
       stream = this.connections.open(destination, isolation)
       timeline.carriedBy(stream.vitals)
       timeline.reached('stream-opened')

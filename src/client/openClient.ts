@@ -238,7 +238,9 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
   } catch (error) {
     await client?.stop()
     topology.stop()
-    throw error
+    const { lastFailure: cause } = topology
+    if (cause === undefined || !isMixnetError(error, 'TIMEOUT')) throw error
+    throw new MixnetError('TIMEOUT', error.details, { cause, nextStep: 'Check the directory address.' })
   }
 }
 

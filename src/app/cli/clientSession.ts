@@ -21,8 +21,8 @@ export interface ClientOptions {
   readonly budget?: TrafficChoice
 }
 
-/** Somebody sits in front of it: a directory that is down is told of at once, not waited for. */
-const REFRESH = { ...CLIENT_REFRESH, deadline: seconds(10), startLimit: seconds(2) }
+/** Somebody sits in front of it: a directory that is silent is told of soon, not waited for. */
+const REFRESH = { ...CLIENT_REFRESH, deadline: seconds(10) }
 const CONNECT_TIMEOUT = seconds(20)
 
 /** Runs `work` with a client, and closes it whatever happens. */

@@ -4,6 +4,7 @@
  */
 
 import { ClientPool } from '../../client/clientPool.ts'
+import type { MixnetEvent as Event, MixnetState as State } from '../../client/mixnetEvents.ts'
 import { type TrafficDescription as Description, describeTraffic as describe } from '../../client/trafficFigures.ts'
 import type { TrafficChoice as Choice } from '../../client/trafficProfiles.ts'
 import type { WebMixnet, WebMixnetOptions } from '../../client/web/webMixnet.ts'
@@ -19,6 +20,9 @@ import { connectWeb } from './webConnect.ts'
 
 export type MixnetError = MixnetFailure
 export type MixnetErrorCode = ErrorCode
+/** What `onEvent` gets, and what `state` says. */
+export type MixnetEvent = Event
+export type MixnetState = State
 export type MixnetConnection = WebMixnet
 
 export interface ConnectOptions extends CommonOptions, Pick<WebMixnetOptions, 'ca' | 'parts'> {}

@@ -2,6 +2,7 @@
  * The entrance to the package in Bun: the client of pages, which keeps `folder` in files. Bun puts its own in the place of the packages
  * `undici` and `ws`, without what the client for Node needs of them. @module
  */
+import type { MixnetEvent as Event, MixnetState as State } from '../../client/mixnetEvents.ts'
 import { type TrafficDescription as Description, describeTraffic as describe } from '../../client/trafficFigures.ts'
 import type { TrafficChoice as Choice } from '../../client/trafficProfiles.ts'
 import { WebMixnet } from '../../client/web/webMixnet.ts'
@@ -19,6 +20,9 @@ import { clientOptions } from './connectOptions.ts'
 
 export type MixnetError = MixnetFailure
 export type MixnetErrorCode = ErrorCode
+/** What `onEvent` gets, and what `state` says. */
+export type MixnetEvent = Event
+export type MixnetState = State
 export type MixnetConnection = WebMixnet
 export type ConnectOptions = BrowserOptions
 

@@ -52,7 +52,7 @@ export interface Client {
   /** Types of messages that are text, sent and received. */
   readonly setTextMimeTypes: (mimeTypes: readonly string[]) => void
   readonly getTextMimeTypes: () => Promise<string[]>
-  /** Resolves when it is queued. Rejects with STOPPED, MALFORMED for an address that is none, BAD_ARGUMENT. */
+  /** Resolves when it is queued. Rejects with STOPPED, BAD_ARGUMENT. */
   readonly send: (args: SendArgs<Payload>) => Promise<void>
   /** The bytes alone; the recipient gets a raw message. */
   readonly rawSend: (args: SendArgs<Uint8Array>) => Promise<void>

@@ -10,13 +10,22 @@ import {
 } from '../../foundation/base/errors.ts'
 import {
   type ConnectOptions as BrowserOptions,
+  type TrafficChoice as Choice,
   type MixnetConnection as Connection,
   connect as connectInBrowser,
+  type TrafficDescription as Description,
+  type MixnetEvent as Event,
+  type MixnetState as State,
 } from './browser.ts'
 
 export type MixnetError = MixnetFailure
 export type MixnetErrorCode = ErrorCode
+/** What `onEvent` gets, and what `state` says. */
+export type MixnetEvent = Event
+export type MixnetState = State
 export type MixnetConnection = Connection
+export type TrafficChoice = Choice
+export type TrafficDescription = Description
 export type ConnectOptions = Omit<BrowserOptions, 'parts'>
 
 /**

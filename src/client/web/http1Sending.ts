@@ -3,7 +3,7 @@ import { concat } from '../../foundation/base/bytes.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
 import type { ByteStream } from './byteStream.ts'
 import { chunkOf, LAST_CHUNK } from './http1Request.ts'
-import type { RequestBody } from './requestBody.ts'
+import { bodyFailed, type RequestBody } from './requestBody.ts'
 
 interface Sending {
   /** Rejects with what failed: the connection, or the body. */
@@ -31,7 +31,7 @@ export function sendRequest(
     let sent = 0
     for (;;) {
       const { done, value } = await reader.read().catch((cause: unknown) => {
-        throw new MixnetError('BAD_ARGUMENT', { argument: 'body', why: 'its stream failed' }, { cause })
+        throw bodyFailed(cause)
       })
       if (stopped) return
       if (done) break

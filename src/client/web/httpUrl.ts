@@ -1,10 +1,16 @@
 /** Which URLs `fetch` takes. @module */
 import { MixnetError } from '../../foundation/base/errors.ts'
 
+/** For what the caller gave. */
+export function badUrl(why: string, cause?: unknown): MixnetError {
+  const nextStep = 'Give a URL that begins with http:// or https://, as https://example.org/ does.'
+  return new MixnetError('BAD_ARGUMENT', { argument: 'URL', why }, { nextStep, cause })
+}
+
 /** Absolute, of http or https, without a name and a password, and of a port that no mail server listens on. */
 export function httpUrl(url: URL): URL {
   const refused = (why: string) => new MixnetError('BAD_ARGUMENT', { argument: 'URL', why })
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw refused('neither http nor https')
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw badUrl('neither http nor https')
   if (url.username !== '' || url.password !== '') throw refused('it holds a name or a password')
   if (BAD_PORTS.has(Number(url.port))) throw refused('a port that fetch must not use')
   return url

@@ -16,6 +16,12 @@ type Given = Exclude<NonNullable<ConstructorParameters<typeof Response>[0]>, str
 /** A Request does not say how long its body is, and some servers take no chunks: what is shorter than this is measured first. */
 const MEASURED_BYTES = 1024 * 1024
 
+/** What a stream of the caller's failed with stays its own: it may say anything, and messages are for logs. */
+export function bodyFailed(cause: unknown): MixnetError {
+  const nextStep = 'What its stream failed with is the cause of this error.'
+  return new MixnetError('BAD_ARGUMENT', { argument: 'body', why: 'its stream failed' }, { cause, nextStep })
+}
+
 /** Throws BAD_ARGUMENT. */
 export async function requestBody(body: unknown): Promise<RequestBody> {
   if (body instanceof ReadableStream) return streamed(body as ReadableStream<Uint8Array>)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer as createTcpServer } from 'node:net'
 import { afterEach, describe, test } from 'node:test'
-import { MixnetError } from '../../foundation/base/errors.ts'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { seconds } from '../../foundation/base/units.ts'
 import { turn } from '../../foundation/platform/handClock.ts'
 import type { Route } from '../bridgeExit.test.ts'
@@ -50,6 +50,26 @@ describe('failures', () => {
       for (const stream of exit.streams) stream.fail(new MixnetError('GATEWAY_LOST'))
       await rejectsWith('GATEWAY_LOST', response.text())
     }
+  })
+
+  test('of the caller, by the name of the argument', async () => {
+    const { fetch } = through('silent')
+    for (const [argument, init] of [
+      ['body', { body: 'x' }],
+      ['method', { method: 'PO ST' }],
+      ['method', { method: 5 }],
+      ['headers', { headers: { 'a b': 'c' } }],
+      ['headers', { headers: { a: 'b\nc' } }],
+      ['body', { method: 'POST', body: Symbol('x') }],
+      ['redirect', { redirect: 'no' }],
+    ] as const)
+      await assert.rejects(fetch(URL_PLAIN, init as object), (error) => {
+        assert.ok(isMixnetError(error, 'BAD_ARGUMENT'))
+        assert.equal(error.details.argument, argument)
+        return true
+      })
+    for (const url of ['example.org', '/path', 'ftp://x/'])
+      await assert.rejects(fetch(url), { code: 'BAD_ARGUMENT', nextStep: /begins with http:\/\/ or https:\/\// })
   })
 
   test('of the server: not HTTP, reset or cut in the middle', async () => {

@@ -1,7 +1,7 @@
 /** What a caller of `fetch` gave, read once and checked. @module */
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { normalizeMethod } from './http1Request.ts'
-import { httpUrl } from './httpUrl.ts'
+import { badUrl, httpUrl } from './httpUrl.ts'
 import type { Hop } from './redirects.ts'
 import { bodyOfRequest, requestBody } from './requestBody.ts'
 import type { RequestLimits } from './requestLimits.ts'
@@ -17,14 +17,22 @@ export async function webRequest(
   init: RequestInit,
   limits: Pick<RequestLimits, 'onStop'>,
 ): Promise<WebRequest> {
+  let argument = 'URL'
   try {
     const request = isRequest(input) ? input : undefined
+<<<<<<< HEAD
     // What `new URL` throws carries the URL into whoever logs its causes.
     const url = URL.parse(isRequest(input) ? input.url : input)
     if (url === null) throw new MixnetError('BAD_ARGUMENT', { argument: 'URL' })
     httpUrl(url)
+=======
+    const url = httpUrl(new URL(isRequest(input) ? input.url : input))
+    argument = 'method'
+>>>>>>> n2
     const method = normalizeMethod(init.method ?? request?.method ?? 'GET')
+    argument = 'headers'
     const headers = new Headers(init.headers ?? request?.headers)
+    argument = 'body'
     const given = init.body ?? undefined
     const body =
       given === undefined && request !== undefined
@@ -45,8 +53,8 @@ export async function webRequest(
     return { hop: { method, url, headers, spelling: spellingOf(init.headers), body }, redirect }
   } catch (error) {
     if (isMixnetError(error)) throw error
-    // What the runtime's own classes say of an argument.
-    throw new MixnetError('BAD_ARGUMENT', {}, { cause: error })
+    // What the runtime's own classes say of an argument may quote it, and messages are for logs.
+    throw argument === 'URL' ? badUrl('none', error) : new MixnetError('BAD_ARGUMENT', { argument }, { cause: error })
   }
 }
 

@@ -195,7 +195,30 @@ describe('asking the directory', () => {
       code: 'TOPOLOGY_UNAVAILABLE',
       message: /refused/,
     })
-    assert.throws(() => new DirectoryClient(netOf({}).net, { baseUrls: [] }), { code: 'BAD_ARGUMENT' })
+  })
+
+  test('what is no URL is told of at once, as the mistake of who wrote it', () => {
+    const opening = (baseUrls: unknown) => () =>
+      new DirectoryClient(netOf({}).net, { baseUrls: baseUrls as readonly string[] })
+    for (const wrong of [
+      '',
+      '127.0.0.1:8080/api',
+      'htp://x/api',
+      '/api',
+      'http://',
+      'http:///api',
+      'http://a b/',
+      5,
+      undefined,
+    ])
+      assert.throws(opening(['http://a', wrong]), {
+        code: 'BAD_ARGUMENT',
+        details: { argument: 'directory' },
+        nextStep: /begins with http:\/\/ or https:\/\//,
+      })
+    for (const wrong of [[], {}, undefined, 'http://a'])
+      assert.throws(opening(wrong), { code: 'BAD_ARGUMENT', details: { argument: 'directory' } })
+    for (const right of ['http://a', 'HTTPS://a.example:1/api/', 'http://[::1]:8080/api']) opening([right])()
   })
 
   test('an aborted question is not asked elsewhere', async () => {

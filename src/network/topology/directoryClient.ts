@@ -23,7 +23,7 @@ import type { SemiSkimmedNode, SkimmedNode } from '../../protocol/wire/directory
 import { unavailable } from './topology.ts'
 
 export interface DirectoryClientOptions {
-  /** With or without a path such as `/api`. At least one; the first that answers is used until it fails. */
+  /** http or https, with or without a path such as `/api`. At least one, else BAD_ARGUMENT; the first that answers is used until it fails. */
   readonly baseUrls: readonly string[]
   /** For one request. Default 10 s. */
   readonly timeout?: Millis
@@ -109,7 +109,7 @@ export class DirectoryClient {
   #preferred = 0
 
   constructor(net: Pick<Net, 'request'>, options: DirectoryClientOptions) {
-    if (options.baseUrls.length === 0) throw new MixnetError('BAD_ARGUMENT', { argument: 'baseUrls' })
+    checkUrls(options.baseUrls)
     this.#net = net
     this.#options = options
   }
@@ -135,4 +135,13 @@ export class DirectoryClient {
     if (isMixnetError(last, 'TOPOLOGY_UNAVAILABLE')) throw last
     throw unavailable(isMixnetError(last) ? last.message : 'no directory answered', last)
   }
+}
+
+/** What is no URL will be none when asked again: whoever mistyped it hears that, and not that the network is away. */
+function checkUrls(urls: unknown): void {
+  const isUrl = (url: unknown) => typeof url === 'string' && /^https?:\/\/[^/?#\s]\S*$/i.test(url)
+  if (Array.isArray(urls) && urls.length > 0 && urls.every(isUrl)) return
+  // Not repeated in the error: it may hold a password.
+  const nextStep = 'Give the URL of a directory. It begins with http:// or https://, as http://127.0.0.1:8080/api does.'
+  throw new MixnetError('BAD_ARGUMENT', { argument: 'directory' }, { nextStep })
 }

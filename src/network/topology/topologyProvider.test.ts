@@ -113,11 +113,11 @@ describe('keeping it fresh', () => {
   })
 
   test('starting tries again until the network is there', async () => {
-    const { clock, provider, asked } = providing((count) => (count < 4 ? refused : count))
+    const { clock, provider, asked } = providing((count) => (count < 3 ? refused : count))
     const started = provider.start()
-    await clock.advanceSettling(seconds(3))
-    assert.equal(await started, 4)
-    assert.equal(asked(), 4)
+    await clock.advanceSettling(seconds(2))
+    assert.equal(await started, 3)
+    assert.equal(asked(), 3)
     provider.stop()
   })
 

@@ -44,13 +44,13 @@ export interface RefreshParams {
   readonly startLimit: Millis
 }
 
-/** Of the official clients, but for the start, where somebody waits. */
+/** Of the official clients, but for the start: somebody sits in front of it, and is told of a mistyped address, not kept waiting. */
 export const CLIENT_REFRESH: RefreshParams = {
   interval: minutes(5),
   deadline: seconds(30),
   maxFailures: 10,
   startRetry: seconds(1),
-  startLimit: seconds(30),
+  startLimit: seconds(2),
 }
 
 /** Of the official nodes: they may start before their network is complete. */
@@ -83,6 +83,7 @@ export class Refreshing<T> implements Provider<T> {
   /** The value is of an earlier process. */
   #isRemembered: boolean
   #failures = 0
+  #lastFailure: unknown
   #timer: Timer | undefined
   #running: { readonly abort: AbortController; readonly done: Promise<T> } | undefined
   #started: Promise<T> | undefined
@@ -99,6 +100,11 @@ export class Refreshing<T> implements Provider<T> {
 
   current(): T | undefined {
     return this.#value
+  }
+
+  /** Why there is no value yet, for whoever runs out of patience first; undefined with one. */
+  get lastFailure(): unknown {
+    return this.#value === undefined ? this.#lastFailure : undefined
   }
 
   onChange(listener: (value: T | undefined) => void): () => void {
@@ -181,6 +187,7 @@ export class Refreshing<T> implements Provider<T> {
         code: isMixnetError(why) ? why.code : 'unknown',
         failures: this.#failures + 1,
       })
+      this.#lastFailure = why
       throw why
     } finally {
       deadline.cancel()

@@ -28,7 +28,8 @@ const MIX_NODES = '/v2/unstable/nym-nodes/skimmed/mixnodes/active'
 const ENTRIES = '/v2/unstable/nym-nodes/skimmed/entry-gateways'
 const DESCRIBED = '/v1/nym-nodes/described'
 const PATHS = [ROTATION, REWARDED, MIX_NODES, ENTRIES, DESCRIBED] as const
-const BASE_URL = 'snapshot:'
+/** Of the form that a directory client takes; nobody is asked. */
+const BASE_URL = 'http://snapshot'
 
 /** Asks for all of it. Throws TOPOLOGY_UNAVAILABLE, also where the answers do not fit together: ask again then. */
 export async function takeSnapshot(directory: DirectoryClient, clock: Pick<Clock, 'now'>): Promise<TopologySnapshot> {
