@@ -20,15 +20,11 @@ export async function webRequest(
   let argument = 'URL'
   try {
     const request = isRequest(input) ? input : undefined
-<<<<<<< HEAD
     // What `new URL` throws carries the URL into whoever logs its causes.
-    const url = URL.parse(isRequest(input) ? input.url : input)
-    if (url === null) throw new MixnetError('BAD_ARGUMENT', { argument: 'URL' })
-    httpUrl(url)
-=======
-    const url = httpUrl(new URL(isRequest(input) ? input.url : input))
+    const parsed = URL.parse(isRequest(input) ? input.url : input)
+    if (parsed === null) throw badUrl('none')
+    const url = httpUrl(parsed)
     argument = 'method'
->>>>>>> n2
     const method = normalizeMethod(init.method ?? request?.method ?? 'GET')
     argument = 'headers'
     const headers = new Headers(init.headers ?? request?.headers)
