@@ -3,7 +3,7 @@ import { utf8 } from '../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../foundation/base/errors.ts'
 import type { Meter } from '../foundation/base/observe.ts'
 import { type Millis, seconds } from '../foundation/base/units.ts'
-import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
+import { awaited, unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import type { Topology } from '../network/topology/topology.ts'
 import { type TopologySnapshot, takeSnapshot } from '../network/topology/topologySnapshot.ts'
@@ -107,12 +107,15 @@ export class MixnetCore implements AsyncDisposable {
   async send(to: Recipient | string, data: Uint8Array | string, options: SendMessageOptions = {}): Promise<void> {
     const { repliable: anonymous = true, surbs, signal } = options
     const recipient = typeof to === 'string' ? parseRecipient(this.#world.crypto, to) : to
-    await this.client.send({ to: recipient, data: bytesOf(data), anonymous, surbs, ...(signal ? { signal } : {}) })
+    await awaited(
+      this.#world.clock,
+      this.client.send({ to: recipient, data: bytesOf(data), anonymous, surbs, ...(signal ? { signal } : {}) }),
+    )
   }
 
   /** An answer to the sender of a message. Throws NO_REPLY_BLOCKS where it never gave any, or too long ago; ABORTED, STOPPED. */
   async reply(to: SenderTag, data: Uint8Array | string, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    await this.client.reply({ to, data: bytesOf(data), ...(signal ? { signal } : {}) })
+    await awaited(this.#world.clock, this.client.reply({ to, data: bytesOf(data), ...(signal ? { signal } : {}) }))
   }
 
   /** The messages of other clients: those that wait, and those to come, until the client is closed or `signal` fires. */
@@ -150,6 +153,8 @@ export class MixnetCore implements AsyncDisposable {
     timeline.reached('exit-confirmed')
     const socket = socketOf(stream)
     this.log.gave(socket, timeline)
+    // As a socket of the machine does.
+    void awaited(this.#world.clock, socket.closed)
     socket.closed.then((error) => {
       // Ended by its own program: that is how most connections end.
       if (error === undefined || isMixnetError(error, 'ABORTED')) timeline.finished()

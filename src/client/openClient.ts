@@ -187,7 +187,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
     // While the gateway lets us in, there is time.
     if (exit !== undefined) client.expect(exit, anonymous)
     await unlessAborted(link.whenOpen(left()), options.signal)
-    const inbox = new MessageInbox(meter)
+    const inbox = new MessageInbox(meter, undefined, clock)
     const started = client
     const through = new ExitConnections(world, {
       client,
