@@ -78,6 +78,35 @@ describe('the SDK', { timeout: 120_000 }, () => {
     assert.equal(bob.meter.snapshot().client_inbox_messages, 0)
   })
 
+  it('outlives what its program throws at it in callbacks, which is reported as uncaught', async (t) => {
+    const reported: unknown[] = []
+    const { queueMicrotask } = globalThis
+    t.mock.method(globalThis, 'queueMicrotask', (run: () => void) =>
+      queueMicrotask(() => {
+        try {
+          run()
+        } catch (error) {
+          reported.push((error as Error).message)
+        }
+      }),
+    )
+    const thrown = (what: string) => () => {
+      throw new Error(what)
+    }
+    const careless = { onEvent: thrown('event'), onMessage: thrown('message'), onPacket: thrown('packet') }
+    const dave = await network.client({ folder: 'dave', ...careless })
+    for (let i = 0; i < 2; i++) await network.complete(alice.send(dave.address, 'hello'))
+    const exchange = async () => {
+      await dave.send(bob.address, 'hello', { repliable: false })
+      await taken(bob, 1)
+    }
+    await network.complete(exchange())
+    await network.runFor(millis(5_000))
+    assert.equal(reported.filter((what) => what === 'message').length, 2)
+    await network.complete(dave.close())
+    assert.deepEqual([...new Set(reported)].sort(), ['event', 'message', 'packet'])
+  })
+
   it('sends without a trace of the sender where that is asked for', async () => {
     await network.complete(alice.send(bob.address, Uint8Array.of(1, 2, 3), { repliable: false }))
     const [message] = await network.complete(taken(bob, 1))

@@ -17,6 +17,7 @@ import { Refreshing, type RefreshParams } from '../network/topology/topologyProv
 import { openSnapshot, type TopologySnapshot } from '../network/topology/topologySnapshot.ts'
 import { clientTopologySource } from '../network/topology/topologySources.ts'
 import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
+import { isolated } from './callbacks.ts'
 import { noWss } from './entryChoice.ts'
 import type { EntryParams } from './entryParams.ts'
 import { EntrySelector } from './entrySelector.ts'
@@ -105,7 +106,8 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
   const { params: traffic, refresh } = planTraffic(options.traffic)
   const { clock, crypto, random, files, net } = world
   const named = namedParts(crypto, options)
-  const events = new Events(options.onEvent)
+  const events = new Events(isolated(options.onEvent))
+  const onPacket = isolated(options.onPacket)
   const limit = options.connectTimeout ?? CONNECT_TIMEOUT
   const end = clock.monotonic() + limit
   const left = (): Millis => millis(Math.max(0, end - clock.monotonic()))
@@ -182,7 +184,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
         if (event.type === 'lost') health?.forget()
         events.tell(event.type === 'opened' ? { type: 'open', gateway: event.gateway } : event)
       },
-      ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
+      ...(onPacket === undefined ? {} : { onPacket }),
     })
     // While the gateway lets us in, there is time.
     if (exit !== undefined) client.expect(exit, anonymous)
@@ -199,7 +201,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
         suspicious: () => health?.suspicious() ?? false,
         unanswered: (waited) => health?.unanswered(waited),
       },
-      onOther: options.onMessage ?? ((message) => inbox.push(message)),
+      onOther: isolated(options.onMessage) ?? ((message) => inbox.push(message)),
     })
     connections = through
     const keeper = new ExitKeeper({
