@@ -4,9 +4,11 @@ import { get, type IncomingMessage } from 'node:http'
 import { after, before, describe, it, test } from 'node:test'
 import { request } from 'undici'
 import type { Mixnet } from '../src/client/mixnet.ts'
+import type { MixnetOptions } from '../src/client/openClient.ts'
 import { fromUtf8, utf8 } from '../src/foundation/base/bytes.ts'
 import { isMixnetError } from '../src/foundation/base/errors.ts'
 import { millis } from '../src/foundation/base/units.ts'
+import type { World } from '../src/foundation/platform/world.ts'
 import { formatRecipient } from '../src/protocol/packet/recipient.ts'
 import { HostileNetwork, SITE, SITE_PORT } from './hostile/simulatedNetwork.ts'
 
@@ -32,6 +34,63 @@ test('without an exit in the directory: refused, or messages only where that is 
       ['EXIT_UNREACHABLE'],
     )
     await network.complete(mixnet.close())
+  } finally {
+    await network.stop()
+  }
+})
+
+test("a folder is one client's: refused while it is in use, free when that is closed or could not connect", {
+  timeout: 120_000,
+}, async () => {
+  const network = await HostileNetwork.start()
+  try {
+    const world = network.simulation.host('machine', { ips: ['10.3.0.1'] })
+    const client = (options: Partial<MixnetOptions>) =>
+      network.client({ folder: 'me', connectTimeout: millis(20_000), ...options }, () => world)
+    await assert.rejects(client({ directories: ['http://192.0.2.1/api'] }), (error) => !isMixnetError(error, 'LOCKED'))
+    const first = await client({})
+    const before = network.simulation.clock.monotonic()
+    await assert.rejects(client({}), { code: 'LOCKED', details: { folder: 'me' } })
+    assert.ok(network.simulation.clock.monotonic() - before < 2_000)
+    assert.equal(first.state, 'open')
+    const other = await client({ folder: 'another' })
+    await network.complete(Promise.all([first.close(), other.close()]))
+    const again = await client({})
+    assert.deepEqual(again.address.identity, first.address.identity)
+    await network.complete(again.close())
+    const sealed = await client({ folder: 'sealed', passphrase: 'x' })
+    await network.complete(sealed.close())
+    await assert.rejects(client({ folder: 'sealed' }), (error) => {
+      assert.ok(isMixnetError(error, 'KEY_FILE_UNREADABLE'))
+      assert.match(error.nextStep, /^Give its passphrase/)
+      return true
+    })
+  } finally {
+    await network.stop()
+  }
+})
+
+test('a folder that cannot be one is told of with what the system says; one that never answers, at the deadline', {
+  timeout: 120_000,
+}, async () => {
+  const network = await HostileNetwork.start()
+  try {
+    const failing = (work: () => Promise<never>) => (world: World) => ({
+      ...world,
+      files: { ...world.files, read: work, write: work, lock: work },
+    })
+    const system = async () => {
+      throw Object.assign(new Error('EPERM: operation not permitted'), { code: 'EPERM', path: 'me/lock' })
+    }
+    await assert.rejects(network.client({ folder: 'me' }, failing(system)), {
+      code: 'FILE_UNUSABLE',
+      details: { path: 'me/lock', why: 'EPERM' },
+    })
+    const hanging = network.client(
+      { folder: 'me', connectTimeout: millis(5_000) },
+      failing(() => new Promise(() => {})),
+    )
+    await assert.rejects(hanging, { code: 'TIMEOUT', details: { what: 'folder', limitMs: 5_000 } })
   } finally {
     await network.stop()
   }

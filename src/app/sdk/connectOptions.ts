@@ -2,7 +2,7 @@
 import type { MixnetOptions } from '../../client/openClient.ts'
 import { type Millis, millis } from '../../foundation/base/units.ts'
 
-export interface CommonOptions extends Omit<MixnetOptions, 'directories' | 'connectTimeout'> {
+export interface CommonOptions extends Omit<MixnetOptions, 'directories' | 'connectTimeout' | 'locked'> {
   /** URL of the network's directory, or several with the same contents: http://127.0.0.1:8080/api. Or a `topology`. */
   readonly directory?: string | readonly string[] | undefined
   /** Milliseconds for `connect` to succeed. Default 60,000. */

@@ -106,7 +106,7 @@ export function createMixFetchApi({ runtime, holder, page }: MixFetchSurrounding
     const options = mixnetOptions(opts)
     const identity = await takeAnyIdentity(runtime.world, runtime.folderOf('mix-fetch', clientId), MAX_TABS)
     try {
-      const mixnet = await runtime.connect({ ...options, folder: identity.folder, passphrase, exit })
+      const mixnet = await runtime.connect({ ...options, folder: identity.folder, locked: true, passphrase, exit })
       return { mixnet, identity, timeout }
     } catch (error) {
       await identity.release()
