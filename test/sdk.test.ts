@@ -166,6 +166,43 @@ describe('the SDK', { timeout: 120_000 }, () => {
     assert.deepEqual([...new Set(reported)].sort(), ['event', 'message', 'packet'])
   })
 
+  it('refuses what cannot be an option by its name, with nothing left behind', async () => {
+    const controller = new AbortController()
+    const named = (argument: string) => (error: unknown) => {
+      const [cause] = [error, (error as Error).cause].filter((each) => isMixnetError(each))
+      assert.ok(isMixnetError(cause, 'BAD_ARGUMENT'), String(error))
+      assert.equal(cause.details.argument, argument)
+      return true
+    }
+    const place = { host: SITE, port: SITE_PORT }
+    for (const [argument, value] of [
+      ['signal', controller],
+      ['signal', 5000],
+      ['timeout', '5s'],
+      ['timeout', -1],
+      ['timeout', 0],
+      ['timeout', Number.NaN],
+      ['isolation', 7],
+    ] as const) {
+      const wrong = { [argument]: value } as object
+      await assert.rejects(alice.open(place, wrong), named(argument))
+      await assert.rejects(alice.resolve('a.example', { server: SITE, ...wrong }), named(argument))
+      await assert.rejects(alice.fetch(`http://${SITE}/`, wrong), named(argument))
+      assert.throws(() => new alice.WebSocket(`ws://${SITE}/`, [], wrong), named(argument))
+      if (argument !== 'signal') assert.throws(() => alice.adapters(wrong), named(argument))
+      else {
+        await assert.rejects(alice.send(bob.address, 'x', wrong), named(argument))
+        await assert.rejects(alice.reply('nobody', 'x', wrong), named(argument))
+        assert.throws(() => alice.messages(value as unknown as AbortSignal), named(argument))
+      }
+    }
+    for (const data of [undefined, { a: 1 }, 5])
+      await assert.rejects(alice.send(bob.address, data as unknown as string), named('data'))
+    await assert.rejects(alice.send(bob.address, new Uint8Array(200_000_000)), { code: 'MESSAGE_TOO_LONG' })
+    await network.runFor(millis(120_000))
+    assert.equal(alice.connections.count, 0)
+  })
+
   it('sends without a trace of the sender where that is asked for', async () => {
     await network.complete(alice.send(bob.address, Uint8Array.of(1, 2, 3), { repliable: false }))
     const [message] = await network.complete(taken(bob, 1))

@@ -2,6 +2,7 @@
  * The entrance to the package in Bun: the client of pages, which keeps `folder` in files. Bun puts its own in the place of the packages
  * `undici` and `ws`, without what the client for Node needs of them. @module
  */
+import type { Plain } from '../../client/optionKinds.ts'
 import { type TrafficDescription as Description, describeTraffic as describe } from '../../client/trafficFigures.ts'
 import type { TrafficChoice as Choice } from '../../client/trafficProfiles.ts'
 import { WebMixnet } from '../../client/web/webMixnet.ts'
@@ -28,12 +29,12 @@ export async function connect(options: ConnectOptions): Promise<MixnetConnection
   return await WebMixnet.connect(world, clientOptions(options))
 }
 
-export type TrafficChoice = Choice
+export type TrafficChoice = Plain<Choice>
 export type TrafficDescription = Description
 
 /** What a choice costs and what it hides, in words and figures, before anything is connected. Throws BAD_ARGUMENT. */
 export function describeTraffic(choice?: TrafficChoice): TrafficDescription {
-  return describe(choice)
+  return describe(choice as Choice)
 }
 
 export function isMixnetError(error: unknown, code?: MixnetErrorCode): error is MixnetError {

@@ -77,7 +77,9 @@ export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefin
 /** `work`, or TIMEOUT naming `what` after `limit`. The work itself is not stopped: give it a signal for that. */
 export function withDeadline<T>(clock: Clock, limit: Millis, what: string, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = deadlineAfter(clock, limit, () => reject(new MixnetError('TIMEOUT', { what, limitMs: limit })))
+    const timer = deadlineAfter(clock, limit, () =>
+      reject(new MixnetError('TIMEOUT', { what, limitMs: Math.round(limit) })),
+    )
     work.then(
       (value) => {
         timer.cancel()
