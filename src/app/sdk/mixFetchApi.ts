@@ -187,7 +187,11 @@ export function createMixFetchApi({ runtime, holder, page }: MixFetchSurrounding
 
   return {
     createMixFetch,
-    mixFetch: async (url, args, opts) => await (await createMixFetch(opts)).mixFetch(url, args),
+    async mixFetch(url, args, opts) {
+      // Nobody has said yet which network.
+      if (opts === undefined && holder.instance === undefined && starting === undefined) throw notSetUp()
+      return await (await createMixFetch(opts)).mixFetch(url, args)
+    },
     async disconnectMixFetch() {
       const instance = holder.instance ?? (await starting)
       if (instance === undefined) throw notSetUp()
