@@ -160,6 +160,71 @@ describe('the package', { timeout: 240_000, skip }, () => {
     await check('starling-mixnet/service-worker', 'of service workers', notNode)
   })
 
+  it('takes every option as an application writes it, checked by a strict compiler', async () => {
+    const program = (entry: string, more: string) => `
+      import { connect, connectPool, describeTraffic } from '${entry}'
+      const { signal } = new AbortController()
+      export const mixnet = await connect({
+        directory: ['http://127.0.0.1:8080/api'],
+        folder: 'me',
+        passphrase: 'secret',
+        gateway: 'gateway',
+        exit: 'exit',
+        forceTls: false,
+        exitRequired: true,
+        anonymous: true,
+        traffic: { perDay: '500 MB' },
+        refresh: { interval: 300_000, deadline: 10_000, maxFailures: 3, startRetry: 1_000, startLimit: 10_000 },
+        connectTimeout: 5_000,
+        ca: '-----BEGIN CERTIFICATE-----',
+        signal,
+        onEvent: (event) => console.log(event.type),
+        onMessage: ({ data, sender }) => console.log(data.length, sender),
+        onPacket: (event) => console.log(event.type),
+        ${more}
+      })
+      const limits = { timeout: 5_000, signal, isolation: 'somebody' }
+      export const answer = await mixnet.fetch('https://a.example/', { ...limits, method: 'POST', body: 'x' })
+      export const socket = await mixnet.open({ host: 'a.example', port: 443 }, limits)
+      export const addresses = await mixnet.resolve('a.example', { ...limits, server: '9.9.9.9', port: 53, type: 'AAAA' })
+      export const webSocket = new mixnet.WebSocket('wss://a.example/', ['chat'], limits)
+      await mixnet.send(mixnet.addressText, 'hello', { repliable: true, surbs: 10, signal })
+      for await (const { sender } of mixnet.messages(signal)) if (sender !== undefined) await mixnet.reply(sender, 'hello', { signal })
+      export const pool = await connectPool({ size: 2, directory: 'http://127.0.0.1:8080/api', traffic: 'frugal' })
+      await pool.fetch('https://a.example/', limits)
+      await connect({
+        topology: await mixnet.topologySnapshot(),
+        traffic: {
+          averagePacketDelay: 15, averageAckDelay: 15, mainStreamInterval: 20, loopCoverInterval: 200, unacknowledgedWindow: 256,
+          ackWaitMultiplier: 1.5, ackWaitAddition: 1_500, maxRetransmissions: 60, queueCapacity: 4_096, laneCapacity: 64,
+          replies: {
+            reserve: 2, maxStock: 200, minRequest: 10, maxRequest: 50, maxAllowedRequest: 500, rerequestAfter: 10_000,
+            giveUpAfter: 300_000, maxRerequests: 5, maxKeyAge: 86_400_000, maxKeys: 20_000, maxRetransmissions: 60,
+            maxSenders: 10_000, maxSurbs: 50_000, maxWaitingPerSender: 1_024, maxWaiting: 16_384, idleTarget: 40, busyTarget: 300,
+          },
+          reassembly: { maxBytes: 134_217_728, maxSets: 4_096, setLifetime: 60_000, rememberedSets: 10_000 },
+        },
+      })
+      console.log(describeTraffic({ perMonth: '15 GB' }).words)
+    `
+    const node = "topology: new URL('file:///network.json'),"
+    await writeFile(
+      join(project, 'node.mts'),
+      `${program('starling-mixnet', node)}
+      export const { dispatcher, agent } = mixnet.adapters({ timeout: 5_000, isolation: 'somebody' })
+      export const proxy = await mixnet.proxy({ host: '127.0.0.1', port: 1080 })`,
+    )
+    await writeFile(join(project, 'page.mts'), program('starling-mixnet/browser', ''))
+    const root = fileURLToPath(new URL('..', import.meta.url))
+    const flags = ['--strict', '--exactOptionalPropertyTypes', '--noEmit', '--skipLibCheck', '--target', 'esnext']
+    const types = ['--module', 'nodenext', '--typeRoots', join(root, 'node_modules', '@types'), '--types', 'node']
+    const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+    const { stdout } = await run(process.execPath, [compiler, ...flags, ...types, 'node.mts', 'page.mts'], {
+      cwd: project,
+    }).catch((error: { readonly stdout: string }) => error)
+    assert.equal(stdout, '')
+  })
+
   it('has types for all of it, and no source map of a bundle', async () => {
     const has = (path: string) => packed.includes(path)
     for (const name of ['connect', 'browser', 'bun', 'serviceWorker', 'mixFetchBrowser', 'nymSdkBrowser']) {

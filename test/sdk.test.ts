@@ -4,9 +4,11 @@ import { get, type IncomingMessage } from 'node:http'
 import { after, before, describe, it, test } from 'node:test'
 import { request } from 'undici'
 import type { Mixnet } from '../src/client/mixnet.ts'
+import type { MixnetOptions } from '../src/client/openClient.ts'
 import { fromUtf8, utf8 } from '../src/foundation/base/bytes.ts'
 import { isMixnetError } from '../src/foundation/base/errors.ts'
 import { millis } from '../src/foundation/base/units.ts'
+import type { World } from '../src/foundation/platform/world.ts'
 import { formatRecipient } from '../src/protocol/packet/recipient.ts'
 import { HostileNetwork, SITE, SITE_PORT } from './hostile/simulatedNetwork.ts'
 
@@ -33,6 +35,63 @@ test('without an exit in the directory: refused, or messages only where that is 
     )
     await network.complete(mixnet.close())
     await assert.rejects(mixnet.topologySnapshot(), { code: 'STOPPED' })
+  } finally {
+    await network.stop()
+  }
+})
+
+test("a folder is one client's: refused while it is in use, free when that is closed or could not connect", {
+  timeout: 120_000,
+}, async () => {
+  const network = await HostileNetwork.start()
+  try {
+    const world = network.simulation.host('machine', { ips: ['10.3.0.1'] })
+    const client = (options: Partial<MixnetOptions>) =>
+      network.client({ folder: 'me', connectTimeout: millis(20_000), ...options }, () => world)
+    await assert.rejects(client({ directories: ['http://192.0.2.1/api'] }), (error) => !isMixnetError(error, 'LOCKED'))
+    const first = await client({})
+    const before = network.simulation.clock.monotonic()
+    await assert.rejects(client({}), { code: 'LOCKED', details: { folder: 'me' } })
+    assert.ok(network.simulation.clock.monotonic() - before < 2_000)
+    assert.equal(first.state, 'open')
+    const other = await client({ folder: 'another' })
+    await network.complete(Promise.all([first.close(), other.close()]))
+    const again = await client({})
+    assert.deepEqual(again.address.identity, first.address.identity)
+    await network.complete(again.close())
+    const sealed = await client({ folder: 'sealed', passphrase: 'x' })
+    await network.complete(sealed.close())
+    await assert.rejects(client({ folder: 'sealed' }), (error) => {
+      assert.ok(isMixnetError(error, 'KEY_FILE_UNREADABLE'))
+      assert.match(error.nextStep, /^Give its passphrase/)
+      return true
+    })
+  } finally {
+    await network.stop()
+  }
+})
+
+test('a folder that cannot be one is told of with what the system says; one that never answers, at the deadline', {
+  timeout: 120_000,
+}, async () => {
+  const network = await HostileNetwork.start()
+  try {
+    const failing = (work: () => Promise<never>) => (world: World) => ({
+      ...world,
+      files: { ...world.files, read: work, write: work, lock: work },
+    })
+    const system = async () => {
+      throw Object.assign(new Error('EPERM: operation not permitted'), { code: 'EPERM', path: 'me/lock' })
+    }
+    await assert.rejects(network.client({ folder: 'me' }, failing(system)), {
+      code: 'FILE_UNUSABLE',
+      details: { path: 'me/lock', why: 'EPERM' },
+    })
+    const hanging = network.client(
+      { folder: 'me', connectTimeout: millis(5_000) },
+      failing(() => new Promise(() => {})),
+    )
+    await assert.rejects(hanging, { code: 'TIMEOUT', details: { what: 'folder', limitMs: 5_000 } })
   } finally {
     await network.stop()
   }
@@ -77,6 +136,72 @@ describe('the SDK', { timeout: 120_000 }, () => {
     await network.runFor(millis(30_000))
     assert.equal(alice.meter.snapshot().client_inbox_messages, 0)
     assert.equal(bob.meter.snapshot().client_inbox_messages, 0)
+  })
+
+  it('outlives what its program throws at it in callbacks, which is reported as uncaught', async (t) => {
+    const reported: unknown[] = []
+    const { queueMicrotask } = globalThis
+    t.mock.method(globalThis, 'queueMicrotask', (run: () => void) =>
+      queueMicrotask(() => {
+        try {
+          run()
+        } catch (error) {
+          reported.push((error as Error).message)
+        }
+      }),
+    )
+    const thrown = (what: string) => () => {
+      throw new Error(what)
+    }
+    const careless = { onEvent: thrown('event'), onMessage: thrown('message'), onPacket: thrown('packet') }
+    const dave = await network.client({ folder: 'dave', ...careless })
+    for (let i = 0; i < 2; i++) await network.complete(alice.send(dave.address, 'hello'))
+    const exchange = async () => {
+      await dave.send(bob.address, 'hello', { repliable: false })
+      await taken(bob, 1)
+    }
+    await network.complete(exchange())
+    await network.runFor(millis(5_000))
+    assert.equal(reported.filter((what) => what === 'message').length, 2)
+    await network.complete(dave.close())
+    assert.deepEqual([...new Set(reported)].sort(), ['event', 'message', 'packet'])
+  })
+
+  it('refuses what cannot be an option by its name, with nothing left behind', async () => {
+    const controller = new AbortController()
+    const named = (argument: string) => (error: unknown) => {
+      const [cause] = [error, (error as Error).cause].filter((each) => isMixnetError(each))
+      assert.ok(isMixnetError(cause, 'BAD_ARGUMENT'), String(error))
+      assert.equal(cause.details.argument, argument)
+      return true
+    }
+    const place = { host: SITE, port: SITE_PORT }
+    for (const [argument, value] of [
+      ['signal', controller],
+      ['signal', 5000],
+      ['timeout', '5s'],
+      ['timeout', -1],
+      ['timeout', 0],
+      ['timeout', Number.NaN],
+      ['isolation', 7],
+    ] as const) {
+      const wrong = { [argument]: value } as object
+      await assert.rejects(alice.open(place, wrong), named(argument))
+      await assert.rejects(alice.resolve('a.example', { server: SITE, ...wrong }), named(argument))
+      await assert.rejects(alice.fetch(`http://${SITE}/`, wrong), named(argument))
+      assert.throws(() => new alice.WebSocket(`ws://${SITE}/`, [], wrong), named(argument))
+      if (argument !== 'signal') assert.throws(() => alice.adapters(wrong), named(argument))
+      else {
+        await assert.rejects(alice.send(bob.address, 'x', wrong), named(argument))
+        await assert.rejects(alice.reply('nobody', 'x', wrong), named(argument))
+        assert.throws(() => alice.messages(value as unknown as AbortSignal), named(argument))
+      }
+    }
+    for (const data of [undefined, { a: 1 }, 5])
+      await assert.rejects(alice.send(bob.address, data as unknown as string), named('data'))
+    await assert.rejects(alice.send(bob.address, new Uint8Array(200_000_000)), { code: 'MESSAGE_TOO_LONG' })
+    await network.runFor(millis(120_000))
+    assert.equal(alice.connections.count, 0)
   })
 
   it('sends without a trace of the sender where that is asked for', async () => {

@@ -17,6 +17,7 @@ export type PoolClient = Pick<MixnetCore, 'open' | 'send' | 'state' | 'close'> &
 }
 export interface PoolRequest extends RequestInit {
   readonly isolation?: string
+  readonly timeout?: number
 }
 
 interface Member {

@@ -5,13 +5,14 @@
  */
 import { concat } from '../foundation/base/bytes.ts'
 import { MixnetError, malformed, tryDecode } from '../foundation/base/errors.ts'
-import { type Millis, seconds } from '../foundation/base/units.ts'
+import { millis, seconds } from '../foundation/base/units.ts'
 import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
 import { below } from '../foundation/platform/random.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import { expectDestination } from './destinationHost.ts'
 import type { Dialer } from './dialer.ts'
 import { type AddressType, type DnsQuestion, decodeDnsAnswer, encodeDnsQuery } from './dnsMessages.ts'
+import { expectRequest } from './optionKinds.ts'
 
 export interface ResolveOptions {
   /** The DNS server to ask, by address or name; the exit's policy must allow it. There is no default. */
@@ -20,8 +21,8 @@ export interface ResolveOptions {
   readonly port?: number | undefined
   /** Default 'A', IPv4. */
   readonly type?: AddressType | undefined
-  /** For all of it. Default 30 s. */
-  readonly timeout?: Millis | undefined
+  /** Milliseconds for all of it. Default 30,000. */
+  readonly timeout?: number | undefined
   readonly signal?: AbortSignal | undefined
   /** The exit cannot tell that questions with different keys are one client's. Default: one for each name. */
   readonly isolation?: string | undefined
@@ -47,6 +48,7 @@ export async function lookUp(
     throw badArgument('server', "Name a DNS server: { server: '9.9.9.9' }.")
   expectDestination({ host: server, port }, 'server')
   if (type !== 'A' && type !== 'AAAA') throw badArgument('type', "Give 'A' or 'AAAA'.")
+  expectRequest({ timeout, signal, isolation })
   const question: DnsQuestion = { id: below(random.stream('dns'), 0x1_0000), name, type }
   const query = encodeDnsQuery(question)
   // Nobody is told of a question that is not asked any more.
@@ -67,7 +69,7 @@ export async function lookUp(
   })
   stream.write(query).catch(reject)
   try {
-    const answer = await withDeadline(clock, timeout, 'DNS', unlessAborted(promise, signal))
+    const answer = await withDeadline(clock, millis(timeout), 'DNS', unlessAborted(promise, signal))
     return decodeDnsAnswer(answer, question)
   } finally {
     stream.destroy()

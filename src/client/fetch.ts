@@ -10,7 +10,7 @@ import {
   fetch as undiciFetch,
 } from 'undici'
 import { MixnetError, malformed } from '../foundation/base/errors.ts'
-import { type Millis, seconds } from '../foundation/base/units.ts'
+import { type Millis, millis, seconds } from '../foundation/base/units.ts'
 import type { World } from '../foundation/platform/world.ts'
 import type { Dialer } from './dialer.ts'
 import { ExitConnector } from './exitConnector.ts'
@@ -20,6 +20,7 @@ import { withoutTraces } from './headerTraces.ts'
 import { IsolatedAgents } from './isolatedAgents.ts'
 import { MixnetDispatcher } from './mixnetDispatcher.ts'
 import { createNodeAgents, type NodeAgents } from './nodeAgents.ts'
+import { expectRequest } from './optionKinds.ts'
 import { RequestLifetime } from './requestLifetime.ts'
 import { observed, RequestLog } from './requestLog.ts'
 import type { Explanation, RequestTimeline } from './requestTimeline.ts'
@@ -45,8 +46,8 @@ export interface FetchOptions {
 }
 
 export interface MixnetRequestInit extends RequestInit {
-  /** Overrides the timeout of all requests. */
-  readonly timeout?: Millis
+  /** Milliseconds, in the place of the timeout of all requests. */
+  readonly timeout?: number
   /**
    * Requests with different keys share no connection and no pseudonym, so the exit cannot tell that one client makes both; requests
    * with the same key do, whatever sites they ask. Default: the site. Redirects stay under the key.
@@ -57,8 +58,8 @@ export interface MixnetRequestInit extends RequestInit {
 export interface AdapterOptions {
   /** As of `fetch`. */
   readonly isolation?: string | undefined
-  /** Of each request, from its beginning to the last byte of its answer. Default: that of `fetch`. */
-  readonly timeout?: Millis | undefined
+  /** Of each request, from its beginning to the last byte of its answer. Milliseconds. Default: that of `fetch`. */
+  readonly timeout?: number | undefined
 }
 
 /** What makes other HTTP libraries go through the exit. They live as long as what they come from. */
@@ -155,12 +156,13 @@ export function createFetch(world: Pick<World, 'clock' | 'random'>, options: Fet
     let lifetime: RequestLifetime | undefined
     try {
       const request = typeof input === 'string' || input instanceof URL ? undefined : input
+      expectRequest(init)
       // As in the standard: a signal in `init` takes the place of the request's, null removes it.
       signals = [init.signal === undefined ? request?.signal : init.signal].filter(isSignal)
       expectUrl(request?.url ?? (input as string | URL))
       const { agent, release } = agents.acquire(init.isolation)
       const observer = observed(log, timeline, release)
-      lifetime = new RequestLifetime({ clock, limit: init.timeout ?? timeout, signals, observer })
+      lifetime = new RequestLifetime({ clock, limit: millis(init.timeout ?? timeout), signals, observer })
       const target = request === undefined ? (input as string | URL) : ownRequest(request, lifetime.failed)
       // undici frees a connection a turn after the body's end: whoever asks again at once would open another.
       await new Promise<void>((resolve) => clock.soon(resolve))
@@ -197,7 +199,9 @@ export function createFetch(world: Pick<World, 'clock' | 'random'>, options: Fet
     },
     WebSocket: webSockets.WebSocket,
     explain: (result) => log.explain(result),
-    adapters({ isolation, timeout: limit = timeout } = {}) {
+    adapters({ isolation, timeout: limitMs = timeout } = {}) {
+      expectRequest({ timeout: limitMs, isolation })
+      const limit = millis(limitMs)
       return {
         dispatcher: new MixnetDispatcher({ clock, agents, log, isolation, limit, userAgent }),
         agent: createNodeAgents({ clock, connector, log, isolation, limit, maxConnectionsPerOrigin }),

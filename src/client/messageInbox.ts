@@ -3,6 +3,7 @@
  * and are counted. They were acknowledged when they arrived here, so their senders do not know. @module
  */
 import type { Counter, Meter } from '../foundation/base/observe.ts'
+import type { Clock } from '../foundation/platform/clock.ts'
 import type { ReceivedMessage } from './mixnetClient.ts'
 
 export interface InboxLimits {
@@ -22,13 +23,16 @@ const DONE: IteratorResult<ReceivedMessage, undefined> = { done: true, value: un
 
 export class MessageInbox {
   readonly #limits: InboxLimits
+  readonly #clock: Clock | undefined
   readonly #dropped: Counter
   #queue: ReceivedMessage[] = []
   #bytes = 0
   readonly #waiting = new Set<Waiting>()
   #closed = false
 
-  constructor(meter: Meter, limits: InboxLimits = DEFAULT_LIMITS) {
+  /** With a clock, a process stays alive while somebody waits for a message. */
+  constructor(meter: Meter, limits: InboxLimits = DEFAULT_LIMITS, clock?: Clock) {
+    this.#clock = clock
     this.#limits = limits
     this.#dropped = meter.counter('client_inbox_dropped_total', 'Messages that nobody took in time')
     meter.gauge('client_inbox_messages', 'Messages that nobody has taken yet', () => this.#queue.length)
@@ -73,12 +77,15 @@ export class MessageInbox {
     if (ready !== undefined) return Promise.resolve({ done: false, value: ready })
     if (this.#closed) return Promise.resolve(DONE)
     return new Promise((resolve) => {
+      const release = this.#clock?.hold?.()
       const abort = () => {
+        release?.()
         this.#waiting.delete(waiting)
         resolve(DONE)
       }
       const waiting: Waiting = {
         give: (result) => {
+          release?.()
           signal?.removeEventListener('abort', abort)
           resolve(result)
         },

@@ -2,8 +2,8 @@
 import { utf8 } from '../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
 import type { Meter } from '../foundation/base/observe.ts'
-import { type Millis, seconds } from '../foundation/base/units.ts'
-import { unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
+import { millis, seconds } from '../foundation/base/units.ts'
+import { awaited, unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import type { Topology } from '../network/topology/topology.ts'
 import { type TopologySnapshot, takeSnapshot } from '../network/topology/topologySnapshot.ts'
@@ -17,6 +17,7 @@ import type { MessageInbox } from './messageInbox.ts'
 import type { MixnetClient, ReceivedMessage } from './mixnetClient.ts'
 import type { MixnetState } from './mixnetEvents.ts'
 import { closeClient, type OpenClient } from './openClient.ts'
+import { expectOptions, expectRequest } from './optionKinds.ts'
 import type { SenderTag } from './replyStock.ts'
 import { RequestLog } from './requestLog.ts'
 import type { Explanation } from './requestTimeline.ts'
@@ -31,8 +32,8 @@ export interface SendMessageOptions {
 }
 
 export interface OpenOptions {
-  /** For the exit to connect. Default 30 s. */
-  readonly timeout?: Millis | undefined
+  /** Milliseconds for the exit to connect. Default 30,000. */
+  readonly timeout?: number | undefined
   readonly signal?: AbortSignal | undefined
   /** The exit cannot tell that connections with different keys are one client's. Default: the destination. */
   readonly isolation?: string | undefined
@@ -104,12 +105,18 @@ export class MixnetCore implements AsyncDisposable {
 
   /**
    * A message to another client, by its address or the text of it. Resolves when it is queued; it is sent again until acknowledged,
-   * and no answer says whether anybody read it. Text goes as UTF-8. Throws BAD_ARGUMENT for an address that is none, ABORTED, STOPPED.
+   * and no answer says whether anybody read it. Text goes as UTF-8, 60 MB at most. Throws
+   * MESSAGE_TOO_LONG, BAD_ARGUMENT also for an address that is none, ABORTED, STOPPED.
    */
   async send(to: Recipient | string, data: Uint8Array | string, options: SendMessageOptions = {}): Promise<void> {
     const { repliable: anonymous = true, surbs, signal } = options
+    expectOptions({ signal, repliable: anonymous }, { signal: 'signal', repliable: 'flag' })
+    const bytes = bytesOf(data)
     const recipient = typeof to === 'string' ? this.#recipientOf(to) : to
-    await this.client.send({ to: recipient, data: bytesOf(data), anonymous, surbs, ...(signal ? { signal } : {}) })
+    await awaited(
+      this.#world.clock,
+      this.client.send({ to: recipient, data: bytes, anonymous, surbs, ...(signal ? { signal } : {}) }),
+    )
   }
 
   /** What is wrong with it is the caller's mistake, which the decoder, who reads what peers send too, does not know. */
@@ -122,11 +129,13 @@ export class MixnetCore implements AsyncDisposable {
 
   /** An answer to the sender of a message. Throws NO_REPLY_BLOCKS where it never gave any, or too long ago; ABORTED, STOPPED. */
   async reply(to: SenderTag, data: Uint8Array | string, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    await this.client.reply({ to, data: bytesOf(data), ...(signal ? { signal } : {}) })
+    expectRequest({ signal })
+    await awaited(this.#world.clock, this.client.reply({ to, data: bytesOf(data), ...(signal ? { signal } : {}) }))
   }
 
   /** The messages of other clients: those that wait, and those to come, until the client is closed or `signal` fires. */
   messages(signal?: AbortSignal): AsyncGenerator<ReceivedMessage, undefined> {
+    expectRequest({ signal })
     return this.#inbox.messages(signal)
   }
 
@@ -138,6 +147,7 @@ export class MixnetCore implements AsyncDisposable {
     destination: Destination,
     { timeout = OPEN_TIMEOUT, signal, isolation }: OpenOptions = {},
   ): Promise<MixnetSocket> {
+    expectRequest({ timeout, signal, isolation })
     const timeline = this.log.begin()
     let stream: ExitStream | undefined
     try {
@@ -149,7 +159,7 @@ export class MixnetCore implements AsyncDisposable {
       timeline.reached('stream-opened')
       await withDeadline(
         this.#world.clock,
-        timeout,
+        millis(timeout),
         'connection through the exit',
         unlessAborted(stream.opened, signal),
       )
@@ -161,6 +171,8 @@ export class MixnetCore implements AsyncDisposable {
     timeline.reached('exit-confirmed')
     const socket = socketOf(stream)
     this.log.gave(socket, timeline)
+    // As a socket of the machine does.
+    void awaited(this.#world.clock, socket.closed)
     socket.closed.then((error) => {
       // Ended by its own program: that is how most connections end.
       if (error === undefined || isMixnetError(error, 'ABORTED')) timeline.finished()
@@ -196,4 +208,14 @@ export class MixnetCore implements AsyncDisposable {
   }
 }
 
-const bytesOf = (data: Uint8Array | string): Uint8Array => (typeof data === 'string' ? utf8(data) : data)
+/** What a recipient's inbox has room for, which would drop it all. */
+const MAX_MESSAGE_BYTES = 60_000_000
+
+function bytesOf(data: Uint8Array | string): Uint8Array {
+  const bytes = typeof data === 'string' ? utf8(data) : data
+  if (!(bytes instanceof Uint8Array))
+    throw new MixnetError('BAD_ARGUMENT', { argument: 'data' }, { nextStep: 'Give bytes (a Uint8Array) or a string.' })
+  const { length } = bytes
+  if (length > MAX_MESSAGE_BYTES) throw new MixnetError('MESSAGE_TOO_LONG', { bytes: length, max: MAX_MESSAGE_BYTES })
+  return bytes
+}

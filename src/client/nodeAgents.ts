@@ -6,7 +6,7 @@ import { errorMonitor } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { isMixnetError, MixnetError } from '../foundation/base/errors.ts'
 import { type Millis, seconds } from '../foundation/base/units.ts'
-import type { Clock, Timer } from '../foundation/platform/clock.ts'
+import { type Clock, deadlineAfter, type Timer } from '../foundation/platform/clock.ts'
 import {
   type AgentHooks,
   type HookedRequest,
@@ -77,7 +77,7 @@ export function createNodeAgents(options: NodeAgentsOptions): NodeAgents {
 
 /** Ends it with TIMEOUT, whatever it waits for: a connection, the answer, the rest of the body, or somebody who reads that. */
 function limitRequest(request: HookedRequest, clock: Clock, limit: Millis): void {
-  const timer = clock.after(limit, () => {
+  const timer = deadlineAfter(clock, limit, () => {
     const error = new MixnetError('TIMEOUT', { what: 'request', limitMs: limit })
     request.res?.destroy(error)
     request.destroy(error)

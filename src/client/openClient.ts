@@ -8,7 +8,6 @@ import { type Log, Meter, silentLog } from '../foundation/base/observe.ts'
 import { type Millis, millis, seconds } from '../foundation/base/units.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import { type Clock, unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
-import { openSealedFiles } from '../foundation/platform/sealedFiles.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import { DirectoryClient } from '../network/topology/directoryClient.ts'
 import { gatewayUrls } from '../network/topology/gatewaySelection.ts'
@@ -17,6 +16,8 @@ import { Refreshing, type RefreshParams } from '../network/topology/topologyProv
 import { openSnapshot, type TopologySnapshot } from '../network/topology/topologySnapshot.ts'
 import { clientTopologySource } from '../network/topology/topologySources.ts'
 import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
+import { isolated } from './callbacks.ts'
+import { type ClientFolder, type FolderChoice, openFolder } from './clientFolder.ts'
 import { noWss } from './entryChoice.ts'
 import type { EntryParams } from './entryParams.ts'
 import { EntrySelector } from './entrySelector.ts'
@@ -31,7 +32,7 @@ import { Events, type MixnetEvent } from './mixnetEvents.ts'
 import type { PacketEvent } from './packetEvents.ts'
 import { planTraffic, type TrafficChoice } from './trafficProfiles.ts'
 
-export interface MixnetOptions {
+export interface MixnetOptions extends FolderChoice {
   /** URLs of directories with the same contents, for instance http://127.0.0.1:8080/api. None where there is a `topology`. */
   readonly directories: readonly string[]
   /** A snapshot instead, as `topologySnapshot()` returned it: then no directory is contacted, and keys last until they rotate. */
@@ -75,6 +76,7 @@ export interface MixnetOptions {
 }
 
 export interface OpenClient {
+  readonly place: ClientFolder
   readonly client: MixnetClient
   readonly events: Events
   /** Watches the exit, and changes it. */
@@ -97,15 +99,15 @@ const IDENTITY_BYTES = 32
 
 /**
  * Resolves when packets can be sent. Throws TOPOLOGY_UNAVAILABLE, GATEWAY_UNREACHABLE, GATEWAY_REFUSED, EXIT_UNREACHABLE,
- * KEY_FILE_UNREADABLE, BAD_ARGUMENT, ABORTED or TIMEOUT.
+ * KEY_FILE_UNREADABLE, FILE_UNUSABLE, LOCKED, BAD_ARGUMENT, ABORTED or TIMEOUT.
  */
 export async function openClient(outside: ClientWorld, options: MixnetOptions): Promise<OpenClient> {
-  const world = await withPassphrase(outside, options)
   const { log = silentLog, meter = new Meter(), folder, anonymous = true } = options
   const { params: traffic, refresh } = planTraffic(options.traffic)
-  const { clock, crypto, random, files, net } = world
+  const { clock, crypto, random, net } = outside
   const named = namedParts(crypto, options)
-  const events = new Events(options.onEvent)
+  const events = new Events(isolated(options.onEvent))
+  const onPacket = isolated(options.onPacket)
   const limit = options.connectTimeout ?? CONNECT_TIMEOUT
   const end = clock.monotonic() + limit
   const left = (): Millis => millis(Math.max(0, end - clock.monotonic()))
@@ -135,7 +137,13 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
   })
   const topologyAge = () => (heardAt === undefined ? undefined : millis(clock.monotonic() - heardAt))
   let client: MixnetClient | undefined
+  let place: ClientFolder | undefined
+  const opening = openFolder(outside, options)
   try {
+    // A disk may hang, and a passphrase takes half a second.
+    place = await within('folder', opening)
+    const { files } = place
+    const world = { ...outside, files }
     // Three things to wait for that do not need each other.
     const loading =
       folder === undefined
@@ -182,12 +190,12 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
         if (event.type === 'lost') health?.forget()
         events.tell(event.type === 'opened' ? { type: 'open', gateway: event.gateway } : event)
       },
-      ...(options.onPacket === undefined ? {} : { onPacket: options.onPacket }),
+      ...(onPacket === undefined ? {} : { onPacket }),
     })
     // While the gateway lets us in, there is time.
     if (exit !== undefined) client.expect(exit, anonymous)
     await unlessAborted(link.whenOpen(left()), options.signal)
-    const inbox = new MessageInbox(meter)
+    const inbox = new MessageInbox(meter, undefined, clock)
     const started = client
     const through = new ExitConnections(world, {
       client,
@@ -199,7 +207,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
         suspicious: () => health?.suspicious() ?? false,
         unanswered: (waited) => health?.unanswered(waited),
       },
-      onOther: options.onMessage ?? ((message) => inbox.push(message)),
+      onOther: isolated(options.onMessage) ?? ((message) => inbox.push(message)),
     })
     connections = through
     const keeper = new ExitKeeper({
@@ -234,10 +242,13 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
         health?.forget()
       },
     }
-    return { client, events, watch, connections: through, inbox, meter, log, topology, topologyAge, directory }
+    return { place, client, events, watch, connections: through, inbox, meter, log, topology, topologyAge, directory }
   } catch (error) {
     await client?.stop()
     topology.stop()
+    // After the deadline it may open yet.
+    if (place === undefined) opening.then(({ release }) => release()).catch(() => {})
+    await place?.release()
     const { lastFailure: cause } = topology
     if (cause === undefined || !isMixnetError(error, 'TIMEOUT')) throw error
     throw new MixnetError('TIMEOUT', error.details, { cause, nextStep: 'Check the directory address.' })
@@ -246,22 +257,15 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
 
 export async function closeClient(
   clock: Clock,
-  { connections, client, topology, events, watch }: OpenClient,
+  { place, connections, client, topology, events, watch }: OpenClient,
 ): Promise<void> {
   watch.close()
   // Only a courtesy: with the gateway away or an upload queued it may take for ever, and whoever closes does not.
   await withDeadline(clock, FAREWELL, 'farewell', connections.close()).catch(() => {})
   await client.stop()
   topology.stop()
+  await place.release()
   events.tell({ type: 'closed' })
-}
-
-async function withPassphrase(world: ClientWorld, { folder, passphrase }: MixnetOptions): Promise<ClientWorld> {
-  if (passphrase === undefined) return world
-  if (folder === undefined)
-    throw new MixnetError('BAD_ARGUMENT', { argument: 'passphrase', why: 'nothing is kept without a folder' })
-  const random = world.random.stream('sealing')
-  return { ...world, files: await openSealedFiles(world.files, { folder, passphrase, random }) }
 }
 
 /** The exit that was named. What the caller wrote is the caller's mistake, which decoders, who read what peers send, do not know. */

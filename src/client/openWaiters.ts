@@ -21,7 +21,7 @@ export class OpenWaiters {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const waiter: Waiter = { resolve, reject }
     const timer = this.#clock.after(limit, () => {
-      reject(why() ?? new MixnetError('TIMEOUT', { what: 'the gateway', limitMs: limit }))
+      reject(why() ?? new MixnetError('TIMEOUT', { what: 'the gateway', limitMs: Math.round(limit) }))
     })
     this.#waiters.add(waiter)
     try {

@@ -5,7 +5,7 @@
 import type { Dispatcher } from 'undici'
 import { type ErrorCode, MixnetError, malformed } from '../foundation/base/errors.ts'
 import type { Millis } from '../foundation/base/units.ts'
-import type { Clock, Timer } from '../foundation/platform/clock.ts'
+import { type Clock, deadlineAfter, type Timer } from '../foundation/platform/clock.ts'
 import type { LifetimeObserver } from './requestLog.ts'
 
 export interface RequestLifetimeOptions {
@@ -44,7 +44,9 @@ export class RequestLifetime {
   constructor(options: RequestLifetimeOptions) {
     this.#options = options
     const { clock, limit, signals } = options
-    this.#timer = clock.after(limit, () => this.#stop(new MixnetError('TIMEOUT', { what: 'request', limitMs: limit })))
+    this.#timer = deadlineAfter(clock, limit, () =>
+      this.#stop(new MixnetError('TIMEOUT', { what: 'request', limitMs: limit })),
+    )
     for (const signal of signals) signal.addEventListener('abort', this.#abort)
     if (signals.some((signal) => signal.aborted)) this.#abort()
   }

@@ -39,6 +39,7 @@ export async function withClient<T>(
     const mixnet = await Mixnet.connect(world, {
       directories: options.directory,
       folder: options.data,
+      locked: true,
       gateway: options.gateway,
       exit: options.exit,
       exitRequired: options.exitRequired,

@@ -5,6 +5,7 @@
 
 import { ClientPool } from '../../client/clientPool.ts'
 import type { MixnetEvent as Event, MixnetState as State } from '../../client/mixnetEvents.ts'
+import type { Plain } from '../../client/optionKinds.ts'
 import { type TrafficDescription as Description, describeTraffic as describe } from '../../client/trafficFigures.ts'
 import type { TrafficChoice as Choice } from '../../client/trafficProfiles.ts'
 import type { WebMixnet, WebMixnetOptions } from '../../client/web/webMixnet.ts'
@@ -37,19 +38,17 @@ export function isMixnetError(error: unknown, code?: MixnetErrorCode): error is 
 }
 
 /** Which traffic a client makes: a profile's name, a budget, or parameters. */
-export type TrafficChoice = Choice
+export type TrafficChoice = Plain<Choice>
 export type TrafficDescription = Description
 
 /** What a choice costs and what it hides, in words and figures, before anything is connected. Throws BAD_ARGUMENT. */
 export function describeTraffic(choice?: TrafficChoice): TrafficDescription {
-  return describe(choice)
+  return describe(choice as Choice)
 }
 
 /** As on Node. */
-export async function connectPool({
-  size,
-  ...options
-}: ConnectOptions & { readonly size: number }): Promise<ClientPool> {
+export async function connectPool(choice: ConnectOptions & { readonly size: number }): Promise<ClientPool> {
+  const { size, ...options } = choice ?? {}
   const { clock, random } = webWorld(scriptProvider)
   return await ClientPool.connect(size, { clock, random: random.stream('pool') }, (number, signal) =>
     connect(memberOptions(options, number, signal)),

@@ -3,6 +3,7 @@
  * `undici` and `ws`, without what the client for Node needs of them. @module
  */
 import type { MixnetEvent as Event, MixnetState as State } from '../../client/mixnetEvents.ts'
+import type { Plain } from '../../client/optionKinds.ts'
 import { type TrafficDescription as Description, describeTraffic as describe } from '../../client/trafficFigures.ts'
 import type { TrafficChoice as Choice } from '../../client/trafficProfiles.ts'
 import { WebMixnet } from '../../client/web/webMixnet.ts'
@@ -32,12 +33,12 @@ export async function connect(options: ConnectOptions): Promise<MixnetConnection
   return await WebMixnet.connect(world, clientOptions(options))
 }
 
-export type TrafficChoice = Choice
+export type TrafficChoice = Plain<Choice>
 export type TrafficDescription = Description
 
 /** What a choice costs and what it hides, in words and figures, before anything is connected. Throws BAD_ARGUMENT. */
 export function describeTraffic(choice?: TrafficChoice): TrafficDescription {
-  return describe(choice)
+  return describe(choice as Choice)
 }
 
 export function isMixnetError(error: unknown, code?: MixnetErrorCode): error is MixnetError {

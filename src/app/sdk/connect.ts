@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { ClientPool } from '../../client/clientPool.ts'
 import { Mixnet, type NodeMixnetOptions } from '../../client/mixnet.ts'
 import type { MixnetEvent as Event, MixnetState as State } from '../../client/mixnetEvents.ts'
+import type { Plain } from '../../client/optionKinds.ts'
 import { type TrafficDescription as Description, describeTraffic as describe } from '../../client/trafficFigures.ts'
 import type { TrafficChoice as Choice } from '../../client/trafficProfiles.ts'
 import { fromUtf8 } from '../../foundation/base/bytes.ts'
@@ -20,7 +21,7 @@ import { holdProcess } from '../../foundation/platform/node/holdProcess.ts'
 import { nodeWorld } from '../../foundation/platform/node/nodeWorld.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { TopologySnapshot } from '../../network/topology/topologySnapshot.ts'
-import { type CommonOptions, clientOptions, memberOptions } from './connectOptions.ts'
+import { type CommonOptions, clientOptions, expectConnectOptions, memberOptions } from './connectOptions.ts'
 
 /** What this package throws: a stable `code`, whose fault it is (`guilty`), and what to do about it (`nextStep`). */
 export type MixnetError = MixnetFailure
@@ -44,6 +45,7 @@ export async function connect(options: ConnectOptions): Promise<MixnetConnection
   // Between two attempts nothing is open, and a script would end without a word in the middle of its await.
   const release = holdProcess()
   try {
+    expectConnectOptions(options)
     const world = nodeWorld(nodeProvider)
     const topology = await readTopology(world, options.topology)
     return await Mixnet.connect(world, clientOptions({ ...options, topology }))
@@ -79,19 +81,17 @@ export function isMixnetError(error: unknown, code?: MixnetErrorCode): error is 
 }
 
 /** Which traffic a client makes: a profile's name, a budget, or parameters. */
-export type TrafficChoice = Choice
+export type TrafficChoice = Plain<Choice>
 export type TrafficDescription = Description
 
 /** What a choice costs and what it hides, in words and figures, before anything is connected. Throws BAD_ARGUMENT. */
 export function describeTraffic(choice?: TrafficChoice): TrafficDescription {
-  return describe(choice)
+  return describe(choice as Choice)
 }
 
 /** `size` clients, 1 to 16, each somebody else: as much traffic so many times over. Rejects as `connect`. With `folder`, each has one in it. */
-export async function connectPool({
-  size,
-  ...options
-}: ConnectOptions & { readonly size: number }): Promise<ClientPool> {
+export async function connectPool(choice: ConnectOptions & { readonly size: number }): Promise<ClientPool> {
+  const { size, ...options } = choice ?? {}
   const { clock, random } = nodeWorld(nodeProvider)
   return await ClientPool.connect(size, { clock, random: random.stream('pool') }, (number, signal) =>
     connect(memberOptions(options, number, signal)),

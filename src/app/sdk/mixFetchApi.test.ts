@@ -80,6 +80,7 @@ test('disconnects, and connects again', async () => {
   const { tab, connects, locked, closed } = browser()
   const { api, holder } = tab()
   await assert.rejects(api.disconnectMixFetch(), code('STOPPED'))
+  await assert.rejects(api.mixFetch('https://a.example/'), { code: 'STOPPED', nextStep: 'Call createMixFetch first.' })
   const first = await api.createMixFetch({ nymApiUrl })
   await api.disconnectMixFetch()
   assert.deepEqual([closed(), locked.size, holder.instance], [1, 0, undefined])

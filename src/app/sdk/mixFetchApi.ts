@@ -106,7 +106,7 @@ export function createMixFetchApi({ runtime, holder, page }: MixFetchSurrounding
     const options = mixnetOptions(opts)
     const identity = await takeAnyIdentity(runtime.world, runtime.folderOf('mix-fetch', clientId), MAX_TABS)
     try {
-      const mixnet = await runtime.connect({ ...options, folder: identity.folder, passphrase, exit })
+      const mixnet = await runtime.connect({ ...options, folder: identity.folder, locked: true, passphrase, exit })
       return { mixnet, identity, timeout }
     } catch (error) {
       await identity.release()
@@ -187,7 +187,11 @@ export function createMixFetchApi({ runtime, holder, page }: MixFetchSurrounding
 
   return {
     createMixFetch,
-    mixFetch: async (url, args, opts) => await (await createMixFetch(opts)).mixFetch(url, args),
+    async mixFetch(url, args, opts) {
+      // Nobody has said yet which network.
+      if (opts === undefined && holder.instance === undefined && starting === undefined) throw notSetUp()
+      return await (await createMixFetch(opts)).mixFetch(url, args)
+    },
     async disconnectMixFetch() {
       const instance = holder.instance ?? (await starting)
       if (instance === undefined) throw notSetUp()

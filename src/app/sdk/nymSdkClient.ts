@@ -96,6 +96,7 @@ export function createClient(
       const mixnet = await runtime.connect({
         ...options,
         folder: identity.folder,
+        locked: true,
         passphrase,
         onMessage: received,
         // Others find us at the new address only.

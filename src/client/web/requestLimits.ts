@@ -4,7 +4,7 @@
  */
 import { MixnetError } from '../../foundation/base/errors.ts'
 import type { Millis } from '../../foundation/base/units.ts'
-import type { Clock, Timer } from '../../foundation/platform/clock.ts'
+import { type Clock, deadlineAfter, type Timer } from '../../foundation/platform/clock.ts'
 
 export interface RequestLimitsOptions {
   readonly clock: Clock
@@ -21,7 +21,9 @@ export class RequestLimits {
 
   constructor({ clock, limit, signals }: RequestLimitsOptions) {
     this.#signals = signals
-    this.#timer = clock.after(limit, () => this.stop(new MixnetError('TIMEOUT', { what: 'request', limitMs: limit })))
+    this.#timer = deadlineAfter(clock, limit, () =>
+      this.stop(new MixnetError('TIMEOUT', { what: 'request', limitMs: limit })),
+    )
     for (const signal of signals) signal.addEventListener('abort', this.#abort)
     this.#abort()
   }

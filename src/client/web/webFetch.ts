@@ -3,9 +3,10 @@
  * which host is asked, and of https nothing else. @module
  */
 import { MixnetError, malformed } from '../../foundation/base/errors.ts'
-import { type Millis, seconds } from '../../foundation/base/units.ts'
+import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
 import type { ClientWorld } from '../../foundation/platform/world.ts'
 import type { Dialer } from '../dialer.ts'
+import { expectRequest } from '../optionKinds.ts'
 import { RequestLog } from '../requestLog.ts'
 import type { Explanation, RequestTimeline } from '../requestTimeline.ts'
 import { ACCEPT_ENCODING } from './decompression.ts'
@@ -38,8 +39,8 @@ export interface WebFetchOptions {
 }
 
 export interface WebRequestInit extends RequestInit {
-  /** Overrides the timeout of all requests. */
-  readonly timeout?: Millis
+  /** Milliseconds, in the place of the timeout of all requests. */
+  readonly timeout?: number
   /**
    * Requests with different keys share no connection and no pseudonym, so the exit cannot tell that one client makes both; requests
    * with the same key do, whatever sites they ask. Default: the site. Redirects stay under the key.
@@ -139,9 +140,10 @@ export function createWebFetch(world: Pick<ClientWorld, 'clock' | 'random'>, opt
 
   return {
     async fetch(input, init = {}) {
+      expectRequest(init)
       const timeline = log.begin()
       const signals = signalsOf(input, init)
-      const limits = new RequestLimits({ clock, limit: init.timeout ?? timeout, signals })
+      const limits = new RequestLimits({ clock, limit: millis(init.timeout ?? timeout), signals })
       const asking: Asking = { limits, timeline, signals, isolation: init.isolation }
       running.add(limits)
       try {

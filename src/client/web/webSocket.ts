@@ -7,6 +7,7 @@ import { MixnetError } from '../../foundation/base/errors.ts'
 import { type Millis, seconds } from '../../foundation/base/units.ts'
 import type { ClientWorld } from '../../foundation/platform/world.ts'
 import { Line } from '../line.ts'
+import { expectRequest } from '../optionKinds.ts'
 import type { RequestLog } from '../requestLog.ts'
 import type { Purpose } from './http1Pool.ts'
 import { httpUrl } from './httpUrl.ts'
@@ -107,7 +108,7 @@ export class MixnetWebSocket extends EventTarget {
       nonce,
     }
     const head = handshakeHead(request)
-    if (!(timeout > 0)) throw badArgument('timeout', 'not above 0')
+    expectRequest({ timeout, signal, isolation })
     const timeline = log.begin()
     log.gave(this, timeline)
     const line = new Line()

@@ -68,6 +68,7 @@ export class WebSocketConnection {
   readonly #host: ConnectionHost
   readonly #reader: FrameReader
   #state: 'connecting' | 'open' | 'closing' | 'closed' = 'connecting'
+  readonly #release: (() => void) | undefined
   #timer: Timer
   #abandon: Opening['abandon'] | undefined
   #stream: ByteStream | undefined
@@ -89,6 +90,8 @@ export class WebSocketConnection {
     this.#reader = new FrameReader(options.maxMessageBytes)
     const { clock, timeout } = options
     this.#heardAt = clock.monotonic()
+    // As a socket of the machine does, connecting and open.
+    this.#release = clock.hold?.()
     this.#timer = clock.after(timeout, () =>
       this.fail(new MixnetError('TIMEOUT', { what: 'WebSocket handshake', limitMs: timeout })),
     )
@@ -274,6 +277,7 @@ export class WebSocketConnection {
   #over(end: ConnectionEnd): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
+    this.#release?.()
     this.#timer.cancel()
     this.#head = EMPTY_BYTES
     this.#host.closed(end)

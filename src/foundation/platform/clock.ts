@@ -15,6 +15,36 @@ export interface Clock {
   after(delay: Millis, run: () => void): Timer
   /** Runs `run` after the callbacks of this turn: where batches are flushed. */
   soon(run: () => void): void
+  /**
+   * Somebody waits for what only timers will end: until the returned function is called, the process stays alive. Absent where every
+   * timer keeps it alive, or nothing ends a page that only waits.
+   */
+  hold?(): () => void
+}
+
+/** As `after`, for what a program waits for: it would else end without a word in the middle of its await. */
+export function deadlineAfter(clock: Clock, delay: Millis, run: () => void): Timer {
+  const release = clock.hold?.()
+  const timer = clock.after(delay, () => {
+    release?.()
+    run()
+  })
+  return {
+    cancel() {
+      release?.()
+      timer.cancel()
+    },
+  }
+}
+
+/** `work`, for which somebody waits. */
+export async function awaited<T>(clock: Clock, work: Promise<T>): Promise<T> {
+  const release = clock.hold?.()
+  try {
+    return await work
+  } finally {
+    release?.()
+  }
 }
 
 /** Rejects with ABORTED when `signal` fires first. */
@@ -47,7 +77,9 @@ export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefin
 /** `work`, or TIMEOUT naming `what` after `limit`. The work itself is not stopped: give it a signal for that. */
 export function withDeadline<T>(clock: Clock, limit: Millis, what: string, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = clock.after(limit, () => reject(new MixnetError('TIMEOUT', { what, limitMs: limit })))
+    const timer = deadlineAfter(clock, limit, () =>
+      reject(new MixnetError('TIMEOUT', { what, limitMs: Math.round(limit) })),
+    )
     work.then(
       (value) => {
         timer.cancel()

@@ -50,6 +50,11 @@ export async function openSealedFiles(
   return sealed
 }
 
+/** Whether what lies there has a passphrase. */
+export async function isSealed(files: ClientFiles, folder: string): Promise<boolean> {
+  return (await files.read(`${folder}/${VAULT}`)) !== undefined
+}
+
 class SealedFiles implements ClientFiles {
   readonly #files: ClientFiles
   readonly #key: Key

@@ -1,7 +1,8 @@
-/** The machine's clock and Node's timers, none of which keeps the process alive. @module */
+/** The machine's clock and Node's timers, none of which keeps the process alive unless it is held. @module */
 import { performance } from 'node:perf_hooks'
 import { type Millis, millis } from '../../base/units.ts'
 import type { Clock, Timer } from '../clock.ts'
+import { holdProcess } from './holdProcess.ts'
 
 // Node fires a timer longer than 2³¹ − 1 ms after one millisecond, so longer ones go in several steps.
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
@@ -49,4 +50,5 @@ export const nodeClock: Clock = {
     // After the callbacks of this turn of the event loop, so everything the sockets delivered in one poll is one batch.
     setImmediate(run)
   },
+  hold: holdProcess,
 }

@@ -79,10 +79,19 @@ interface LockManager {
   request(name: string, options: { ifAvailable: true }, run: (lock: unknown) => Promise<void>): Promise<void>
 }
 
+const lockedHere = new Set<string>()
+
+function lockInPage(path: string): Lock {
+  if (lockedHere.has(path)) throw new MixnetError('LOCKED', { path })
+  lockedHere.add(path)
+  return { release: async () => void lockedHere.delete(path) }
+}
+
 /** Web Locks: they die with the page or worker that holds them. */
 async function lockByName(path: string): Promise<Lock> {
   const { locks } = globalThis.navigator as unknown as { locks?: LockManager }
-  if (locks === undefined) throw unusable('this runtime has no locks between pages')
+  // Only secure contexts have them. Others are no place for secrets, and what is left is not to trip over oneself.
+  if (locks === undefined) return lockInPage(path)
   const released = Promise.withResolvers<void>()
   const acquired = Promise.withResolvers<boolean>()
   const over = locks.request(`${DATABASE}:${path}`, { ifAvailable: true }, async (lock) => {
