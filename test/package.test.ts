@@ -216,7 +216,15 @@ describe('the package', { timeout: 240_000, skip }, () => {
     )
     await writeFile(join(project, 'page.mts'), program('starling-mixnet/browser', ''))
     const root = fileURLToPath(new URL('..', import.meta.url))
-    const flags = ['--strict', '--exactOptionalPropertyTypes', '--noEmit', '--skipLibCheck', '--target', 'esnext']
+    const flags = [
+      '--ignoreConfig',
+      '--strict',
+      '--exactOptionalPropertyTypes',
+      '--noEmit',
+      '--skipLibCheck',
+      '--target',
+      'esnext',
+    ]
     const types = ['--module', 'nodenext', '--typeRoots', join(root, 'node_modules', '@types'), '--types', 'node']
     const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
     const { stdout } = await run(process.execPath, [compiler, ...flags, ...types, 'node.mts', 'page.mts'], {

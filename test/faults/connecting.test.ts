@@ -12,7 +12,7 @@ describe('connecting', () => {
     network.kill(...ENTRIES, EXIT)
     // The directory answers late, and no gateway ever.
     const world = simulation.host('late', { ips: ['10.3.0.1'] })
-    simulation.clock.after(seconds(12), simulation.partition(['late'], ['directory']))
+    simulation.clock.after(seconds(8), simulation.partition(['late'], ['directory']))
     const startedAt = simulation.clock.monotonic()
     const failure = await network.complete(
       failureOf(network.connect(world, { connectTimeout: seconds(20) })),
@@ -20,7 +20,7 @@ describe('connecting', () => {
     )
     assert.ok(isMixnetError(failure), String(failure))
     const took = simulation.clock.monotonic() - startedAt
-    assert.ok(took > seconds(12) && took <= seconds(20.1), `${took}`)
+    assert.ok(took > seconds(8) && took <= seconds(20.1), `${took}`)
   })
 
   withEachSeed('a proxy that was asked for while the client closes does not stay', [1], async (seed) => {

@@ -63,7 +63,7 @@ const EXEMPT = new Set([
   ...['loadOrCreateClientKeys', 'loadOrCreateNodeKeys', 'loadWebProvider'], // decodePem and lengths; keys.test.ts
   ...['openSnapshot'], // JSON into the decoders of a directory's answers; topologySnapshot.test.ts
   ...['parseVolume'], // the caller's own words
-  ...['openClient', 'openMixLink', 'openSchema', 'unavailable', 'untilNextEpoch'], // no decoders
+  ...['openClient', 'openFolder', 'openMixLink', 'openSchema', 'unavailable', 'untilNextEpoch'], // no decoders
   ...[
     'openPushedWith',
     'verifyHostInformation',
