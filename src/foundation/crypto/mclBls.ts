@@ -37,11 +37,16 @@ interface Module {
   sallocArray(items: readonly Uint32Array[]): number
   sallocCopy(item: Uint32Array): number
   copyFromHeap32(target: Uint32Array, from: number): void
+  copyToHeap32(source: Uint32Array, to: number): void
   _mclBnG1_hashAndMapToWithDst(point: number, message: number, length: number, tag: number, tagLength: number): number
   _mclBn_millerLoopVec(product: number, p: number, q: number, count: number): void
-  _mclBnG1_mulCT(product: number, point: number, scalar: number): void
-  _mclBnG2_mulCT(product: number, point: number, scalar: number): void
+  _mclBnG1_mulCT: Operation
+  _mclBnG2_mulCT: Operation
+  _mclBnG1_add: Operation
+  _mclBnG2_add: Operation
 }
+
+type Operation = (result: number, left: number, right: number) => void
 
 type McPoint = mcl.G1 | mcl.G2
 /** The words of a value, which the package's own code copies in and out of its memory. */
@@ -61,8 +66,24 @@ async function load(): Promise<Bls> {
   const raw = (mcl as unknown as { mod: Module }).mod
   return {
     name: 'mcl',
-    g1: group<G1, mcl.G1>(raw, raw._mclBnG1_mulCT, () => new mcl.G1(), 48, G1_GENERATOR, outG1, inG1),
-    g2: group<G2, mcl.G2>(raw, raw._mclBnG2_mulCT, () => new mcl.G2(), 96, G2_GENERATOR, outG2, inG2),
+    g1: group<G1, mcl.G1>(
+      raw,
+      { mulCT: raw._mclBnG1_mulCT, add: raw._mclBnG1_add },
+      () => new mcl.G1(),
+      48,
+      G1_GENERATOR,
+      outG1,
+      inG1,
+    ),
+    g2: group<G2, mcl.G2>(
+      raw,
+      { mulCT: raw._mclBnG2_mulCT, add: raw._mclBnG2_add },
+      () => new mcl.G2(),
+      96,
+      G2_GENERATOR,
+      outG2,
+      inG2,
+    ),
     hashToScalar,
     sha256,
 
@@ -128,7 +149,7 @@ interface Arithmetic<M> {
 
 function group<P, M extends McPoint & { isEqual(other: M): boolean }>(
   raw: Module,
-  mulCT: (product: number, point: number, scalar: number) => void,
+  { mulCT, add }: { readonly mulCT: Operation; readonly add: Operation },
   create: () => M,
   bytes: number,
   generator: string,
@@ -171,7 +192,7 @@ function group<P, M extends McPoint & { isEqual(other: M): boolean }>(
       for (let i = 0; i < terms.length; i += AT_ONCE) total = math.add(total, sumOf(terms.slice(i, i + AT_ONCE)))
       return out(total)
     },
-    table: (point) => windows(math, zero, into(point), out),
+    table: (point) => windows(raw, add, math, zero, into(point), out),
     isZero: (point) => into(point).isZero(),
     equal: (a, b) => into(a).isEqual(into(b)),
     encode: (point) => into(point).serialize(),
@@ -193,7 +214,14 @@ const WINDOW = 1 << WINDOW_BITS
 const WINDOWS = Math.ceil(255 / WINDOW_BITS)
 
 /** tables[i][j] = j·2^(5i)·P: 51 additions a product instead of 255 doublings and more; 1,581 additions and 0.5 MB at most to make. */
-function windows<P, M>(math: Arithmetic<M>, zero: M, point: M, out: (point: M) => P): Multiples<P> {
+function windows<P, M extends McPoint>(
+  raw: Module,
+  add: Operation,
+  math: Arithmetic<M>,
+  zero: M,
+  point: M,
+  out: (point: M) => P,
+): Multiples<P> {
   const tables: M[][] = []
   let start = point
   for (let i = 0; i < WINDOWS; i++) {
@@ -205,12 +233,23 @@ function windows<P, M>(math: Arithmetic<M>, zero: M, point: M, out: (point: M) =
   // Affine points are added in two thirds of the time.
   for (const row of tables) math.normalizeVec(row)
   return (scalar) => {
-    let total = zero
-    let rest = scalar
-    for (let i = 0; rest > 0n; i++) {
-      const digit = Number(rest & BigInt(WINDOW - 1))
-      if (digit !== 0) total = math.add(total, (tables[i] as M[])[digit] as M)
-      rest >>= BigInt(WINDOW_BITS)
+    const total = math.neg(zero)
+    const stack = raw.stackSave()
+    try {
+      // In the module's memory throughout: copying the sum out and back at every addition takes longer.
+      const at = raw.sallocCopy(words(total))
+      const next = raw.sallocCopy(words(zero))
+      let rest = scalar
+      for (let i = 0; rest > 0n; i++) {
+        const digit = Number(rest & BigInt(WINDOW - 1))
+        rest >>= BigInt(WINDOW_BITS)
+        if (digit === 0) continue
+        raw.copyToHeap32(words((tables[i] as M[])[digit] as M), next)
+        add(at, at, next)
+      }
+      raw.copyFromHeap32(words(total), at)
+    } finally {
+      raw.stackRestore(stack)
     }
     return out(total)
   }
