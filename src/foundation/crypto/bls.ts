@@ -47,7 +47,7 @@ export interface Group<P> {
   decode(bytes: Uint8Array): P | undefined
 }
 
-/** k·P for one P. */
+/** k·P for one P, k in [0, r). */
 export type Multiples<P> = (scalar: Scalar) => P
 
 export interface Bls {

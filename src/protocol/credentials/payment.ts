@@ -83,7 +83,7 @@ export function encodePayment(scheme: Scheme, payment: Payment): Uint8Array {
  */
 export function decodePayment(scheme: Scheme, bytes: Uint8Array, maxTickets: number = TICKETS_PER_BOOK): Payment {
   const what = 'payment'
-  // Room for what an honest payment does not have: it must be told from one that is no payment.
+  // Some room for lists that are too long, so that the verifier says what is wrong with them.
   const most = maxTickets + 3
   const reader = new CodecReader(bytes, what)
   const signature = (field: string): { h: Raw; s: Raw } => ({ h: reader.g1(`${field}.h`), s: reader.g1(`${field}.s`) })

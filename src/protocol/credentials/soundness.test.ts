@@ -134,6 +134,16 @@ describe('soundness of payments', () => {
     }
   })
 
+  it('pay info of another length, and a day that is no number of seconds', () => {
+    const claimed = pay()
+    for (const payInfo of [new Uint8Array(71), new Uint8Array(73), new Uint8Array(0)]) {
+      assert.equal(fault({ ...claimed, payInfo }), 'shape')
+    }
+    for (const day of [-1, -DAY_SECONDS, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 60]) {
+      assert.equal(fault({ ...claimed, day }), 'shape')
+    }
+  })
+
   it('zeros in place of any signature', () => {
     const { payment, ...rest } = pay()
     const { zero } = bls.g1

@@ -8,6 +8,7 @@ import type { Bls } from '../../foundation/crypto/bls.ts'
 import { scalarToBytes } from '../../foundation/crypto/blsScalar.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
 import { type Json, parseJson } from '../wire/directory/json.ts'
+import { decodeTicket, encodeTicket, julianDay } from '../wire/gateway/ticket.ts'
 import { CodecWriter } from './codec.ts'
 import { coinList, signCoins } from './coinSignatures.ts'
 import { TYPE_EXPIRATION, TYPE_INDEX } from './constants.ts'
@@ -50,7 +51,6 @@ import { aggregateLists, entryHolds, type ListShare, listHolds } from './publicS
 import { createScheme, hashG1, hashScalar } from './scheme.ts'
 import { decodeSignature, encodeSignature, type Signature, signatureHolds } from './signature.ts'
 import { provePayment } from './spend.ts'
-import { decodeSpendingData, encodeSpendingData } from './spendingData.ts'
 import { benchOf, derivedScalar, ecash, hexG1, listsOf, replay, scalarOf, spec, testWeights } from './support.test.ts'
 import { aggregateVerificationKeys, dealtKey, lagrangeAtZero } from './threshold.ts'
 import { decodeTicketbook, encodeTicketbook } from './ticketbook.ts'
@@ -81,6 +81,13 @@ export function checkVectors(bls: Bls, every: number): void {
   const weight = testWeights()
   const some = <T>(items: readonly T[]): readonly T[] => items.filter((_, i) => i % every === 0)
   const point = (hex: string) => bls.g1.decode(fromHex(hex)) ?? assert.fail(hex)
+  const ticketOf = ({ payment, payInfo, day }: ClaimedPayment, epochId: number): Uint8Array =>
+    encodeTicket({
+      payment: encodePayment(scheme, payment),
+      payInfo,
+      spendDateJulianDay: julianDay(day / 86_400),
+      epochId: BigInt(epochId),
+    })
   const attributes = { expiration: ecash.parameters.expiration, ticketType: ecash.parameters.t_type }
   const authorityKeys = ecash.authorities.map((one) => decodeAuthorityKey(fromHex(one.secret_key)))
 
@@ -323,10 +330,7 @@ export function checkVectors(bls: Bls, every: number): void {
       assert.equal(bindsIndices(payment), vector.strict_verify)
 
       if (vector.credential_spending_data !== undefined) {
-        const data = { payment, payInfo, day: vector.spend_date, epochId: BigInt(ecash.parameters.epoch_id) }
-        assert.equal(toHex(encodeSpendingData(scheme, data)), vector.credential_spending_data)
-        const again = decodeSpendingData(scheme, fromHex(vector.credential_spending_data))
-        assert.equal(toHex(encodeSpendingData(scheme, again)), vector.credential_spending_data)
+        assert.equal(toHex(ticketOf(claimed, ecash.parameters.epoch_id)), vector.credential_spending_data)
       }
       if (vector.wallet_after !== undefined) {
         const { wallet, spent } = decodeWalletInUse(scheme, fromHex(vector.wallet_after))
@@ -499,14 +503,18 @@ export function checkVectors(bls: Bls, every: number): void {
 
   it('bytes published with the official code: spending data, a ticketbook, two payments from it', () => {
     const { credential_spending_data, issued_ticketbook } = spec.upstream
-    const data = decodeSpendingData(scheme, fromHex(credential_spending_data.bytes))
-    assert.equal(toHex(encodeSpendingData(scheme, data)), credential_spending_data.bytes)
+    const data = decodeTicket(fromHex(credential_spending_data.bytes))
+    const paid = decodePayment(scheme, data.payment)
     assert.deepEqual(
-      [data.payment.tickets, data.payment.ticketType, data.payment.proof.rK.length, data.day, data.epochId],
-      [1, 0, 0, 1_733_875_200, 1n],
+      encodeTicket({ ...data, payment: encodePayment(scheme, paid) }),
+      fromHex(credential_spending_data.bytes),
+    )
+    assert.deepEqual(
+      [paid.tickets, paid.ticketType, paid.proof.rK.length, data.spendDateJulianDay, data.epochId],
+      [1, 0, 0, julianDay(1_733_875_200 / 86_400), 1n],
     )
     // Its master key was not published, but the signature of type 0 holds under κ alone.
-    assert.ok(signatureHolds(scheme, data.payment.signature, data.payment.kappa))
+    assert.ok(signatureHolds(scheme, paid.signature, paid.kappa))
     assert.deepEqual(data.payInfo, new Uint8Array(72).fill(6))
     assert.deepEqual(encodePayInfo(decodePayInfo(data.payInfo)), data.payInfo)
 
@@ -649,8 +657,7 @@ export function checkVectors(bls: Bls, every: number): void {
       assert.equal(paymentFault(scheme, prepared, claimed, weight), i === 1 ? undefined : 'index-not-bound')
       assert.equal(paymentFault(scheme, prepared, claimed, weight, 'compatible'), undefined)
       if (expected.credential_spending_data !== undefined) {
-        const data = { ...claimed, epochId: BigInt(epoch_id) }
-        assert.equal(toHex(encodeSpendingData(scheme, data)), expected.credential_spending_data)
+        assert.equal(toHex(ticketOf(claimed, epoch_id)), expected.credential_spending_data)
       }
       return claimed
     })

@@ -22,7 +22,6 @@ import { decodePayInfo } from '../../../src/protocol/credentials/payInfo.ts'
 import { decodePayment } from '../../../src/protocol/credentials/payment.ts'
 import { createScheme } from '../../../src/protocol/credentials/scheme.ts'
 import { decodeSignature } from '../../../src/protocol/credentials/signature.ts'
-import { decodeSpendingData } from '../../../src/protocol/credentials/spendingData.ts'
 import { ecash, spec } from '../../../src/protocol/credentials/support.test.ts'
 import { decodeTicketbook } from '../../../src/protocol/credentials/ticketbook.ts'
 import { decodePartialWallet, decodeWallet, decodeWalletInUse } from '../../../src/protocol/credentials/wallet.ts'
@@ -66,7 +65,6 @@ export const credentialDecoders: readonly Decoder[] = [
   bytes('decodePayInfo', (_, input) => decodePayInfo(input), ecash.payments[0]?.pay_info),
   bytes('decodePayment', decodePayment, ...payments),
   bytes('decodePayment of_one_ticket', (one, input) => decodePayment(one, input, 1), ...payments),
-  bytes('decodeSpendingData', decodeSpendingData, spec.upstream.credential_spending_data.bytes),
   bytesDecoder(
     'CodecReader',
     (input) => {
