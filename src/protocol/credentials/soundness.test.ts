@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fromHex, toHex } from '../../foundation/base/bytes.ts'
 import { isMixnetError } from '../../foundation/base/errors.ts'
+import type { G1, Term } from '../../foundation/crypto/bls.ts'
+import { modOrder } from '../../foundation/crypto/blsScalar.ts'
 import { loadMclBls } from '../../foundation/crypto/mclBls.ts'
 import { signCoins } from './coinSignatures.ts'
-import { DAY_SECONDS } from './constants.ts'
+import { DAY_SECONDS, TYPE_EXPIRATION } from './constants.ts'
 import { dateList, signDates } from './dateSignatures.ts'
 import { drawFrom } from './draw.ts'
 import { identify } from './identify.ts'
@@ -16,6 +18,7 @@ import { decodePayment, encodePayment, PAYMENT_BYTES, type Payment } from './pay
 import { prepareKey } from './preparedKey.ts'
 import { aggregateLists, listHolds } from './publicSignatures.ts'
 import { createScheme } from './scheme.ts'
+import { SecretScalar } from './secretScalar.ts'
 import type { Signature } from './signature.ts'
 import { provePayment, type SpendRequest, spend } from './spend.ts'
 import { benchOf, countingBytes, ecash, listsOf, testWeights } from './support.test.ts'
@@ -23,6 +26,7 @@ import { aggregateVerificationKeys, dealtKey, type Share } from './threshold.ts'
 import { type ClaimedPayment, type PaymentFault, paymentFault, paymentFaults } from './verify.ts'
 import { aggregateWallet, unblind } from './wallet.ts'
 import { requestWithdrawal } from './withdrawal.ts'
+import { withdrawalChallenge } from './withdrawalProof.ts'
 
 const scheme = createScheme(await loadMclBls())
 const bench = benchOf(scheme)
@@ -382,6 +386,49 @@ describe('soundness of issuing', () => {
     const key = bench.keys.get(2) ?? assert.fail()
     assert.ok(listHolds(scheme, dates, key, cancelling, () => 1n))
     assert.ok(!listHolds(scheme, dates, key, cancelling, weight))
+  })
+
+  it('a request with a commitment too many, proven all the same', () => {
+    const { g1 } = bls
+    const sk = bench.user.secret.expose()
+    const v = info.v.expose()
+    const [o1 = 0n, o2 = 0n] = info.openings.map((one) => one.expose())
+    const proven = (...more: readonly (typeof request.h)[]): string => {
+      const { com, h } = request
+      const commitments = [...request.commitments, ...more]
+      const [ko, k1, k2, ksk, kv] = [draw('k_o'), draw('k_1'), draw('k_2'), draw('k_sk'), draw('k_v')]
+      const sum = (...terms: readonly Term<G1>[]): G1 => g1.sum(terms)
+      const challenge = withdrawalChallenge(scheme, { com, h, commitments, publicKey: bench.user.public }, [
+        sum([ko, scheme.g1], [ksk, scheme.gamma[0]], [kv, scheme.gamma[1]]),
+        sum([k1, scheme.g1], [ksk, h]),
+        sum([k2, scheme.g1], [kv, h]),
+        sum([ksk, scheme.g1]),
+      ])
+      const z = (k: bigint, witness: bigint): bigint => modOrder(k - challenge * witness)
+      const proof = {
+        challenge,
+        opening: z(ko, info.o.expose()),
+        openings: [z(k1, o1), z(k2, o2)],
+        attributes: [z(ksk, sk), z(kv, v)],
+      }
+      const forged = { com, h, commitments, proof }
+      const issued = issue(scheme, secrets[0] as AuthorityKey, forged, bench.user.public, attributes)
+      return issued.kind === 'refused' ? issued.reason : issued.kind
+    }
+    assert.equal(proven(), 'issued', 'the prover above is right')
+    assert.equal(proven(scheme.delta), 'proof')
+  })
+
+  it('a key made so that a day is signed by zero signs nothing', () => {
+    const { dates } = listsOf(bench)
+    const [honest = assert.fail()] = secrets
+    const [y0, y1, y2] = honest.y.map((one) => one.expose())
+    const signedSum =
+      (y0 ?? 0n) * BigInt(expiration) + (y1 ?? 0n) * (dates.values[3] ?? 0n) + (y2 ?? 0n) * TYPE_EXPIRATION
+    const made: AuthorityKey = { ...honest, x: new SecretScalar(modOrder(-signedSum)) }
+    const signatures = signDates(scheme, made, expiration)
+    assert.ok(bls.g1.isZero(signatures[3]?.s ?? assert.fail()))
+    assert.ok(!listHolds(scheme, dates, verificationKeyOf(scheme, made), signatures, weight))
   })
 
   it('requests: a public key that is zero, other attributes, an h of their own', () => {

@@ -447,9 +447,10 @@ export function checkVectors(bls: Bls, every: number): void {
       const payment = decodePayment(scheme, fromHex(vector.payment))
       return [{ payment, payInfo: fromHex(vector.pay_info), day: vector.spend_date }]
     })
-    for (const strictness of ['strict', 'compatible'] as const) {
+    for (const strictness of every === 1 ? (['strict', 'compatible'] as const) : (['compatible'] as const)) {
       const one = claims.map((claimed) => paymentFault(scheme, bench.master, claimed, weight, strictness))
       assert.deepEqual(paymentFaults(scheme, bench.master, claims, weight, strictness), one)
+      if (every > 1) continue
       const good = claims.filter((_, i) => one[i] === undefined)
       assert.ok(paymentFaults(scheme, bench.master, good, weight, strictness).every((fault) => fault === undefined))
     }

@@ -113,9 +113,7 @@ export function aggregateWallet(
     shares.map(({ index, signature }) => ({ index, value: signature.s })),
   )
   const { signature, v, expiration, ticketType } = shares[0] as PartialWallet
-  if (shares.some((share) => isDegenerate(scheme, share.signature) || !g1.equal(share.signature.h, signature.h))) {
-    return undefined
-  }
+  if (shares.some((share) => isDegenerate(scheme, share.signature))) return undefined
   const wallet: Wallet = { signature: { h: signature.h, s }, v, expiration, ticketType }
   return walletHolds(scheme, master, sk, wallet) ? wallet : undefined
 }
