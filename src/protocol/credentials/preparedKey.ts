@@ -23,7 +23,7 @@ export interface PreparedKey {
   readonly indexKey: G2
 }
 
-/** Some 60 ms with mcl and 2 MB. BAD_ARGUMENT of a key of fewer than four attributes. */
+/** Some 80 ms with mcl and 2 MB. BAD_ARGUMENT of a key of fewer than four attributes. */
 export function prepareKey(scheme: Scheme, key: VerificationKey): PreparedKey {
   if (key.beta2.length < ATTRIBUTES || key.beta1.length !== key.beta2.length) {
     throw new MixnetError('BAD_ARGUMENT', { argument: 'key', components: key.beta2.length })

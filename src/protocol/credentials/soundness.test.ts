@@ -11,7 +11,7 @@ import { DAY_SECONDS, TYPE_EXPIRATION } from './constants.ts'
 import { dateList, signDates } from './dateSignatures.ts'
 import { drawFrom } from './draw.ts'
 import { identify } from './identify.ts'
-import { issue } from './issue.ts'
+import { issue, issuedSignatureHolds } from './issue.ts'
 import { type AuthorityKey, decodeAuthorityKey, userKey, verificationKeyOf } from './keys.ts'
 import { acceptsWithout, type Check } from './lenient.test.ts'
 import { decodePayment, encodePayment, PAYMENT_BYTES, type Payment } from './payment.ts'
@@ -386,6 +386,19 @@ describe('soundness of issuing', () => {
     const key = bench.keys.get(2) ?? assert.fail()
     assert.ok(listHolds(scheme, dates, key, cancelling, () => 1n))
     assert.ok(!listHolds(scheme, dates, key, cancelling, weight))
+  })
+
+  it('an auditor takes no signature on zero, nor on other attributes', () => {
+    const [first = assert.fail()] = answers
+    const { key, signature } = first
+    const audited = (s: Signature, book: typeof attributes): boolean =>
+      issuedSignatureHolds(scheme, key, s, request.commitments, book)
+    assert.ok(audited(signature, attributes))
+    assert.ok(!audited(signature, { ...attributes, ticketType: 1 }))
+    assert.ok(!audited(signature, { ...attributes, expiration: expiration + DAY_SECONDS }))
+    const y = secrets[0]?.y.map((one) => one.expose()) ?? []
+    const s = bls.g1.sum(request.commitments.map((com, j): Term<G1> => [y[j] ?? 0n, com]))
+    assert.ok(!audited({ h: bls.g1.zero, s }, attributes))
   })
 
   it('a request with a commitment too many, proven all the same', () => {
