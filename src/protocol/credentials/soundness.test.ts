@@ -12,7 +12,7 @@ import { dateList, signDates } from './dateSignatures.ts'
 import { drawFrom } from './draw.ts'
 import { identify } from './identify.ts'
 import { issue, issuedSignatureHolds } from './issue.ts'
-import { type AuthorityKey, decodeAuthorityKey, userKey, verificationKeyOf } from './keys.ts'
+import { type AuthorityKey, decodeAuthorityKey, keyIsConsistent, userKey, verificationKeyOf } from './keys.ts'
 import { acceptsWithout, type Check } from './lenient.test.ts'
 import { decodePayment, encodePayment, PAYMENT_BYTES, type Payment } from './payment.ts'
 import { prepareKey } from './preparedKey.ts'
@@ -386,6 +386,20 @@ describe('soundness of issuing', () => {
     const key = bench.keys.get(2) ?? assert.fail()
     assert.ok(listHolds(scheme, dates, key, cancelling, () => 1n))
     assert.ok(!listHolds(scheme, dates, key, cancelling, weight))
+  })
+
+  it('a key with a zero in it, or too short, or with halves of different keys, is not consistent', () => {
+    const key = bench.keys.get(1) ?? assert.fail()
+    assert.ok(keyIsConsistent(scheme, key, weight))
+    const { zero } = bls.g2
+    for (const changed of [
+      { ...key, alpha: zero },
+      { ...key, beta1: [bls.g1.zero, ...key.beta1.slice(1)], beta2: [zero, ...key.beta2.slice(1)] },
+      { ...key, beta1: key.beta1.slice(1), beta2: key.beta2.slice(1) },
+      { ...key, beta1: bench.keys.get(2)?.beta1 ?? assert.fail() },
+    ]) {
+      assert.ok(!keyIsConsistent(scheme, changed, weight))
+    }
   })
 
   it('an auditor takes no signature on zero, nor on other attributes', () => {
