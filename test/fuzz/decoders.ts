@@ -1,5 +1,6 @@
 /** Every decoder of the project that takes what others wrote. @module */
 import type { Decoder } from './decoder.ts'
+import { credentialDecoders } from './tables/credentials.ts'
 import { directoryDecoders } from './tables/directory.ts'
 import { exitDecoders } from './tables/exit.ts'
 import { localDecoders } from './tables/local.ts'
@@ -14,4 +15,5 @@ export const decoders: readonly Decoder[] = [
   ...directoryDecoders,
   ...localDecoders,
   ...webDecoders,
+  ...credentialDecoders,
 ]

@@ -29,6 +29,8 @@ export type ErrorCode =
   | 'GATEWAY_REFUSED'
   | 'GATEWAY_LOST'
   | 'OUT_OF_BANDWIDTH'
+  | 'TICKETS_SPENT'
+  | 'OUTSIDE_VALIDITY'
   | 'NOISE_HANDSHAKE_FAILED'
   | 'CONNECTION_REFUSED'
   | 'CONNECTION_CLOSED'
@@ -108,6 +110,16 @@ const KINDS: Readonly<Record<ErrorCode, Kind>> = {
     guilty: 'you',
     message: 'the gateway says the bandwidth is used up',
     nextStep: 'Claim or buy bandwidth.',
+  },
+  TICKETS_SPENT: {
+    guilty: 'you',
+    message: 'the ticketbook has not that many tickets left',
+    nextStep: 'Use another ticketbook, or buy one.',
+  },
+  OUTSIDE_VALIDITY: {
+    guilty: 'you',
+    message: 'the ticketbook is not valid on that day',
+    nextStep: 'Use a ticketbook that has not expired, and check the clock.',
   },
   NOISE_HANDSHAKE_FAILED: {
     guilty: 'peer',
