@@ -54,6 +54,8 @@ async function bundle({ plugins = [], ...entries }) {
     platform: 'browser',
     target: 'es2022',
     minify: true,
+    // Licences' first lines, in a file of their own beside each.
+    legalComments: 'external',
     metafile: true,
     write: false,
     outdir: OUT,
