@@ -241,7 +241,7 @@ describe('the package', { timeout: 240_000, skip }, () => {
     const web = packed.filter((path) => path.startsWith('dist/web/') && !path.endsWith('/'))
     assert.ok(web.length > 0)
     for (const path of web) {
-      assert.match(path, /\.js$/)
+      assert.match(path, /\.js(?:\.LEGAL\.txt)?$/)
       const { size } = await stat(join(project, 'node_modules', 'starling-mixnet', path))
       assert.ok(size < 500_000, path)
     }
