@@ -181,9 +181,9 @@ describe('encodings of credentials', () => {
         decoded++
         assert.notEqual(paymentFault(scheme, bench.master, { payment, payInfo, day }, weight, mode), undefined)
       }),
-      { numRuns: 150 },
+      { numRuns: 900 },
     )
-    assert.ok(decoded > 0, `${decoded} of them were payments`)
+    assert.ok(decoded > 10, `${decoded} of them were payments`)
   })
 
   it('an altered request is never signed', () => {
@@ -198,9 +198,9 @@ describe('encodings of credentials', () => {
         decoded++
         assert.equal(issue(scheme, key, request, bench.user.public, attributes).kind, 'refused')
       }),
-      { numRuns: 200 },
+      { numRuns: 900 },
     )
-    assert.ok(decoded > 0, `${decoded} of them were requests`)
+    assert.ok(decoded > 10, `${decoded} of them were requests`)
   })
 
   it('integers have one form each, and lists their bound', () => {
