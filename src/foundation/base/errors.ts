@@ -31,6 +31,10 @@ export type ErrorCode =
   | 'OUT_OF_BANDWIDTH'
   | 'TICKETS_SPENT'
   | 'OUTSIDE_VALIDITY'
+  | 'NO_TICKETS'
+  | 'DEPOSIT_REFUSED'
+  | 'ISSUERS_UNAVAILABLE'
+  | 'ISSUER_REFUSED'
   | 'NOISE_HANDSHAKE_FAILED'
   | 'CONNECTION_REFUSED'
   | 'CONNECTION_CLOSED'
@@ -120,6 +124,26 @@ const KINDS: Readonly<Record<ErrorCode, Kind>> = {
     guilty: 'you',
     message: 'the ticketbook is not valid on that day',
     nextStep: 'Use a ticketbook that has not expired, and check the clock.',
+  },
+  NO_TICKETS: {
+    guilty: 'you',
+    message: 'no ticket is left that is valid today',
+    nextStep: 'Buy a ticketbook: starling credential buy.',
+  },
+  DEPOSIT_REFUSED: {
+    guilty: 'you',
+    message: 'the deposit for a ticketbook was not taken',
+    nextStep: 'See the reason in the details; nothing was bought.',
+  },
+  ISSUERS_UNAVAILABLE: {
+    guilty: 'network',
+    message: 'too few issuers answered as they should',
+    nextStep: 'Try again later: the deposit is kept, and nothing is paid twice.',
+  },
+  ISSUER_REFUSED: {
+    guilty: 'peer',
+    message: 'an issuer refused',
+    nextStep: 'See the reason in the details; others may do it.',
   },
   NOISE_HANDSHAKE_FAILED: {
     guilty: 'peer',
