@@ -20,8 +20,8 @@ const KEY_BYTES = 32
 /** Loads the keys in `folder`, making those that are missing. Throws KEY_FILE_UNREADABLE, never replaces a file. */
 export async function loadOrCreateNodeKeys({ crypto, files, random }: World, folder: string): Promise<NodeKeys> {
   const draw = () => random.stream('node-keys').bytes(KEY_BYTES)
-  const identitySeed = await loadOrCreate(files, `${folder}/identity.pem`, 'ED25519 PRIVATE KEY', draw)
-  const noiseSecret = await loadOrCreate(files, `${folder}/noise.pem`, 'X25519 NOISE PRIVATE KEY', draw)
+  const identitySeed = await loadOrCreateKey(files, `${folder}/identity.pem`, 'ED25519 PRIVATE KEY', draw)
+  const noiseSecret = await loadOrCreateKey(files, `${folder}/noise.pem`, 'X25519 NOISE PRIVATE KEY', draw)
   return {
     identitySeed,
     identity: crypto.ed25519PublicKey(identitySeed.expose()),
@@ -30,7 +30,13 @@ export async function loadOrCreateNodeKeys({ crypto, files, random }: World, fol
   }
 }
 
-async function loadOrCreate(files: Files, path: string, type: string, draw: () => Uint8Array): Promise<Secret> {
+/** Of 32 bytes. Throws KEY_FILE_UNREADABLE, never replaces a file. */
+export async function loadOrCreateKey(
+  files: Files,
+  path: string,
+  type: string,
+  draw: () => Uint8Array,
+): Promise<Secret> {
   const stored = await files.read(path)
   if (stored === undefined) {
     const key = draw()

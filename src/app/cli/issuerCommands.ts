@@ -1,0 +1,164 @@
+/** `starling issuer init`, `plan`, `run` and `status`. @module */
+import { basename, dirname, relative, resolve } from 'node:path'
+import { toBase58 } from '../../foundation/base/base58.ts'
+import { equalBytes } from '../../foundation/base/bytes.ts'
+import { MixnetError } from '../../foundation/base/errors.ts'
+import { millis, seconds } from '../../foundation/base/units.ts'
+import type { Files } from '../../foundation/platform/files.ts'
+import { formatRfc3339 } from '../../protocol/wire/timestamp.ts'
+import {
+  checkIssuerConfig,
+  DEFAULT_PRICE_UNYM,
+  formatIssuerConfig,
+  formatIssuerPlan,
+  type IssuerConfig,
+  type IssuerPlan,
+  readIssuerConfig,
+  readIssuerPlan,
+} from '../node/issuerConfig.ts'
+import { loadOrCreateIssuerKey } from '../node/issuerKey.ts'
+import { explainFileError } from './problems.ts'
+import type { Session } from './session.ts'
+
+export interface IssuerInitOptions {
+  readonly url: string
+  readonly host: string
+  readonly port: number
+  readonly plan: string
+  readonly faucet?: string
+  readonly name?: string
+}
+
+export interface IssuerPlanOptions {
+  readonly threshold: number
+  readonly startsIn: number
+  readonly phaseLimit: number
+}
+
+const configPath = (folder: string): string => `${folder}/issuer.toml`
+
+/** Makes an issuer, and puts it into the plan; the first one makes the plan. */
+export async function initIssuer(
+  { world, screen }: Session,
+  folder: string,
+  options: IssuerInitOptions,
+): Promise<number> {
+  const { files } = world
+  const path = configPath(folder)
+  if ((await files.read(path)) !== undefined) {
+    throw new MixnetError(
+      'BAD_ARGUMENT',
+      { folder },
+      {
+        message: 'there is an issuer already',
+        nextStep: `Run it: starling issuer run ${folder}. Its settings: ${path}`,
+      },
+    )
+  }
+  const plan = await openPlan(files, options)
+  if (plan.closed !== undefined) {
+    const nextStep = 'Who joins issuers that have keys already is in the plan of the next epoch: make another file.'
+    throw new MixnetError('BAD_ARGUMENT', { '--plan': options.plan }, { message: 'the plan is closed', nextStep })
+  }
+  const config = checkIssuerConfig(
+    {
+      name: options.name ?? basename(resolve(folder)),
+      listen: { host: options.host, port: options.port },
+      data: '.',
+      plan: relative(resolve(folder), resolve(options.plan)),
+    },
+    'the command line',
+  )
+  const key = await loadOrCreateIssuerKey(world, folder).catch((error: unknown) => {
+    throw explainFileError(error)
+  })
+  const joined = join(plan, { identity: key.identity, url: options.url })
+  await files.write(options.plan, formatIssuerPlan(joined))
+  await files.write(path, formatIssuerConfig(config))
+  const identity = toBase58(key.identity)
+  const index = joined.issuers.at(-1)?.index
+  screen.step('issuer', `${config.name}   number ${index} of ${options.plan}   ${options.url}`, undefined, {
+    event: 'issuer',
+    identity,
+    index,
+    config: path,
+    plan: options.plan,
+  })
+  screen.line(`\n  When all are in   starling issuer plan ${options.plan} --threshold N`)
+  screen.line(`  Then run each     starling issuer run ${folder}`)
+  return 0
+}
+
+/** Closes a plan: how many of its issuers a book needs, and when they begin to make their keys. */
+export async function closePlan({ world, screen }: Session, path: string, options: IssuerPlanOptions): Promise<number> {
+  const { files, clock } = world
+  const plan = await readIssuerPlan(files, path)
+  const { issuers } = plan
+  if (plan.closed !== undefined) {
+    const nextStep = `Keys are made from it at ${formatRfc3339(plan.closed.startsAt)}: starling issuer run FOLDER.`
+    throw new MixnetError('BAD_ARGUMENT', { plan: path }, { message: 'the plan is closed already', nextStep })
+  }
+  const { threshold } = options
+  if (threshold > issuers.length || threshold * 2 <= issuers.length) {
+    const nextStep = `Of ${issuers.length} issuers at least ${Math.floor(issuers.length / 2) + 1} must sign, or a minority could make books that nobody paid for.`
+    throw new MixnetError(
+      'BAD_ARGUMENT',
+      { '--threshold': threshold },
+      { message: 'the threshold does not fit', nextStep },
+    )
+  }
+  const startsAt = millis(Math.ceil(clock.now() / 1000) * 1000 + seconds(options.startsIn))
+  const closed = { threshold, startsAt, phaseLimitSeconds: options.phaseLimit }
+  await files.write(path, formatIssuerPlan({ ...plan, board: relativeBoard(path, plan), closed }))
+  screen.step(
+    'plan',
+    `any ${threshold} of ${issuers.length} issue; they make their keys at ${formatRfc3339(startsAt)}`,
+    undefined,
+    {
+      event: 'plan',
+      plan: path,
+      threshold,
+      issuers: issuers.length,
+      startsAt: formatRfc3339(startsAt),
+    },
+  )
+  return 0
+}
+
+async function openPlan(files: Files, { plan: path, faucet }: IssuerInitOptions): Promise<IssuerPlan> {
+  if ((await files.read(path)) !== undefined) {
+    const plan = await readIssuerPlan(files, path)
+    return { ...plan, board: relativeBoard(path, plan) }
+  }
+  if (faucet === undefined) {
+    const nextStep = 'The first issuer makes the plan: say where deposits are made, --faucet http://HOST:PORT.'
+    throw new MixnetError('BAD_ARGUMENT', { '--plan': path }, { message: 'there is no such plan', nextStep })
+  }
+  return {
+    network: basename(resolve(path), '.toml'),
+    epoch: 0,
+    issuers: [],
+    board: 'board.log',
+    priceUnym: DEFAULT_PRICE_UNYM,
+    faucet,
+  }
+}
+
+const relativeBoard = (path: string, { board }: IssuerPlan): string => relative(dirname(resolve(path)), resolve(board))
+
+function join(plan: IssuerPlan, { identity, url }: { identity: Uint8Array; url: string }): IssuerPlan {
+  const taken = plan.issuers.find((one) => one.url === url || equalBytes(one.identity, identity))
+  if (taken !== undefined) {
+    const nextStep = `Number ${taken.index} of the plan has this address. Every issuer has one of its own.`
+    throw new MixnetError('BAD_ARGUMENT', { '--url': url }, { message: 'the plan has it', nextStep })
+  }
+  const index = Math.max(0, ...plan.issuers.map((one) => one.index)) + 1
+  return { ...plan, issuers: [...plan.issuers, { index, identity, url }] }
+}
+
+/** Throws BAD_ARGUMENT where `init` never made one there, CONFIG_INVALID. */
+export async function readExistingIssuer(files: Files, folder: string): Promise<IssuerConfig> {
+  if ((await files.read(configPath(folder))) !== undefined) return readIssuerConfig(files, configPath(folder))
+  const nextStep = `Make one: starling issuer init ${folder} (see starling issuer init --help)`
+  throw new MixnetError('BAD_ARGUMENT', { folder }, { message: 'there is no issuer', nextStep })
+}

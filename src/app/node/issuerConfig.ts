@@ -1,0 +1,181 @@
+/**
+ * What an issuer is told: its own TOML file, and the plan, a file that all issuers of an epoch have alike: who they are, how many of
+ * them a book needs, where they meet to make their keys, and where deposits are made. @module
+ */
+import { stringify } from 'smol-toml'
+import { z } from 'zod'
+import { fromBase58, toBase58 } from '../../foundation/base/base58.ts'
+import { utf8 } from '../../foundation/base/bytes.ts'
+import { isMixnetError, MixnetError, tryDecode } from '../../foundation/base/errors.ts'
+import { parseIp } from '../../foundation/base/ipAddress.ts'
+import type { Millis } from '../../foundation/base/units.ts'
+import type { Files } from '../../foundation/platform/files.ts'
+import { formatRfc3339, parseRfc3339 } from '../../protocol/wire/timestamp.ts'
+import { besideFile, checkConfig, readConfigFile } from './configFile.ts'
+
+export interface IssuerConfig {
+  /** For people: logs and the screen. */
+  readonly name: string
+  readonly listen: { readonly host: string; readonly port: number }
+  /** Folder of keys and of what was issued; in a file, relative to it. */
+  readonly data: string
+  /** Path of the plan; in a file, relative to it. */
+  readonly plan: string
+  /** Takes payments of official clients before 1.22, whose books nothing holds to fifty tickets. */
+  readonly compatible: boolean
+}
+
+export interface PlannedIssuer {
+  /** Of its share, from 1; it keeps it in later epochs. */
+  readonly index: number
+  /** Ed25519, 32 bytes. */
+  readonly identity: Uint8Array
+  /** Without /v1. */
+  readonly url: string
+}
+
+export interface IssuerPlan {
+  readonly network: string
+  /** Of the first keys, 0. */
+  readonly epoch: number
+  /** By index, ascending. */
+  readonly issuers: readonly PlannedIssuer[]
+  /** Path of the file over which they agree; in a file, relative to it. */
+  readonly board: string
+  readonly priceUnym: number
+  /** Where deposits are made, without /v1: a faucet, until there is a ledger. */
+  readonly faucet: string
+  /** Both are there once the plan is closed: then the keys can be made. */
+  readonly closed?:
+    | { readonly threshold: number; readonly startsAt: Millis; readonly phaseLimitSeconds: number }
+    | undefined
+}
+
+export const DEFAULT_PRICE_UNYM = 75_000_000
+const UNYM_PER_NYM = 1_000_000
+const MAX_ISSUERS = 100
+const IDENTITY_BYTES = 32
+
+const url = z.url({ protocol: /^https?$/ }).refine((text) => !text.endsWith('/'), 'must not end with a slash')
+const identity = z.string().transform((text, context): Uint8Array => {
+  const bytes = tryDecode(() => fromBase58(text, 'identity'))
+  if (!isMixnetError(bytes) && bytes.length === IDENTITY_BYTES) return bytes
+  context.addIssue({ code: 'custom', message: 'must be an Ed25519 key in base58' })
+  return z.NEVER
+})
+
+const instant = z.string().transform((text, context): Millis => {
+  const parsed = parseRfc3339(text)
+  if (parsed !== undefined) return parsed
+  context.addIssue({ code: 'custom', message: 'must be a time like "2026-12-01T12:00:00Z"' })
+  return z.NEVER
+})
+
+const configSchema: z.ZodType<IssuerConfig, unknown> = z.strictObject({
+  name: z.string().min(1).max(64),
+  listen: z.strictObject({
+    host: z.string().refine((text) => parseIp(text) !== undefined, 'must be an IP address'),
+    port: z.number().int().min(0).max(65_535).default(8090),
+  }),
+  data: z.string().min(1).default('.'),
+  plan: z.string().min(1),
+  compatible: z.boolean().default(false),
+})
+
+const planSchema: z.ZodType<IssuerPlan, unknown> = z
+  .strictObject({
+    network: z.string().min(1).max(64),
+    epoch: z.number().int().min(0).default(0),
+    board: z.string().min(1),
+    price: z.string().regex(/^\d{1,9}(\.\d{1,6})? NYM$/, 'must be like "75 NYM"'),
+    faucet: url,
+    threshold: z.number().int().min(1).max(MAX_ISSUERS).optional(),
+    starts_at: instant.optional(),
+    phase_limit_seconds: z.number().int().min(1).max(86_400).default(600),
+    issuers: z
+      .array(z.strictObject({ index: z.number().int().min(1), identity, url }))
+      .max(MAX_ISSUERS)
+      .default([]),
+  })
+  .refine(({ issuers }) => issuers.every(({ index }, i) => index > (issuers[i - 1]?.index ?? 0)), {
+    path: ['issuers'],
+    message: 'must be in the order of their indices, each once',
+  })
+  .refine(({ threshold, starts_at }) => (threshold === undefined) === (starts_at === undefined), {
+    path: ['threshold'],
+    message: 'needs starts_at, and starts_at needs it',
+  })
+  .refine(
+    ({ threshold, issuers }) =>
+      threshold === undefined || (threshold <= issuers.length && threshold * 2 > issuers.length),
+    {
+      path: ['threshold'],
+      message: 'must be more than half of the issuers, and no more than there are',
+    },
+  )
+  .transform(
+    ({ price, threshold, starts_at, phase_limit_seconds, ...plan }): IssuerPlan => ({
+      ...plan,
+      priceUnym: Math.round(Number(price.replace(' NYM', '')) * UNYM_PER_NYM),
+      closed:
+        threshold === undefined || starts_at === undefined
+          ? undefined
+          : { threshold, startsAt: starts_at, phaseLimitSeconds: phase_limit_seconds },
+    }),
+  )
+
+/** Throws CONFIG_INVALID. */
+export async function readIssuerConfig(files: Files, path: string): Promise<IssuerConfig> {
+  const config = await readConfigFile(files, path, configSchema)
+  return { ...config, data: besideFile(path, config.data), plan: besideFile(path, config.plan) }
+}
+
+/** Throws CONFIG_INVALID. */
+export const checkIssuerConfig = (values: unknown, source: string): IssuerConfig =>
+  checkConfig(values, source, configSchema)
+
+export function formatIssuerConfig(config: IssuerConfig): Uint8Array {
+  return utf8(
+    `# An issuer. Written by "starling issuer init"; docs/guides/run-issuers.md explains every key\n${stringify(config)}`,
+  )
+}
+
+/** Throws CONFIG_INVALID. */
+export async function readIssuerPlan(files: Files, path: string): Promise<IssuerPlan> {
+  const plan = await readConfigFile(files, path, planSchema)
+  return { ...plan, board: besideFile(path, plan.board) }
+}
+
+/** `board` is written as it is: relative to the plan. */
+export function formatIssuerPlan(plan: IssuerPlan): Uint8Array {
+  const { closed, issuers, network, epoch, board, faucet, priceUnym } = plan
+  const values = {
+    network,
+    epoch,
+    board,
+    price: `${priceUnym / UNYM_PER_NYM} NYM`,
+    faucet,
+    ...(closed === undefined
+      ? {}
+      : {
+          threshold: closed.threshold,
+          starts_at: formatRfc3339(closed.startsAt),
+          phase_limit_seconds: closed.phaseLimitSeconds,
+        }),
+    issuers: issuers.map((one) => ({ ...one, identity: toBase58(one.identity) })),
+  }
+  return utf8(
+    `# The plan of the issuers: the same file for all of them. Written by "starling issuer init" and "plan"\n${stringify(values)}`,
+  )
+}
+
+/** The plan, closed. Throws CONFIG_INVALID where it is still open. */
+export function closedPlan(plan: IssuerPlan, path: string): IssuerPlan & Required<Pick<IssuerPlan, 'closed'>> {
+  const { closed } = plan
+  if (closed !== undefined) return { ...plan, closed }
+  throw new MixnetError(
+    'CONFIG_INVALID',
+    { file: path, key: 'threshold', problem: 'the plan is not closed yet' },
+    { nextStep: 'When every issuer is in it: starling issuer plan FILE --threshold N' },
+  )
+}
