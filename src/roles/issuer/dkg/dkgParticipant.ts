@@ -12,7 +12,7 @@ import type { Contribution, DkgEngine } from '../../../protocol/credentials/dkgE
 import type { AgreedKeys } from '../agreedKeys.ts'
 import type { BulletinBoard } from './bulletinBoard.ts'
 import { DkgJudge } from './dkgJudge.ts'
-import { type DkgMessage, type DkgPhase, encodeMessage, type Item, signMessage } from './dkgMessages.ts'
+import { DKG_PHASES, type DkgMessage, type DkgPhase, encodeMessage, type Item, signMessage } from './dkgMessages.ts'
 import { DEFAULT_DKG_PARAMS, type DkgParams } from './dkgParams.ts'
 import { type DkgMember, type DkgPlan, type DkgSession, dkgSession, identityName } from './dkgSession.ts'
 import { DkgState } from './dkgState.ts'
@@ -34,8 +34,11 @@ export interface DkgOptions {
   readonly meter: Meter
   readonly signal?: AbortSignal | undefined
   readonly params?: DkgParams
-  /** For tests that show what each check is for. */
-  readonly judge?: (session: DkgSession, engine: DkgEngine) => DkgJudge
+  /** For tests: what a member without a check does, and one that lies. */
+  readonly rehearsal?: {
+    readonly judge?: (session: DkgSession, engine: DkgEngine) => DkgJudge
+    readonly say?: (honest: DkgMessage) => DkgMessage | undefined
+  }
 }
 
 export type DkgOutcome =
@@ -101,7 +104,7 @@ class Participant {
     this.#state = state
     this.#dealer = session.dealerOf.get(identityName(identity))
     this.#receiver = session.receiverOf.get(identityName(identity))
-    this.#judge = options.judge?.(session, options.engine) ?? new DkgJudge(session, options.engine)
+    this.#judge = options.rehearsal?.judge?.(session, options.engine) ?? new DkgJudge(session, options.engine)
     this.#transcript = new DkgTranscript(session, this.#judge, world.crypto, options.meter)
   }
 
@@ -159,19 +162,19 @@ class Participant {
 
   /** Two of us, or one that lost its memory, would contradict each other. */
   #checkOwn(): void {
-    const { phase } = this.#transcript
-    if (phase === 'agreed') return
-    const said = this.#transcript.bodyOf(phase, this.#identity)
-    const prepared = this.#state.prepared(phase)
-    if (said === undefined || (prepared !== undefined && equalBytes(prepared.subarray(0, said.length), said))) return
-    throw new MixnetError(
-      'KEY_FILE_UNREADABLE',
-      { file: 'dkg state', phase },
-      {
-        message: 'somebody spoke in our name, and it was not the holder of this state',
-        nextStep: 'Restore the state file of this session, or stop the other process with this identity.',
-      },
-    )
+    for (const phase of DKG_PHASES) {
+      const said = this.#transcript.bodyOf(phase, this.#identity)
+      const prepared = this.#state.prepared(phase)
+      if (said === undefined || (prepared && equalBytes(prepared.subarray(0, said.length), said))) continue
+      throw new MixnetError(
+        'KEY_FILE_UNREADABLE',
+        { file: 'dkg state', phase },
+        {
+          message: 'somebody spoke in our name, and it was not the holder of this state',
+          nextStep: 'Restore the state file of this session, or stop the other process with this identity.',
+        },
+      )
+    }
   }
 
   /** Says what this phase expects of us; whether it did. */
@@ -179,7 +182,9 @@ class Participant {
     if (this.#posted.has(phase) || !this.#transcript.waitsFor(this.#identity)) return false
     let message = this.#state.prepared(phase)
     if (message === undefined) {
-      const said = await this.#messageFor(phase)
+      const { rehearsal } = this.#options
+      const honest = await this.#messageFor(phase)
+      const said = honest && rehearsal?.say ? rehearsal.say(honest) : honest
       if (said === undefined) return false
       const body = encodeMessage(this.#session.id, this.#identity, said)
       message = signMessage(this.#world.crypto, this.#options.identitySeed.expose(), body)
@@ -319,12 +324,13 @@ class Participant {
     if (agreement === undefined) throw new MixnetError('INTERNAL', { what: 'keys without an agreement' })
     const receiver = this.#receiver
     if (receiver === undefined) {
-      await this.#state.remove()
+      await this.#state.forget()
       return { kind: 'retired', culprits }
     }
     const own = confirmed.includes(receiver.index) ? await this.#ownKey(agreement.qualified) : undefined
     if (own === undefined) {
-      await this.#state.remove()
+      await this.#state.forget()
+      log.warn('dkg-left-out', { epoch: plan.epochId, index: receiver.index })
       return { kind: 'left-out', culprits }
     }
     const keyOf = new Map(agreement.keys.map(({ index, bytes }) => [index, bytes]))

@@ -26,9 +26,7 @@ const SESSION_BYTES = 32
 const MAX_POLYNOMIALS_BYTES = 1 << 20
 
 export class DkgState {
-  readonly secrets: DkgSecrets
-  /** Whether it was made by this process: then nobody can have posted anything by it before. */
-  readonly isNew: boolean
+  #secrets: DkgSecrets
   readonly #files: Pick<Files, 'write' | 'remove'>
   readonly #path: string
   readonly #session: Uint8Array
@@ -41,14 +39,12 @@ export class DkgState {
     session: Uint8Array,
     secrets: DkgSecrets,
     outbox: Map<DkgPhase, Uint8Array>,
-    isNew: boolean,
   ) {
     this.#files = files
     this.#path = path
     this.#session = session
-    this.secrets = secrets
+    this.#secrets = secrets
     this.#outbox = outbox
-    this.isNew = isNew
   }
 
   /** Reads what an earlier process left, or stores what `draw` gives. Throws KEY_FILE_UNREADABLE, never replaces a file. */
@@ -61,13 +57,17 @@ export class DkgState {
     const path = `${folder}/dkg-${toHex(session.subarray(0, 8))}.state`
     const contents = await files.read(path)
     if (contents === undefined) {
-      const state = new DkgState(files, path, session, await draw(), new Map(), true)
+      const state = new DkgState(files, path, session, await draw(), new Map())
       await state.#store()
       return state
     }
     const decoded = tryDecode(() => decodeState(contents, session))
     if (isMixnetError(decoded)) throw new MixnetError('KEY_FILE_UNREADABLE', { file: path }, { cause: decoded })
-    return new DkgState(files, path, session, decoded.secrets, decoded.outbox, false)
+    return new DkgState(files, path, session, decoded.secrets, decoded.outbox)
+  }
+
+  get secrets(): DkgSecrets {
+    return this.#secrets
   }
 
   /** What was, or is about to be, said in that phase. */
@@ -81,12 +81,19 @@ export class DkgState {
     await this.#store()
   }
 
+  /** Where there will be no keys to look for: what was said stays known, so that it is not taken for somebody else's. */
+  forget(): Promise<void> {
+    const none = new Secret(new Uint8Array(SCALAR_BYTES))
+    this.#secrets = { receiving: none, dealing: none, polynomials: new Secret(new Uint8Array(0)) }
+    return this.#store()
+  }
+
   remove(): Promise<void> {
     return this.#files.remove(this.#path)
   }
 
   #store(): Promise<void> {
-    const { receiving, dealing, polynomials } = this.secrets
+    const { receiving, dealing, polynomials } = this.#secrets
     const writer = new Writer(4096)
       .u8(VERSION)
       .bytes(this.#session)
