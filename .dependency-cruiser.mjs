@@ -25,7 +25,7 @@ const floors = [
       credentials: {},
     },
   },
-  { floor: 'network', rooms: { transport: {}, topology: {}, ledger: {} } },
+  { floor: 'network', rooms: { transport: {}, topology: {}, api: {}, ledger: {} } },
   { floor: 'client' },
   {
     floor: 'roles',

@@ -8,6 +8,7 @@ import type { Log, Meter } from '../../foundation/base/observe.ts'
 import type { Secret } from '../../foundation/base/secret.ts'
 import type { Millis } from '../../foundation/base/units.ts'
 import type { World } from '../../foundation/platform/world.ts'
+import { answer, type JsonHandler, jsonApi, refuse } from '../../network/api/jsonApi.ts'
 import { type BuildInformation, encodeBuildInformation } from '../../protocol/wire/directory/buildInformation.ts'
 import {
   encodeSignedHostInformation,
@@ -29,7 +30,6 @@ import {
   type ServiceProviderDetails,
 } from '../../protocol/wire/directory/nodeApi.ts'
 import { formatRfc3339 } from '../../protocol/wire/timestamp.ts'
-import { answer, type JsonHandler, jsonApi, refuse } from '../../roles/directory/jsonApi.ts'
 import { PROMETHEUS_TEXT, prometheusText } from './metrics.ts'
 
 /** For people. */

@@ -2,7 +2,7 @@
 
 import { seconds } from '../../foundation/base/units.ts'
 import type { Listener } from '../../foundation/platform/net.ts'
-import { httpLimits, measureHttp } from '../../roles/directory/jsonApi.ts'
+import { httpLimits, measureHttp } from '../../network/api/jsonApi.ts'
 import { Gateway, type GatewayOptions } from '../../roles/gateway/gateway.ts'
 import { DEFAULT_GATEWAY_PARAMS, LOOPBACK_GATEWAY_PARAMS } from '../../roles/gateway/gatewayParams.ts'
 import type { SphinxKeys } from '../../roles/mixing/sphinxKeys.ts'

@@ -7,7 +7,7 @@ import type { Meter } from '../../foundation/base/observe.ts'
 import { seconds } from '../../foundation/base/units.ts'
 import type { Endpoint, HttpHandler, Listener } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
-import { plainPath } from '../../roles/directory/jsonApi.ts'
+import { plainPath } from '../../network/api/jsonApi.ts'
 import { PROMETHEUS_TEXT, prometheusText } from './metrics.ts'
 
 export interface StatusOptions extends Endpoint {

@@ -9,6 +9,16 @@ import type { Log, Meter } from '../../foundation/base/observe.ts'
 import { type Millis, millis, minutes } from '../../foundation/base/units.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import {
+  answer,
+  answerText,
+  boundedText,
+  forEveryPage,
+  type JsonHandler,
+  jsonApi,
+  numberParameter,
+  refuse,
+} from '../../network/api/jsonApi.ts'
+import {
   type ApiHealth,
   decodeAddressesRequest,
   encodeAddressesAnswer,
@@ -30,7 +40,6 @@ import { annotate, ratePerformance } from './annotations.ts'
 import type { Describer } from './describer.ts'
 import type { EpochSource } from './epochs.ts'
 import { formatHttpDate } from './httpDate.ts'
-import { answer, answerText, boundedText, type JsonHandler, jsonApi, numberParameter, refuse } from './jsonApi.ts'
 import { isActive, listNodes, NODE_LISTINGS, type NodeListing, withRole } from './nodeListings.ts'
 import { mixPortOf, type Snapshot, type Snapshots } from './snapshot.ts'
 
@@ -53,14 +62,6 @@ export const MAX_REQUEST_BYTES: number = 256 * 1024
 const MAX_REFRESH_BYTES = 4096
 /** A client's next round of questions must not find the last one's answer in a cache. */
 const MAX_CACHE: Millis = minutes(1)
-const CORS = { 'access-control-allow-origin': '*' }
-const PREFLIGHT = {
-  ...CORS,
-  'access-control-allow-methods': 'GET, POST',
-  'access-control-allow-headers': '*',
-  // Every call of a browser is preflighted, because of its Content-Type.
-  'access-control-max-age': '3600',
-}
 const NOT_READY = 'the directory has not asked its nodes yet; try again in some seconds'
 
 export function directoryApi(options: DirectoryApiOptions): JsonHandler {
@@ -87,9 +88,7 @@ export function directoryApi(options: DirectoryApiOptions): JsonHandler {
 
   const help = 'Answers of the directory by HTTP status'
   return async (request) => {
-    const response =
-      request.method === 'OPTIONS' ? new Response(null, { status: 204, headers: PREFLIGHT }) : await app.fetch(request)
-    for (const [name, value] of Object.entries(CORS)) response.headers.set(name, value)
+    const response = await forEveryPage(request, () => app.fetch(request))
     meter.counter('directory_answers_total', help, { status: String(response.status) }).value++
     return response
   }

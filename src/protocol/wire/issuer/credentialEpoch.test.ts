@@ -26,6 +26,8 @@ describe('the epoch of the issuers', () => {
         const issuers = indices.toSorted((a, b) => a - b).map(issuer)
         const one = { ...epoch, issuers, threshold: Math.floor(issuers.length / 2) + 1 }
         assert.deepEqual(read(credentialEpochToJson(one)), one)
+        const withFaucet = { ...one, faucetUrl: 'http://127.0.0.1:9100' }
+        assert.deepEqual(read(credentialEpochToJson(withFaucet)), withFaucet)
       }),
     )
   })

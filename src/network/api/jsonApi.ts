@@ -18,6 +18,8 @@ export interface JsonApiOptions {
   /** `/api`: such paths mean the same without it. */
   readonly optionalPrefix?: string
   readonly log: Log
+  /** How it says no. Default: `{"message"}`. */
+  readonly refusal?: ((status: ErrorStatus, message: string) => Response) | undefined
 }
 
 /**
@@ -41,23 +43,31 @@ export function measureHttp(meter: Meter, listener: HttpListener): void {
   meter.gauge('http_connections', 'Open connections of the HTTP port', () => listener.connections)
 }
 
+const CORS = { 'access-control-allow-origin': '*' }
+const PREFLIGHT = {
+  ...CORS,
+  'access-control-allow-methods': 'GET, POST',
+  'access-control-allow-headers': '*',
+  // Every call of a browser is preflighted, because of its Content-Type.
+  'access-control-max-age': '3600',
+}
 /** Readers go by the Content-Type of the answer, so JSON is right whichever of these they ask for. */
 const OUTPUTS = ['json', 'yaml', 'bincode']
 const JSON_TYPE = { 'content-type': 'application/json' }
 
-export function jsonApi({ optionalPrefix, log }: JsonApiOptions): Hono {
+export function jsonApi({ optionalPrefix, log, refusal = refuse }: JsonApiOptions): Hono {
   const app = new Hono({ getPath: (request) => plainPath(new URL(request.url).pathname, optionalPrefix) })
   app.use(async (context, next): Promise<Response | undefined> => {
     const output = context.req.query('output')
-    if (output !== undefined && !OUTPUTS.includes(output)) return refuse(400, 'unknown output format')
+    if (output !== undefined && !OUTPUTS.includes(output)) return refusal(400, 'unknown output format')
     await next()
     return undefined
   })
-  app.notFound(() => refuse(404, 'there is no such resource'))
+  app.notFound(() => refusal(404, 'there is no such resource'))
   app.onError((error) => {
-    if (isMixnetError(error, 'MALFORMED')) return refuse(400, error.message)
+    if (isMixnetError(error, 'MALFORMED')) return refusal(400, error.message)
     log.error('api.failed', { code: isMixnetError(error) ? error.code : error.name })
-    return refuse(500, 'internal error')
+    return refusal(500, 'internal error')
   })
   return app
 }
@@ -69,6 +79,17 @@ export const answer = (value: JsonValue): Response => answerText(JSON.stringify(
 
 export const refuse = (status: ErrorStatus, message: string): Response =>
   new Response(JSON.stringify(encodeRequestError(message)), { status, headers: JSON_TYPE })
+
+/** For official readers of the issuers' API, whose refusals are text. */
+export const refuseInText = (status: ErrorStatus, message: string): Response =>
+  new Response(message, { status, headers: { 'content-type': 'text/plain; charset=utf-8' } })
+
+/** Lets pages of every site ask: nothing here is anybody's secret, and nothing goes by cookies. */
+export async function forEveryPage(request: Request, ask: () => Response | Promise<Response>): Promise<Response> {
+  const response = request.method === 'OPTIONS' ? new Response(null, { status: 204, headers: PREFLIGHT }) : await ask()
+  for (const [name, value] of Object.entries(CORS)) response.headers.set(name, value)
+  return response
+}
 
 /** A number in the path or the query; 'bad' where there is something else, undefined where there is nothing. */
 export function numberParameter(text: string | undefined): number | 'bad' | undefined {
