@@ -24,13 +24,21 @@ export interface CredentialEpoch {
   readonly issuers: readonly EpochIssuer[]
   /** What a book of fifty tickets costs, in millionths of NYM. */
   readonly priceUnym: number
+  /** Of local networks: pays deposits for everybody. Without /v1. */
+  readonly faucetUrl?: string | undefined
 }
 
 const MAX_ISSUERS = 100
 const KEY_BYTES = 680
 const IDENTITY_BYTES = 32
 
-export function credentialEpochToJson({ epochId, threshold, issuers, priceUnym }: CredentialEpoch): JsonObject {
+export function credentialEpochToJson({
+  epochId,
+  threshold,
+  issuers,
+  priceUnym,
+  faucetUrl,
+}: CredentialEpoch): JsonObject {
   return {
     epoch_id: epochId,
     threshold,
@@ -41,6 +49,7 @@ export function credentialEpochToJson({ epochId, threshold, issuers, priceUnym }
       url,
     })),
     price_unym: priceUnym,
+    ...(faucetUrl === undefined ? {} : { faucet_url: faucetUrl }),
   }
 }
 
@@ -65,11 +74,13 @@ export function readCredentialEpoch(json: Json): CredentialEpoch {
   }
   // Half of the issuers or fewer could otherwise make books that nobody paid for.
   if (threshold > issuers.length || threshold * 2 <= issuers.length) throw malformed('credential epoch', 'threshold')
+  const faucetUrl = json.field('faucet_url').optional((url) => url.string())
   return {
     epochId: json.field('epoch_id').integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
     threshold,
     issuers,
     priceUnym: json.field('price_unym').integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+    ...(faucetUrl === undefined ? {} : { faucetUrl }),
   }
 }
 
