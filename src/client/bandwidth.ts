@@ -1,6 +1,6 @@
 /**
  * The bandwidth a gateway says is left, and when to claim more: below the protocol's threshold, and when a packet was
- * refused for want of it. Grants are for test networks; gateways that take tickets refuse them. @module
+ * refused for want of it. How it is asked for, for nothing or with tickets: gatewayPayment.ts. @module
  */
 import type { Millis } from '../foundation/base/units.ts'
 import type { Clock, Timer } from '../foundation/platform/clock.ts'
@@ -10,7 +10,9 @@ export interface BandwidthOptions {
   readonly clock: Clock
   /** Claims follow each other no closer, whatever the gateway says. */
   readonly spacing: Millis
-  readonly answerWithin: Millis
+  readonly answerWithin: () => Millis
+  /** A claim must not be left without an answer: it was paid for. */
+  readonly mustAnswer: () => boolean
   readonly claim: () => void
   /** Nothing is left and nothing will come: refused, or not answered. */
   readonly failed: (why: 'refused' | 'unanswered') => void
@@ -57,6 +59,12 @@ export class Bandwidth {
     this.#want()
   }
 
+  /** Asked again at once, in another way. */
+  claimedAgain(): void {
+    this.stop()
+    this.#await()
+  }
+
   claimRefused(): void {
     this.stop()
     this.#refused = true
@@ -81,12 +89,16 @@ export class Bandwidth {
   }
 
   #claim(): void {
-    const { clock, answerWithin, claim, failed } = this.#options
-    this.#lastClaim = clock.monotonic()
-    this.#timer = clock.after(answerWithin, () => {
+    this.#lastClaim = this.#options.clock.monotonic()
+    this.#await()
+    this.#options.claim()
+  }
+
+  #await(): void {
+    const { clock, answerWithin, mustAnswer, failed } = this.#options
+    this.#timer = clock.after(answerWithin(), () => {
       this.#timer = undefined
-      if (this.#exhausted) failed('unanswered')
+      if (this.#exhausted || mustAnswer()) failed('unanswered')
     })
-    claim()
   }
 }

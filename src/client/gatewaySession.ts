@@ -21,13 +21,17 @@ import { NONCE_BYTES } from '../protocol/wire/gateway/protocol.ts'
 import type { MixPacket } from '../protocol/wire/mixPacket.ts'
 import { Bandwidth } from './bandwidth.ts'
 import type { EntryParams } from './entryParams.ts'
-import { type GatewayIdentities, GatewayLogin, type LoggedIn } from './gatewayLogin.ts'
+import { type GatewayIdentities, GatewayLogin, type LoggedIn, refusalOf } from './gatewayLogin.ts'
+import { GatewayPayment } from './gatewayPayment.ts'
 import { type GatewayFailure, lost, readRefusal, timedOut } from './gatewayRefusals.ts'
 import { SignsOfLife } from './signsOfLife.ts'
+import type { TicketSource } from './ticketSource.ts'
 
 export interface GatewaySessionOptions extends GatewayIdentities {
   readonly world: ClientWorld
   readonly params: EntryParams
+  /** Absent: only what gateways give for nothing is asked for. */
+  readonly tickets?: TicketSource | undefined
   readonly meter: Meter
   readonly opened: () => void
   readonly pushed: (plaintext: Uint8Array) => void
@@ -49,6 +53,7 @@ export class GatewaySession {
   readonly #socket: WebSocketConnection
   readonly #closed: Promise<void>
   readonly #login: GatewayLogin
+  readonly #payment: GatewayPayment
   readonly #nonsense: Record<Nonsense, number> = { text: 0, error: 0, frame: 0 }
   #open: OpenSession | undefined
   #ended = false
@@ -58,8 +63,18 @@ export class GatewaySession {
   constructor(socket: WebSocketConnection, options: GatewaySessionOptions) {
     this.#options = options
     this.#socket = socket
+    this.#payment = new GatewayPayment({
+      tickets: options.tickets,
+      gateway: options.gateway,
+      send: (request) => this.#ask(request),
+      failed: (failure) => {
+        if (this.#open === undefined) this.#login.claimFailed(failure)
+        else this.#open.bandwidth.claimRefused()
+      },
+    })
     this.#login = new GatewayLogin({
       ...options,
+      payment: this.#payment,
       send: (text) => socket.send(text),
       nonsense: () => this.#madeNoSense('text'),
       done: (result) => this.#loggedIn(result),
@@ -89,6 +104,7 @@ export class GatewaySession {
     const { key, protocol, life } = this.#open
     const nonce = world.random.stream('gateway').bytes(NONCE_BYTES)
     this.#socket.send(sealForward(world.crypto, key.expose(), packet, protocol, nonce))
+    this.#options.tickets?.sent(this.#options.gateway, packet.packet.length)
     life.sent()
     return true
   }
@@ -110,9 +126,13 @@ export class GatewaySession {
       {
         clock,
         spacing: params.claimSpacing,
-        answerWithin: params.stepTimeout,
-        claim: () => this.#ask({ type: 'claimFreeTestnetBandwidth' }),
-        failed: (why) => this.#end(why === 'refused' ? readRefusal(ONLY_CREDENTIALS_TEXT) : timedOut('the bandwidth')),
+        answerWithin: () => (this.#payment.paying ? params.ticketTimeout : params.stepTimeout),
+        mustAnswer: () => this.#payment.awaitsTicket,
+        claim: () => this.#payment.claim(this.#login.key as Secret),
+        failed: (why) => {
+          const refusal = this.#payment.failure ?? readRefusal(ONLY_CREDENTIALS_TEXT)
+          this.#end(why === 'refused' ? refusal : timedOut('the bandwidth'))
+        },
       },
       { balance, refused: claimRefused },
     )
@@ -143,11 +163,17 @@ export class GatewaySession {
 
   /** Texts of an open session; those of known type are harmless. */
   #answered(response: ControlResponse, bandwidth: Bandwidth): void {
+    const refusal = refusalOf(response)
+    if (refusal !== undefined && this.#payment.refused(refusal, this.#login.key as Secret)) {
+      if (this.#payment.awaitsTicket) bandwidth.claimedAgain()
+      return
+    }
     switch (response.type) {
       case 'send':
         this.#nonsense.text = this.#nonsense.error = 0
         return bandwidth.remaining(response.remainingBandwidth, !response.upgradeMode)
       case 'bandwidth':
+        this.#payment.granted()
         return bandwidth.granted(response.availableTotal)
       case 'typedError':
         if (response.error.kind !== 'outOfBandwidth') return this.#madeNoSense('error')
@@ -202,6 +228,7 @@ export class GatewaySession {
   #stop(): void {
     this.#ended = true
     this.#login.stop()
+    this.#payment.stop()
     this.#open?.bandwidth.stop()
     this.#open?.life.stop()
     this.#open = undefined

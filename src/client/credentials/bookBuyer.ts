@@ -18,7 +18,7 @@ import type { EpochIssuer } from '../../protocol/wire/issuer/credentialEpoch.ts'
 import type { BookContents } from './bookRecord.ts'
 import type { AgreedEpoch, EpochSource } from './epochSource.ts'
 import { askBlindSign, askCoins, askDates, type Deposits } from './issuerCalls.ts'
-import { type CollectedBook, collectBook, shuffled } from './partialSignatures.ts'
+import { type CollectedBook, collectBook, firstOrSlow, shuffled } from './partialSignatures.ts'
 import { decodePurchase, encodePurchase, type Purchase } from './purchase.ts'
 import type { TicketFiles } from './ticketFiles.ts'
 import { type BookSummary, ENTRY_TICKET, type TicketStore } from './ticketStore.ts'
@@ -37,6 +37,10 @@ export interface BoughtBook extends BookSummary {
   /** Indices of issuers that answered wrongly, and were done without. */
   readonly culprits: readonly number[]
 }
+
+type PublicLists = Pick<BookContents, 'dateSignatures' | 'coinSignatures'>
+/** What a book is opened and spent with. */
+type Terms = AgreedEpoch & PublicLists
 
 const KIND = 'purchase'
 const ID_BYTES = 8
@@ -132,21 +136,17 @@ export class BookBuyer {
 
   async #finish(id: string, purchase: Purchase & { readonly depositId: number }): Promise<BoughtBook> {
     const { files, store, epochs } = this.#options
-    const { book, culprits, epochId } = await this.#collect(purchase, purchase).catch(async (error: unknown) => {
+    const { book, culprits, terms } = await this.#collect(purchase, purchase).catch(async (error: unknown) => {
       // The issuers may have gone on to another epoch meanwhile, with other keys.
       if (!isMixnetError(error, 'ISSUERS_UNAVAILABLE')) throw error
       const now = await epochs.current().catch(() => undefined)
       if (now === undefined || now.epoch.epochId === purchase.epoch.epochId) throw error
-      const lists = await this.#lists(now, purchase.expiration)
-      const collected = await this.#collect(purchase, now)
-      Object.assign(purchase, lists, now)
-      return collected
+      return await this.#collect(purchase, { ...now, ...(await this.#lists(now, purchase.expiration)) })
     })
-    const { expiration, ticketType, masterKey, dateSignatures, coinSignatures } = purchase
-    const bought = await store.add({
-      ...{ book, masterKey, dateSignatures, coinSignatures },
-      ...{ epochId, expiration, ticketType },
-    })
+    const { masterKey, dateSignatures, coinSignatures, epoch } = terms
+    const { expiration, ticketType } = purchase
+    const contents = { book, masterKey, dateSignatures, coinSignatures }
+    const bought = await store.add({ ...contents, epochId: BigInt(epoch.epochId), expiration, ticketType })
     // A crash before this finishes the purchase again, into the same book, which the store then knows.
     await files.remove(KIND, id)
     return { ...bought, culprits }
@@ -154,10 +154,11 @@ export class BookBuyer {
 
   async #collect(
     purchase: Purchase & { readonly depositId: number },
-    { epoch, masterKey }: AgreedEpoch,
-  ): Promise<CollectedBook & { readonly epochId: bigint }> {
+    terms: Terms,
+  ): Promise<CollectedBook & { readonly terms: Terms }> {
     const { world, engine, log } = this.#options
     const { userKey, info } = purchase
+    const { epoch, masterKey } = terms
     const { threshold, issuers } = epoch
     const epochId = BigInt(epoch.epochId)
     const request = signForDeposit(world.crypto, purchase.depositSeed, purchase)
@@ -170,14 +171,11 @@ export class BookBuyer {
       ask: ({ url }, signal) => askBlindSign(world.net, url, request, signal),
       open: (answers) => engine.openBook({ userKey, info, epochId, threshold, masterKey, answers }),
     })
-    return { ...collected, epochId }
+    return { ...collected, terms }
   }
 
   /** From a book that has them already, or the first issuer whose lists hold under our own master key. */
-  async #lists(
-    { epoch, masterKey }: AgreedEpoch,
-    expiration: number,
-  ): Promise<Pick<BookContents, 'dateSignatures' | 'coinSignatures'>> {
+  async #lists({ epoch, masterKey }: AgreedEpoch, expiration: number): Promise<PublicLists> {
     const { world, store, engine } = this.#options
     const { net } = world
     const { epochId } = epoch
@@ -201,13 +199,15 @@ export class BookBuyer {
     return { dateSignatures, coinSignatures }
   }
 
+  /** One issuer after the other, the next one also where one takes long. */
   async #first(
     issuers: readonly EpochIssuer[],
     ask: (issuer: EpochIssuer) => Promise<Uint8Array | undefined>,
   ): Promise<Uint8Array> {
     const { world, log } = this.#options
+    const order = shuffled(world.random.stream('tickets'), issuers)
     let cause: MixnetError | undefined
-    for (const issuer of shuffled(world.random.stream('tickets'), issuers)) {
+    const attempt = async (issuer: EpochIssuer): Promise<Uint8Array | undefined> => {
       const { index } = issuer
       try {
         const list = await ask(issuer)
@@ -218,7 +218,20 @@ export class BookBuyer {
         cause = error
       }
       log.warn('an issuer gave no good list', { index, code: cause.code })
+      return undefined
     }
-    throw new MixnetError('ISSUERS_UNAVAILABLE', { why: 'none has the public lists' }, { cause })
+    const running = new Set<Promise<Uint8Array | undefined>>()
+    for (;;) {
+      const issuer = order.pop()
+      if (issuer !== undefined) {
+        const one = attempt(issuer).finally(() => running.delete(one))
+        running.add(one)
+      }
+      if (running.size === 0) {
+        throw new MixnetError('ISSUERS_UNAVAILABLE', { why: 'none has the public lists' }, { cause })
+      }
+      const list = await firstOrSlow(world.clock, [...running])
+      if (list !== undefined) return list
+    }
   }
 }

@@ -36,7 +36,6 @@ const HEDGE_AFTER: Millis = seconds(3)
 type Event =
   | { readonly kind: 'answer'; readonly issuer: EpochIssuer; readonly signature: Uint8Array }
   | { readonly kind: 'failure'; readonly issuer: EpochIssuer; readonly error: MixnetError }
-  | { readonly kind: 'slow' }
 
 /** Throws ISSUERS_UNAVAILABLE, with ISSUER_REFUSED or the last failure as its cause, when all were asked in vain. */
 export async function collectBook(options: CollectOptions): Promise<CollectedBook> {
@@ -79,8 +78,8 @@ export async function collectBook(options: CollectOptions): Promise<CollectedBoo
         const counts = { good: answers.length, wrong: culprits.size, needed: threshold }
         throw new MixnetError('ISSUERS_UNAVAILABLE', counts, { cause })
       }
-      const event = await next(clock, [...waiting.values()])
-      if (event.kind === 'slow') {
+      const event = await firstOrSlow(clock, [...waiting.values()])
+      if (event === undefined) {
         wanted++
         continue
       }
@@ -103,11 +102,12 @@ async function outcome(issuer: EpochIssuer, answer: Promise<Uint8Array>): Promis
   }
 }
 
-async function next(clock: Clock, waiting: readonly Promise<Event>[]): Promise<Event> {
+/** What settles first of them; undefined where all of them take so long that another should be asked. */
+export async function firstOrSlow<T>(clock: Clock, waiting: readonly Promise<T>[]): Promise<T | undefined> {
   const enough = new AbortController()
   const slow = sleep(clock, HEDGE_AFTER, enough.signal).then(
-    (): Event => ({ kind: 'slow' }),
-    (): Event => ({ kind: 'slow' }),
+    () => undefined,
+    () => undefined,
   )
   try {
     return await Promise.race([...waiting, slow])
