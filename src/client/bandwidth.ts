@@ -65,6 +65,12 @@ export class Bandwidth {
     this.#await()
   }
 
+  /** It could not be made; later it may be. */
+  claimFailed(): void {
+    this.stop()
+    if (this.#exhausted || this.#balance <= 0) this.#options.failed('refused')
+  }
+
   claimRefused(): void {
     this.stop()
     this.#refused = true

@@ -69,6 +69,8 @@ export class GatewaySession {
       send: (request) => this.#ask(request),
       failed: (failure) => {
         if (this.#open === undefined) this.#login.claimFailed(failure)
+        // A book may be bought before what is left is used up.
+        else if (failure.kind === 'passing' || failure.error.code === 'NO_TICKETS') this.#open.bandwidth.claimFailed()
         else this.#open.bandwidth.claimRefused()
       },
     })

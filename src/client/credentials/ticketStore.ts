@@ -129,9 +129,9 @@ export class TicketStore {
 
   /**
    * Strikes off the last `count` tickets of a book, or all that are left, and hands them out. Whoever then loses them has lost them.
-   * Throws NO_TICKETS where there are not so many.
+   * Throws NO_TICKETS where there are not so many, and what `fits` throws, which sees them first.
    */
-  exportTickets(id: string, count?: number): Promise<MovedTickets> {
+  exportTickets(id: string, count?: number, fits?: (tickets: bigint) => void): Promise<MovedTickets> {
     return this.#change(async () => {
       const record = this.#books.get(id)
       const left = record === undefined ? [] : ticketsOf(record.left)
@@ -140,6 +140,7 @@ export class TicketStore {
         throw new MixnetError('NO_TICKETS', { book: id, left: left.length })
       }
       const tickets = setOf(moving)
+      fits?.(tickets)
       const { epochId, expiration, ticketType, contents } = record
       await this.#write(id, { ...record, left: record.left & ~tickets })
       return { ...contents, epochId, expiration, ticketType, tickets }
