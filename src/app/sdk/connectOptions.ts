@@ -34,6 +34,7 @@ const KINDS: OptionKinds = {
   exitRequired: 'flag',
   anonymous: 'flag',
   traffic: 'any',
+  tickets: 'any',
   entry: 'any',
   refresh: 'any',
   connectTimeout: 'milliseconds',

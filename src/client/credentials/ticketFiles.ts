@@ -36,6 +36,8 @@ const NAME = /^[a-z]+-[0-9a-f]{1,32}$/
 
 export class TicketFiles {
   readonly #options: TicketFilesOptions
+  readonly #changing = new Set<Promise<void>>()
+  #closed = false
 
   constructor(options: TicketFilesOptions) {
     this.#options = options
@@ -71,11 +73,32 @@ export class TicketFiles {
     const { crypto, files, random } = this.#options
     const nonce = random.bytes(NONCE_BYTES)
     const sealed = crypto.sealAesGcmSiv(this.#key(`${kind}-${id}`), nonce, contents)
-    await files.write(this.#path(kind, id), concat(Uint8Array.of(VERSION), nonce, sealed), { secret: true })
+    const contentsOnDisk = concat(Uint8Array.of(VERSION), nonce, sealed)
+    await this.#change(() => files.write(this.#path(kind, id), contentsOnDisk, { secret: true }))
   }
 
   async remove(kind: string, id: string): Promise<void> {
-    await this.#options.files.remove(this.#path(kind, id))
+    await this.#change(() => this.#options.files.remove(this.#path(kind, id)))
+  }
+
+  /**
+   * Resolves when nothing is written any more; what would be is refused with STOPPED. Who lets go of the folder's lock waits for it: a
+   * purchase that finished after that would write its book over one of which another process has spent.
+   */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all(this.#changing)
+  }
+
+  async #change(change: () => Promise<void>): Promise<void> {
+    if (this.#closed) throw new MixnetError('STOPPED')
+    const done = change()
+    const settled = done.then(
+      () => {},
+      () => {},
+    )
+    this.#changing.add(settled)
+    await done.finally(() => this.#changing.delete(settled))
   }
 
   #open(name: string, sealed: Uint8Array): Uint8Array {

@@ -59,6 +59,8 @@ export interface TicketWalletOptions extends TicketOptions {
   readonly deposits?: Deposits | undefined
   readonly log: Log
   readonly tell: (event: MixnetEvent) => void
+  /** Called once, last. */
+  readonly closed?: (() => Promise<void>) | undefined
 }
 
 export interface ExportOptions {
@@ -79,6 +81,7 @@ const RETRY_WITHIN: Millis = minutes(10)
 
 export class TicketWallet implements TicketSource {
   readonly #options: TicketWalletOptions
+  readonly #files: TicketFiles
   readonly #store: TicketStore
   readonly #accounts: GatewayAccounts
   readonly #epochs: EpochSource
@@ -98,6 +101,7 @@ export class TicketWallet implements TicketSource {
     const { world, engine, directories, log } = options
     const { files, store } = parts
     this.#options = options
+    this.#files = files
     this.#store = store
     this.#accounts = parts.accounts
     this.#epochs = new EpochSource({ net: world.net, directories, crypto: world.crypto, engine, files })
@@ -115,7 +119,7 @@ export class TicketWallet implements TicketSource {
     const wallet = new TicketWallet(options, { files, store, accounts: await GatewayAccounts.open(clock, files) })
     wallet.#lookLater()
     // Paid for already: nobody has to want it.
-    void wallet.#background(() => wallet.#buyer.resume())
+    void wallet.#background(() => wallet.#resume())
     return wallet
   }
 
@@ -153,10 +157,7 @@ export class TicketWallet implements TicketSource {
 
   /** One more book, now. Two calls at once buy one. Throws DEPOSIT_REFUSED, ISSUERS_UNAVAILABLE; after the latter call again, or later. */
   async buyBook(): Promise<BoughtBook> {
-    const bought = await this.#buyer.buy()
-    this.#failure = undefined
-    this.#options.tell({ type: 'book-bought', left: this.#left, culprits: bought.culprits })
-    return bought
+    return this.#got(await this.#buyer.buy())
   }
 
   /** In words, with the price of the next book where the network says it. */
@@ -227,10 +228,24 @@ export class TicketWallet implements TicketSource {
     }
   }
 
-  close(): void {
+  /** Resolves when nothing is written any more. What was being bought is gone on with at the next start. */
+  async close(): Promise<void> {
     this.#closed = true
     this.#refill?.cancel()
     this.#look?.cancel()
+    await this.#files.close()
+    await this.#options.closed?.()
+  }
+
+  async #resume(): Promise<void> {
+    const bought = await this.#buyer.resume()
+    if (bought !== undefined) this.#got(bought)
+  }
+
+  #got(bought: BoughtBook): BoughtBook {
+    this.#failure = undefined
+    this.#options.tell({ type: 'book-bought', left: this.#left, culprits: bought.culprits })
+    return bought
   }
 
   get #left(): number {
@@ -308,6 +323,7 @@ export class TicketWallet implements TicketSource {
     this.#look = this.#options.world.clock.after(LOOK_EVERY, () => {
       this.#keepStocked()
       void this.#background(() => this.#store.removeExpired())
+      void this.#background(() => this.#resume())
       this.#lookLater()
     })
   }
