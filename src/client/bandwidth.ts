@@ -1,6 +1,6 @@
 /**
  * The bandwidth a gateway says is left, and when to claim more: below the protocol's threshold, and when a packet was
- * refused for want of it. How it is asked for, for nothing or with tickets: gatewayPayment.ts. @module
+ * refused for want of it. Where there are tickets, ticketSource.ts decides what a claim is, and how long it may take. @module
  */
 import type { Millis } from '../foundation/base/units.ts'
 import type { Clock, Timer } from '../foundation/platform/clock.ts'
@@ -10,9 +10,7 @@ export interface BandwidthOptions {
   readonly clock: Clock
   /** Claims follow each other no closer, whatever the gateway says. */
   readonly spacing: Millis
-  readonly answerWithin: () => Millis
-  /** A claim must not be left without an answer: it was paid for. */
-  readonly mustAnswer: () => boolean
+  readonly answerWithin: Millis
   readonly claim: () => void
   /** Nothing is left and nothing will come: refused, or not answered. */
   readonly failed: (why: 'refused' | 'unanswered') => void
@@ -59,18 +57,6 @@ export class Bandwidth {
     this.#want()
   }
 
-  /** Asked again at once, in another way. */
-  claimedAgain(): void {
-    this.stop()
-    this.#await()
-  }
-
-  /** It could not be made; later it may be. */
-  claimFailed(): void {
-    this.stop()
-    if (this.#exhausted || this.#balance <= 0) this.#options.failed('refused')
-  }
-
   claimRefused(): void {
     this.stop()
     this.#refused = true
@@ -95,16 +81,12 @@ export class Bandwidth {
   }
 
   #claim(): void {
-    this.#lastClaim = this.#options.clock.monotonic()
-    this.#await()
-    this.#options.claim()
-  }
-
-  #await(): void {
-    const { clock, answerWithin, mustAnswer, failed } = this.#options
-    this.#timer = clock.after(answerWithin(), () => {
+    const { clock, answerWithin, claim, failed } = this.#options
+    this.#lastClaim = clock.monotonic()
+    this.#timer = clock.after(answerWithin, () => {
       this.#timer = undefined
-      if (this.#exhausted || mustAnswer()) failed('unanswered')
+      if (this.#exhausted) failed('unanswered')
     })
+    claim()
   }
 }

@@ -7,8 +7,6 @@ export interface EntryParams {
   readonly connectTimeout: Millis
   /** For each answer before the link is open, and for a claim. Official peers allow 5 s in the handshake. */
   readonly stepTimeout: Millis
-  /** The same for a claim with a ticket, which is made first, may have to be bought first, and is verified there behind others. */
-  readonly ticketTimeout: Millis
   /** URLs of one gateway tried in one attempt. */
   readonly maxUrls: number
   /** A longer message closes the connection. The longest honest one is a pushed packet of 32 KiB. */
@@ -69,7 +67,6 @@ export interface FailoverParams {
 export const DEFAULT_ENTRY_PARAMS: EntryParams = {
   connectTimeout: seconds(5),
   stepTimeout: seconds(5),
-  ticketTimeout: seconds(45),
   maxUrls: 4,
   maxMessageBytes: 65_536,
   maxBufferedBytes: 262_144,

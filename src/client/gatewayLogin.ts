@@ -20,7 +20,6 @@ import {
   encodeControlRequest,
   parseControlResponse,
 } from '../protocol/wire/gateway/control.ts'
-import { TICKET_SPENT_TEXT } from '../protocol/wire/gateway/errorTexts.ts'
 import {
   type ClientHandshake,
   HANDSHAKE_SALT_BYTES,
@@ -34,9 +33,9 @@ import {
   NONCE_BYTES,
 } from '../protocol/wire/gateway/protocol.ts'
 import type { EntryParams } from './entryParams.ts'
-import type { GatewayPayment } from './gatewayPayment.ts'
 import { type GatewayFailure, handshakeRefusal, readRefusal, refused, timedOut } from './gatewayRefusals.ts'
 import type { Registration } from './sharedKeys.ts'
+import type { Payment } from './ticketSource.ts'
 
 export interface GatewayIdentities {
   /** The gateway's, Ed25519, 32 bytes. */
@@ -58,7 +57,9 @@ export interface GatewayLoginOptions extends GatewayIdentities {
   readonly world: ClientWorld
   readonly params: EntryParams
   readonly send: (text: string) => void
-  readonly payment: GatewayPayment
+  /** Sends a claim. */
+  readonly claim: () => void
+  readonly payment: Payment | undefined
   /** A text that is no answer. */
   readonly nonsense: () => void
   readonly done: (result: LoggedIn) => void
@@ -187,27 +188,21 @@ export class GatewayLogin {
     this.#protocol = protocolVersion
     if (solvent) return this.#finish(false)
     this.#state = { state: 'claiming' }
-    this.#options.payment.claim(this.#key as Secret)
+    this.#options.claim()
     this.#expect('the bandwidth')
   }
 
-  /** No way to ask for more is left. */
+  /** Of a claim with a ticket. */
   claimFailed(failure: GatewayFailure): void {
-    if (this.#state.state !== 'claiming') return
-    if (this.#balance > 0) this.#finish(true)
+    const { error, kind } = failure
+    if (this.#balance > 0 && error.code !== 'TIMEOUT') this.#finish(kind === 'refused')
     else this.#fail(failure)
   }
 
   #claimed(response: ControlResponse): void {
-    const { payment } = this.#options
-    const message = refusalOf(response)
-    if (message !== undefined && payment.refused(message, this.#key as Secret)) {
-      if (this.#state.state === 'claiming') this.#expect('the bandwidth')
-      return
-    }
+    if (this.#options.payment?.answered(response, this.#key as Secret)) return
     switch (response.type) {
       case 'bandwidth':
-        payment.granted()
         this.#balance = response.availableTotal
         return this.#balance > 0 ? this.#finish(false) : this.#fail(refused('it grants no bandwidth'))
       case 'error':
@@ -234,20 +229,15 @@ export class GatewayLogin {
   }
 
   #expect(what: string): void {
-    const { world, params, payment } = this.#options
+    const { world, params } = this.#options
     this.#deadline?.cancel()
     this.#awaited = what
-    const limit = this.#state.state === 'claiming' && payment.paying ? params.ticketTimeout : params.stepTimeout
-    this.#deadline = world.clock.after(limit, () => this.#fail(timedOut(what)))
+    this.#deadline = world.clock.after(params.stepTimeout, () => {
+      if (!this.#options.payment?.awaitsTicket) this.#fail(timedOut(what))
+    })
   }
 
   #random(bytes: number): Uint8Array {
     return this.#options.world.random.stream('gateway').bytes(bytes)
   }
-}
-
-/** What a claim was refused with; undefined where it was not. */
-export function refusalOf(response: ControlResponse): string | undefined {
-  if (response.type === 'error') return response.message
-  return response.type === 'typedError' && response.error.kind === 'ticketReplay' ? TICKET_SPENT_TEXT : undefined
 }

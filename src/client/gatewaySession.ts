@@ -21,11 +21,10 @@ import { NONCE_BYTES } from '../protocol/wire/gateway/protocol.ts'
 import type { MixPacket } from '../protocol/wire/mixPacket.ts'
 import { Bandwidth } from './bandwidth.ts'
 import type { EntryParams } from './entryParams.ts'
-import { type GatewayIdentities, GatewayLogin, type LoggedIn, refusalOf } from './gatewayLogin.ts'
-import { GatewayPayment } from './gatewayPayment.ts'
+import { type GatewayIdentities, GatewayLogin, type LoggedIn } from './gatewayLogin.ts'
 import { type GatewayFailure, lost, readRefusal, timedOut } from './gatewayRefusals.ts'
 import { SignsOfLife } from './signsOfLife.ts'
-import type { TicketSource } from './ticketSource.ts'
+import type { Payment, TicketSource } from './ticketSource.ts'
 
 export interface GatewaySessionOptions extends GatewayIdentities {
   readonly world: ClientWorld
@@ -53,7 +52,7 @@ export class GatewaySession {
   readonly #socket: WebSocketConnection
   readonly #closed: Promise<void>
   readonly #login: GatewayLogin
-  readonly #payment: GatewayPayment
+  readonly #payment: Payment | undefined
   readonly #nonsense: Record<Nonsense, number> = { text: 0, error: 0, frame: 0 }
   #open: OpenSession | undefined
   #ended = false
@@ -63,20 +62,15 @@ export class GatewaySession {
   constructor(socket: WebSocketConnection, options: GatewaySessionOptions) {
     this.#options = options
     this.#socket = socket
-    this.#payment = new GatewayPayment({
-      tickets: options.tickets,
+    this.#payment = options.tickets?.payment({
       gateway: options.gateway,
       send: (request) => this.#ask(request),
-      failed: (failure) => {
-        if (this.#open === undefined) this.#login.claimFailed(failure)
-        // A book may be bought before what is left is used up.
-        else if (failure.kind === 'passing' || failure.error.code === 'NO_TICKETS') this.#open.bandwidth.claimFailed()
-        else this.#open.bandwidth.claimRefused()
-      },
+      failed: (failure) => this.#claimFailed(failure),
     })
     this.#login = new GatewayLogin({
       ...options,
       payment: this.#payment,
+      claim: () => this.#claim(),
       send: (text) => socket.send(text),
       nonsense: () => this.#madeNoSense('text'),
       done: (result) => this.#loggedIn(result),
@@ -128,12 +122,11 @@ export class GatewaySession {
       {
         clock,
         spacing: params.claimSpacing,
-        answerWithin: () => (this.#payment.paying ? params.ticketTimeout : params.stepTimeout),
-        mustAnswer: () => this.#payment.awaitsTicket,
-        claim: () => this.#payment.claim(this.#login.key as Secret),
+        answerWithin: params.stepTimeout,
+        claim: () => this.#claim(),
         failed: (why) => {
-          const refusal = this.#payment.failure ?? readRefusal(ONLY_CREDENTIALS_TEXT)
-          this.#end(why === 'refused' ? refusal : timedOut('the bandwidth'))
+          if (this.#payment?.awaitsTicket) return
+          this.#end(why === 'refused' ? readRefusal(ONLY_CREDENTIALS_TEXT) : timedOut('the bandwidth'))
         },
       },
       { balance, refused: claimRefused },
@@ -165,17 +158,12 @@ export class GatewaySession {
 
   /** Texts of an open session; those of known type are harmless. */
   #answered(response: ControlResponse, bandwidth: Bandwidth): void {
-    const refusal = refusalOf(response)
-    if (refusal !== undefined && this.#payment.refused(refusal, this.#login.key as Secret)) {
-      if (this.#payment.awaitsTicket) bandwidth.claimedAgain()
-      return
-    }
+    if (this.#payment?.answered(response, this.#login.key as Secret)) return
     switch (response.type) {
       case 'send':
         this.#nonsense.text = this.#nonsense.error = 0
         return bandwidth.remaining(response.remainingBandwidth, !response.upgradeMode)
       case 'bandwidth':
-        this.#payment.granted()
         return bandwidth.granted(response.availableTotal)
       case 'typedError':
         if (response.error.kind !== 'outOfBandwidth') return this.#madeNoSense('error')
@@ -216,6 +204,17 @@ export class GatewaySession {
     this.#options.meter.counter('client_gateway_odd_total', help, { reason }).value++
   }
 
+  #claim(): void {
+    if (this.#payment === undefined) this.#ask({ type: 'claimFreeTestnetBandwidth' })
+    else this.#payment.claim(this.#login.key as Secret)
+  }
+
+  /** What is left is used up meanwhile, unless a ticket is in doubt: the next login says what became of it. */
+  #claimFailed(failure: GatewayFailure): void {
+    if (this.#open === undefined) this.#login.claimFailed(failure)
+    else if (this.#open.bandwidth.exhausted || failure.error.code === 'TIMEOUT') this.#end(failure)
+  }
+
   #ask(request: ControlRequest): void {
     this.#socket.send(encodeControlRequest(request))
   }
@@ -230,7 +229,7 @@ export class GatewaySession {
   #stop(): void {
     this.#ended = true
     this.#login.stop()
-    this.#payment.stop()
+    this.#payment?.stop()
     this.#open?.bandwidth.stop()
     this.#open?.life.stop()
     this.#open = undefined

@@ -6,12 +6,12 @@ import { MixnetError } from '../foundation/base/errors.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
 import type { World } from '../foundation/platform/world.ts'
 import type { ClosableEngine } from './credentials/openTickets.ts'
-import type { TicketWallet } from './credentials/ticketWallet.ts'
+import type { TicketOptions, TicketWallet } from './credentials/ticketWallet.ts'
 import { type AdapterOptions, createFetch, type HttpAdapters, type MixnetFetch } from './fetch.ts'
 import { explainFetchError } from './fetchErrors.ts'
 import { LocalApi, type LocalApiChoice } from './localApi.ts'
 import { MixnetCore } from './mixnetCore.ts'
-import { type MixnetOptions, type OpenClient, openClient } from './openClient.ts'
+import { type MixnetOptions, type OpenClient, type OpenTickets, openClient } from './openClient.ts'
 import { Socks5Server } from './socks5Server.ts'
 import type { WebSocketConstructor } from './web/webSocket.ts'
 
@@ -22,6 +22,8 @@ interface Server {
 export interface NodeMixnetOptions extends MixnetOptions {
   /** PEM of the only authorities that `fetch` and WebSockets trust. Default: those Node comes with, and NODE_EXTRA_CA_CERTS. */
   readonly ca?: string | undefined
+  /** Bandwidth is paid for where a gateway wants it. Needs a `folder` and a directory. Default: no tickets. */
+  readonly tickets?: TicketOptions | undefined
   /** What computes with tickets, where there are `tickets`. Default: on the spot, some 20 ms for each. */
   readonly engine?: (() => Promise<ClosableEngine>) | undefined
 }
@@ -41,12 +43,13 @@ export class Mixnet extends MixnetCore {
   }
 
   /** Resolves when packets can be sent. Throws as `openClient`. */
-  static async connect(world: World, { ca, engine, ...options }: NodeMixnetOptions): Promise<Mixnet> {
-    const opened = await openClient(world, options, async (choice, parts) => {
+  static async connect(world: World, { ca, engine, tickets, ...options }: NodeMixnetOptions): Promise<Mixnet> {
+    const open: OpenTickets = async (parts) => {
       // Programs without tickets are spared the curve.
       const { openTickets } = await import('./credentials/openTickets.ts')
-      return await openTickets({ ...choice, ...parts, engine })
-    })
+      return await openTickets({ ...parts, tickets, engine })
+    }
+    const opened = await openClient(world, options, tickets === undefined ? undefined : open)
     return new Mixnet(world, opened, ca)
   }
 

@@ -19,7 +19,7 @@ import { clientTopologySource } from '../network/topology/topologySources.ts'
 import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import { isolated } from './callbacks.ts'
 import { type ClientFolder, type FolderChoice, openFolder } from './clientFolder.ts'
-import type { TicketOptions, TicketWallet } from './credentials/ticketWallet.ts'
+import type { TicketWallet } from './credentials/ticketWallet.ts'
 import { noWss } from './entryChoice.ts'
 import type { EntryParams } from './entryParams.ts'
 import { EntrySelector } from './entrySelector.ts'
@@ -61,8 +61,6 @@ export interface MixnetOptions extends FolderChoice {
    * choice costs and what it hides.
    */
   readonly traffic?: TrafficChoice | undefined
-  /** Bandwidth is paid for where a gateway wants it; see TicketOptions. Needs a `folder` and a directory. Default: no tickets, and not in pages. */
-  readonly tickets?: TicketOptions | undefined
   readonly entry?: EntryParams | undefined
   readonly refresh?: RefreshParams | undefined
   /** For `connect` to succeed. Default 60 s. */
@@ -97,14 +95,15 @@ export interface OpenClient {
   readonly topologyAge: () => Millis | undefined
 }
 
-/** What a wallet needs of its client. */
-export interface TicketParts {
+/** Given by who can compute with tickets. */
+export type OpenTickets = (parts: TicketParts) => Promise<TicketWallet>
+
+export interface TicketParts extends Pick<MixnetOptions, 'folder' | 'directories'> {
   readonly world: ClientWorld
   readonly identitySeed: Secret
   readonly log: Log
   readonly tell: (event: MixnetEvent) => void
 }
-export type OpenTickets = (options: MixnetOptions, parts: TicketParts) => Promise<TicketWallet>
 
 const CONNECT_TIMEOUT = seconds(60)
 /** A packet leaves every 20 ms on average: some two dozen connections are told of their end. */
@@ -171,10 +170,7 @@ export async function openClient(
     const list = async () => (named.exit === undefined ? await listExits(crypto, directory) : [named.exit])
     const early = list().catch(() => undefined)
     const [keys] = await within('directory', Promise.all([loading, topology.start()]))
-    if (options.tickets !== undefined) {
-      const parts = { world, identitySeed: keys.identitySeed, log, tell: (event: MixnetEvent) => events.tell(event) }
-      tickets = await within('tickets', ticketsOf(options, openTickets)(parts))
-    }
+    tickets = await openTickets?.({ ...options, ...keys, world, log, tell: (event) => events.tell(event) })
     if (options.gateway !== undefined) expectListed(topology.current(), options.gateway, options)
     const { exitRequired = true } = options
     // The directory may have come back after that.
@@ -295,14 +291,6 @@ export async function closeClient(
   await tickets?.close()
   await place.release()
   events.tell({ type: 'closed' })
-}
-
-function ticketsOf(
-  options: MixnetOptions,
-  open: OpenTickets | undefined,
-): (parts: TicketParts) => Promise<TicketWallet> {
-  if (open !== undefined) return (parts) => open(options, parts)
-  throw new MixnetError('BAD_ARGUMENT', { argument: 'tickets', why: 'not in pages yet' })
 }
 
 /** The exit that was named. What the caller wrote is the caller's mistake, which decoders, who read what peers send, do not know. */

@@ -1,16 +1,29 @@
-/** What a session needs of whoever keeps tickets. It is all that a page without tickets loads of them. @module */
+/** How a session of a client with tickets asks for bandwidth. One without them loads nothing but these types. @module */
 import type { Secret } from '../foundation/base/secret.ts'
-import type { ControlRequest } from '../protocol/wire/gateway/control.ts'
+import type { ControlRequest, ControlResponse } from '../protocol/wire/gateway/control.ts'
+import type { GatewayFailure } from './gatewayRefusals.ts'
 
 export interface TicketSource {
-  /** Tickets are spent at every gateway. False: only where one takes nothing else. */
-  readonly always: boolean
-  /**
-   * A claim for bandwidth with a ticket that nobody has seen, sealed with the key shared with that gateway. The ticket is gone when this
-   * resolves, sent or not. Rejects with NO_TICKETS, with GATEWAY_REFUSED where the gateway has had more than we got from it, and as
-   * buying does.
-   */
-  claim(gateway: Uint8Array, sharedKey: Secret): Promise<ControlRequest>
+  /** For one session. */
+  payment(session: PayingSession): Payment
   /** So many bytes went to that gateway. */
   sent(gateway: Uint8Array, bytes: number): void
+}
+
+export interface PayingSession {
+  readonly gateway: Uint8Array
+  readonly send: (request: ControlRequest) => void
+  /** A claim came to nothing. TIMEOUT: nobody knows what became of a ticket, and only another login tells. */
+  readonly failed: (failure: GatewayFailure) => void
+}
+
+export interface Payment {
+  /** A ticket is being made, on its way there, or its answer here. It has a deadline of its own. */
+  readonly awaitsTicket: boolean
+  /** Nothing happens while one is under way. */
+  claim(key: Secret): void
+  /** Sees every answer of the gateway. True: it was about a claim, and something was done. */
+  answered(response: ControlResponse, key: Secret): boolean
+  /** The session is over. */
+  stop(): void
 }

@@ -34,7 +34,6 @@ const KINDS: OptionKinds = {
   exitRequired: 'flag',
   anonymous: 'flag',
   traffic: 'any',
-  tickets: 'any',
   entry: 'any',
   refresh: 'any',
   connectTimeout: 'milliseconds',

@@ -4,7 +4,6 @@ import { loadMclBls } from '../../foundation/crypto/mclBls.ts'
 import type { RandomStream } from '../../foundation/platform/random.ts'
 import { LocalEngine } from '../../protocol/credentials/localEngine.ts'
 import { createScheme } from '../../protocol/credentials/scheme.ts'
-import type { FolderChoice } from '../clientFolder.ts'
 import type { TicketParts } from '../openClient.ts'
 import { expectKnown, expectOptions } from '../optionKinds.ts'
 import { type ClientEngine, type TicketOptions, TicketWallet } from './ticketWallet.ts'
@@ -13,9 +12,8 @@ export interface ClosableEngine extends ClientEngine {
   close?(): Promise<void>
 }
 
-export interface TicketChoice extends FolderChoice, TicketParts {
-  readonly tickets?: TicketOptions | undefined
-  readonly directories: readonly string[]
+export interface TicketChoice extends TicketParts {
+  readonly tickets: TicketOptions | undefined
   /** Default: one on the spot. */
   readonly engine?: (() => Promise<ClosableEngine>) | undefined
 }

@@ -20,7 +20,7 @@ import { NONCE_BYTES } from '../../protocol/wire/gateway/protocol.ts'
 import { julianDay, sealTicket } from '../../protocol/wire/gateway/ticket.ts'
 import { DAY_SECONDS } from '../../protocol/wire/issuer/calendarDate.ts'
 import type { MixnetEvent } from '../mixnetEvents.ts'
-import type { TicketSource } from '../ticketSource.ts'
+import type { PayingSession, Payment, TicketSource } from '../ticketSource.ts'
 import { BookBuyer, type BoughtBook } from './bookBuyer.ts'
 import { ticketsOf } from './bookRecord.ts'
 import { describeTickets, type TicketsDescription } from './describeTickets.ts'
@@ -36,6 +36,7 @@ import {
 import { GatewayAccounts } from './gatewayAccounts.ts'
 import { type Deposits, faucetDeposits } from './issuerCalls.ts'
 import { TicketFiles } from './ticketFiles.ts'
+import { TicketPayment } from './ticketPayment.ts'
 import { type BookSummary, ENTRY_TICKET, type MovedTickets, TicketStore } from './ticketStore.ts'
 
 export interface TicketOptions {
@@ -123,11 +124,17 @@ export class TicketWallet implements TicketSource {
     return wallet
   }
 
-  get always(): boolean {
-    return this.#options.always ?? false
+  payment(session: PayingSession): Payment {
+    const { always = false, world } = this.#options
+    return new TicketPayment({
+      ...session,
+      always,
+      clock: world.clock,
+      ticket: (key) => this.#ticket(session.gateway, key),
+    })
   }
 
-  async claim(gateway: Uint8Array, sharedKey: Secret): Promise<ControlRequest> {
+  async #ticket(gateway: Uint8Array, sharedKey: Secret): Promise<ControlRequest> {
     const { world, engine } = this.#options
     const { clock, crypto } = world
     this.#accounts.expectHonest(gateway)
