@@ -1,6 +1,6 @@
 /**
  * The bandwidth a gateway says is left, and when to claim more: below the protocol's threshold, and when a packet was
- * refused for want of it. Grants are for test networks; gateways that take tickets refuse them. @module
+ * refused for want of it. Where there are tickets, ticketSource.ts decides what a claim is, and how long it may take. @module
  */
 import type { Millis } from '../foundation/base/units.ts'
 import type { Clock, Timer } from '../foundation/platform/clock.ts'

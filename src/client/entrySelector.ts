@@ -21,12 +21,15 @@ import type { GatewayFailure } from './gatewayRefusals.ts'
 import { Lingering } from './lingering.ts'
 import { OpenWaiters } from './openWaiters.ts'
 import { SharedKeys } from './sharedKeys.ts'
+import type { TicketSource } from './ticketSource.ts'
 
 export interface EntrySelectorOptions extends EntryChoiceOptions {
   readonly identitySeed: Secret
   /** Base58 identity of the only gateway to use. Default: one of the client's guards, that of last time if it can be. */
   readonly gateway?: string | undefined
   readonly params?: EntryParams | undefined
+  /** For gateways that want to be paid. */
+  readonly tickets?: TicketSource | undefined
   /** That gateway is tried now. */
   readonly onConnecting?: (gateway: Uint8Array) => void
 }
@@ -131,7 +134,7 @@ export class EntrySelector implements EntryLink {
   }
 
   #connectionTo(name: string): GatewayConnection {
-    const { identitySeed, topology, forceTls = false, params, meter } = this.#options
+    const { identitySeed, topology, forceTls = false, params, tickets, meter } = this.#options
     const connection: GatewayConnection = new GatewayConnection(this.#world, {
       gateway: identityOf(name),
       urls: () => {
@@ -141,6 +144,7 @@ export class EntrySelector implements EntryLink {
       identitySeed,
       sharedKeys: this.#sharedKeys,
       params,
+      tickets,
       meter,
       log: this.#log,
       onFailure: (failure) => {

@@ -16,6 +16,7 @@ import { DEFAULT_ENTRY_PARAMS, type EntryParams } from './entryParams.ts'
 import type { GatewayFailure } from './gatewayRefusals.ts'
 import { GatewaySession } from './gatewaySession.ts'
 import type { Registration, SharedKeys } from './sharedKeys.ts'
+import type { TicketSource } from './ticketSource.ts'
 
 export interface GatewayConnectionOptions {
   /** Ed25519 identity, 32 bytes. */
@@ -25,6 +26,7 @@ export interface GatewayConnectionOptions {
   readonly identitySeed: Secret
   readonly sharedKeys: SharedKeys
   readonly params?: EntryParams | undefined
+  readonly tickets?: TicketSource | undefined
   readonly meter: Meter
   readonly log: Log
   /** It did not open, or not for long. The next attempt is planned unless it is closed in here. */
@@ -86,7 +88,7 @@ export class GatewayConnection implements EntryLink {
   }
 
   async #attempt(): Promise<void> {
-    const { sharedKeys, gateway, identitySeed, meter } = this.#options
+    const { sharedKeys, gateway, identitySeed, tickets, meter } = this.#options
     const registration = await sharedKeys.load(gateway)
     const socket = await this.#dial()
     if (this.#abort.signal.aborted) return socket.destroy()
@@ -96,6 +98,7 @@ export class GatewayConnection implements EntryLink {
       gateway,
       identitySeed,
       registration,
+      tickets,
       meter,
       opened: () => this.#opened(),
       pushed: (plaintext) => this.#handlers?.pushed(plaintext),

@@ -35,6 +35,7 @@ import {
 import type { EntryParams } from './entryParams.ts'
 import { type GatewayFailure, handshakeRefusal, readRefusal, refused, timedOut } from './gatewayRefusals.ts'
 import type { Registration } from './sharedKeys.ts'
+import type { Payment } from './ticketSource.ts'
 
 export interface GatewayIdentities {
   /** The gateway's, Ed25519, 32 bytes. */
@@ -56,6 +57,9 @@ export interface GatewayLoginOptions extends GatewayIdentities {
   readonly world: ClientWorld
   readonly params: EntryParams
   readonly send: (text: string) => void
+  /** Sends a claim. */
+  readonly claim: () => void
+  readonly payment: Payment | undefined
   /** A text that is no answer. */
   readonly nonsense: () => void
   readonly done: (result: LoggedIn) => void
@@ -184,10 +188,19 @@ export class GatewayLogin {
     this.#protocol = protocolVersion
     if (solvent) return this.#finish(false)
     this.#state = { state: 'claiming' }
-    this.#ask({ type: 'claimFreeTestnetBandwidth' }, 'the bandwidth')
+    this.#options.claim()
+    this.#expect('the bandwidth')
+  }
+
+  /** Of a claim with a ticket. */
+  claimFailed(failure: GatewayFailure): void {
+    const { error, kind } = failure
+    if (this.#balance > 0 && error.code !== 'TIMEOUT') this.#finish(kind === 'refused')
+    else this.#fail(failure)
   }
 
   #claimed(response: ControlResponse): void {
+    if (this.#options.payment?.answered(response, this.#key as Secret)) return
     switch (response.type) {
       case 'bandwidth':
         this.#balance = response.availableTotal
@@ -219,7 +232,9 @@ export class GatewayLogin {
     const { world, params } = this.#options
     this.#deadline?.cancel()
     this.#awaited = what
-    this.#deadline = world.clock.after(params.stepTimeout, () => this.#fail(timedOut(what)))
+    this.#deadline = world.clock.after(params.stepTimeout, () => {
+      if (!this.#options.payment?.awaitsTicket) this.#fail(timedOut(what))
+    })
   }
 
   #random(bytes: number): Uint8Array {

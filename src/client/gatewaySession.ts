@@ -24,10 +24,13 @@ import type { EntryParams } from './entryParams.ts'
 import { type GatewayIdentities, GatewayLogin, type LoggedIn } from './gatewayLogin.ts'
 import { type GatewayFailure, lost, readRefusal, timedOut } from './gatewayRefusals.ts'
 import { SignsOfLife } from './signsOfLife.ts'
+import type { Payment, TicketSource } from './ticketSource.ts'
 
 export interface GatewaySessionOptions extends GatewayIdentities {
   readonly world: ClientWorld
   readonly params: EntryParams
+  /** Absent: only what gateways give for nothing is asked for. */
+  readonly tickets?: TicketSource | undefined
   readonly meter: Meter
   readonly opened: () => void
   readonly pushed: (plaintext: Uint8Array) => void
@@ -49,6 +52,7 @@ export class GatewaySession {
   readonly #socket: WebSocketConnection
   readonly #closed: Promise<void>
   readonly #login: GatewayLogin
+  readonly #payment: Payment | undefined
   readonly #nonsense: Record<Nonsense, number> = { text: 0, error: 0, frame: 0 }
   #open: OpenSession | undefined
   #ended = false
@@ -58,8 +62,15 @@ export class GatewaySession {
   constructor(socket: WebSocketConnection, options: GatewaySessionOptions) {
     this.#options = options
     this.#socket = socket
+    this.#payment = options.tickets?.payment({
+      gateway: options.gateway,
+      send: (request) => this.#ask(request),
+      failed: (failure) => this.#claimFailed(failure),
+    })
     this.#login = new GatewayLogin({
       ...options,
+      payment: this.#payment,
+      claim: () => this.#claim(),
       send: (text) => socket.send(text),
       nonsense: () => this.#madeNoSense('text'),
       done: (result) => this.#loggedIn(result),
@@ -89,6 +100,7 @@ export class GatewaySession {
     const { key, protocol, life } = this.#open
     const nonce = world.random.stream('gateway').bytes(NONCE_BYTES)
     this.#socket.send(sealForward(world.crypto, key.expose(), packet, protocol, nonce))
+    this.#options.tickets?.sent(this.#options.gateway, packet.packet.length)
     life.sent()
     return true
   }
@@ -111,8 +123,11 @@ export class GatewaySession {
         clock,
         spacing: params.claimSpacing,
         answerWithin: params.stepTimeout,
-        claim: () => this.#ask({ type: 'claimFreeTestnetBandwidth' }),
-        failed: (why) => this.#end(why === 'refused' ? readRefusal(ONLY_CREDENTIALS_TEXT) : timedOut('the bandwidth')),
+        claim: () => this.#claim(),
+        failed: (why) => {
+          if (this.#payment?.awaitsTicket) return
+          this.#end(why === 'refused' ? readRefusal(ONLY_CREDENTIALS_TEXT) : timedOut('the bandwidth'))
+        },
       },
       { balance, refused: claimRefused },
     )
@@ -143,6 +158,7 @@ export class GatewaySession {
 
   /** Texts of an open session; those of known type are harmless. */
   #answered(response: ControlResponse, bandwidth: Bandwidth): void {
+    if (this.#payment?.answered(response, this.#login.key as Secret)) return
     switch (response.type) {
       case 'send':
         this.#nonsense.text = this.#nonsense.error = 0
@@ -188,6 +204,17 @@ export class GatewaySession {
     this.#options.meter.counter('client_gateway_odd_total', help, { reason }).value++
   }
 
+  #claim(): void {
+    if (this.#payment === undefined) this.#ask({ type: 'claimFreeTestnetBandwidth' })
+    else this.#payment.claim(this.#login.key as Secret)
+  }
+
+  /** What is left is used up meanwhile, unless a ticket is in doubt: the next login says what became of it. */
+  #claimFailed(failure: GatewayFailure): void {
+    if (this.#open === undefined) this.#login.claimFailed(failure)
+    else if (this.#open.bandwidth.exhausted || failure.error.code === 'TIMEOUT') this.#end(failure)
+  }
+
   #ask(request: ControlRequest): void {
     this.#socket.send(encodeControlRequest(request))
   }
@@ -202,6 +229,7 @@ export class GatewaySession {
   #stop(): void {
     this.#ended = true
     this.#login.stop()
+    this.#payment?.stop()
     this.#open?.bandwidth.stop()
     this.#open?.life.stop()
     this.#open = undefined

@@ -5,11 +5,13 @@
 import { MixnetError } from '../foundation/base/errors.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
 import type { World } from '../foundation/platform/world.ts'
+import type { ClosableEngine } from './credentials/openTickets.ts'
+import type { TicketOptions, TicketWallet } from './credentials/ticketWallet.ts'
 import { type AdapterOptions, createFetch, type HttpAdapters, type MixnetFetch } from './fetch.ts'
 import { explainFetchError } from './fetchErrors.ts'
 import { LocalApi, type LocalApiChoice } from './localApi.ts'
 import { MixnetCore } from './mixnetCore.ts'
-import { type MixnetOptions, type OpenClient, openClient } from './openClient.ts'
+import { type MixnetOptions, type OpenClient, type OpenTickets, openClient } from './openClient.ts'
 import { Socks5Server } from './socks5Server.ts'
 import type { WebSocketConstructor } from './web/webSocket.ts'
 
@@ -20,6 +22,10 @@ interface Server {
 export interface NodeMixnetOptions extends MixnetOptions {
   /** PEM of the only authorities that `fetch` and WebSockets trust. Default: those Node comes with, and NODE_EXTRA_CA_CERTS. */
   readonly ca?: string | undefined
+  /** Bandwidth is paid for where a gateway wants it. Needs a `folder` and a directory. Default: no tickets. */
+  readonly tickets?: TicketOptions | undefined
+  /** What computes with tickets, where there are `tickets`. Default: on the spot, some 20 ms for each. */
+  readonly engine?: (() => Promise<ClosableEngine>) | undefined
 }
 
 export class Mixnet extends MixnetCore {
@@ -37,8 +43,22 @@ export class Mixnet extends MixnetCore {
   }
 
   /** Resolves when packets can be sent. Throws as `openClient`. */
-  static async connect(world: World, { ca, ...options }: NodeMixnetOptions): Promise<Mixnet> {
-    return new Mixnet(world, await openClient(world, options), ca)
+  static async connect(world: World, { ca, engine, tickets, ...options }: NodeMixnetOptions): Promise<Mixnet> {
+    const open: OpenTickets = async (parts) => {
+      // Programs without tickets are spared the curve.
+      const { openTickets } = await import('./credentials/openTickets.ts')
+      return await openTickets({ ...parts, tickets, engine })
+    }
+    const opened = await openClient(world, options, tickets === undefined ? undefined : open)
+    return new Mixnet(world, opened, ca)
+  }
+
+  /** What is left of the tickets, and how to move them. Throws BAD_ARGUMENT where `connect` was given none. */
+  get tickets(): TicketWallet {
+    const { tickets } = this.opened
+    if (tickets !== undefined) return tickets
+    const nextStep = "Connect with `tickets: { buy: 'never' }`, or with 'faucet' in a local network."
+    throw new MixnetError('BAD_ARGUMENT', { argument: 'tickets', why: 'not given to connect' }, { nextStep })
   }
 
   /**

@@ -17,6 +17,14 @@ export type MixnetEvent =
   | { readonly type: 'exit-silent'; readonly exit: Recipient }
   /** Another one was chosen. What went through the old one has ended with EXIT_UNREACHABLE. */
   | { readonly type: 'exit-changed'; readonly exit: Recipient; readonly before: Recipient }
+  /** A ticket went to a gateway; so many are left that are good today. */
+  | { readonly type: 'ticket-spent'; readonly left: number }
+  /** No more than a few are left, or none for tomorrow, and nobody buys more. */
+  | { readonly type: 'tickets-low'; readonly left: number }
+  /** `culprits`: indices of the issuers that answered wrongly, and were done without. */
+  | { readonly type: 'book-bought'; readonly left: number; readonly culprits: readonly number[] }
+  /** A book was to be bought and was not; it is tried again, and what was paid is not lost. */
+  | { readonly type: 'purchase-failed'; readonly error: MixnetError }
   | { readonly type: 'closed' }
 
 /** Of the way to the gateway. */

@@ -32,7 +32,7 @@ export type MixnetState = State
 /** A client and what it offers: `fetch` and adapters for other libraries, `open`, `send`, `messages`, `explain`, `proxy`, `close`. */
 export type MixnetConnection = Mixnet
 
-export interface ConnectOptions extends Omit<CommonOptions, 'topology'>, Pick<NodeMixnetOptions, 'ca'> {
+export interface ConnectOptions extends Omit<CommonOptions, 'topology'>, Pick<NodeMixnetOptions, 'ca' | 'tickets'> {
   /** Instead of a directory: a snapshot, or the path or file: URL of one, as JSON. Nobody is asked then, until keys rotate. */
   readonly topology?: TopologySnapshot | string | URL | undefined
 }
@@ -45,10 +45,12 @@ export async function connect(options: ConnectOptions): Promise<MixnetConnection
   // Between two attempts nothing is open, and a script would end without a word in the middle of its await.
   const release = holdProcess()
   try {
-    expectConnectOptions(options)
+    // Pages have no such option, and share the list.
+    const { tickets, ...others } = options ?? {}
+    expectConnectOptions(options === undefined ? options : others)
     const world = nodeWorld(nodeProvider)
     const topology = await readTopology(world, options.topology)
-    return await Mixnet.connect(world, clientOptions({ ...options, topology }))
+    return await Mixnet.connect(world, { ...clientOptions({ ...others, topology }), tickets })
   } finally {
     release()
   }

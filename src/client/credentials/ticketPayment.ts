@@ -1,0 +1,113 @@
+/**
+ * How a session of a client with tickets asks its gateway for bandwidth: for nothing, and with tickets where that is refused or the client
+ * would rather pay. One claim at a time: a ticket whose answer is missing is never followed by another one in the same session, because
+ * the next login says whether it was counted. @module
+ */
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import type { Secret } from '../../foundation/base/secret.ts'
+import { type Millis, seconds } from '../../foundation/base/units.ts'
+import type { Clock, Timer } from '../../foundation/platform/clock.ts'
+import type { ControlRequest, ControlResponse } from '../../protocol/wire/gateway/control.ts'
+import {
+  ONLY_CREDENTIALS_TEXT,
+  PAY_INFO_TIMESTAMP_TEXT,
+  TICKET_SPENT_TEXT,
+} from '../../protocol/wire/gateway/errorTexts.ts'
+import { type GatewayFailure, refused, timedOut } from '../gatewayRefusals.ts'
+import type { PayingSession, Payment } from '../ticketSource.ts'
+
+export interface TicketPaymentOptions extends PayingSession {
+  readonly clock: Clock
+  /** Also where the gateway would give something for nothing. */
+  readonly always: boolean
+  /**
+   * A claim with a ticket that nobody has seen, sealed with the key shared with the gateway. The ticket is gone when this resolves, sent or
+   * not. Rejects with NO_TICKETS, with GATEWAY_REFUSED where the gateway has had more than we got from it, and as buying does.
+   */
+  readonly ticket: (key: Secret) => Promise<ControlRequest>
+}
+
+/** A ticket may meet a gateway that knows it, after a crash; three in a row mean that it takes none of ours. */
+const MAX_TICKETS_REFUSED = 3
+/** Behind others' tickets it may take a while. */
+const ANSWER_WITHIN: Millis = seconds(30)
+
+export class TicketPayment implements Payment {
+  readonly #options: TicketPaymentOptions
+  #paying: boolean
+  #refusals = 0
+  #awaiting = false
+  #ended = false
+  #deadline: Timer | undefined
+
+  constructor(options: TicketPaymentOptions) {
+    this.#options = options
+    this.#paying = options.always
+  }
+
+  get awaitsTicket(): boolean {
+    return this.#awaiting
+  }
+
+  claim(key: Secret): void {
+    if (this.#awaiting) return
+    const { ticket, send, clock } = this.#options
+    if (!this.#paying) return send({ type: 'claimFreeTestnetBandwidth' })
+    this.#awaiting = true
+    ticket(key).then(
+      (request) => {
+        if (this.#ended) return
+        send(request)
+        this.#deadline = clock.after(ANSWER_WITHIN, () => this.#fail(timedOut('a ticket')))
+      },
+      (error: unknown) => this.#fail(failureOf(error)),
+    )
+  }
+
+  answered(response: ControlResponse, key: Secret): boolean {
+    if (response.type === 'bandwidth') this.#settle()
+    if (response.type === 'bandwidth' && response.availableTotal > 0) this.#refusals = 0
+    const message = refusalOf(response)
+    if (message === undefined) return false
+    if (!this.#awaiting) {
+      if (this.#paying || !message.includes(ONLY_CREDENTIALS_TEXT)) return false
+      this.#paying = true
+      this.claim(key)
+      return true
+    }
+    this.#settle()
+    // The next ticket would be as late.
+    if (message.includes(PAY_INFO_TIMESTAMP_TEXT))
+      this.#fail(refused('its clock and ours are too far apart for tickets'))
+    else if (++this.#refusals >= MAX_TICKETS_REFUSED) this.#fail(refused('it refuses our tickets'))
+    else this.claim(key)
+    return true
+  }
+
+  stop(): void {
+    this.#ended = true
+    this.#deadline?.cancel()
+  }
+
+  #settle(): void {
+    this.#awaiting = false
+    this.#deadline?.cancel()
+  }
+
+  #fail(failure: GatewayFailure): void {
+    this.#settle()
+    if (!this.#ended) this.#options.failed(failure)
+  }
+}
+
+function failureOf(error: unknown): GatewayFailure {
+  if (!isMixnetError(error)) return { error: new MixnetError('INTERNAL', {}, { cause: error }), kind: 'passing' }
+  // Another gateway may ask for none, or give something for them.
+  const elsewhere = error.code === 'NO_TICKETS' || error.code === 'GATEWAY_REFUSED'
+  return { error, kind: elsewhere ? 'refused' : 'passing' }
+}
+
+function refusalOf(response: ControlResponse): string | undefined {
+  if (response.type === 'error') return response.message
+  return response.type === 'typedError' && response.error.kind === 'ticketReplay' ? TICKET_SPENT_TEXT : undefined
+}

@@ -1,0 +1,349 @@
+/**
+ * The tickets of one client: hands them to its sessions, buys the next book ahead of need, moves tickets to other devices.
+ *
+ * When a book is bought tells something: issuers see the purchase and the address it comes from, gateways see spending. A purchase at the
+ * moment of a spend would let the two of them put one and the same second side by side. So the next book is bought while some tickets are left, at
+ * a moment drawn at random from the next hour. Only somebody without any ticket, whose session waits, is bought one at once.
+ * @module
+ */
+import { concat, equalBytes } from '../../foundation/base/bytes.ts'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import type { Log } from '../../foundation/base/observe.ts'
+import type { Secret } from '../../foundation/base/secret.ts'
+import { type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
+import type { Timer } from '../../foundation/platform/clock.ts'
+import type { ClientWorld } from '../../foundation/platform/world.ts'
+import type { CheckingEngine, UserEngine } from '../../protocol/credentials/engine.ts'
+import { encodePayInfo } from '../../protocol/credentials/payInfo.ts'
+import type { ControlRequest } from '../../protocol/wire/gateway/control.ts'
+import { NONCE_BYTES } from '../../protocol/wire/gateway/protocol.ts'
+import { julianDay, sealTicket } from '../../protocol/wire/gateway/ticket.ts'
+import { DAY_SECONDS } from '../../protocol/wire/issuer/calendarDate.ts'
+import type { MixnetEvent } from '../mixnetEvents.ts'
+import type { PayingSession, Payment, TicketSource } from '../ticketSource.ts'
+import { BookBuyer, type BoughtBook } from './bookBuyer.ts'
+import { ticketsOf } from './bookRecord.ts'
+import { describeTickets, type TicketsDescription } from './describeTickets.ts'
+import { EpochSource } from './epochSource.ts'
+import {
+  expectTail,
+  type ImportedBundle,
+  officialForm,
+  openBundle,
+  openOfficialForm,
+  sealBundle,
+} from './exportedBook.ts'
+import { GatewayAccounts } from './gatewayAccounts.ts'
+import { type Deposits, faucetDeposits } from './issuerCalls.ts'
+import { TicketFiles } from './ticketFiles.ts'
+import { TicketPayment } from './ticketPayment.ts'
+import { type BookSummary, ENTRY_TICKET, type MovedTickets, TicketStore } from './ticketStore.ts'
+
+export interface TicketOptions {
+  /** `faucet`: of the local network, whenever tickets run low. `never`: what `buyBook` and `importBook` bring is all there is. */
+  readonly buy: 'never' | 'faucet'
+  /** Default false: tickets are spent only at gateways that take nothing else. */
+  readonly always?: boolean | undefined
+}
+
+/** What of an engine a client uses. */
+export type ClientEngine = UserEngine & Pick<CheckingEngine, 'aggregateKeys' | 'listHolds' | 'verifyPayments'>
+
+export interface TicketWalletOptions extends TicketOptions {
+  readonly world: Pick<ClientWorld, 'clock' | 'random' | 'crypto' | 'net' | 'files'>
+  /** The client's; its lock is held. */
+  readonly folder: string
+  readonly identitySeed: Secret
+  readonly directories: readonly string[]
+  readonly engine: ClientEngine
+  /** Instead of the faucet of the epoch. */
+  readonly deposits?: Deposits | undefined
+  readonly log: Log
+  readonly tell: (event: MixnetEvent) => void
+  /** Called once, last. */
+  readonly closed?: (() => Promise<void>) | undefined
+}
+
+export interface ExportOptions {
+  /** So many of its last tickets. Default: all that are left. */
+  readonly tickets?: number | undefined
+}
+
+/** Tickets left at which the next book is bought: two gigabytes, some hours of traffic. */
+const LOW = 10
+/** With so few left the next one may be the last. */
+const URGENT = 2
+const REFILL_WITHIN: Millis = minutes(60)
+const URGENT_WITHIN: Millis = minutes(2)
+const LOOK_EVERY: Millis = minutes(60)
+/** After a purchase that failed. A session that has nothing is not answered from the net any sooner. */
+const RETRY_AFTER: Millis = seconds(30)
+const RETRY_WITHIN: Millis = minutes(10)
+
+export class TicketWallet implements TicketSource {
+  readonly #options: TicketWalletOptions
+  readonly #files: TicketFiles
+  readonly #store: TicketStore
+  readonly #accounts: GatewayAccounts
+  readonly #epochs: EpochSource
+  readonly #deposits: Deposits
+  readonly #buyer: BookBuyer
+  #refill: Timer | undefined
+  #look: Timer | undefined
+  #failure: { readonly error: unknown; readonly at: Millis } | undefined
+  #spentHere = false
+  #toldLowAt: number | undefined
+  #closed = false
+
+  private constructor(
+    options: TicketWalletOptions,
+    parts: { readonly files: TicketFiles; readonly store: TicketStore; readonly accounts: GatewayAccounts },
+  ) {
+    const { world, engine, directories, log } = options
+    const { files, store } = parts
+    this.#options = options
+    this.#files = files
+    this.#store = store
+    this.#accounts = parts.accounts
+    this.#epochs = new EpochSource({ net: world.net, directories, crypto: world.crypto, engine, files })
+    this.#deposits = options.deposits ?? faucetDeposits(world.net, () => this.#faucet())
+    this.#buyer = new BookBuyer({ world, engine, files, store, epochs: this.#epochs, deposits: this.#deposits, log })
+  }
+
+  /** Throws FILE_UNUSABLE. A purchase that was cut off is gone on with. */
+  static async open(options: TicketWalletOptions): Promise<TicketWallet> {
+    const { world, folder, identitySeed, log } = options
+    const { crypto, clock } = world
+    const random = world.random.stream('tickets')
+    const files = new TicketFiles({ files: world.files, crypto, random, folder, identitySeed, log })
+    const store = await TicketStore.open({ files, crypto, clock })
+    const wallet = new TicketWallet(options, { files, store, accounts: await GatewayAccounts.open(clock, files) })
+    wallet.#lookLater()
+    // Paid for already: nobody has to want it.
+    void wallet.#background(() => wallet.#resume())
+    return wallet
+  }
+
+  payment(session: PayingSession): Payment {
+    const { always = false, world } = this.#options
+    return new TicketPayment({
+      ...session,
+      always,
+      clock: world.clock,
+      ticket: (key) => this.#ticket(session.gateway, key),
+    })
+  }
+
+  async #ticket(gateway: Uint8Array, sharedKey: Secret): Promise<ControlRequest> {
+    const { world, engine } = this.#options
+    const { clock, crypto } = world
+    this.#accounts.expectHonest(gateway)
+    const taken = (await this.#store.take(ENTRY_TICKET)) ?? (await this.#boughtNow())
+    if (taken === undefined) throw new MixnetError('NO_TICKETS')
+    await this.#accounts.paid(gateway)
+    this.#spentHere = true
+    const random = world.random.stream('tickets')
+    const unixSeconds = BigInt(Math.floor(clock.now() / 1000))
+    const payInfo = encodePayInfo({ random: random.bytes(32), unixSeconds, provider: gateway })
+    const payment = await engine.spend({ ...taken, payInfo })
+    this.#options.tell({ type: 'ticket-spent', left: this.#left })
+    this.#keepStocked()
+    const spendDateJulianDay = julianDay(taken.day / DAY_SECONDS)
+    const ticket = { payment, payInfo, spendDateJulianDay, epochId: taken.epochId }
+    return sealTicket(crypto, sharedKey.expose(), ticket, random.bytes(NONCE_BYTES))
+  }
+
+  sent(gateway: Uint8Array, bytes: number): void {
+    this.#accounts.sent(gateway, bytes)
+  }
+
+  /** Books with tickets for today, those that expire first in front. */
+  books(): readonly BookSummary[] {
+    return this.#store.books()
+  }
+
+  /** One more book, now. Two calls at once buy one. Throws DEPOSIT_REFUSED, ISSUERS_UNAVAILABLE; after the latter call again, or later. */
+  async buyBook(): Promise<BoughtBook> {
+    return this.#got(await this.#buyer.buy())
+  }
+
+  /** In words, with the price of the next book where the network says it. */
+  async describe(): Promise<TicketsDescription> {
+    const price = await this.#deposits.priceUnym().catch((error: unknown) => {
+      if (isMixnetError(error)) return undefined
+      throw error
+    })
+    return describeTickets(this.books(), price)
+  }
+
+  /**
+   * Moves tickets out of here, as text under a passphrase. They are gone from here when this resolves: import the text on one other device,
+   * once. Whoever loses it has lost them. Throws NO_TICKETS, BAD_ARGUMENT for an empty passphrase.
+   */
+  async exportBook(id: string, passphrase: string, { tickets }: ExportOptions = {}): Promise<string> {
+    if (passphrase === '') throw new MixnetError('BAD_ARGUMENT', { argument: 'passphrase', why: 'empty' })
+    expectCount(tickets)
+    const moved = await this.#store.exportTickets(id, tickets)
+    return await sealBundle(this.#options.world.random.stream('tickets'), passphrase, moved)
+  }
+
+  /**
+   * The same for official clients, as base58 of their importable ticketbook: under no passphrase, so whoever reads it has the tickets. Throws
+   * BAD_ARGUMENT where the last tickets of the book are not here any more.
+   */
+  async exportOfficial(id: string, { tickets }: ExportOptions = {}): Promise<string> {
+    expectCount(tickets)
+    const moved = await this.#store.exportTickets(id, tickets, (set) => {
+      expectTail(set)
+    })
+    return officialForm(moved)
+  }
+
+  /**
+   * Takes in what `exportBook` gave on another device, once. Whoever made the book can recognise its tickets when they are spent, so take none
+   * from others. Throws BAD_ARGUMENT, MALFORMED, OUTSIDE_VALIDITY.
+   */
+  async importBook(text: string, passphrase: string): Promise<BookSummary> {
+    return await this.#import(await openBundle(text, passphrase))
+  }
+
+  /** The same of an official client's export. */
+  async importOfficial(text: string): Promise<BookSummary> {
+    return await this.#import(openOfficialForm(this.#options.world.crypto, text))
+  }
+
+  async #import({ id, moved }: ImportedBundle): Promise<BookSummary> {
+    await this.#expectGood(moved)
+    return await this.#store.importTickets(id, moved)
+  }
+
+  /** One ticket is made and verified here, and never leaves: it tells of the book, its lists and its key at once. */
+  async #expectGood(moved: MovedTickets): Promise<void> {
+    const { engine, world } = this.#options
+    const { masterKey } = moved
+    const why = 'its tickets would be refused'
+    const current = await this.#epochs.current().catch(() => undefined)
+    const known = current !== undefined && BigInt(current.epoch.epochId) === moved.epochId
+    if (known && !equalBytes(current.masterKey, masterKey))
+      throw new MixnetError('BAD_ARGUMENT', { argument: 'bundle', why })
+    const payInfo = concat(world.random.stream('tickets').bytes(32), new Uint8Array(40))
+    const { today: day } = this.#store
+    const payment = await engine.spend({ ...moved, ticket: ticketsOf(moved.tickets)[0] as number, payInfo, day })
+    const [verdict] = await engine.verifyPayments(masterKey, [{ payment, payInfo, day }], 'strict')
+    if (verdict?.kind !== 'good' || verdict.ticketType !== moved.ticketType) {
+      throw new MixnetError('BAD_ARGUMENT', { argument: 'bundle', why })
+    }
+  }
+
+  /** Resolves when nothing is written any more. What was being bought is gone on with at the next start. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#refill?.cancel()
+    this.#look?.cancel()
+    await this.#files.close()
+    await this.#options.closed?.()
+  }
+
+  async #resume(): Promise<void> {
+    const bought = await this.#buyer.resume()
+    if (bought !== undefined) this.#got(bought)
+  }
+
+  #got(bought: BoughtBook): BoughtBook {
+    this.#failure = undefined
+    this.#options.tell({ type: 'book-bought', left: this.#left, culprits: bought.culprits })
+    return bought
+  }
+
+  get #left(): number {
+    return this.books().reduce((sum, { left }) => sum + left, 0)
+  }
+
+  get #leftTomorrow(): number {
+    const { today } = this.#store
+    return this.books().reduce((sum, { left, expiration }) => sum + (expiration > today ? left : 0), 0)
+  }
+
+  /** A session waits and there is nothing. */
+  async #boughtNow(): ReturnType<TicketStore['take']> {
+    if (this.#options.buy === 'never') {
+      this.#tellLow()
+      return undefined
+    }
+    const { clock } = this.#options.world
+    if (this.#failure !== undefined && clock.monotonic() - this.#failure.at < RETRY_AFTER) throw this.#failure.error
+    await this.#bought()
+    return await this.#store.take(ENTRY_TICKET)
+  }
+
+  async #bought(): Promise<void> {
+    const { clock } = this.#options.world
+    try {
+      await this.buyBook()
+    } catch (error) {
+      this.#failure = { error, at: clock.monotonic() }
+      if (isMixnetError(error)) this.#options.tell({ type: 'purchase-failed', error })
+      throw error
+    }
+  }
+
+  #keepStocked(): void {
+    const left = this.#left
+    // Nobody who spends nothing needs a book.
+    if (!this.#spentHere || (left > LOW && this.#leftTomorrow > 0)) return
+    if (this.#options.buy === 'never') return this.#tellLow()
+    this.#refillWithin(left <= URGENT ? URGENT_WITHIN : REFILL_WITHIN)
+  }
+
+  #refillWithin(limit: Millis): void {
+    if (this.#refill !== undefined || this.#closed) return
+    const { clock, random } = this.#options.world
+    this.#refill = clock.after(millis(random.stream('tickets').uniform() * limit), () => {
+      this.#refill = undefined
+      void this.#background(async () => {
+        // One may have come another way.
+        if (this.#left > LOW && this.#leftTomorrow > 0) return
+        await this.#bought()
+      })
+    })
+  }
+
+  async #background(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (this.#closed) return
+      this.#options.log.warn('no book was bought', { code: isMixnetError(error) ? error.code : 'INTERNAL' })
+      if (this.#options.buy !== 'never' && this.#spentHere) this.#refillWithin(RETRY_WITHIN)
+    }
+  }
+
+  #tellLow(): void {
+    const { today } = this.#store
+    if (this.#toldLowAt === today) return
+    this.#toldLowAt = today
+    this.#options.tell({ type: 'tickets-low', left: this.#left })
+  }
+
+  #lookLater(): void {
+    if (this.#closed) return
+    this.#look = this.#options.world.clock.after(LOOK_EVERY, () => {
+      this.#keepStocked()
+      void this.#background(() => this.#store.removeExpired())
+      void this.#background(() => this.#resume())
+      this.#lookLater()
+    })
+  }
+
+  async #faucet(): Promise<{ readonly url: string; readonly priceUnym: number }> {
+    const { epoch } = await this.#epochs.current()
+    const { faucetUrl: url, priceUnym } = epoch
+    if (url === undefined) throw new MixnetError('DEPOSIT_REFUSED', { why: 'this network has no faucet' })
+    return { url, priceUnym }
+  }
+}
+
+function expectCount(tickets: number | undefined): void {
+  if (tickets === undefined || (Number.isSafeInteger(tickets) && tickets > 0)) return
+  throw new MixnetError('BAD_ARGUMENT', { argument: 'tickets' }, { nextStep: 'Give a number of tickets, or nothing.' })
+}
