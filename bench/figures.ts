@@ -56,6 +56,28 @@ export const exactly = (value: number): Spread => ({ median: value, min: value, 
 export const ratios = (over: readonly number[], under: readonly number[]): Spread =>
   spread(over.map((value, i) => value / (under[i] as number)))
 
+/** Runs and prints them; the process exits with 1 where one failed. */
+export async function runSubjects(
+  subjects: readonly Subject[],
+  { only, quick }: { readonly only: readonly string[] | undefined; readonly quick: boolean },
+): Promise<void> {
+  console.log(
+    `Node ${process.version}, ${process.platform} ${process.arch}. Medians, in brackets the smallest and the largest.\n` +
+      'Another machine, or a busy one, gives other absolute figures; ratios travel better.\n',
+  )
+  for (const subject of subjects) {
+    if (only?.includes(subject.name) === false) continue
+    const report = await subject.run({
+      quick,
+      say: (line) => {
+        if (process.stderr.isTTY) process.stderr.write(`  … ${line}\n`)
+      },
+    })
+    console.log(formatReport(subject, report))
+    if (hasFailed(report)) process.exitCode = 1
+  }
+}
+
 export const hasFailed = ({ failures = [] }: Report): boolean => failures.length > 0
 
 const HEADINGS = ['', 'measured', 'reference', 'ratio', 'goal', '']

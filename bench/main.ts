@@ -8,7 +8,7 @@
  * @module
  */
 import { Command, Option } from 'commander'
-import { formatReport, hasFailed, type Subject } from './figures.ts'
+import { runSubjects, type Subject } from './figures.ts'
 import { mixNode } from './mixNode.ts'
 import { network } from './network.ts'
 import { simulator } from './simulator.ts'
@@ -25,18 +25,4 @@ const { only, quick } = new Command('npm run bench --')
   .parse()
   .opts<{ readonly only?: readonly string[]; readonly quick: boolean }>()
 
-console.log(
-  `Node ${process.version}, ${process.platform} ${process.arch}. Medians, in brackets the smallest and the largest.\n` +
-    'Another machine, or a busy one, gives other absolute figures; ratios travel better.\n',
-)
-for (const subject of SUBJECTS) {
-  if (only?.includes(subject.name) === false) continue
-  const report = await subject.run({
-    quick,
-    say: (line) => {
-      if (process.stderr.isTTY) process.stderr.write(`  … ${line}\n`)
-    },
-  })
-  console.log(formatReport(subject, report))
-  if (hasFailed(report)) process.exitCode = 1
-}
+await runSubjects(SUBJECTS, { only, quick })

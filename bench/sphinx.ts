@@ -8,6 +8,7 @@ import { nodeProvider as crypto } from '../src/foundation/crypto/nodeProvider.ts
 import type { SphinxVersion } from '../src/protocol/sphinx/constants.ts'
 import { wrapPacket } from '../src/protocol/sphinx/packet.ts'
 import { openHeader } from '../src/protocol/sphinx/unwrap.ts'
+import { cpuTimeOf as timeOf } from './cpuTime.ts'
 import { examplePacket, HOPS } from './examplePackets.ts'
 import { type Figure, ratios, type Subject, spread } from './figures.ts'
 import { OfficialCrate } from './officialCrate.ts'
@@ -21,7 +22,7 @@ export const sphinx: Subject = {
   name: 'sphinx',
   title: 'Sphinx packets of 2,413 bytes, four hops, one core',
   async run({ quick, say }) {
-    const crate = await OfficialCrate.build(say)
+    const crate = await OfficialCrate.build('sphinx-packet', say)
     const rounds = quick ? 15 : 61
     const batch = quick ? 50 : 100
     try {
@@ -48,7 +49,7 @@ async function measureVersion(
 ): Promise<Figure[]> {
   const { multiply, build, unwrap } = tasksOf(version)
   for (const task of [multiply, build, unwrap]) timeOf(task, WARM_UP)
-  await official?.time('unwrap', version, WARM_UP / 10)
+  await official?.time(`unwrap ${version}`, WARM_UP / 10)
 
   const ours = { unwrap: [] as number[], build: [] as number[] }
   const floor = { unwrap: [] as number[], build: [] as number[] }
@@ -57,10 +58,10 @@ async function measureVersion(
     // The floor before and after: a drift of the clock rate within the round falls on both sides of the fraction.
     const before = timeOf(multiply, batch)
     ours.unwrap.push(timeOf(unwrap, batch))
-    if (official) theirs.unwrap.push(await official.time('unwrap', version, batch))
+    if (official) theirs.unwrap.push(await official.time(`unwrap ${version}`, batch))
     const between = timeOf(multiply, batch)
     ours.build.push(timeOf(build, batch))
-    if (official) theirs.build.push(await official.time('build', version, batch))
+    if (official) theirs.build.push(await official.time(`build ${version}`, batch))
     const after = timeOf(multiply, batch)
     floor.unwrap.push(before + between)
     floor.build.push(((HOPS + 1) * (between + after)) / 2)
@@ -100,12 +101,4 @@ function tasksOf(version: SphinxVersion): Record<'multiply' | 'build' | 'unwrap'
       if (header.kind !== 'opened' || header.unwrap().kind !== 'forward') throw new Error('the packet does not unwrap')
     },
   }
-}
-
-/** Microseconds of CPU for one call, the garbage collector's threads included. Not of wall clock: others use the machine too. */
-function timeOf(task: () => void, count: number): number {
-  const start = process.cpuUsage()
-  for (let i = 0; i < count; i++) task()
-  const { user, system } = process.cpuUsage(start)
-  return (user + system) / count
 }
