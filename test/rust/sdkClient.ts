@@ -137,9 +137,9 @@ export class SdkClient {
     return { book: book as string, bundle: bundle as string }
   }
 
-  /** The bundle taken apart and put together again. */
-  async repack(bundle: string): Promise<string> {
-    return (await this.#ask({ do: 'repack', bundle })).bundle as string
+  /** The bundle taken apart and put together again; `bare`: the book alone. */
+  async repack(bundle: string, { bare = false } = {}): Promise<string> {
+    return (await this.#ask({ do: 'repack', bundle, bare })).bundle as string
   }
 
   async tickets(folder: string): Promise<readonly StoredBook[]> {

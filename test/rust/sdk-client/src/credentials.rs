@@ -86,8 +86,8 @@ pub async fn import<S>(client: &DisconnectedMixnetClient<S>, bundle: &[u8]) -> R
 where
     S: MixnetClientStorage + Clone + 'static,
 {
-    let parts =
-        <ImportableTicketBook as VersionedSerialise>::try_unpack(bundle, None)?.try_unpack_full()?;
+    let parts = <ImportableTicketBook as VersionedSerialise>::try_unpack(bundle, None)?
+        .try_unpack_full()?;
     let importer = client.begin_bandwidth_import();
     if let Some(key) = &parts.master_verification_key {
         importer.import_master_verification_key(key).await?;
@@ -102,14 +102,16 @@ where
     Ok(())
 }
 
-/// A bundle read and written again: by its parts, each unpacked.
+/// A bundle read and written again, by its parts, each unpacked; or the book of it alone.
 pub fn repack(request: &Value) -> Result<Value, Failure> {
     let given = hex::decode(text(request, "bundle")?)?;
-    let parts =
-        <ImportableTicketBook as VersionedSerialise>::try_unpack(&given, None)?.try_unpack_full()?;
-    let again: VersionSerialised<ImportableTicketBook> = parts
-        .ticketbook
-        .begin_export()
+    let parts = <ImportableTicketBook as VersionedSerialise>::try_unpack(&given, None)?
+        .try_unpack_full()?;
+    let bare = parts.ticketbook.begin_export();
+    if request["bare"] == json!(true) {
+        return Ok(json!({ "bundle": hex::encode(bare.finalize_export().data) }));
+    }
+    let again: VersionSerialised<ImportableTicketBook> = bare
         .with_maybe_expiration_date_signatures(&parts.expiration_date_signatures)
         .with_maybe_coin_index_signatures(&parts.coin_index_signatures)
         .with_maybe_master_verification_key(&parts.master_verification_key)

@@ -108,7 +108,9 @@ impl Session {
             "connect" => self.connect(request).await,
             "buy" => credentials::buy(request).await,
             "repack" => credentials::repack(request),
-            "tickets" => credentials::tickets(&StoragePaths::new_from_dir(text(request, "folder")?)?).await,
+            "tickets" => {
+                credentials::tickets(&StoragePaths::new_from_dir(text(request, "folder")?)?).await
+            }
             "send" => {
                 let surbs = match request["surbs"].as_u64() {
                     Some(amount) => IncludedSurbs::new(amount as u32),
@@ -181,7 +183,8 @@ impl Session {
             .credentials_mode(pays);
         if let Some(version) = request["prover"].as_str() {
             let paths = StoragePaths::new_from_dir(text(request, "folder")?)?;
-            builder = builder.with_custom_bandwidth_provider(credentials::provider(version, &paths).await?);
+            builder = builder
+                .with_custom_bandwidth_provider(credentials::provider(version, &paths).await?);
         }
         if let Some(gateway) = request["gateway"].as_str() {
             builder = builder.request_gateway(gateway.to_owned());
