@@ -25,10 +25,14 @@ export type Program = { readonly skip: string } | { readonly skip: false; readon
 
 /** The first time takes half an hour on two busy cores, later ones a second. */
 export async function buildSdkClient(): Promise<Program> {
-  const cargo = spawn('cargo', ['build', '--locked', '--message-format=json', '--target-dir', TARGET], {
-    cwd: PROJECT,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const cargo = spawn(
+    'cargo',
+    ['build', '--locked', '--bin', 'sdk-client', '--message-format=json', '--target-dir', TARGET],
+    {
+      cwd: PROJECT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   const said: string[] = []
   let path: string | undefined
   createInterface({ input: cargo.stdout }).on('line', (line) => {
@@ -54,9 +58,38 @@ export interface SdkMessage {
 }
 
 export interface ConnectChoice {
-  /** Where identity and keys are kept. Absent: nowhere. */
+  /** Where identity, keys and tickets are kept. Absent: nowhere. */
   readonly folder?: string
   readonly gateway?: string
+  /** The SDK's credentials mode. */
+  readonly credentials?: boolean
+  /** Imported before, in hexadecimal. */
+  readonly bundle?: string
+  /** Whose prover spends, where it is not the SDK's own. */
+  readonly prover?: '2.0.0'
+}
+
+/** What the SDK would hear from a chain. */
+export interface Purchase {
+  readonly epochId: number
+  readonly threshold: number
+  readonly issuers: readonly { readonly url: string; readonly index: number; readonly key: string }[]
+  readonly depositId: number
+  readonly depositSeed: string
+  readonly userSeed: string
+  readonly ticketType: number
+}
+
+/** In hexadecimal: the book as the SDK stores it, and with all that belongs to it as it exports it. */
+export interface BoughtBook {
+  readonly book: string
+  readonly bundle: string
+}
+
+export interface StoredBook {
+  readonly type: string
+  readonly used: number
+  readonly total: number
 }
 
 export interface ProxyChoice extends ConnectChoice {
@@ -97,6 +130,20 @@ export class SdkClient {
   /** Its address. */
   async connect(choice: ConnectChoice = {}): Promise<string> {
     return (await this.#ask({ do: 'connect', ...choice })).address as string
+  }
+
+  async buy(purchase: Purchase): Promise<BoughtBook> {
+    const { book, bundle } = await this.#ask({ do: 'buy', ...purchase })
+    return { book: book as string, bundle: bundle as string }
+  }
+
+  /** The bundle taken apart and put together again; `bare`: the book alone. */
+  async repack(bundle: string, { bare = false } = {}): Promise<string> {
+    return (await this.#ask({ do: 'repack', bundle, bare })).bundle as string
+  }
+
+  async tickets(folder: string): Promise<readonly StoredBook[]> {
+    return (await this.#ask({ do: 'tickets', folder })).books as readonly StoredBook[]
   }
 
   /** Serves SOCKS5 instead of messages. */

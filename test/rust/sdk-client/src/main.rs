@@ -1,6 +1,8 @@
 //! The official Rust SDK, unmodified, as a program that tests can talk to: one client per process, requests and answers as lines
 //! of JSON. `sdk-client <directory URL>`; ../sdkClient.ts is the other end. Bytes are hexadecimal.
 
+mod credentials;
+
 use std::collections::HashMap;
 use std::future::pending;
 
@@ -14,7 +16,7 @@ use serde_json::{json, Value};
 use tokio::io::{split, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, WriteHalf};
 use tokio::task::JoinHandle;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Nobody listens there: a Starling network has no chain, and the SDK takes no endpoint without the URL of one.
 const NO_CHAIN: &str = "http://127.0.0.1:1";
@@ -104,6 +106,11 @@ impl Session {
     async fn answer(&mut self, request: &Value) -> Result<Value, Failure> {
         match text(request, "do")? {
             "connect" => self.connect(request).await,
+            "buy" => credentials::buy(request).await,
+            "repack" => credentials::repack(request),
+            "tickets" => {
+                credentials::tickets(&StoragePaths::new_from_dir(text(request, "folder")?)?).await
+            }
             "send" => {
                 let surbs = match request["surbs"].as_u64() {
                     Some(amount) => IncludedSurbs::new(amount as u32),
@@ -170,13 +177,24 @@ impl Session {
         S: MixnetClientStorage + Clone + 'static,
     {
         let endpoint = ValidatorDetails::new(NO_CHAIN, Some(self.api.as_str()), None);
+        let pays = request["credentials"] == json!(true);
         let mut builder = builder
-            .network_details(NymNetworkDetails::new_empty().with_validator_endpoint(endpoint));
+            .network_details(NymNetworkDetails::new_empty().with_validator_endpoint(endpoint))
+            .credentials_mode(pays);
+        if let Some(version) = request["prover"].as_str() {
+            let paths = StoragePaths::new_from_dir(text(request, "folder")?)?;
+            builder = builder
+                .with_custom_bandwidth_provider(credentials::provider(version, &paths).await?);
+        }
         if let Some(gateway) = request["gateway"].as_str() {
             builder = builder.request_gateway(gateway.to_owned());
         }
         let Some(provider) = request["provider"].as_str() else {
-            let client = builder.build()?.connect_to_mixnet().await?;
+            let disconnected = builder.build()?;
+            if let Some(bundle) = request["bundle"].as_str() {
+                credentials::import(&disconnected, &hex::decode(bundle)?).await?;
+            }
+            let client = disconnected.connect_to_mixnet().await?;
             let address = client.nym_address().to_string();
             self.client = Some(client);
             return Ok(json!({ "address": address }));
@@ -238,7 +256,7 @@ fn say(what: &Value) {
     println!("{what}");
 }
 
-fn text<'a>(request: &'a Value, key: &str) -> Result<&'a str, Failure> {
+pub(crate) fn text<'a>(request: &'a Value, key: &str) -> Result<&'a str, Failure> {
     request[key]
         .as_str()
         .ok_or_else(|| format!("{key} is missing").into())
