@@ -24,6 +24,8 @@ export type PageFolder =
   | 'mixFetchTestAuthority'
   | 'starling'
   | 'starlingWorkers'
+  | 'credentials'
+  | 'credentialsWithoutWorkers'
   | 'sdkDropIn'
   | 'mixFetchDropIn'
   | 'mixFetchDropInTestAuthority'
@@ -36,12 +38,17 @@ interface Folder {
   readonly home?: URL
   /** Ours is bundled, the page's script along with it where it names a package of ours in place of the official one's file. */
   readonly dropIn?: string
+  /** The page's script is bundled with what it imports of the sources. */
+  readonly fromSources?: true
+  /** Its policy lets nothing be a worker. */
+  readonly noWorkers?: true
   /** Not as published: it trusts our certificate. */
   readonly testAuthority?: true
 }
 
 const ofSdk = new URL('sdk/', PAGES)
 const ofMixFetch = new URL('mixFetch/', PAGES)
+const ofCredentials = new URL('credentials/', PAGES)
 const FOLDERS: Readonly<Record<PageFolder, Folder>> = {
   sdk: { pages: ofSdk, home: SDK },
   mixFetch: { pages: ofMixFetch, home: MIX_FETCH },
@@ -51,12 +58,15 @@ const FOLDERS: Readonly<Record<PageFolder, Folder>> = {
     pages: new URL('starlingWorkers/', PAGES),
     scripts: ['worker.js', 'serviceWorker.js', 'client.js'],
   },
+  credentials: { pages: ofCredentials, fromSources: true },
+  credentialsWithoutWorkers: { pages: ofCredentials, fromSources: true, noWorkers: true },
   sdkDropIn: { pages: ofSdk, dropIn: 'starling-mixnet/sdk' },
   mixFetchDropIn: { pages: ofMixFetch, dropIn: 'starling-mixnet/mix-fetch' },
   mixFetchDropInTestAuthority: { pages: ofMixFetch, dropIn: 'starling-mixnet/mix-fetch', testAuthority: true },
 }
 /** Ours must do without `unsafe-eval`, `wasm-unsafe-eval`, inline scripts and workers. */
-const OUR_POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; img-src data:; connect-src 'self'"
+const WORKERS = "worker-src 'self'"
+const OUR_POLICY = `default-src 'none'; script-src 'self'; ${WORKERS}; img-src data:; connect-src 'self'`
 const PLAIN = 'http://127.0.0.1:* ws://127.0.0.1:* ws:'
 /** Browsers take sockets to this machine for safe wherever a page came from, so that they would open plain ones here and not elsewhere. */
 const SECURE = 'https: wss:'
@@ -93,7 +103,7 @@ function answer(ours: string, official?: string): RequestListener {
       const body = await (found.home === undefined
         ? readOurs(folder, found, file)
         : readOfficial(found, found.home, file))
-      const policy = found.home === undefined ? ours : official
+      const policy = found.home === undefined ? withWorkers(ours, found) : official
       const headers = policy === undefined ? {} : { 'content-security-policy': policy }
       response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'text/plain', ...headers }).end(body)
     } catch {
@@ -101,6 +111,9 @@ function answer(ours: string, official?: string): RequestListener {
     }
   }
 }
+
+const withWorkers = (policy: string, { noWorkers }: Folder) =>
+  noWorkers ? policy.replace(WORKERS, "worker-src 'none'") : policy
 
 async function serve(server: Server, scheme: 'http' | 'https'): Promise<PageServer> {
   server.listen(0, '127.0.0.1')
@@ -123,7 +136,9 @@ async function readOfficial({ pages, testAuthority }: Folder, home: URL, file: s
 
 async function readOurs(name: string, folder: Folder, file: string): Promise<Uint8Array> {
   const isPlain =
-    file === SCRIPT ? folder.dropIn === undefined : file === HTML || folder.scripts?.includes(file) === true
+    file === SCRIPT
+      ? folder.dropIn === undefined && folder.fromSources === undefined
+      : file === HTML || folder.scripts?.includes(file) === true
   if (isPlain) return await readFile(new URL(file, folder.pages))
   if (name === 'starling' && file === 'cases.js') return await bundleCases()
   const bundled = bundles.get(name) ?? bundleOurs(folder)
@@ -146,14 +161,20 @@ interface WorkerBundler {
 /** Of each folder, by file name: made from the sources, once. */
 const bundles = new Map<string, Promise<ReadonlyMap<string, Uint8Array>>>()
 
-async function bundleOurs({ pages, scripts, dropIn, testAuthority }: Folder): Promise<ReadonlyMap<string, Uint8Array>> {
+async function bundleOurs({
+  pages,
+  scripts,
+  dropIn,
+  fromSources,
+  testAuthority,
+}: Folder): Promise<ReadonlyMap<string, Uint8Array>> {
   const bundler = (script: string) => import(new URL(`../../scripts/${script}`, import.meta.url).href)
   const { bundlePackage, bundlePage } = (await bundler('bundle.mjs')) as Bundler
   const plugins = testAuthority ? [trustingTests] : []
-  const { files: forPages } =
-    dropIn === undefined
-      ? await bundlePackage()
-      : await bundlePage({ contents: await withImport(pages, dropIn), plugins })
+  const contents = fromSources
+    ? await readFile(new URL(SCRIPT, pages), 'utf8')
+    : dropIn && (await withImport(pages, dropIn))
+  const { files: forPages } = contents === undefined ? await bundlePackage() : await bundlePage({ contents, plugins })
   const { bundleServiceWorker } = (await bundler('bundle-service-worker.mjs')) as WorkerBundler
   const { files: forWorkers } = scripts === undefined ? { files: [] } : await bundleServiceWorker()
   const files = [...forPages, ...forWorkers]
