@@ -22,6 +22,7 @@ import {
   type Ended,
   faultsOf,
   keysOf,
+  lying,
   memberOf,
   outcomeOf,
   type Say,
@@ -56,22 +57,6 @@ const in_ =
   <P extends DkgPhase>(phase: P, say: (message: Extract<DkgMessage, { phase: P }>) => ReturnType<Say>): Say =>
   (message) =>
     message.phase === phase ? say(message as Extract<DkgMessage, { phase: P }>) : [message]
-/** An engine in which one method is another. */
-const lying =
-  (change: (honest: DkgEngine) => Partial<DkgEngine>): Behaviour['engine'] =>
-  (honest) => {
-    const bound: DkgEngine = {
-      draw: honest.draw.bind(honest),
-      commit: honest.commit.bind(honest),
-      shares: honest.shares.bind(honest),
-      commitmentHolds: honest.commitmentHolds.bind(honest),
-      shareHolds: honest.shareHolds.bind(honest),
-      reconstruct: honest.reconstruct.bind(honest),
-      combine: honest.combine.bind(honest),
-      combineShares: honest.combineShares.bind(honest),
-    }
-    return { ...bound, ...change(bound) }
-  }
 /** Gives `victim` a wrong share, and shows it when asked. */
 const cheats = (victim: number): Behaviour['engine'] =>
   lying((honest) => ({

@@ -10,6 +10,7 @@ import { nodeProvider } from '../../../foundation/crypto/nodeProvider.ts'
 import { nullBls } from '../../../foundation/crypto/nullBls.ts'
 import { Simulation } from '../../../foundation/platform/simulated/simulation.ts'
 import type { World } from '../../../foundation/platform/world.ts'
+import { DAY_SECONDS } from '../../../protocol/credentials/constants.ts'
 import { type DkgEngine, LocalDkgEngine } from '../../../protocol/credentials/dkgEngine.ts'
 import { LocalEngine } from '../../../protocol/credentials/localEngine.ts'
 import { createScheme, type Scheme } from '../../../protocol/credentials/scheme.ts'
@@ -230,3 +231,63 @@ export async function checkKeys(engine: LocalEngine, keys: ReadonlyMap<number, A
   }
   return first.masterKey
 }
+
+const EXPIRATION = 1_767_312_000 + 6 * DAY_SECONDS
+
+/** Buys a book of these issuers and pays with it. */
+export async function payWith(engine: LocalEngine, keys: readonly AgreedKeys[]): Promise<void> {
+  const [{ masterKey, threshold, members } = assert.fail()] = keys
+  const attributes = { expiration: EXPIRATION, ticketType: 0 }
+  const userKey = await engine.userKey(new Uint8Array(32).fill(9))
+  const { request, info, publicKey } = await engine.requestBook(userKey, attributes)
+  const issuers = keys.slice(0, threshold)
+  const keyOf = (index: number) => members.find((one) => one.index === index)?.key ?? assert.fail()
+  const answers = []
+  for (const { own } of issuers) {
+    const issued = await engine.issue({ secretKey: own.secretKey, request, publicKey, attributes })
+    assert.equal(issued.kind, 'issued')
+    if (issued.kind === 'issued') answers.push({ index: own.index, key: keyOf(own.index), signature: issued.signature })
+  }
+  const opened = await engine.openBook({ userKey, info, epochId: 7n, threshold, masterKey, answers })
+  assert.ok(opened.kind === 'opened')
+  const list = async (topic: Parameters<LocalEngine['signList']>[1]): Promise<Uint8Array> => {
+    const parts = []
+    for (const { own } of issuers) {
+      const signatures = await engine.signList(own.secretKey, topic, masterKey)
+      parts.push({ index: own.index, key: keyOf(own.index), signatures })
+    }
+    const aggregated = await engine.aggregateList(topic, masterKey, parts)
+    assert.ok(aggregated.kind === 'aggregated')
+    return aggregated.signatures
+  }
+  const payInfo = new Uint8Array(72).fill(3)
+  const day = EXPIRATION - DAY_SECONDS
+  const payment = await engine.spend({
+    masterKey,
+    book: opened.book,
+    ticket: 4,
+    payInfo,
+    day,
+    dateSignatures: await list({ kind: 'dates', expiration: EXPIRATION }),
+    coinSignatures: await list({ kind: 'coins' }),
+  })
+  const [verdict] = await engine.verifyPayments(masterKey, [{ payment, payInfo, day }], 'strict')
+  assert.equal(verdict?.kind, 'good')
+}
+
+/** An engine in which one method is another. */
+export const lying =
+  (change: (honest: DkgEngine) => Partial<DkgEngine>): Behaviour['engine'] =>
+  (honest) => {
+    const bound: DkgEngine = {
+      draw: honest.draw.bind(honest),
+      commit: honest.commit.bind(honest),
+      shares: honest.shares.bind(honest),
+      commitmentHolds: honest.commitmentHolds.bind(honest),
+      shareHolds: honest.shareHolds.bind(honest),
+      reconstruct: honest.reconstruct.bind(honest),
+      combine: honest.combine.bind(honest),
+      combineShares: honest.combineShares.bind(honest),
+    }
+    return { ...bound, ...change(bound) }
+  }
