@@ -1,10 +1,12 @@
 /** Where a client is kept: its own while it is connected, under a passphrase or not, and with errors that say what to do. @module */
 import { isMixnetError, MixnetError } from '../foundation/base/errors.ts'
+import type { Secret } from '../foundation/base/secret.ts'
 import { seconds } from '../foundation/base/units.ts'
 import { sleep } from '../foundation/platform/clock.ts'
 import type { ClientFiles } from '../foundation/platform/files.ts'
 import { isSealed, openSealedFiles } from '../foundation/platform/sealedFiles.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
+import type { TicketSource } from './ticketSource.ts'
 
 export interface FolderChoice {
   readonly folder?: string | undefined
@@ -15,6 +17,8 @@ export interface FolderChoice {
 
 export interface ClientFolder {
   readonly files: ClientFiles
+  /** Where bandwidth is paid for. `release` closes what this opened. */
+  readonly tickets?: (identitySeed: Secret) => Promise<TicketSource>
   /** Others may use it now. */
   release(): Promise<void>
 }

@@ -134,18 +134,15 @@ export class EntrySelector implements EntryLink {
   }
 
   #connectionTo(name: string): GatewayConnection {
-    const { identitySeed, topology, forceTls = false, params, tickets, meter } = this.#options
+    const { topology, forceTls = false } = this.#options
     const connection: GatewayConnection = new GatewayConnection(this.#world, {
+      ...this.#options,
       gateway: identityOf(name),
       urls: () => {
         const node = topology.current()?.gateways.get(name)
         return node === undefined ? [] : gatewayUrls(node, { forceTls })
       },
-      identitySeed,
       sharedKeys: this.#sharedKeys,
-      params,
-      tickets,
-      meter,
       log: this.#log,
       onFailure: (failure) => {
         if (connection === this.#connection) this.#failed(failure)

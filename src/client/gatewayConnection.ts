@@ -88,18 +88,15 @@ export class GatewayConnection implements EntryLink {
   }
 
   async #attempt(): Promise<void> {
-    const { sharedKeys, gateway, identitySeed, tickets, meter } = this.#options
+    const { sharedKeys, gateway } = this.#options
     const registration = await sharedKeys.load(gateway)
     const socket = await this.#dial()
     if (this.#abort.signal.aborted) return socket.destroy()
     this.#session = new GatewaySession(socket, {
+      ...this.#options,
       world: this.#world,
       params: this.#params,
-      gateway,
-      identitySeed,
       registration,
-      tickets,
-      meter,
       opened: () => this.#opened(),
       pushed: (plaintext) => this.#handlers?.pushed(plaintext),
       ended: (failure) => this.#ended(failure, registration),

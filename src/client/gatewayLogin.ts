@@ -136,7 +136,9 @@ export class GatewayLogin {
   #authenticated(response: ControlResponse & { readonly type: 'authenticate' }): void {
     if (!response.status) return this.#fail(refused('it does not know this client', 'forgotten'))
     this.#balance = response.bandwidthRemaining
-    this.#accepted(response, response.upgradeMode || this.#balance >= CLAIM_THRESHOLD_BYTES)
+    // Nobody waits for a ticket while there is something left.
+    const enough = this.#options.payment ? 1 : CLAIM_THRESHOLD_BYTES
+    this.#accepted(response, response.upgradeMode || this.#balance >= enough)
   }
 
   #register(): void {
@@ -190,13 +192,6 @@ export class GatewayLogin {
     this.#state = { state: 'claiming' }
     this.#options.claim()
     this.#expect('the bandwidth')
-  }
-
-  /** Of a claim with a ticket. */
-  claimFailed(failure: GatewayFailure): void {
-    const { error, kind } = failure
-    if (this.#balance > 0 && error.code !== 'TIMEOUT') this.#finish(kind === 'refused')
-    else this.#fail(failure)
   }
 
   #claimed(response: ControlResponse): void {

@@ -65,7 +65,10 @@ export class GatewaySession {
     this.#payment = options.tickets?.payment({
       gateway: options.gateway,
       send: (request) => this.#ask(request),
-      failed: (failure) => this.#claimFailed(failure),
+      // What is left is used up meanwhile, unless a ticket is in doubt: the next login says what became of it.
+      failed: (failure) => {
+        if (this.#open?.bandwidth.exhausted !== false || failure.error.code === 'TIMEOUT') this.#end(failure)
+      },
     })
     this.#login = new GatewayLogin({
       ...options,
@@ -207,12 +210,6 @@ export class GatewaySession {
   #claim(): void {
     if (this.#payment === undefined) this.#ask({ type: 'claimFreeTestnetBandwidth' })
     else this.#payment.claim(this.#login.key as Secret)
-  }
-
-  /** What is left is used up meanwhile, unless a ticket is in doubt: the next login says what became of it. */
-  #claimFailed(failure: GatewayFailure): void {
-    if (this.#open === undefined) this.#login.claimFailed(failure)
-    else if (this.#open.bandwidth.exhausted || failure.error.code === 'TIMEOUT') this.#end(failure)
   }
 
   #ask(request: ControlRequest): void {

@@ -11,7 +11,7 @@ import { type AdapterOptions, createFetch, type HttpAdapters, type MixnetFetch }
 import { explainFetchError } from './fetchErrors.ts'
 import { LocalApi, type LocalApiChoice } from './localApi.ts'
 import { MixnetCore } from './mixnetCore.ts'
-import { type MixnetOptions, type OpenClient, type OpenTickets, openClient } from './openClient.ts'
+import { type MixnetOptions, type OpenClient, openClient } from './openClient.ts'
 import { Socks5Server } from './socks5Server.ts'
 import type { WebSocketConstructor } from './web/webSocket.ts'
 
@@ -31,32 +31,32 @@ export interface NodeMixnetOptions extends MixnetOptions {
 export class Mixnet extends MixnetCore {
   readonly #world: World
   readonly #ca: string | undefined
+  readonly #wallet: TicketWallet | undefined
   readonly #servers = new Set<Server>()
   #http: MixnetFetch | undefined
   #adapters: HttpAdapters | undefined
   #closed = false
 
-  private constructor(world: World, opened: OpenClient, ca: string | undefined) {
+  private constructor(world: World, opened: OpenClient, ca: string | undefined, wallet: TicketWallet | undefined) {
     super(world, opened)
     this.#world = world
     this.#ca = ca
+    this.#wallet = wallet
   }
 
-  /** Resolves when packets can be sent. Throws as `openClient`. */
+  /** Resolves when packets can be sent. Throws as `openClient`, and as `openTickets` where there are `tickets`. */
   static async connect(world: World, { ca, engine, tickets, ...options }: NodeMixnetOptions): Promise<Mixnet> {
-    const open: OpenTickets = async (parts) => {
-      // Programs without tickets are spared the curve.
-      const { openTickets } = await import('./credentials/openTickets.ts')
-      return await openTickets({ ...parts, tickets, engine })
-    }
-    const opened = await openClient(world, options, tickets === undefined ? undefined : open)
-    return new Mixnet(world, opened, ca)
+    if (tickets === undefined) return new Mixnet(world, await openClient(world, options), ca, undefined)
+    // Programs without tickets are spared the curve.
+    const { ticketFolder } = await import('./credentials/openTickets.ts')
+    const paying = ticketFolder(world, { ...options, tickets, engine })
+    const opened = await openClient(world, options, paying.open)
+    return new Mixnet(world, opened, ca, paying.wallet())
   }
 
   /** What is left of the tickets, and how to move them. Throws BAD_ARGUMENT where `connect` was given none. */
   get tickets(): TicketWallet {
-    const { tickets } = this.opened
-    if (tickets !== undefined) return tickets
+    if (this.#wallet !== undefined) return this.#wallet
     const nextStep = "Connect with `tickets: { buy: 'never' }`, or with 'faucet' in a local network."
     throw new MixnetError('BAD_ARGUMENT', { argument: 'tickets', why: 'not given to connect' }, { nextStep })
   }

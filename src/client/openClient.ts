@@ -5,7 +5,6 @@
 import { fromBase58 } from '../foundation/base/base58.ts'
 import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
 import { type Log, Meter, silentLog } from '../foundation/base/observe.ts'
-import type { Secret } from '../foundation/base/secret.ts'
 import { type Millis, millis, seconds } from '../foundation/base/units.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import { type Clock, unlessAborted, withDeadline } from '../foundation/platform/clock.ts'
@@ -19,7 +18,6 @@ import { clientTopologySource } from '../network/topology/topologySources.ts'
 import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import { isolated } from './callbacks.ts'
 import { type ClientFolder, type FolderChoice, openFolder } from './clientFolder.ts'
-import type { TicketWallet } from './credentials/ticketWallet.ts'
 import { noWss } from './entryChoice.ts'
 import type { EntryParams } from './entryParams.ts'
 import { EntrySelector } from './entrySelector.ts'
@@ -90,19 +88,8 @@ export interface OpenClient {
   readonly log: Log
   readonly topology: Refreshing<Topology>
   readonly directory: DirectoryClient
-  readonly tickets: TicketWallet | undefined
   /** Since the directory was heard; none without a topology. */
   readonly topologyAge: () => Millis | undefined
-}
-
-/** Given by who can compute with tickets. */
-export type OpenTickets = (parts: TicketParts) => Promise<TicketWallet>
-
-export interface TicketParts extends Pick<MixnetOptions, 'folder' | 'directories'> {
-  readonly world: ClientWorld
-  readonly identitySeed: Secret
-  readonly log: Log
-  readonly tell: (event: MixnetEvent) => void
 }
 
 const CONNECT_TIMEOUT = seconds(60)
@@ -117,7 +104,7 @@ const IDENTITY_BYTES = 32
 export async function openClient(
   outside: ClientWorld,
   options: MixnetOptions,
-  openTickets?: OpenTickets,
+  open: typeof openFolder = openFolder,
 ): Promise<OpenClient> {
   const { log = silentLog, meter = new Meter(), folder, anonymous = true } = options
   const { params: traffic, refresh } = planTraffic(options.traffic)
@@ -154,9 +141,8 @@ export async function openClient(
   })
   const topologyAge = () => (heardAt === undefined ? undefined : millis(clock.monotonic() - heardAt))
   let client: MixnetClient | undefined
-  let tickets: TicketWallet | undefined
   let place: ClientFolder | undefined
-  const opening = openFolder(outside, options)
+  const opening = open(outside, options)
   try {
     // A disk may hang, and a passphrase takes half a second.
     place = await within('folder', opening)
@@ -170,7 +156,6 @@ export async function openClient(
     const list = async () => (named.exit === undefined ? await listExits(crypto, directory) : [named.exit])
     const early = list().catch(() => undefined)
     const [keys] = await within('directory', Promise.all([loading, topology.start()]))
-    tickets = await openTickets?.({ ...options, ...keys, world, log, tell: (event) => events.tell(event) })
     if (options.gateway !== undefined) expectListed(topology.current(), options.gateway, options)
     const { exitRequired = true } = options
     // The directory may have come back after that.
@@ -190,7 +175,7 @@ export async function openClient(
       avoid: () => (connections?.hasExit ? connections.exit : exit)?.gateway,
       folder,
       params: options.entry,
-      tickets,
+      tickets: await place.tickets?.(keys.identitySeed),
       onConnecting: (gateway) => events.tell({ type: 'connecting', gateway }),
       onBeyondGuards: (gateway) => events.tell({ type: 'beyond-guards', gateway }),
       meter,
@@ -262,14 +247,10 @@ export async function openClient(
         health?.forget()
       },
     }
-    return {
-      ...{ place, client, events, watch, connections: through, inbox, meter, log },
-      ...{ topology, topologyAge, directory, tickets },
-    }
+    return { place, client, events, watch, connections: through, inbox, meter, log, topology, topologyAge, directory }
   } catch (error) {
     await client?.stop()
     topology.stop()
-    await tickets?.close()
     // After the deadline it may open yet.
     if (place === undefined) opening.then(({ release }) => release()).catch(() => {})
     await place?.release()
@@ -281,14 +262,13 @@ export async function openClient(
 
 export async function closeClient(
   clock: Clock,
-  { place, connections, client, topology, events, watch, tickets }: OpenClient,
+  { place, connections, client, topology, events, watch }: OpenClient,
 ): Promise<void> {
   watch.close()
   // Only a courtesy: with the gateway away or an upload queued it may take for ever, and whoever closes does not.
   await withDeadline(clock, FAREWELL, 'farewell', connections.close()).catch(() => {})
   await client.stop()
   topology.stop()
-  await tickets?.close()
   await place.release()
   events.tell({ type: 'closed' })
 }

@@ -117,13 +117,13 @@ const KINDS: Readonly<Record<ErrorCode, Kind>> = {
   },
   TICKETS_SPENT: {
     guilty: 'you',
-    message: 'the ticketbook has not that many tickets left',
+    message: 'the ticketbook is used up',
     nextStep: 'Use another ticketbook, or buy one.',
   },
   OUTSIDE_VALIDITY: {
     guilty: 'you',
     message: 'the ticketbook is not valid on that day',
-    nextStep: 'Use a ticketbook that has not expired, and check the clock.',
+    nextStep: 'Use another ticketbook, and check the clock.',
   },
   NO_TICKETS: {
     guilty: 'you',
@@ -133,17 +133,17 @@ const KINDS: Readonly<Record<ErrorCode, Kind>> = {
   DEPOSIT_REFUSED: {
     guilty: 'you',
     message: 'the deposit for a ticketbook was not taken',
-    nextStep: 'See the reason in the details; nothing was bought.',
+    nextStep: 'See the reason in the details.',
   },
   ISSUERS_UNAVAILABLE: {
     guilty: 'network',
     message: 'too few issuers answered as they should',
-    nextStep: 'Try again later: the deposit is kept, and nothing is paid twice.',
+    nextStep: 'Try again later: nothing is paid twice.',
   },
   ISSUER_REFUSED: {
     guilty: 'peer',
     message: 'an issuer refused',
-    nextStep: 'See the reason in the details; others may do it.',
+    nextStep: 'See the reason in the details.',
   },
   NOISE_HANDSHAKE_FAILED: {
     guilty: 'peer',
