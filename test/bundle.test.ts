@@ -30,6 +30,7 @@ interface Bundler {
   readonly loadedBy: (name: string, bundled: Bundled) => readonly File[]
 }
 
+const isCredential = (path: string) => basename(path).startsWith('webCredential')
 const SCRIPT = new URL('../scripts/bundle.mjs', import.meta.url)
 const folder = mkdtempSync(join(tmpdir(), 'starling-bundle-'))
 const PAGE = "export { createWebFetch } from './src/client/web/webFetch.ts'"
@@ -57,16 +58,37 @@ describe('the bundle for browsers', () => {
         loaded
           .filter(({ path }) => pattern.test(basename(path)))
           .reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0)
-      assert.ok(zipped(/^(?!rootCertificates)/) <= 120 * 1024, entry)
+      assert.ok(zipped(/^(?!rootCertificates|webCredential)/) <= 120 * 1024, entry)
       assert.ok(zipped(/^rootCertificates/) > 0, entry)
       assert.ok(zipped(/^tlsStream/) > 0, entry)
     }
   })
 
   test('holds nothing twice: the entries share what they have in common', () => {
-    const whole = bundled.files.reduce((sum, { contents }) => sum + contents.length, 0)
-    const one = bundler.loadedBy('starling', bundled).reduce((sum, { contents }) => sum + contents.length, 0)
+    // What pays is whole, so that it takes nothing out of the client and its worker can be copied.
+    const sizeOf = (files: readonly File[]) =>
+      files.filter(({ path }) => !isCredential(path)).reduce((sum, { contents }) => sum + contents.length, 0)
+    const whole = sizeOf(bundled.files)
+    const one = sizeOf(bundler.loadedBy('starling', bundled))
     assert.ok(whole < 1.1 * one, `${whole} bytes, and ${one} of them are one entry's`)
+  })
+
+  test('has what pays in two files, one of which is a worker and needs no other', () => {
+    const scripts = bundled.files.filter(({ path }) => isCredential(path) && path.endsWith('.js'))
+    const [engine, loader] = ['webCredentialModule', 'webCredentialEngine'].map((name) =>
+      scripts.filter(({ path }) => basename(path).startsWith(name)),
+    )
+    assert.deepEqual([engine?.length, loader?.length, scripts.length], [1, 1, 2])
+    const [{ path, contents, text }, { contents: loading, text: loadingText }] = [engine?.[0], loader?.[0]] as [
+      File,
+      File,
+    ]
+    const zipped = [contents, loading].map((one) => gzipSync(one, { level: 9 }).length / 1024)
+    assert.ok((zipped[0] as number) <= 44 && (zipped[1] as number) <= 5, `${zipped} KB`)
+    assert.doesNotMatch(text, /\bimport\b|mcl|WebAssembly/)
+    // As webpack and Vite look for it.
+    assert.ok(loadingText.includes(`new Worker(new URL("./${basename(path)}",import.meta.url),{type:"module",`))
+    assert.ok(loadingText.includes(`import("./${basename(path)}")`))
   })
 
   test('holds nothing of Node, and of the TLS library neither its authorities nor its way past the mixnet', () => {

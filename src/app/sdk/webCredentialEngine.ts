@@ -1,6 +1,6 @@
 /**
  * The engine of credentials as pages have it: in a worker of the page's origin where there can be one, else on the spot. Loaded when a
- * page first pays, and then it loads the engine, 41 KB gzipped.
+ * page first pays, and then it loads the engine, 42 KB gzipped.
  *
  * The worker is a file and no `blob:`, because a strict policy allows `'self'` sooner than `blob:`, and so that the engine is there
  * once and not once more as text. What bundles pages must see it: webpack and Vite follow `new Worker(new URL(…))`, esbuild does not,
@@ -19,7 +19,7 @@ const START_LIMIT = seconds(30)
 
 declare const Worker: new (url: URL, options: { readonly type: 'module'; readonly name: string }) => WebWorker
 
-/** For tests: in their own way. */
+/** Where the engine can be: tests have places of their own. */
 export interface PageEngineParts {
   readonly worker: () => WebWorker
   readonly onTheSpot: () => Promise<Thread<CredentialEngine>>

@@ -1,6 +1,6 @@
 /**
  * BLS12-381 from `@noble/curves`: audited, plain JavaScript, and ten times slower than mclBls.ts. The reference that everything
- * else is compared with; nothing in production selects it. @module
+ * else is compared with, and what pages have, where WebAssembly may be forbidden. @module
  */
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 import { equalBytes } from '../base/bytes.ts'

@@ -66,7 +66,7 @@ async function network(bls: Bls) {
 
 for (const bls of [await loadMclBls(), nullBls]) {
   describe(`credential engine, ${bls.name}`, async () => {
-    const { engine, masterKey, publicKey, answers, open, pay, dateSignatures } = await network(bls)
+    const { engine, masterKey, publicKey, answers, open, pay, dateSignatures, coinSignatures } = await network(bls)
     const payInfo = random.bytes(72)
 
     it('makes books of which tickets verify, each with a serial number of its own', async () => {
@@ -122,6 +122,15 @@ for (const bls of [await loadMclBls(), nullBls]) {
       assert.deepEqual(await engine.identify(one, two), { kind: 'double-spend', publicKey })
       assert.equal((await engine.identify(one, one)).kind, 'replay')
       assert.equal((await engine.identify(one, other)).kind, 'unrelated')
+    })
+
+    it('lets others have their turn while it reads a list, where it is told how', async () => {
+      let pauses = 0
+      const pausing = new LocalEngine(createScheme(bls), random, async () => {
+        pauses++
+      })
+      assert.ok(await pausing.listHolds({ kind: 'coins' }, masterKey, coinSignatures))
+      assert.ok(pauses >= 50)
     })
 
     it('checks a list against the days it is for', async () => {

@@ -1,4 +1,4 @@
-/** The engine on the spot: what it is asked it does before it returns. In a thread, or where time does not matter. @module */
+/** The engine on the spot. In a thread, or where time does not matter; where it does, with pauses between what it can be paused in. @module */
 import { concat, toHex } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError, malformed, tryDecode } from '../../foundation/base/errors.ts'
 import { coinList, signCoins } from './coinSignatures.ts'
@@ -34,7 +34,7 @@ import {
 } from './keys.ts'
 import { decodePayment, encodePayment, encodeSerialNumbers } from './payment.ts'
 import { type PreparedKey, prepareKey } from './preparedKey.ts'
-import { aggregateLists, listHolds, type SignedList } from './publicSignatures.ts'
+import { aggregateLists, type ListShare, listHolds, type SignedList } from './publicSignatures.ts'
 import { Recent } from './recent.ts'
 import type { Scheme } from './scheme.ts'
 import { decodeSignature, encodeSignature, type Signature } from './signature.ts'
@@ -61,12 +61,15 @@ const LISTS_KEPT = 32
 export class LocalEngine implements CredentialEngine {
   readonly #scheme: Scheme
   readonly #random: RandomBytes
+  readonly #pause: (() => Promise<void>) | undefined
   readonly #keys: Recent<PreparedKey> = new Recent(KEYS_KEPT)
-  readonly #lists: Recent<readonly Signature[]> = new Recent(LISTS_KEPT)
+  readonly #lists: Recent<Promise<readonly Signature[]>> = new Recent(LISTS_KEPT)
 
-  constructor(scheme: Scheme, random: RandomBytes) {
+  /** `pause`, where the thread has other work to do, is awaited again and again in what is long about lists. */
+  constructor(scheme: Scheme, random: RandomBytes, pause?: () => Promise<void>) {
     this.#scheme = scheme
     this.#random = random
+    this.#pause = pause
   }
 
   async userKey(seed: Uint8Array): Promise<Uint8Array> {
@@ -114,6 +117,8 @@ export class LocalEngine implements CredentialEngine {
   async spend(order: SpendOrder): Promise<Uint8Array> {
     const scheme = this.#scheme
     const { user, wallet } = decodeTicketbook(scheme, order.book)
+    const dateSignatures = await this.#signatures(order.dateSignatures)
+    const coinSignatures = await this.#signatures(order.coinSignatures)
     const payment = spend(
       scheme,
       this.#prepared(order.masterKey),
@@ -124,8 +129,8 @@ export class LocalEngine implements CredentialEngine {
         tickets: 1,
         payInfo: order.payInfo,
         day: order.day,
-        dateSignatures: this.#signatures(order.dateSignatures),
-        coinSignatures: this.#signatures(order.coinSignatures),
+        dateSignatures,
+        coinSignatures,
       },
       drawFrom(this.#random),
     )
@@ -188,23 +193,25 @@ export class LocalEngine implements CredentialEngine {
   async aggregateList(topic: ListTopic, masterKey: Uint8Array, parts: readonly ListPart[]): Promise<AggregatedList> {
     const master = this.#verificationKey(masterKey)
     const garbled: number[] = []
-    const shares = parts.flatMap(({ index, key, signatures }) => {
-      const decoded = tryDecode(() => this.#decodeList(signatures))
-      if (!isMixnetError(decoded)) return [{ index, key: this.#verificationKey(key), signatures: decoded }]
-      garbled.push(index)
-      return []
-    })
+    const shares: ListShare[] = []
+    for (const { index, key, signatures } of parts) {
+      const decoded = await this.#tryList(signatures)
+      if (isMixnetError(decoded)) garbled.push(index)
+      else shares.push({ index, key: this.#verificationKey(key), signatures: decoded })
+    }
     if (garbled.length > 0) return { kind: 'refused', culprits: garbled }
     const weight = weightsFrom(this.#random)
-    const result = aggregateLists(this.#scheme, this.#list(topic, master), master, shares, weight)
+    const list = await this.#list(topic, master)
+    const result = aggregateLists(this.#scheme, list, master, shares, weight)
     return result.kind === 'refused' ? result : { kind: 'aggregated', signatures: this.#joined(result.signatures) }
   }
 
   async listHolds(topic: ListTopic, masterKey: Uint8Array, signatures: Uint8Array): Promise<boolean> {
     const master = this.#verificationKey(masterKey)
-    const decoded = tryDecode(() => this.#decodeList(signatures))
+    const decoded = await this.#tryList(signatures)
     if (isMixnetError(decoded)) return false
-    return listHolds(this.#scheme, this.#list(topic, master), master, decoded, weightsFrom(this.#random))
+    const list = await this.#list(topic, master)
+    return listHolds(this.#scheme, list, master, decoded, weightsFrom(this.#random))
   }
 
   async verifyPayments(
@@ -261,8 +268,10 @@ export class LocalEngine implements CredentialEngine {
     )
   }
 
-  #list(topic: ListTopic, master: VerificationKey): SignedList {
-    return topic.kind === 'dates' ? dateList(this.#scheme, topic.expiration) : coinList(this.#scheme, master)
+  async #list(topic: ListTopic, master: VerificationKey): Promise<SignedList> {
+    const list = topic.kind === 'dates' ? dateList(this.#scheme, topic.expiration) : coinList(this.#scheme, master)
+    await this.#pause?.()
+    return list
   }
 
   #verificationKey(bytes: Uint8Array): VerificationKey {
@@ -274,15 +283,28 @@ export class LocalEngine implements CredentialEngine {
   }
 
   /** Decoding fifty signatures takes as long as spending with one. */
-  #signatures(list: Uint8Array): readonly Signature[] {
+  #signatures(list: Uint8Array): Promise<readonly Signature[]> {
     return this.#lists.get(toHex(list), () => this.#decodeList(list))
   }
 
-  #decodeList(list: Uint8Array): readonly Signature[] {
+  async #decodeList(list: Uint8Array): Promise<readonly Signature[]> {
     if (list.length % SIGNATURE_BYTES !== 0) throw malformed('signatures', 'length')
-    return Array.from({ length: list.length / SIGNATURE_BYTES }, (_, l) =>
-      decodeSignature(this.#scheme, list.subarray(l * SIGNATURE_BYTES, (l + 1) * SIGNATURE_BYTES)),
-    )
+    const signatures: Signature[] = []
+    for (let at = 0; at < list.length; at += SIGNATURE_BYTES) {
+      signatures.push(decodeSignature(this.#scheme, list.subarray(at, at + SIGNATURE_BYTES)))
+      await this.#pause?.()
+    }
+    return signatures
+  }
+
+  /** As `tryDecode`. */
+  async #tryList(list: Uint8Array): Promise<readonly Signature[] | MixnetError> {
+    try {
+      return await this.#decodeList(list)
+    } catch (error) {
+      if (isMixnetError(error)) return error
+      throw error
+    }
   }
 
   #joined(signatures: readonly Signature[]): Uint8Array {
