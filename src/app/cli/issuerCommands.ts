@@ -1,4 +1,4 @@
-/** `starling issuer init`, `plan`, `run` and `status`. @module */
+/** `starling issuer init` and `plan`: who issues, and when they make their keys. Running is in issuerRunning.ts. @module */
 import { basename, dirname, relative, resolve } from 'node:path'
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { equalBytes } from '../../foundation/base/bytes.ts'

@@ -20,6 +20,7 @@ import { runClient } from './clientCommand.ts'
 import { addToDirectory, initDirectory, runDirectory } from './directoryCommands.ts'
 import { EXIT_CODES } from './exitCodes.ts'
 import { runFetch } from './fetchCommand.ts'
+import { defineIssuer } from './issuerProgram.ts'
 import { showKeys } from './keysCommand.ts'
 import { initNode, runNode } from './nodeCommands.ts'
 import { explainFileError } from './problems.ts'
@@ -190,6 +191,8 @@ directory
   .description('run it, until Ctrl-C; a TOML file will do instead of a folder')
   .addHelpText('before', 'Example: starling directory run directory\n')
   .action((folder: string, _options, command: Command) => run(command, (session) => runDirectory(session, folder)))
+
+defineIssuer(program, run)
 
 program
   .command('keys <folder>')

@@ -169,10 +169,9 @@ export function formatIssuerPlan(plan: IssuerPlan): Uint8Array {
   )
 }
 
-/** The plan, closed. Throws CONFIG_INVALID where it is still open. */
-export function closedPlan(plan: IssuerPlan, path: string): IssuerPlan & Required<Pick<IssuerPlan, 'closed'>> {
-  const { closed } = plan
-  if (closed !== undefined) return { ...plan, closed }
+/** How it was closed. Throws CONFIG_INVALID where it is still open. */
+export function expectClosed({ closed }: IssuerPlan, path: string): NonNullable<IssuerPlan['closed']> {
+  if (closed !== undefined) return closed
   throw new MixnetError(
     'CONFIG_INVALID',
     { file: path, key: 'threshold', problem: 'the plan is not closed yet' },

@@ -1,0 +1,172 @@
+/** `starling issuer run`, `status` and `faucet`. @module */
+import { fromUtf8Lossy } from '../../foundation/base/bytes.ts'
+import { isMixnetError, type MixnetError } from '../../foundation/base/errors.ts'
+import { Meter } from '../../foundation/base/observe.ts'
+import { seconds } from '../../foundation/base/units.ts'
+import type { World } from '../../foundation/platform/world.ts'
+import { parseJson } from '../../protocol/wire/directory/json.ts'
+import { type CredentialEpoch, readCredentialEpoch } from '../../protocol/wire/issuer/credentialEpoch.ts'
+import type { DkgOutcome } from '../../roles/issuer/dkg/dkgParticipant.ts'
+import { Faucet } from '../../roles/issuer/faucet.ts'
+import { startCredentialEngine } from '../node/credentialEngine.ts'
+import { openDkgEngine } from '../node/dkgEngine.ts'
+import { DEFAULT_PRICE_UNYM, readIssuerPlan } from '../node/issuerConfig.ts'
+import { startIssuer } from '../node/issuerService.ts'
+import { EXIT_CODES } from './exitCodes.ts'
+import { explainLocked, lockFolder } from './folders.ts'
+import { readExistingIssuer } from './issuerCommands.ts'
+import type { Session } from './session.ts'
+
+const EPOCH_PATH = '/v1/ecash/epoch'
+const MAX_EPOCH_BYTES = 256 * 1024
+
+/** Logs to standard error until Ctrl-C. */
+export async function runIssuer(session: Session, folder: string): Promise<number> {
+  const { world, screen, interrupted } = session
+  const config = await readExistingIssuer(world.files, folder)
+  const plan = await readIssuerPlan(world.files, config.plan)
+  const log = session.logOf(config.name)
+  const engine = startCredentialEngine()
+  try {
+    const issuer = await startIssuer(world, {
+      config,
+      plan,
+      engine,
+      dkgEngine: await openDkgEngine(world),
+      meter: new Meter(),
+      log,
+      signal: interrupted,
+    }).catch((error: unknown) => {
+      throw explainLocked(error, folder, 'Stop it: one issuer is one process.')
+    })
+    try {
+      const { host, port } = issuer.endpoint
+      screen.step('issuer', `${config.name}   http://${host}:${port}/v1/ecash`, undefined, {
+        event: 'listening',
+        http: issuer.endpoint,
+      })
+      screen.step('plan', config.plan)
+      screen.step('stop', 'Ctrl-C')
+      issuer.agreed.then(
+        (outcome) => showOutcome(session, outcome),
+        (error: unknown) => {
+          if (!interrupted.aborted) screen.problem('keys', error)
+        },
+      )
+      await session.untilInterrupted()
+      log.info('issuer.stopping')
+    } finally {
+      await issuer.stop()
+    }
+  } finally {
+    await engine.close()
+  }
+  return 0
+}
+
+function showOutcome({ screen }: Session, outcome: DkgOutcome): void {
+  for (const { index, as, fault } of outcome.culprits) {
+    screen.step('excluded', `number ${index}, as ${as}: ${fault}`, undefined, { event: 'excluded', index, as, fault })
+  }
+  if (outcome.kind !== 'member') {
+    screen.step(
+      'keys',
+      outcome.kind === 'retired' ? 'handed on: this issuer has none any more' : 'made without this issuer',
+      undefined,
+      {
+        event: 'keys',
+        outcome: outcome.kind,
+      },
+    )
+    return
+  }
+  const { epochId, threshold, members, own } = outcome.keys
+  screen.step(
+    'keys',
+    `${members.length} issuers agreed, any ${threshold} can issue; this is number ${own.index}`,
+    undefined,
+    {
+      event: 'keys',
+      outcome: 'member',
+      epoch: epochId,
+      threshold,
+      issuers: members.length,
+      index: own.index,
+    },
+  )
+}
+
+/** What the issuers of a plan say, asked one by one. 0 where a book can be had: enough of them answer for one epoch. */
+export async function showIssuerStatus({ world, screen }: Session, path: string): Promise<number> {
+  const plan = await readIssuerPlan(world.files, path)
+  const answers = await Promise.all(plan.issuers.map(({ url }) => askEpoch(world, url)))
+  let alive = 0
+  for (const [i, { index, url }] of plan.issuers.entries()) {
+    const answer = answers[i]
+    const epoch = isMixnetError(answer) ? undefined : answer
+    if (epoch !== undefined) alive++
+    const text =
+      epoch === undefined
+        ? 'does not issue'
+        : `epoch ${epoch.epochId}, any ${epoch.threshold} of ${epoch.issuers.length}`
+    screen.step(`issuer ${index}`, `${url}   ${text}`, undefined, {
+      event: 'issuer',
+      index,
+      url,
+      issues: epoch !== undefined,
+      ...(epoch === undefined ? {} : { epoch: epoch.epochId, threshold: epoch.threshold }),
+    })
+  }
+  const needed = plan.closed?.threshold
+  const enough = needed !== undefined && alive >= needed
+  screen.step(
+    'books',
+    enough ? 'can be bought' : `cannot be bought: ${needed ?? 'more than half'} must issue, ${alive} do`,
+    undefined,
+    {
+      event: 'books',
+      available: enough,
+    },
+  )
+  return enough ? 0 : EXIT_CODES.network
+}
+
+async function askEpoch({ net }: World, url: string): Promise<CredentialEpoch | MixnetError> {
+  try {
+    const response = await net.request({
+      url: `${url}${EPOCH_PATH}`,
+      timeout: seconds(5),
+      maxBodyBytes: MAX_EPOCH_BYTES,
+    })
+    return readCredentialEpoch(parseJson(fromUtf8Lossy(response.body), 'credential epoch'))
+  } catch (error) {
+    if (isMixnetError(error)) return error
+    throw error
+  }
+}
+
+/** `starling issuer faucet`: deposits for nothing, for networks that try things out. Until Ctrl-C. */
+export async function runFaucet(
+  session: Session,
+  folder: string,
+  options: { host: string; port: number },
+): Promise<number> {
+  const { world, screen } = session
+  const lock = await lockFolder(world.files, folder, 'Stop it: one faucet has one process.')
+  const faucet = new Faucet(world, { folder, priceUnym: DEFAULT_PRICE_UNYM, log: session.logOf('faucet') })
+  try {
+    const listener = await faucet.serve(options)
+    const { host, port } = listener.endpoint
+    screen.step('faucet', `http://${host}:${port}   deposits for nothing`, undefined, {
+      event: 'listening',
+      http: listener.endpoint,
+    })
+    screen.step('stop', 'Ctrl-C')
+    await session.untilInterrupted()
+    await listener.close()
+  } finally {
+    faucet.close()
+    await lock.release()
+  }
+  return 0
+}
