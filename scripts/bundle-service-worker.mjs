@@ -9,9 +9,24 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const OUT = fileURLToPath(new URL('../dist/web/', import.meta.url))
 const NAME = 'starling-service-worker'
 
-export async function bundleServiceWorker() {
+/** What pays comes late in pages, and from a worker. */
+const payingAtOnce = {
+  name: 'paying-at-once',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/webCredentialEngine\.ts$/ }, () => ({
+      path: fileURLToPath(new URL('../src/app/sdk/webCredentialsAtOnce.ts', import.meta.url)),
+    }))
+  },
+}
+
+/** `contents`: another script in the entry's place. */
+export async function bundleServiceWorker({ contents } = {}) {
+  const entry =
+    contents === undefined
+      ? { entryPoints: { [NAME]: 'src/app/sdk/serviceWorker.ts' } }
+      : { stdin: { contents, resolveDir: ROOT, sourcefile: 'worker.ts' }, entryNames: NAME }
   const { outputFiles, metafile } = await build({
-    entryPoints: { [NAME]: 'src/app/sdk/serviceWorker.ts' },
+    ...entry,
     absWorkingDir: ROOT,
     bundle: true,
     splitting: false,
@@ -22,7 +37,7 @@ export async function bundleServiceWorker() {
     metafile: true,
     write: false,
     outdir: OUT,
-    plugins: [tlsWithoutTrust],
+    plugins: [tlsWithoutTrust, payingAtOnce],
     logLevel: 'warning',
   })
   const [{ text }] = outputFiles

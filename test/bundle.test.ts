@@ -6,6 +6,7 @@ import { basename, join } from 'node:path'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
+import type { loadPageEngine } from '../src/app/sdk/webCredentialEngine.ts'
 import { BridgeExit } from '../src/client/bridgeExit.test.ts'
 import { hostile } from '../src/client/web/hostileTls.test.ts'
 import { keyPem, made } from '../src/client/web/madeCertificates.test.ts'
@@ -112,6 +113,24 @@ describe('the bundle for browsers', () => {
       assert.doesNotMatch(text, /Failed to fetch certificate|caIssuers/, path)
       assert.doesNotMatch(text, /(?:from|import\() ?["'](?!\.\/)/, path)
     }
+  })
+
+  test('of a service worker pays with nothing to load later, and no worker of its own', async () => {
+    const script = new URL('../scripts/bundle-service-worker.mjs', import.meta.url)
+    const { bundleServiceWorker } = (await import(script.href)) as { bundleServiceWorker: Bundler['bundlePage'] }
+    const contents =
+      "export const pay = async () => (await import('./src/app/sdk/webCredentialEngine.ts')).loadPageEngine()"
+    const { files } = await bundleServiceWorker({ contents })
+    assert.equal(files.length, 1)
+    const [{ text }] = files as [File]
+    assert.doesNotMatch(text, /\bimport\b|\bnew Worker\b/)
+    const path = join(folder, 'serviceWorker.js')
+    writeFileSync(path, text)
+    const { pay } = (await import(pathToFileURL(path).href)) as { readonly pay: typeof loadPageEngine }
+    const engine = await pay()
+    assert.equal((await engine.userKey(new Uint8Array(32))).length, 80)
+    await engine.close()
+    await assert.rejects(engine.userKey(new Uint8Array(32)), { code: 'STOPPED' })
   })
 
   test('speaks TLS, and only to whom it should', async () => {

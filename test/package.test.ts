@@ -240,6 +240,12 @@ describe('the package', { timeout: 240_000, skip }, () => {
     }
     const web = packed.filter((path) => path.startsWith('dist/web/') && !path.endsWith('/'))
     assert.ok(web.length > 0)
+    for (const name of ['webCredentialEngine', 'webCredentialModule']) {
+      assert.ok(
+        web.some((path) => basename(path).startsWith(name)),
+        name,
+      )
+    }
     for (const path of web) {
       assert.match(path, /\.js(?:\.LEGAL\.txt)?$/)
       const { size } = await stat(join(project, 'node_modules', 'starling-mixnet', path))
