@@ -36,10 +36,13 @@ import {
   REFRESH_REQUEST_MAX_AGE_SECONDS,
   verifyRefreshDescribed,
 } from '../../protocol/wire/directory/refreshDescribed.ts'
+import { parseDate } from '../../protocol/wire/issuer/calendarDate.ts'
+import { credentialEpochToJson } from '../../protocol/wire/issuer/credentialEpoch.ts'
 import { annotate, ratePerformance } from './annotations.ts'
 import type { Describer } from './describer.ts'
 import type { EpochSource } from './epochs.ts'
 import { formatHttpDate } from './httpDate.ts'
+import { type Issuers, PASSED_ON } from './issuers.ts'
 import { isActive, listNodes, NODE_LISTINGS, type NodeListing, withRole } from './nodeListings.ts'
 import { mixPortOf, type Snapshot, type Snapshots } from './snapshot.ts'
 
@@ -48,6 +51,7 @@ export interface DirectoryApiOptions {
   readonly epochs: EpochSource
   readonly snapshots: Pick<Snapshots, 'current'>
   readonly describer: Pick<Describer, 'find' | 'refresh'>
+  readonly issuers: Pick<Issuers, 'epoch' | 'ask'>
   readonly network: NetworkDetails
   readonly build: BuildInformation
   readonly chainStatus: () => ApiHealth['chainStatus']
@@ -84,6 +88,7 @@ export function directoryApi(options: DirectoryApiOptions): JsonHandler {
   app.get('/v1/api-status/build-information', () => answer(encodeBuildInformation(build)))
   app.get('/v1/network/details', () => answer(encodeNetworkDetails(network, 1)))
   app.get('/v2/network/details', () => answer(encodeNetworkDetails(network, 2)))
+  passOnIssuers(app, options)
   extend?.(app)
 
   const help = 'Answers of the directory by HTTP status'
@@ -91,6 +96,31 @@ export function directoryApi(options: DirectoryApiOptions): JsonHandler {
     const response = await forEveryPage(request, () => app.fetch(request))
     meter.counter('directory_answers_total', help, { status: String(response.status) }).value++
     return response
+  }
+}
+
+/** Official clients ask their directory what here only issuers know. */
+function passOnIssuers(app: Hono, { issuers }: DirectoryApiOptions): void {
+  app.get('/v1/ecash/epoch', () => {
+    const { epoch } = issuers
+    if (epoch === undefined) return refuse(404, 'this directory knows no issuers of credentials that agree on an epoch')
+    return answer(credentialEpochToJson(epoch))
+  })
+  for (const path of PASSED_ON) {
+    app.get(`/v1/ecash${path}`, async ({ req }) => {
+      const epochId = numberParameter(req.query('epoch_id'))
+      const date = req.query('expiration_date')
+      if (epochId === 'bad') return refuse(400, 'epoch_id is a number')
+      if (date !== undefined && parseDate(date) === undefined) return refuse(400, 'expiration_date is YYYY-MM-DD')
+      if (issuers.epoch === undefined) return refuse(404, 'this directory knows no issuers of credentials')
+      // Written anew: what strangers write goes to nobody else.
+      const query = [
+        epochId === undefined ? [] : `epoch_id=${epochId}`,
+        date === undefined ? [] : `expiration_date=${date}`,
+      ]
+      const text = await issuers.ask([path, ...[query.flat().join('&')].filter(Boolean)].join('?'))
+      return text === undefined ? refuse(503, 'no issuer has an answer to that now') : answerText(text)
+    })
   }
 }
 

@@ -18,6 +18,7 @@ import type { BondedNodes } from './bondedNodes.ts'
 import { Describer } from './describer.ts'
 import { DEFAULT_DESCRIBER_PARAMS, type DescriberParams } from './describerParams.ts'
 import { DEFAULT_EPOCH_PARAMS, type EpochParams, Epochs } from './epochs.ts'
+import { Issuers } from './issuers.ts'
 import { RoleMemory } from './roleMemory.ts'
 import { BOOTSTRAP_SCORES, type Scores } from './scores.ts'
 import { type Snapshot, Snapshots } from './snapshot.ts'
@@ -34,6 +35,8 @@ export interface DirectoryOptions {
   readonly describer?: Partial<DescriberParams> | undefined
   /** Default: every node that describes itself is perfect. */
   readonly scores?: Scores | undefined
+  /** Issuers of credentials of this network, without /v1; default none. */
+  readonly issuers?: readonly string[] | undefined
   /** Default: unknown, because there is no ledger. */
   readonly chainStatus?: (() => ApiHealth['chainStatus']) | undefined
   readonly extend?: ((app: Hono) => void) | undefined
@@ -71,6 +74,7 @@ export class Directory implements AsyncDisposable {
   readonly #roles: RoleMemory
   readonly #describer: Describer
   readonly #snapshots: Snapshots
+  readonly #issuers: Issuers
   readonly #readiness: PromiseWithResolvers<void> = Promise.withResolvers()
   #listener: Listener | undefined
   #timer: Timer | undefined
@@ -87,7 +91,9 @@ export class Directory implements AsyncDisposable {
     const onChange = (): void => this.#look()
     this.#describer = new Describer({ world, bonded, epochs, params, meter, log, onChange })
     this.#snapshots = new Snapshots({ world, epochs, describer: this.#describer, scores, roles, log })
+    this.#issuers = new Issuers({ world, urls: options.issuers ?? [], meter, log })
     this.handler = directoryApi({
+      issuers: this.#issuers,
       world,
       epochs,
       snapshots: this.#snapshots,
@@ -138,6 +144,7 @@ export class Directory implements AsyncDisposable {
       directory.#listener = await directory.serve(listen)
     }
     directory.#describer.start()
+    directory.#issuers.start()
     directory.#waitForEpoch()
     return directory
   }
@@ -194,6 +201,7 @@ export class Directory implements AsyncDisposable {
     this.#readiness.reject(new MixnetError('STOPPED', { what: 'directory' }))
     await this.#listener?.close()
     await this.#describer.stop()
+    await this.#issuers.stop()
     await this.#roles.flushed()
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { MixnetError } from '../../foundation/base/errors.ts'
+import { Meter } from '../../foundation/base/observe.ts'
 import { hours, millis, minutes } from '../../foundation/base/units.ts'
 import { loadMclBls } from '../../foundation/crypto/mclBls.ts'
 import type { Database } from '../../foundation/platform/database.ts'
@@ -12,6 +13,8 @@ import { signatureHolds } from '../../protocol/wire/issuer/signedMessage.ts'
 import { decodeSignerStatus } from '../../protocol/wire/issuer/signerStatus.ts'
 import { decodeMasterKey } from '../../protocol/wire/issuer/verificationKey.ts'
 import type { AgreedKeys } from './agreedKeys.ts'
+import { DEFAULT_ISSUER_PARAMS } from './issuerParams.ts'
+import { IssuerStore } from './issuerStore.ts'
 import { crypto, gatewaySeed, TestIssuers } from './support.test.ts'
 
 const keysOf = (test: TestIssuers, index = 1): AgreedKeys => test.keys[index - 1] as AgreedKeys
@@ -111,6 +114,17 @@ describe('issuing', () => {
       assert.deepEqual(await test.signed(1, first.order), later)
       await test.stop()
     }
+  })
+
+  it('has a store that keeps no answer for a deposit of another request', async () => {
+    const { sim } = await TestIssuers.start({ count: 1, threshold: 1 })
+    const world = sim.host('store', { ips: ['10.8.8.8'] })
+    const store = new IssuerStore(world, { folder: 'x', params: DEFAULT_ISSUER_PARAMS, meter: new Meter() })
+    const part = new Uint8Array(96)
+    const book = { depositId: 1, epochId: 1, signature: part, commitments: part, expiration: 86_400, ticketType: 0 }
+    assert.ok(store.keepIssued(part, part.slice(0, 32), book))
+    assert.ok(!store.keepIssued(part, part.slice(0, 32).fill(1), { ...book, epochId: 2 }))
+    assert.equal(store.issued(1)?.epochId, 1)
   })
 
   it('signs the same request again in a later epoch, and no other', async () => {
