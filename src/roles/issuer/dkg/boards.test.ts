@@ -72,7 +72,7 @@ for (const { name, play } of platforms(nodeProvider)) {
         const path = `${folder}/board`
         const board = new FileBoard(here, path)
         await board.append(utf8('one'))
-        for (const rest of ['1767', '1767225600000', '1767225600000 ', '1767225600000 dHd', '9999999999999 clos']) {
+        for (const rest of ['1767', '1767225600000', '1767225600000 ', '1767225600000 dHdv', '9999999999999 ']) {
           const file = await here.files.openAppend(path)
           file.append(utf8(rest))
           await file.close()
@@ -94,7 +94,7 @@ for (const { name, play } of platforms(nodeProvider)) {
           '',
           ' ',
           'x',
-          '-1 AAAA',
+          '-1 AAAA.',
           '1e9 AAAA',
           '1 A',
           '1 ====',
@@ -102,7 +102,7 @@ for (const { name, play } of platforms(nodeProvider)) {
           '\u00ff\u0000',
           'A'.repeat(2_100_000),
         ]
-        file.append(utf8(`${noise.join('\n')}\n5 QUJD\n`))
+        file.append(utf8(`${noise.join('\n')}\n5 QUJD.\n`))
         await file.close()
         const board = new FileBoard(here, path)
         assert.deepEqual(await all(board), [{ time: 5, message: utf8('ABC') }])

@@ -25,15 +25,17 @@ const indices = fc
 const items = indices.chain((all) =>
   fc.tuple(...all.map((index) => fc.uint8Array({ maxLength: 512 }).map((one) => ({ index, bytes: one })))),
 )
+/** Objects like those of our own. */
+const record = <T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record<T>(fields, { noNullPrototype: true })
 const commitment = fc.uint8Array({ maxLength: 2_000 })
 
 const arbitraryMessage: fc.Arbitrary<DkgMessage> = fc.oneof(
-  fc.record({ phase: fc.constant('keys' as const), encryptionKey: bytes(32) }),
-  fc.record({ phase: fc.constant('deal' as const), encryptionKey: bytes(32), commitment, shares: items }),
-  fc.record({ phase: fc.constant('complain' as const), dealers: indices }),
-  fc.record({ phase: fc.constant('open' as const), commitment }),
-  fc.record({ phase: fc.constantFrom('answer' as const, 'accuse' as const, 'rebuild' as const), shares: items }),
-  fc.record({ phase: fc.constant('confirm' as const), digest: bytes(32) }),
+  record({ phase: fc.constant('keys' as const), encryptionKey: bytes(32) }),
+  record({ phase: fc.constant('deal' as const), encryptionKey: bytes(32), commitment, shares: items }),
+  record({ phase: fc.constant('complain' as const), dealers: indices }),
+  record({ phase: fc.constant('open' as const), commitment }),
+  record({ phase: fc.constantFrom('answer' as const, 'accuse' as const, 'rebuild' as const), shares: items }),
+  record({ phase: fc.constant('confirm' as const), digest: bytes(32) }),
 )
 
 const session = new Uint8Array(32).fill(5)
