@@ -1,7 +1,8 @@
 /**
- * A board in one file that several processes of a machine share: `<time> <base64 of the message>` a line, and `<time> closed` where
+ * A board in one file that several processes of a machine share: `<time> <base64 of the message>.` a line, and `<time> .` where
  * somebody made sure that nothing earlier follows. Whoever appends holds the lock beside it, reads what is new, and writes one line
- * with one call. A line that a crash cut short gets its end from the next writer and is nobody's message.
+ * with one call. A line that a crash cut short has no full stop: the next writer ends it,
+ * and it is nobody's message.
  *
  * Whoever can write the file can end phases early or keep members from writing: it is for machines whose owner is trusted with
  * that. What is written, nobody believes for standing there. Format: docs/spec/dkg.md. @module
@@ -24,7 +25,7 @@ const ENTRIES_A_READ = 100
 /** Others hold the lock for a write each. */
 const LOCK_RETRY: Millis = millis(15)
 const LOCK_TRIES = 1_000
-const LINE = /^(\d{1,15}) ([A-Za-z0-9+/]+={0,2}|closed)$/
+const LINE = /^(\d{1,15}) ([A-Za-z0-9+/]*={0,2})\.$/
 
 export class FileBoard implements BulletinBoard {
   readonly #world: Pick<World, 'files' | 'clock'>
@@ -63,7 +64,7 @@ export class FileBoard implements BulletinBoard {
       if (this.#now() < instant) return false
       // It must stand there: the next writer's clock may have been set back meanwhile.
       await this.#locked(async () => {
-        if (this.#latest < instant) await this.#write(instant, 'closed')
+        if (this.#latest < instant) await this.#write(instant, '')
       })
       return true
     })
@@ -74,7 +75,7 @@ export class FileBoard implements BulletinBoard {
   }
 
   async #write(time: Millis, what: string): Promise<void> {
-    const line = utf8(`${this.#unfinished ? '\n' : ''}${time} ${what}\n`)
+    const line = utf8(`${this.#unfinished ? '\n' : ''}${time} ${what}.\n`)
     if (this.#taken + line.length > MAX_FILE_BYTES) throw new MixnetError('QUEUE_FULL', { what: 'board' })
     const file = await this.#world.files.openAppend(this.#path)
     try {
@@ -119,7 +120,7 @@ export class FileBoard implements BulletinBoard {
     const [, time, what] = LINE.exec(fromUtf8Lossy(bytes)) ?? []
     if (time === undefined || what === undefined) return
     let message: Uint8Array | undefined
-    if (what !== 'closed') {
+    if (what !== '') {
       try {
         message = base64.decode(what)
       } catch {
