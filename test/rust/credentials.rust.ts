@@ -8,10 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { fromHex, toHex, utf8 } from '../../src/foundation/base/bytes.ts'
-import { TICKET_BANDWIDTH_BYTES } from '../../src/protocol/credentials/constants.ts'
+import { DAY_SECONDS, TICKET_BANDWIDTH_BYTES } from '../../src/protocol/credentials/constants.ts'
 import { decodeTicketbook } from '../../src/protocol/credentials/ticketbook.ts'
+import { encodeTicket, julianDay } from '../../src/protocol/wire/gateway/ticket.ts'
 import { until } from '../browser/network.ts'
-import { bytes, Issuers, today } from './issuers.ts'
+import { bytes, EPOCH, Issuers, today } from './issuers.ts'
 import { PayingNetwork } from './payingNetwork.ts'
 import { type BoughtBook, buildSdkClient, type ConnectChoice, SdkClient } from './sdkClient.ts'
 
@@ -71,13 +72,17 @@ describe('official clients that pay', { skip: program.skip, timeout: 900_000 }, 
     assert.equal(await buyer.repack(bundle), bundle)
   })
 
-  it('a book of theirs is good in our hands', async () => {
+  it('a book of theirs is good in our hands: our tickets of it pass our verifier, and theirs', async () => {
     const { book: stored } = await book()
     const { masterKey, dateSignatures, coinSignatures, engine } = issuers
     const [payInfo, day] = [bytes(72), today()]
     const order = { masterKey, book: fromHex(stored), ticket: 3, payInfo, day, dateSignatures, coinSignatures }
     const claim = { payment: await engine.spend(order), payInfo, day }
     assert.equal((await engine.verifyPayments(masterKey, [claim], 'strict'))[0]?.kind, 'good')
+    const ticketOn = (unixDay: number): Uint8Array =>
+      encodeTicket({ ...claim, spendDateJulianDay: julianDay(unixDay), epochId: BigInt(EPOCH) })
+    assert.deepEqual(await buyer.verify(ticketOn(day / DAY_SECONDS), masterKey), [true, true])
+    assert.deepEqual(await buyer.verify(ticketOn(day / DAY_SECONDS + 1), masterKey), [false, false])
   })
 
   it('without credentials mode it is told that this gateway wants them', async (t) => {
@@ -85,7 +90,7 @@ describe('official clients that pay', { skip: program.skip, timeout: 900_000 }, 
   })
 
   it('has no ticket without the public data of the epoch: it asks the chain for its issuers', async (t) => {
-    const bare = await buyer.repack((await book()).bundle, { bare: true })
+    const bare = await buyer.repack((await book()).bundle, true)
     await assert.rejects(launched(t).connect(await payer(t, 0, { bundle: bare })), CHAIN_ASKED)
   })
 

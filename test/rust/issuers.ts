@@ -31,6 +31,7 @@ const AUTHORITIES = 3
 const THRESHOLD = 2
 const SIGNATURE_BYTES = 96
 const VALID_DAYS = 6
+const TYPE_NAMES: readonly string[] = TICKET_TYPES
 
 export const bytes = (length: number): Uint8Array => new Uint8Array(randomBytes(length))
 export const today = (): number => Math.floor(Date.now() / 1000 / DAY_SECONDS) * DAY_SECONDS
@@ -174,7 +175,7 @@ export class Issuers {
       publicKey: fromHex(json.field('ecash_pubkey').field('pk').string(), 'public key'),
       attributes: {
         expiration: this.expiration,
-        ticketType: TICKET_TYPES.findIndex((type) => type === json.field('ticketbook_type').string()),
+        ticketType: TYPE_NAMES.indexOf(json.field('ticketbook_type').string()),
       },
     })
     if (issued.kind === 'refused') throw new Error(issued.reason)

@@ -119,6 +119,20 @@ pub fn repack(request: &Value) -> Result<Value, Failure> {
     Ok(json!({ "bundle": hex::encode(again.data) }))
 }
 
+/// What the verifiers of both versions say of a ticket.
+pub fn verify(request: &Value) -> Result<Value, Failure> {
+    let ticket = CredentialSpendingData::try_from_bytes(&hex::decode(text(request, "ticket")?)?)?;
+    let key = hex::decode(text(request, "key")?)?;
+    let payment: newer_ecash::scheme::Payment = same(&ticket.payment)?;
+    let newer = payment.spend_verify(
+        &newer_ecash::VerificationKeyAuth::from_bytes(&key)?,
+        &same(&ticket.pay_info)?,
+        ticket.spend_date.ecash_unix_timestamp(),
+    );
+    let own = ticket.verify(&VerificationKeyAuth::from_bytes(&key)?);
+    Ok(json!({ "verdicts": [own.is_ok(), newer.is_ok()] }))
+}
+
 /// What the store says of each book.
 pub async fn tickets(paths: &StoragePaths) -> Result<Value, Failure> {
     let storage = paths.persistent_credential_storage().await?;

@@ -108,6 +108,7 @@ impl Session {
             "connect" => self.connect(request).await,
             "buy" => credentials::buy(request).await,
             "repack" => credentials::repack(request),
+            "verify" => credentials::verify(request),
             "tickets" => {
                 credentials::tickets(&StoragePaths::new_from_dir(text(request, "folder")?)?).await
             }
