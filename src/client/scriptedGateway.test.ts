@@ -26,6 +26,7 @@ import {
   stepGatewayHandshake,
 } from '../protocol/wire/gateway/handshake.ts'
 import { FREE_BANDWIDTH_BYTES } from '../protocol/wire/gateway/protocol.ts'
+import { openTicket, type Ticket } from '../protocol/wire/gateway/ticket.ts'
 import type { MixPacket } from '../protocol/wire/mixPacket.ts'
 import type { EntryLink } from './entryLink.ts'
 
@@ -38,7 +39,7 @@ export const PACKET: MixPacket = {
 
 export const newSimulation = (): Simulation => new Simulation({ seed: 'entry', crypto: nodeProvider })
 
-export type Step = 'protocol' | 'handshake' | 'proof' | 'register' | 'login' | 'claim' | 'packet'
+export type Step = 'protocol' | 'handshake' | 'proof' | 'register' | 'login' | 'claim' | 'ticket' | 'packet'
 
 interface Client {
   readonly sharedKey: Uint8Array
@@ -69,6 +70,10 @@ export class ScriptedGateway {
   grant: number = FREE_BANDWIDTH_BYTES
   /** Pushed before a login is answered. */
   stored: Uint8Array[] = []
+  /** Tickets it was given, and what it says to each: by default it is good for `ticketGrant`. */
+  readonly tickets: Ticket[] = []
+  judge: ((ticket: Ticket, client: { balance: number }) => ControlResponse | undefined) | undefined
+  ticketGrant = 200_000_000
   /** Closes each connection as soon as it is open. */
   hangsUp = false
 
@@ -196,6 +201,18 @@ export class ScriptedGateway {
             return at('claim', () => {
               if (client) client.balance += this.grant
               send({ type: 'bandwidth', availableTotal: client?.balance ?? 0, upgradeMode: false })
+            })
+          case 'ecashCredential':
+            return at('ticket', () => {
+              if (client === undefined) throw new Error('a ticket of nobody')
+              const ticket = openTicket(nodeProvider, client.sharedKey, request)
+              this.tickets.push(ticket)
+              if (this.judge !== undefined) {
+                const answer = this.judge(ticket, client)
+                return answer && send(answer)
+              }
+              client.balance += this.ticketGrant
+              send({ type: 'bandwidth', availableTotal: client.balance, upgradeMode: false })
             })
           default:
         }
