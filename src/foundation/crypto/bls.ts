@@ -35,7 +35,7 @@ export interface Group<P> {
   multiplySecret(scalar: Scalar, point: P): P
   /** Σ kᵢ·Pᵢ; zero of no terms. Not for long-lived keys. */
   sum(terms: readonly Term<P>[]): P
-  /** P ↦ k·P with a table of multiples of P, in a third of the time or less: worth making from some twenty uses on. */
+  /** P ↦ k·P for a P that comes again and again: providers may make a table of its multiples once it has. */
   table(point: P): Multiples<P>
 
   isZero(point: P): boolean
@@ -47,7 +47,7 @@ export interface Group<P> {
   decode(bytes: Uint8Array): P | undefined
 }
 
-/** k·P for one P, k in [0, r). */
+/** k·P for one P, k in [0, r). Not for long-lived keys applied to what others chose. */
 export type Multiples<P> = (scalar: Scalar) => P
 
 export interface Bls {

@@ -14,7 +14,7 @@ export interface Scheme {
   readonly g2: G2
   readonly gamma: readonly [γ1: G1, γ2: G1, γ3: G1, γ4: G1]
   readonly delta: G1
-  /** Tables of multiples of what is multiplied in every payment. */
+  /** What is multiplied in every payment. */
   readonly times: {
     readonly g1: Multiples<G1>
     readonly gamma1: Multiples<G1>
@@ -24,7 +24,7 @@ export interface Scheme {
   }
 }
 
-/** Some tens of milliseconds with mcl, most of them for the tables; 2 MB. */
+/** A few milliseconds with mcl; 3 MB and 80 ms more once some payments were made or verified, for tables. */
 export function createScheme(bls: Bls): Scheme {
   const named = (name: string): G1 => bls.hashToG1(utf8(name), POINT_TAG)
   const gamma = [named('gamma1'), named('gamma2'), named('gamma3'), named('gamma4')] as const

@@ -1,7 +1,7 @@
 /** Signatures of Pointcheval and Sanders, as everything in this room is signed: (h, s) with s = (x + Σ y_i·m_i)·h. @module */
 import { concat, expectLength } from '../../foundation/base/bytes.ts'
 import type { G1, G2 } from '../../foundation/crypto/bls.ts'
-import { ORDER, type Scalar } from '../../foundation/crypto/blsScalar.ts'
+import { modOrder, ORDER, type Scalar } from '../../foundation/crypto/blsScalar.ts'
 import { pointOpener } from './codec.ts'
 import { G1_BYTES } from './constants.ts'
 import type { Draw } from './draw.ts'
@@ -26,13 +26,16 @@ export function signatureHolds(scheme: Scheme, signature: Signature, messageKey:
 }
 
 /**
- * A signature on the same message that nobody can tell from a fresh one: h' = r'·h, s' = r'·s + r·h'. It verifies with r·g2 added
+ * A signature on the same message that nobody can tell from a fresh one: h' = r'·h, s' = r'·s + (r·r')·h. It verifies with r·g2 added
  * to X, so that who does not know r learns nothing by trying messages. r' ≠ 0, or nothing would be left of it.
  */
 export function rerandomise({ bls }: Scheme, { h, s }: Signature, r: Scalar, rPrime: Scalar): Signature {
   const { g1 } = bls
-  const hPrime = g1.multiply(rPrime, h)
-  return { h: hPrime, s: g1.add(g1.multiply(rPrime, s), g1.multiply(r, hPrime)) }
+  const sPrime = g1.sum([
+    [rPrime, s],
+    [modOrder(r * rPrime), h],
+  ])
+  return { h: g1.multiply(rPrime, h), s: sPrime }
 }
 
 /** Draws until the scalar is not zero. One in 2²⁵⁵ is. */

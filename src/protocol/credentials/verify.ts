@@ -114,10 +114,13 @@ function proofFault(scheme: Scheme, master: PreparedKey, { payment, payInfo }: C
   const { times } = scheme
   const { g1, g2 } = scheme.bls
   const { proof } = payment
-  const { alpha, beta0, beta1, beta2 } = master.times
+  const { beta0, beta1, beta2 } = master.times
+  const { alpha } = master.key
   const [zsk, zv, ze] = proof.attributes as [Scalar, Scalar, Scalar]
   const c = proof.challenge
-  const alphaLeft = alpha(modOrder(1n - c))
+  // c·κ + c̄·α, as α + c·(κ − α): one multiplication less, and no table of α.
+  const minusAlpha = g2.negate(alpha)
+  const bothParts = (kappa: G2): G2 => g2.add(alpha, g2.multiply(c, g2.add(kappa, minusAlpha)))
   const each = <T, P>(items: readonly T[], of: (item: T, k: number) => P): P[] => items.map(of)
   const gamma2 = scheme.gamma[1]
   const cGamma2 = times.gamma2(c)
@@ -128,8 +131,8 @@ function proofFault(scheme: Scheme, master: PreparedKey, { payment, payInfo }: C
     payment,
     {
       // t_κ = c·κ + c̄·α + z_r·g2 + z_sk·β2_0 + z_v·β2_1 + z_E·β2_2;  t_κe = c·κ_e + c̄·α + z_re·g2 + z_E·β2_0
-      kappa: plus(g2, g2.multiply(c, payment.kappa), alphaLeft, times.g2(proof.r), beta0(zsk), beta1(zv), beta2(ze)),
-      kappaE: plus(g2, g2.multiply(c, payment.kappaE), alphaLeft, times.g2(proof.rE), beta0(ze)),
+      kappa: plus(g2, bothParts(payment.kappa), times.g2(proof.r), beta0(zsk), beta1(zv), beta2(ze)),
+      kappaE: plus(g2, bothParts(payment.kappaE), times.g2(proof.rE), beta0(ze)),
       // t_C = c·C + z_oc·g1 + z_v·γ2;  t_A = c·A + z_oa·g1 + z_l·γ2;  t_S = c·S + z_μ·δ
       c: plus(g1, g1.multiply(c, payment.c), times.g1(proof.oC), times.gamma2(zv)),
       a: each(payment.commitments, (a, k) =>
@@ -138,7 +141,7 @@ function proofFault(scheme: Scheme, master: PreparedKey, { payment, payInfo }: C
       s: each(payment.serialNumbers, (s, k) => g1.add(g1.multiply(c, s), times.delta(proof.mu[k] as Scalar))),
       // t_κk = c·κ_k + c̄·α + z_rk·g2 + z_l·β2_0, where there are z_rk
       kappaK: each(proof.rK, (zrk, k) =>
-        plus(g2, g2.multiply(c, payment.kappaK[k] as G2), alphaLeft, times.g2(zrk), beta0(proof.l[k] as Scalar)),
+        plus(g2, bothParts(payment.kappaK[k] as G2), times.g2(zrk), beta0(proof.l[k] as Scalar)),
       ),
       // t_γ = z_μ·(A + C + γ2) + z_oμ·g1 + c·γ2;  t_T = c·T + (z_sk + z_μ·R_k)·g1
       gamma: each(payment.commitments, (a, k) =>
@@ -177,7 +180,7 @@ interface SignatureKeys {
   readonly coins: readonly G2[]
 }
 
-/** Π e(ρ·h, X) · e(−Σ ρ·s, g2) = 1 over every signature of every payment. */
+/** Π e(ρ·h, X) · e(−Σ ρ·s, g2) = 1 over every signature of every payment, the first ρ being 1. */
 function signaturesHold(
   scheme: Scheme,
   master: PreparedKey,
@@ -194,7 +197,7 @@ function signaturesHold(
     const signatures = [payment.signature, payment.dateSignature, ...payment.omega]
     const messageKeys = [keys.wallet, keys.date, ...keys.coins]
     for (const [i, { h, s }] of signatures.entries()) {
-      const rho = weight()
+      const rho = pairs.length === 0 ? 1n : weight()
       pairs.push([g1.multiply(rho, h), messageKeys[i] as G2])
       sum.push([rho, s])
     }

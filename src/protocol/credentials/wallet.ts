@@ -42,8 +42,8 @@ export interface UnblindedShares {
 
 /**
  * s_i = σ − o_1·β1_0 − o_2·β1_1, and whether e(h, α + sk·β2_0 + v·β2_1 + E·β2_2 + T·β2_3) = e(s_i, g2) for every authority i. All
- * have the same h, so under weights ρ_i it is one question of two pairings, e(h, Σ ρ_i·X_i)·e(−Σ ρ_i·s_i, g2) = 1; only where its
- * answer is no are they asked one by one, to name the guilty.
+ * have the same h, so under weights ρ_i, the first being 1, it is one question of two pairings, e(h, Σ ρ_i·X_i)·e(−Σ ρ_i·s_i, g2) = 1;
+ * only where its answer is no are they asked one by one, to name the guilty.
  */
 export function unblind(
   scheme: Scheme,
@@ -65,7 +65,7 @@ export function unblind(
     const share = { signature: { h: info.h, s }, v, expiration, ticketType, index }
     candidates.push({ share, messageKey: walletKey(scheme, key, sk, share) })
   }
-  const rho = candidates.map(weight)
+  const rho = candidates.map((_, i) => (i === 0 ? 1n : weight()))
   const allHold =
     candidates.every(({ share }) => !isDegenerate(scheme, share.signature)) &&
     bls.pairingsCancel([

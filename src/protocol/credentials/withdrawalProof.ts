@@ -1,6 +1,6 @@
 /** The proof of a withdrawal request as the authority sees it: π of (sk, v, o, o_1, o_2). @module */
 import { concat } from '../../foundation/base/bytes.ts'
-import type { G1 } from '../../foundation/crypto/bls.ts'
+import type { G1, Term } from '../../foundation/crypto/bls.ts'
 import type { Scalar } from '../../foundation/crypto/blsScalar.ts'
 import { CodecWriter } from './codec.ts'
 import { challenge, plus, type Scheme } from './scheme.ts'
@@ -54,10 +54,11 @@ export function withdrawalProofHolds(scheme: Scheme, instance: WithdrawalInstanc
 
   const c = proof.challenge
   const { com, h, publicKey } = instance
+  const sum = (...terms: Term<G1>[]): G1 => g1.sum(terms)
   const expected = withdrawalChallenge(scheme, instance, [
     plus(g1, g1.multiply(c, com), times.g1(proof.opening), times.gamma1(zsk), times.gamma2(zv)),
-    plus(g1, g1.multiply(c, com1), times.g1(zo1), g1.multiply(zsk, h)),
-    plus(g1, g1.multiply(c, com2), times.g1(zo2), g1.multiply(zv, h)),
+    g1.add(sum([c, com1], [zsk, h]), times.g1(zo1)),
+    g1.add(sum([c, com2], [zv, h]), times.g1(zo2)),
     g1.add(g1.multiply(c, publicKey), times.g1(zsk)),
   ])
   return expected === c
