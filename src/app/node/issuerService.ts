@@ -7,6 +7,7 @@ import type { DkgEngine } from '../../protocol/credentials/dkgEngine.ts'
 import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
 import type { AgreedKeys } from '../../roles/issuer/agreedKeys.ts'
 import { faucetDeposits } from '../../roles/issuer/deposits.ts'
+import type { BulletinBoard } from '../../roles/issuer/dkg/bulletinBoard.ts'
 import type { DkgParams } from '../../roles/issuer/dkg/dkgParams.ts'
 import { agreeOnKeys, type DkgOutcome } from '../../roles/issuer/dkg/dkgParticipant.ts'
 import { FileBoard } from '../../roles/issuer/dkg/fileBoard.ts'
@@ -21,6 +22,8 @@ export interface IssuerServiceOptions {
   readonly engine: CredentialEngine
   readonly dkgEngine: DkgEngine
   readonly dkg?: DkgParams
+  /** Where they agree. Default: the file that the plan names. */
+  readonly board?: BulletinBoard
   readonly meter: Meter
   readonly log: Log
   /** Gives up agreeing on keys. */
@@ -81,7 +84,7 @@ export async function startIssuer(world: World, options: IssuerServiceOptions): 
         phaseLimit: seconds(closed.phaseLimitSeconds),
       },
       identitySeed: key.seed,
-      board: new FileBoard(world, plan.board),
+      board: options.board ?? new FileBoard(world, plan.board),
       engine: options.dkgEngine,
       folder: config.data,
       log: log.child('dkg'),
