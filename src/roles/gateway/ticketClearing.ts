@@ -1,0 +1,157 @@
+/**
+ * What issuers say of the tickets taken here. Only they hear of tickets from every gateway, so only they find a ticket spent at two. Each
+ * ticket is asked about until most have answered; nothing waits for that, least of all the client. The payment itself says in which
+ * second it was made for which gateway, so it is shown at once: waiting would hide nothing from an issuer. Until a ticket is
+ * judged the gateway knows whose it was, because that is who pays for a bad one; then it forgets. @module
+ */
+import { isMixnetError, tryDecode } from '../../foundation/base/errors.ts'
+import { type Millis, millis } from '../../foundation/base/units.ts'
+import type { Timer } from '../../foundation/platform/clock.ts'
+import type { EpochIssuer } from '../../protocol/wire/issuer/credentialEpoch.ts'
+import { encodeVerifyTicket, type TicketOpinion } from '../../protocol/wire/issuer/ticketVerification.ts'
+import type { CredentialEpochs, KnownEpoch } from './credentialEpochs.ts'
+import type { TicketPlace } from './gateway.ts'
+import { IssuerClient } from './issuerClient.ts'
+import type { Settlement, WaitingTicket } from './ticketLedger.ts'
+import type { TicketParams } from './ticketParams.ts'
+import { DAY_MS } from './unixDay.ts'
+
+type Opinions = ReadonlyMap<number, TicketOpinion>
+
+export class TicketClearing {
+  readonly #place: TicketPlace
+  readonly #epochs: CredentialEpochs
+  readonly #issuers: IssuerClient
+  readonly #onVerified: () => void
+  /** Being asked about, or being committed. */
+  readonly #underWay = new Set<number>()
+  #scheduled = false
+  #timer: Timer | undefined
+  #stopped = false
+
+  constructor(place: TicketPlace, epochs: CredentialEpochs, onVerified: () => void) {
+    this.#place = place
+    this.#epochs = epochs
+    this.#onVerified = onVerified
+    const { issuersAtOnce: atOnce, issuerTimeout: timeout } = place.params
+    this.#issuers = new IssuerClient({ net: place.world.net, atOnce, timeout })
+    // What an earlier process left.
+    this.look()
+  }
+
+  /** There may be tickets to ask about. */
+  look(): void {
+    if (this.#scheduled || this.#stopped) return
+    this.#scheduled = true
+    this.#place.world.clock.soon(() => {
+      this.#scheduled = false
+      this.#begin()
+    })
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+    this.#issuers.stop()
+  }
+
+  #begin(): void {
+    if (this.#stopped) return
+    const { store, params } = this.#place
+    const room = params.ticketsClearedAtOnce - this.#underWay.size
+    if (room <= 0) return
+    const due = store.tickets
+      .due(store.now(), params.ticketsClearedAtOnce)
+      .filter(({ id }) => !this.#underWay.has(id))
+      .slice(0, room)
+    for (const ticket of due) {
+      this.#underWay.add(ticket.id)
+      void this.#ask(ticket)
+    }
+    const next = store.tickets.nextDue()
+    if (next === undefined || due.length > 0) return
+    this.#timer?.cancel()
+    // The store's time runs at half of ours at worst; looked at too early, it is looked at again.
+    const wait = millis(Math.max(1000, next - store.now()))
+    this.#timer = this.#place.world.clock.after(wait, () => this.look())
+  }
+
+  async #ask(ticket: WaitingTicket): Promise<void> {
+    const { store, identity } = this.#place
+    const epoch = this.#epochs.at(ticket.epochRow)
+    const before = store.tickets.opinions(ticket.id)
+    const body = tryDecode(() => encodeVerifyTicket({ ...ticket, epochId: epoch?.epochId ?? 0 }, identity))
+    const silent = epoch?.issuers.filter(({ index }) => !before.has(index)) ?? []
+    const heard = isMixnetError(body) ? new Map() : await this.#opinions(silent, body)
+    if (this.#stopped) return
+    const settlement = this.#settlement(ticket, epoch, new Map([...before, ...heard]))
+    const done = () => {
+      this.#underWay.delete(ticket.id)
+      this.look()
+    }
+    if (settlement !== undefined) return this.#settle(ticket, heard, settlement, done)
+    const askAt = store.now() + this.#retryIn()
+    store.changeTickets((tickets) => {
+      tickets.addOpinions(ticket.id, heard)
+      tickets.postpone(ticket.id, askAt)
+    }, done)
+  }
+
+  async #opinions(issuers: readonly EpochIssuer[], body: string): Promise<Opinions> {
+    const opinions = new Map<number, TicketOpinion>()
+    await Promise.all(
+      issuers.map(async (issuer) => {
+        const opinion = await this.#issuers.verify(issuer, body)
+        if (opinion !== undefined) opinions.set(issuer.index, opinion)
+      }),
+    )
+    return opinions
+  }
+
+  #settle(ticket: WaitingTicket, heard: Opinions, settlement: Settlement, done: () => void): void {
+    const { store, log } = this.#place
+    // Nothing of the ticket, of its client or of when: only that there was one.
+    if (settlement !== 'verified') log.warn('tickets.not-verified', { outcome: settlement })
+    store.settleTicket(ticket, heard, settlement, (durable) => {
+      done()
+      if (durable && settlement === 'verified') this.#onVerified()
+    })
+  }
+
+  /** undefined while those who are silent could still change it. */
+  #settlement(ticket: WaitingTicket, epoch: KnownEpoch | undefined, opinions: Opinions): Settlement | undefined {
+    const { params, store } = this.#place
+    const judged = epoch === undefined ? undefined : judgement(opinions, epoch.issuers.length, params)
+    if (judged !== undefined) return judged
+    const age = store.now() - (ticket.unixDay + 1) * DAY_MS
+    const allHaveSpoken = epoch !== undefined && opinions.size >= epoch.issuers.length
+    return allHaveSpoken || age > params.clearingGivenUpAfter ? 'lapsed' : undefined
+  }
+
+  #retryIn(): Millis {
+    const { world, params } = this.#place
+    return millis(Math.ceil(params.issuerRetry * (1 + world.random.stream('ticket-retry').uniform() / 2)))
+  }
+}
+
+/**
+ * `replayed` is a yes: the issuer has this very payment, which names this gateway, and it was taken here once; so the answer to the
+ * first question was lost. `too-old` is neither: the day was checked when the ticket came, and a client must not pay for issuers that
+ * were away. Acceptance is looked at first, as where a third are liars both quorums are reached.
+ */
+export function judgement(
+  opinions: Opinions,
+  issuers: number,
+  { acceptedQuorum, rejectedQuorum }: Pick<TicketParams, 'acceptedQuorum' | 'rejectedQuorum'>,
+): 'verified' | 'rejected' | undefined {
+  const all = [...opinions.values()]
+  const accepted = all.filter(isAcceptance).length
+  const rejected = all.filter((one) => one === 'double-spend' || one === 'invalid').length
+  if (reaches(accepted, issuers, acceptedQuorum)) return 'verified'
+  return reaches(rejected, issuers, rejectedQuorum) ? 'rejected' : undefined
+}
+
+export const isAcceptance = (opinion: TicketOpinion): boolean => opinion === 'accepted' || opinion === 'replayed'
+
+/** 7 of 10 are 0.7, whatever doubles make of it. */
+const reaches = (votes: number, of: number, quorum: number): boolean => votes > 0 && votes >= quorum * of - 1e-9
