@@ -92,7 +92,9 @@ export class TicketRedemption {
     const verified = store.tickets.verified(epoch.row, params.redeemAtMost)
     const [oldest] = verified
     const isOld = oldest !== undefined && store.now() - oldest.unixDay * DAY_MS > params.redeemAfter
-    return verified.length >= params.redeemFrom || isOld ? this.#supported(verified, epoch) : []
+    if (verified.length < params.redeemFrom && !isOld) return []
+    const supported = this.#supported(verified, epoch)
+    return supported.length >= params.redeemFrom || isOld ? supported : []
   }
 
   /**
