@@ -31,6 +31,7 @@ export class CredentialEpochs {
   readonly #store: GatewayStore
   /** The one heard last first. */
   #known: readonly KnownEpoch[]
+  #stopped = false
 
   constructor(engine: Pick<CheckingEngine, 'aggregateKeys'>, store: GatewayStore) {
     this.#engine = engine
@@ -58,6 +59,7 @@ export class CredentialEpochs {
   async learn(epoch: CredentialEpoch): Promise<void> {
     const document = JSON.stringify(credentialEpochToJson(epoch))
     const masterKey = this.#masterKeyOf(document) ?? (await masterKeyOf(this.#engine, epoch))
+    if (this.#stopped) return
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#store.changeTickets(
       (tickets, now) => tickets.saveEpoch({ epochId: epoch.epochId, masterKey, document }, now),
@@ -73,6 +75,10 @@ export class CredentialEpochs {
       },
     )
     return promise
+  }
+
+  stop(): void {
+    this.#stopped = true
   }
 
   #masterKeyOf(document: string): Uint8Array | undefined {

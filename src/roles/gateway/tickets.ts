@@ -125,6 +125,7 @@ export class TicketOffice implements TicketVerifier {
 
   stop(): void {
     this.#proofs.stop()
+    this.#epochs.stop()
     this.#clearing.stop()
     this.#redemption.stop()
   }
