@@ -150,7 +150,9 @@ describe('redemption', () => {
     )
     const said = asked.flat()
     assert.equal(new Set(said.map((one) => JSON.stringify(one))).size, 1)
-    assert.equal(fromBase58(said[0]?.digest as string, 'digest').length, 32)
+    const [{ digest = '', count = 0, signature = '' } = {}] = said
+    assert.equal(count, 5)
+    assert.ok(test.signedBy(fromBase58(digest, 'digest', 32), count, fromBase58(signature, 'signature')))
     for (const issuer of test.issuers) issuer.votes = true
     await test.runFor(16 * MINUTE)
     assert.deepEqual([test.tickets('redeemed'), test.bytes('redeemed')], [5, 5 * ENTRY])

@@ -223,13 +223,14 @@ export class ScriptedIssuer {
   answer: Answer = 'ok'
   votes = true
   readonly asked: string[] = []
-  readonly redemptions: { digest: string; count: number }[] = []
+  readonly redemptions: { digest: string; count: number; signature: string }[] = []
   listener: HttpListener | undefined
 
   handle(url: string, body: string): Response {
     const json = JSON.parse(body) as {
       credential: { payment: { ss: string[] }; spend_date: number[] }
       digest: string
+      signature: string
       included_serial_numbers: string[]
     }
     if (url.endsWith('/v1/ecash/verify-ecash-ticket')) {
@@ -239,7 +240,11 @@ export class ScriptedIssuer {
       return Response.json({ verified: ANSWERS[this.answer] })
     }
     assert.ok(url.endsWith('/v1/ecash/batch-redeem-ecash-tickets'))
-    this.redemptions.push({ digest: json.digest, count: json.included_serial_numbers.length })
+    this.redemptions.push({
+      digest: json.digest,
+      count: json.included_serial_numbers.length,
+      signature: json.signature,
+    })
     return Response.json({ proposal_accepted: this.votes })
   }
 }
