@@ -55,6 +55,23 @@ describe('issuers', () => {
     assert.equal(await test.give(again, await book.ticket(test.paying())), balance(-8 * ENTRY))
   })
 
+  it('cost a client nothing twice where the gateway dies while it writes down what they said', async () => {
+    for (let steps = 0; steps < 40; steps += 2) {
+      const test = await TicketTest.start({ seed: `penalty ${steps}` })
+      for (const issuer of test.issuers) issuer.answer = 'invalid'
+      const client = await test.gate.registered()
+      const ticket = await (await test.mint.book()).ticket(test.paying())
+      assert.equal(await test.give(client, ticket), balance(ENTRY))
+      for (let i = 0; i < steps; i++) await test.gate.sim.step()
+      test.gate.crash()
+      await test.gate.restart()
+      await test.runFor(2000)
+      assert.deepEqual([test.tickets('rejected'), test.bytes('rejected')], [1, ENTRY])
+      const again = await test.gate.connect()
+      assert.match(await again.login(keyOf(client)), new RegExp(`"bandwidth_remaining":${-9 * ENTRY},`), `${steps}`)
+    }
+  })
+
   it('that are silent are asked again every five minutes and a half, at random, and count in the end', async () => {
     const { test } = await oneTicket((issuers) => {
       for (const issuer of issuers.slice(2)) issuer.answer = 'silent'
