@@ -17,7 +17,7 @@ export interface Bandwidth {
   readonly expiresOn: Millis
 }
 
-export const utcDay = (instant: Millis): Millis => millis(unixDayOf(instant) * DAY_MS)
+const utcDay = (instant: Millis): Millis => millis(unixDayOf(instant) * DAY_MS)
 
 /** The balance of one session. Expired bytes are gone at the next look. */
 export class Balance {

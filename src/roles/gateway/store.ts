@@ -233,18 +233,19 @@ export class GatewayStore {
     settlement: Settlement,
     done: (durable: boolean) => void,
   ): void {
-    const account = this.openAccount(ticket.client)
+    const { client } = ticket
+    const owner = client && { client, account: this.openAccount(client) }
     const penalty: Bandwidth = { bytes: -ticket.bytes * this.#options.params.penaltyFactor, expiresOn: millis(0) }
     this.#change(
       () => {
         this.tickets.addOpinions(ticket.id, opinions)
         if (!this.tickets.settle(ticket, settlement) || settlement !== 'rejected') return
-        account.arrives(penalty)
-        this.#writeBalance(ticket.client, account)
+        owner?.account.arrives(penalty)
+        if (owner !== undefined) this.#writeBalance(owner.client, owner.account)
       },
       (durable) => {
-        account.arrived(penalty, durable, this.now())
-        this.closeAccount(ticket.client, account)
+        owner?.account.arrived(penalty, durable, this.now())
+        if (owner !== undefined) this.closeAccount(owner.client, owner.account)
         done(durable)
       },
     )
@@ -276,6 +277,7 @@ export class GatewayStore {
       () => {
         bytes = Number(this.#statement('inboxBytes').get(identity)?.inbox_bytes ?? 0)
         this.#statement('forgetInbox').run(identity)
+        this.tickets.forgetClient(identity)
         clients = this.#statement('forgetClient').run(identity).changes
       },
       (durable) => {

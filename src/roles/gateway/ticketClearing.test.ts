@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { fromBase58 } from '../../foundation/base/base58.ts'
+import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
+import { sealEncryptedRequest } from '../../protocol/wire/gateway/encryptedRequests.ts'
 import type { TicketOpinion } from '../../protocol/wire/issuer/ticketVerification.ts'
 import { keyOf } from './support.test.ts'
 import { judgement } from './ticketClearing.ts'
@@ -109,6 +111,23 @@ describe('issuers', () => {
       for (const issuer of issuers) issuer.answer = 'replayed'
     })
     assert.equal(test.tickets('verified'), 1)
+  })
+
+  it('leave alone who was forgotten meanwhile, and nobody is named with the ticket any more', async () => {
+    const test = await TicketTest.start({ crypto: nodeProvider })
+    for (const issuer of test.issuers) issuer.answer = 'silent'
+    const client = await test.gate.registered()
+    const book = await test.mint.book()
+    assert.equal(await test.give(client, await book.ticket(test.paying())), balance(ENTRY))
+    const forget = { type: 'forgetMe', client: true, stats: true } as const
+    const request = sealEncryptedRequest(nodeProvider, keyOf(client).expose(), forget, new Uint8Array(12))
+    assert.match(await client.ask(request), /encryptedResponse/)
+    client.socket.close()
+    for (const issuer of test.issuers) issuer.answer = 'invalid'
+    await test.runFor(20 * MINUTE)
+    assert.equal(test.tickets('rejected'), 1)
+    const again = await test.gate.registered()
+    assert.equal(await test.give(again, await book.ticket(test.paying())), balance(ENTRY))
   })
 
   it('hear of a ticket that was taken just before a crash', async () => {

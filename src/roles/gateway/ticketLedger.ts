@@ -21,7 +21,8 @@ export interface SpentTicket {
 export interface WaitingTicket extends Omit<SpentTicket, 'serialNumber'> {
   readonly id: number
   readonly bytes: number
-  readonly client: Uint8Array
+  /** Who pays for it where it is bad; undefined where that client was forgotten. */
+  readonly client: Uint8Array | undefined
 }
 
 export interface VerifiedTicket {
@@ -91,6 +92,11 @@ export class TicketLedger {
 
   due(now: number, limit: number): readonly WaitingTicket[] {
     return this.#run('due').all(now, limit).map(waitingTicket)
+  }
+
+  /** Write. Nobody knows any more whose tickets those were. */
+  forgetClient(client: Uint8Array): void {
+    this.#run('forgetClient').run(client)
   }
 
   /** When the next is due: of the store's time. */
@@ -219,7 +225,7 @@ const waitingTicket = (row: Row): WaitingTicket => ({
   epochRow: Number(row.epoch),
   unixDay: Number(row.day),
   bytes: Number(row.bytes),
-  client: row.client as Uint8Array,
+  client: (row.client as Uint8Array | null) ?? undefined,
   payment: row.payment as Uint8Array,
   payInfo: row.pay_info as Uint8Array,
 })

@@ -30,6 +30,7 @@ export const TICKET_SCHEMA = `
   CREATE INDEX IF NOT EXISTS tickets_waiting ON tickets (ask_at_ms) WHERE state = 'waiting';
   CREATE INDEX IF NOT EXISTS tickets_verified ON tickets (epoch, id) WHERE state = 'verified' AND redemption IS NULL;
   CREATE INDEX IF NOT EXISTS tickets_redeeming ON tickets (redemption, id) WHERE redemption IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS tickets_of_client ON tickets (client) WHERE client IS NOT NULL;
   CREATE INDEX IF NOT EXISTS tickets_by_day ON tickets (day);
   CREATE TABLE IF NOT EXISTS ticket_votes (
     ticket INTEGER NOT NULL, issuer INTEGER NOT NULL, opinion TEXT NOT NULL, PRIMARY KEY (ticket, issuer)
@@ -55,6 +56,7 @@ export type TicketStatement =
   | 'spend'
   | 'due'
   | 'nextDue'
+  | 'forgetClient'
   | 'postpone'
   | 'vote'
   | 'votes'
@@ -87,6 +89,7 @@ export const TICKET_STATEMENTS: Readonly<Record<TicketStatement, string>> = {
   due: `SELECT id, epoch, day, bytes, client, payment, pay_info FROM tickets
     WHERE state = 'waiting' AND ask_at_ms <= ? ORDER BY ask_at_ms, id LIMIT ?`,
   nextDue: `SELECT min(ask_at_ms) AS value FROM tickets WHERE state = 'waiting'`,
+  forgetClient: 'UPDATE tickets SET client = NULL WHERE client = ?',
   postpone: 'UPDATE tickets SET ask_at_ms = ? WHERE id = ?',
   vote: 'INSERT INTO ticket_votes (ticket, issuer, opinion) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
   votes: 'SELECT issuer, opinion FROM ticket_votes WHERE ticket = ?',

@@ -1,6 +1,5 @@
 /** Test support: issuers of a simulated network, a book of tickets for clients, and a gateway that takes them. @module */
 import assert from 'node:assert/strict'
-import { isMixnetError } from '../../foundation/base/errors.ts'
 import { millis, seconds } from '../../foundation/base/units.ts'
 import type { Bls } from '../../foundation/crypto/bls.ts'
 import { ORDER, wideScalar } from '../../foundation/crypto/blsScalar.ts'
@@ -342,5 +341,4 @@ export class TicketTest {
 export const balance = (total: number): string => `{"type":"bandwidth","available_total":${total},"upgrade_mode":false}`
 export const REPLAY = '{"type":"typedError","error":"ticket_replay"}'
 export const refusal = (text: string): string => JSON.stringify({ type: 'error', message: text })
-export const isMalformed = (error: unknown): boolean => isMixnetError(error, 'MALFORMED')
 export const day = (days: number): number => days * DAY_MS
