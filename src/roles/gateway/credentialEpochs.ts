@@ -4,8 +4,9 @@
  * while its directory is away goes on taking tickets.
  *
  * A directory that lies can name issuers of its own, whose tickets this gateway then takes: it costs the operator, who chose the
- * directory, and tells nothing about clients. It can hide an epoch, as it can hide the gateway. What it could do to clients is make them
- * differ: with shares that lie on no one polynomial each set of t issuers has a master key of its own, and a ticket tells by which it was
+ * directory, and tells nothing about clients. It can hide an epoch, as it can hide the gateway. It can give the issuers' addresses as others',
+ * where good tickets are called bad, at their clients' cost: answers of issuers carry no signature that somebody else vouches for.
+ * What is worse, it could make clients differ: with shares that lie on no one polynomial each set of t issuers has a master key of its own, and a ticket tells by which it was
  * made. So every share must lie on the polynomial, or the epoch is not taken. @module
  */
 import { equalBytes } from '../../foundation/base/bytes.ts'

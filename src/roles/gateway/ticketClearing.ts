@@ -9,7 +9,7 @@ import { type Millis, millis } from '../../foundation/base/units.ts'
 import type { Timer } from '../../foundation/platform/clock.ts'
 import type { EpochIssuer } from '../../protocol/wire/issuer/credentialEpoch.ts'
 import { encodeVerifyTicket, type TicketOpinion } from '../../protocol/wire/issuer/ticketVerification.ts'
-import type { CredentialEpochs, KnownEpoch } from './credentialEpochs.ts'
+import { type CredentialEpochs, type KnownEpoch, reasonOf } from './credentialEpochs.ts'
 import type { TicketPlace } from './gateway.ts'
 import { IssuerClient } from './issuerClient.ts'
 import type { Settlement, WaitingTicket } from './ticketLedger.ts'
@@ -66,7 +66,7 @@ export class TicketClearing {
       .slice(0, room)
     for (const ticket of due) {
       this.#underWay.add(ticket.id)
-      void this.#ask(ticket)
+      this.#ask(ticket).catch((error: unknown) => this.#failed(ticket, error))
     }
     const next = store.tickets.nextDue()
     if (next === undefined || due.length > 0) return
@@ -95,6 +95,17 @@ export class TicketClearing {
       tickets.addOpinions(ticket.id, heard)
       tickets.postpone(ticket.id, askAt)
     }, done)
+  }
+
+  /** The disk, for one: not asked again at once, or it would be nothing else any more. */
+  #failed({ id }: WaitingTicket, error: unknown): void {
+    if (this.#stopped) return
+    const { world, log } = this.#place
+    log.error('tickets.not-cleared', { code: reasonOf(error) })
+    world.clock.after(this.#retryIn(), () => {
+      this.#underWay.delete(id)
+      this.look()
+    })
   }
 
   async #opinions(issuers: readonly EpochIssuer[], body: string): Promise<Opinions> {

@@ -7,7 +7,7 @@ import { ScriptedClient } from './scriptedClient.test.ts'
 import { type Book, Mint, TicketTest } from './ticketSupport.test.ts'
 
 const CLIENTS = 200
-const PACKETS = 150
+const PACKETS = 100
 const PACKET = 2413
 /** 200,000 bytes: 82 packets. */
 const SCALE = 0.001

@@ -189,7 +189,7 @@ export class TicketLedger {
 
   /** The one heard last first. */
   epochs(): readonly StoredEpoch[] {
-    return this.#run('epochs').all().slice(0, MAX_EPOCHS).map(storedEpoch)
+    return this.#run('epochs').all().map(storedEpoch)
   }
 
   /** Write. */

@@ -111,6 +111,10 @@ export class TicketOffice implements TicketVerifier {
     this.#judging.set(key, before + 1)
     try {
       return await this.#judge(ticket, client)
+    } catch (error) {
+      // The disk, for one. The ticket is as good as it was.
+      this.#options.place.log.error('tickets.not-judged', { code: reasonOf(error) })
+      return BUSY
     } finally {
       const left = (this.#judging.get(key) ?? 1) - 1
       if (left > 0) this.#judging.set(key, left)
