@@ -93,6 +93,19 @@ describe('issuers', () => {
     assert.deepEqual(test.issuers.map((issuer) => issuer.asked.length).slice(0, 2), [1, 1])
   })
 
+  it('of whom one is cut off do not hold up tickets for long', async () => {
+    const test = await TicketTest.start()
+    const client = await test.gate.registered()
+    const book = await test.mint.book()
+    test.gate.sim.partition(['gateway'], ['issuer5'])
+    for (let i = 1; i <= 40; i++) {
+      assert.equal(await test.give(client, await book.ticket(test.paying())), balance(i * ENTRY))
+    }
+    // The first sixteen wait for it, ten seconds; the others do without it.
+    await test.runFor(13_000)
+    assert.equal(test.tickets('verified'), 40)
+  })
+
   it('that cannot be reached at all hurt nobody, and the ticket lapses', async () => {
     const { test, client } = await oneTicket((issuers) => {
       for (const issuer of issuers) issuer.answer = 'silent'

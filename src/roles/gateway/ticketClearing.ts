@@ -25,6 +25,8 @@ export class TicketClearing {
   readonly #onVerified: () => void
   /** Being asked about, or being committed. */
   readonly #underWay = new Set<number>()
+  /** Issuers that did not answer, by their URL; until when they are not asked. */
+  readonly #paused = new Map<string, number>()
   #scheduled = false
   #timer: Timer | undefined
   #stopped = false
@@ -81,7 +83,7 @@ export class TicketClearing {
     const epoch = this.#epochs.at(ticket.epochRow)
     const before = store.tickets.opinions(ticket.id)
     const body = tryDecode(() => encodeVerifyTicket({ ...ticket, epochId: epoch?.epochId ?? 0 }, identity))
-    const silent = epoch?.issuers.filter(({ index }) => !before.has(index)) ?? []
+    const silent = epoch?.issuers.filter(({ index, url }) => !before.has(index) && !this.#isPaused(url)) ?? []
     const heard = isMixnetError(body) ? new Map() : await this.#opinions(silent, body)
     if (this.#stopped) return
     const settlement = this.#settlement(ticket, epoch, new Map([...before, ...heard]))
@@ -114,9 +116,20 @@ export class TicketClearing {
       issuers.map(async (issuer) => {
         const opinion = await this.#issuers.verify(issuer, body)
         if (opinion !== undefined) opinions.set(issuer.index, opinion)
+        else this.#pause(issuer.url)
       }),
     )
     return opinions
+  }
+
+  #isPaused(url: string): boolean {
+    return (this.#paused.get(url) ?? 0) > this.#place.world.clock.monotonic()
+  }
+
+  #pause(url: string): void {
+    const now = this.#place.world.clock.monotonic()
+    for (const [one, until] of this.#paused) if (until <= now) this.#paused.delete(one)
+    this.#paused.set(url, now + this.#place.params.issuerPause)
   }
 
   #settle(ticket: WaitingTicket, heard: Opinions, settlement: Settlement, done: () => void): void {

@@ -30,6 +30,8 @@ export interface TicketParams {
   readonly issuerTimeout: Millis
   /** Between two questions to issuers that did not answer. Protocol: 300 s; half of that more at random, or all tickets of an outage come at once. */
   readonly issuerRetry: Millis
+  /** An issuer that did not answer is asked about no ticket for so long: one that is cut off would hold up the tickets of all the others. */
+  readonly issuerPause: Millis
   /** Part of the issuers that makes a ticket a verified one. Protocol: 0.7. */
   readonly acceptedQuorum: number
   /** Part of them that makes it a bad one. Protocol: 0.3. */
@@ -70,6 +72,7 @@ export const DEFAULT_TICKET_PARAMS: TicketParams = {
   ticketsClearedAtOnce: 16,
   issuerTimeout: seconds(10),
   issuerRetry: seconds(300),
+  issuerPause: seconds(60),
   acceptedQuorum: 0.7,
   rejectedQuorum: 0.3,
   penaltyFactor: 10,
