@@ -18,7 +18,7 @@ import { StayListed } from './stayListed.ts'
 import { ViewMemory } from './viewMemory.ts'
 
 // It asks more often, and lives without the directory for as long all the same.
-const LOCAL_REFRESH: RefreshParams = {
+export const LOCAL_REFRESH: RefreshParams = {
   ...NODE_REFRESH,
   interval: seconds(60),
   maxFailures: 100,

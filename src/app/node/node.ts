@@ -24,7 +24,7 @@ import { hasRole, isGateway, type NodeParts } from './nodeParts.ts'
 import { listenForClients, serveApi, startExitRole, startGatewayRole } from './nodeServices.ts'
 import type { NodeEndpoints } from './selfDescription.ts'
 
-export interface NodeOptions extends Pick<NodeParts, 'onStep'> {
+export interface NodeOptions extends Pick<NodeParts, 'onStep' | 'credentials' | 'ticketScale'> {
   readonly meter: Meter
   readonly log: Log
   /** Ends a start that still waits for the directory. */
@@ -60,7 +60,7 @@ const LOCAL_DIRECTORY_RETRY = millis(200)
 const DIRECTORY_RETRY = seconds(5)
 const DEFAULT_REPLAY_MEMORY_MB = 128
 
-/** Throws LOCKED, ADDRESS_IN_USE, KEY_FILE_UNREADABLE, CONFIG_INVALID. Whatever fails, nothing stays behind. */
+/** Throws LOCKED, ADDRESS_IN_USE, KEY_FILE_UNREADABLE, CONFIG_INVALID; BAD_ARGUMENT where it must take tickets and has no engine. Whatever fails, nothing stays behind. */
 export async function startNode(world: World, config: NodeConfig, options: NodeOptions): Promise<RunningNode> {
   const node = new Node(world, config, options)
   try {
@@ -228,12 +228,16 @@ class Node implements RunningNode {
   }
 
   async #startGateway(): Promise<void> {
-    const gateway = startGatewayRole(this.#parts, this.#keys, {
+    const { gateway, issuers } = startGatewayRole(this.#parts, this.#keys, this.#contact, {
       forward: (nextHop, frame) => this.#mixing.forward(nextHop, frame),
       congested: () => this.#links.congested,
     })
     this.#gateway = gateway
     this.#stops.push(() => gateway.stop())
+    if (issuers !== undefined) {
+      this.#stops.push(() => issuers.stop())
+      issuers.start()
+    }
     this.#wsListener = await listenForClients(this.#parts, gateway)
   }
 

@@ -40,3 +40,13 @@ describe('what a gateway announces to pages', () => {
     }
   })
 })
+
+describe('tickets', () => {
+  it('are neither required nor of the old kind unless it says so, and survive the file', () => {
+    assert.equal(checkNodeConfig(node, 'node.toml').tickets, undefined)
+    const config = checkNodeConfig({ ...node, tickets: { required: true } }, 'node.toml')
+    assert.deepEqual(config.tickets, { required: true, compatible: false })
+    assert.deepEqual(checkNodeConfig(parse(fromUtf8Lossy(formatNodeConfig(config))), 'node.toml'), config)
+    assert.ok(problem({ tickets: { requierd: true } }) !== undefined)
+  })
+})

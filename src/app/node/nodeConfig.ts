@@ -34,6 +34,15 @@ export interface NodeConfig {
   readonly noise: boolean
   /** Memory for recognising replayed packets, over all keys: 30 bits a packet of one key's lifetime; past it honest packets are lost. Default 128. */
   readonly replayMemoryMB?: number | undefined
+  /** How a gateway takes payment. Default: neither. */
+  readonly tickets?:
+    | {
+        /** No bandwidth without a ticket. */
+        readonly required: boolean
+        /** Tickets of older official clients are taken, which do not keep a dishonest client to the fifty it paid for. */
+        readonly compatible: boolean
+      }
+    | undefined
   /** A network on one machine: short reconnect waits, quick start-up, and non-global addresses count as reachable. */
   readonly local: boolean
   readonly exit: {
@@ -70,6 +79,7 @@ const settings = z.strictObject({
   ports: ports.prefault({}),
   noise: z.boolean().default(true),
   replayMemoryMB: z.number().int().min(8).max(4096).optional(),
+  tickets: z.strictObject({ required: z.boolean().default(false), compatible: z.boolean().default(false) }).optional(),
   local: z.boolean().default(false),
   exit: z
     .strictObject({

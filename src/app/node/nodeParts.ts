@@ -2,6 +2,7 @@
 import type { Log, Meter } from '../../foundation/base/observe.ts'
 import type { Listener } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
+import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
 import type { NodeConfig, NodeRole } from './nodeConfig.ts'
 import { listenStepped } from './steppedPort.ts'
 
@@ -10,6 +11,10 @@ export interface NodeParts {
   readonly config: NodeConfig
   readonly meter: Meter
   readonly log: Log
+  /** Checks tickets, in a thread of its own. Without it a gateway takes none. */
+  readonly credentials?: CredentialEngine
+  /** What a ticket is worth in units of its official value. Default 1; simulations use tickets up in minutes. */
+  readonly ticketScale?: number
   /** A local network only: the port was taken and another one is used. */
   readonly onStep?: (wanted: number, used: number) => void
 }

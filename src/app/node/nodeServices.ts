@@ -1,12 +1,16 @@
 /** What a node offers beside mixing: the API that says who it is, and for its roles a gateway's websocket port and an exit. @module */
 
+import { MixnetError } from '../../foundation/base/errors.ts'
 import { seconds } from '../../foundation/base/units.ts'
 import type { Listener } from '../../foundation/platform/net.ts'
 import { httpLimits, measureHttp } from '../../network/api/jsonApi.ts'
-import { Gateway, type GatewayOptions } from '../../roles/gateway/gateway.ts'
+import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
+import { Gateway, type GatewayOptions, type TicketPlace } from '../../roles/gateway/gateway.ts'
 import { DEFAULT_GATEWAY_PARAMS, LOOPBACK_GATEWAY_PARAMS } from '../../roles/gateway/gatewayParams.ts'
+import { TicketOffice } from '../../roles/gateway/tickets.ts'
 import type { SphinxKeys } from '../../roles/mixing/sphinxKeys.ts'
 import { BUILD_INFORMATION } from './buildInformation.ts'
+import { CredentialContact } from './credentialContact.ts'
 import type { DirectoryContact } from './directoryContact.ts'
 import { type ExitService, startExitService } from './exitService.ts'
 import { nodeApi } from './nodeApi.ts'
@@ -18,20 +22,45 @@ import { forOperator, isLoopback } from './statusServer.ts'
 const API_CONNECTIONS = 256
 const API_LIMITS = { maxBodyBytes: 4096, requestTimeout: seconds(10) }
 
+export interface GatewayRole {
+  readonly gateway: Gateway
+  /** Whom it asks about tickets; not started. Where it takes none there is nobody. */
+  readonly issuers: CredentialContact | undefined
+}
+
+/** Throws BAD_ARGUMENT where the configuration wants tickets that nobody can check. */
 export function startGatewayRole(
-  { world, config, meter, log }: NodeParts,
+  parts: NodeParts,
   keys: NodeKeys,
+  { directory }: DirectoryContact,
   mixnet: Pick<GatewayOptions, 'forward' | 'congested'>,
-): Gateway {
-  return new Gateway({
+): GatewayRole {
+  const { world, config, meter, log, credentials, ticketScale = 1 } = parts
+  const { required = false, compatible = false } = config.tickets ?? {}
+  if (required && credentials === undefined) throw new MixnetError('BAD_ARGUMENT', { argument: 'credentials' })
+  let issuers: CredentialContact | undefined
+  const office = (engine: CredentialEngine, place: TicketPlace): TicketOffice => {
+    const strictness = compatible ? 'compatible' : 'strict'
+    const askAgain = async () => issuers?.askAgain()
+    const tickets = new TicketOffice({ place, engine, strictness, askAgain })
+    issuers = new CredentialContact(parts, directory, (epoch) => tickets.learn(epoch))
+    return tickets
+  }
+  const gateway = new Gateway({
     world,
     identitySeed: keys.identitySeed,
     ...mixnet,
     folder: `${config.data}/gateway`,
-    params: config.local ? LOOPBACK_GATEWAY_PARAMS : DEFAULT_GATEWAY_PARAMS,
+    ...(credentials && { tickets: (place: TicketPlace) => office(credentials, place) }),
+    params: {
+      ...(config.local ? LOOPBACK_GATEWAY_PARAMS : DEFAULT_GATEWAY_PARAMS),
+      freeBandwidth: !required,
+      ticketScale,
+    },
     meter,
     log: log.child('gateway'),
   })
+  return { gateway, issuers }
 }
 
 export function listenForClients(parts: NodeParts, gateway: Gateway): Promise<Listener> {

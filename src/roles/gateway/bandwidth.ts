@@ -5,8 +5,9 @@ import { type Millis, millis } from '../../foundation/base/units.ts'
 import { TICKET_PROOF_TEXT } from '../../protocol/wire/gateway/errorTexts.ts'
 import { FREE_BANDWIDTH_BYTES } from '../../protocol/wire/gateway/protocol.ts'
 import type { Ticket } from '../../protocol/wire/gateway/ticket.ts'
+import type { SpentTicket } from './ticketLedger.ts'
+import { DAY_MS, unixDayOf } from './unixDay.ts'
 
-const DAY_MS = 86_400_000
 // Far beyond any use, and exact in a double and in the i64 of the wire whatever is added next.
 const MAX_BALANCE_BYTES = 2 ** 52
 
@@ -16,9 +17,7 @@ export interface Bandwidth {
   readonly expiresOn: Millis
 }
 
-export const NO_BANDWIDTH: Bandwidth = { bytes: 0, expiresOn: millis(0) }
-
-const utcDay = (instant: Millis): Millis => millis(Math.floor(instant / DAY_MS) * DAY_MS)
+const utcDay = (instant: Millis): Millis => millis(unixDayOf(instant) * DAY_MS)
 
 /** The balance of one session. Expired bytes are gone at the next look. */
 export class Balance {
@@ -51,31 +50,34 @@ export class Balance {
     this.credit(FREE_BANDWIDTH_BYTES, utcDay(now), now)
   }
 
+  /** Of fewer than zero bytes it is a penalty: the balance may end below zero, which later tickets have to make up for. */
   credit(bytes: number, expiresOn: Millis, now: Millis): void {
-    this.#bytes = Math.min(MAX_BALANCE_BYTES, this.available(now) + bytes)
+    const sum = this.available(now) + bytes
+    this.#bytes = Math.max(-MAX_BALANCE_BYTES, Math.min(MAX_BALANCE_BYTES, sum))
     this.#expiresOn = millis(Math.max(this.#expiresOn, expiresOn))
   }
 }
 
 export type TicketVerdict =
-  | {
-      readonly kind: 'accepted'
-      readonly bytes: number
-      /** Start of the last UTC day on which the bytes are good. */
-      readonly expiresOn: Millis
-    }
+  /** Nothing is spent yet: whoever asked spends and credits it in one transaction, which finds a replay all the same. */
+  | { readonly kind: 'good'; readonly ticket: SpentTicket; readonly bandwidth: Bandwidth }
   /** Answered with the typed error that clients understand. */
   | { readonly kind: 'replay' }
-  /** `text`: the official sentence; see errorTexts. */
-  | { readonly kind: 'refused'; readonly text: string }
+  /** `text`: the official sentence; see errorTexts. `last`: the client has given too many bad ones, and its session ends. */
+  | { readonly kind: 'refused'; readonly text: string; readonly last?: boolean }
 
-/** Judges payments. Declared here, filled in by whoever has the credentials' cryptography. */
+/** Judges payments, and hears what became of those it found to be good. */
 export interface TicketVerifier {
-  /** Remembers an accepted ticket as spent, durably, before it resolves. Never rejects. */
-  verify(ticket: Ticket, client: Uint8Array, now: Millis): Promise<TicketVerdict>
+  /** Never rejects. */
+  verify(ticket: Ticket, client: Uint8Array): Promise<TicketVerdict>
+  /** That ticket was spent, or was not: once for each good verdict. */
+  settled(ticket: SpentTicket, client: Uint8Array, spent: boolean): void
+  stop(): void
 }
 
 /** For gateways that take no payments. */
 export const refuseTickets: TicketVerifier = {
   verify: () => Promise.resolve({ kind: 'refused', text: TICKET_PROOF_TEXT }),
+  settled() {},
+  stop() {},
 }

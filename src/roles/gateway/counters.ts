@@ -37,6 +37,7 @@ export type ConnectionRefusal =
   | 'storage'
   | 'slow'
   | 'stalled'
+  | 'bad-tickets'
   | `login-${AuthenticationRefusal['reason']}`
   | `registration-${HandshakeFailure['reason']}`
 

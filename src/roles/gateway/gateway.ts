@@ -16,7 +16,7 @@ import type { World } from '../../foundation/platform/world.ts'
 import { ACK, ACK_BYTES, SURB_ACK_BYTES } from '../../protocol/packet/sizes.ts'
 import { splitSurbAck } from '../../protocol/packet/surbAck.ts'
 import type { FinalPacket } from '../mixing/mixing.ts'
-import { Balance, NO_BANDWIDTH, refuseTickets, type TicketVerifier } from './bandwidth.ts'
+import { refuseTickets, type TicketVerifier } from './bandwidth.ts'
 import { type ConnectionRefusal, GatewayCounters } from './counters.ts'
 import { DEFAULT_GATEWAY_PARAMS, type GatewayParams } from './gatewayParams.ts'
 import { HeldAcks } from './heldAcks.ts'
@@ -29,6 +29,18 @@ import { GatewayStore } from './store.ts'
 
 const MORE_TO_PURGE_AFTER = millis(50)
 
+/** What judging tickets needs of the gateway it is for. */
+export interface TicketPlace {
+  readonly world: World
+  readonly identitySeed: Secret
+  /** Of that seed. */
+  readonly identity: Uint8Array
+  readonly store: GatewayStore
+  readonly params: GatewayParams
+  readonly meter: Meter
+  readonly log: Log
+}
+
 export interface GatewayOptions {
   readonly world: World
   /** Ed25519 seed, 32 bytes. */
@@ -39,7 +51,8 @@ export interface GatewayOptions {
   readonly congested?: () => boolean
   /** Where clients and inboxes live. */
   readonly folder: string
-  readonly tickets?: TicketVerifier
+  /** Who judges tickets, made for this gateway. Default: none is taken. */
+  readonly tickets?: (place: TicketPlace) => TicketVerifier
   readonly params?: GatewayParams
   readonly meter: Meter
   readonly log: Log
@@ -64,11 +77,13 @@ export class Gateway {
   #stopping: Promise<void> | undefined
 
   constructor(options: GatewayOptions) {
-    const { world, identitySeed, forward, congested = () => false, folder, tickets = refuseTickets } = options
+    const { world, identitySeed, forward, congested = () => false, folder } = options
     const { params = DEFAULT_GATEWAY_PARAMS, meter, log } = options
     const counters = new GatewayCounters(meter)
     const budget = { bytes: 0 }
     this.identity = world.crypto.ed25519PublicKey(identitySeed.expose())
+    const store = new GatewayStore(world, { folder, params, counters, meter, log })
+    const { tickets = () => refuseTickets } = options
     this.#acks = new HeldAcks(world.clock)
     this.#registrations = new RegistrationBudgets(world.clock, params, meter)
     this.#host = {
@@ -76,20 +91,12 @@ export class Gateway {
       identitySeed,
       forward,
       congested,
-      tickets,
+      tickets: tickets({ world, identitySeed, identity: this.identity, store, params, meter, log }),
       params,
       counters,
       budget,
       log,
-      store: new GatewayStore(world, { folder, params, counters, meter, log }),
-      credit: (identity, bandwidth, done) => {
-        const open = this.#sessions.get(toHex(identity))?.client
-        if (open !== undefined) return open.credit(bandwidth, done)
-        const { store } = this.#host
-        const balance = new Balance(store.client(identity)?.bandwidth ?? NO_BANDWIDTH)
-        balance.credit(bandwidth.bytes, bandwidth.expiresOn, store.now())
-        store.saveBalance(identity, balance.stored, done)
-      },
+      store,
       resumeLater: (resume) => {
         this.#waiting.push(resume)
         this.#resumeLater()
@@ -158,6 +165,7 @@ export class Gateway {
     for (const timer of this.#timers.values()) timer.cancel()
     this.#resumeTimer?.cancel()
     for (const session of [...this.#connections]) session.end()
+    this.#host.tickets.stop()
     for (const link of [...this.#local.values()]) link.stop(new MixnetError('STOPPED'))
     this.#host.store.flush()
     await Promise.all([...this.#listeners].map((listener) => listener.close()))

@@ -1,11 +1,12 @@
 /** Limits of a gateway. The protocol's numbers (docs/spec/gateway.md) say so; the others are ours to tune. @module */
 import { hours, type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
 import type { RegistrationLimits } from './registrationBudgets.ts'
+import { DEFAULT_TICKET_PARAMS, type TicketParams } from './ticketParams.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
 
-export interface GatewayParams extends RegistrationLimits {
+export interface GatewayParams extends RegistrationLimits, TicketParams {
   /** Protocol: 8192. */
   readonly maxConnections: number
   /** Connections that have not logged in. */
@@ -91,6 +92,7 @@ export interface GatewayParams extends RegistrationLimits {
 }
 
 export const DEFAULT_GATEWAY_PARAMS: GatewayParams = {
+  ...DEFAULT_TICKET_PARAMS,
   maxConnections: 8192,
   maxUnauthenticated: 1024,
   maxPerAddress: 1024,

@@ -23,7 +23,8 @@ import {
 import { GATEWAY_PROTOCOL } from '../../protocol/wire/gateway/protocol.ts'
 import { openTicket } from '../../protocol/wire/gateway/ticket.ts'
 import type { MixPacket } from '../../protocol/wire/mixPacket.ts'
-import { Balance, type Bandwidth } from './bandwidth.ts'
+import type { Account } from './account.ts'
+import type { Balance, TicketVerdict } from './bandwidth.ts'
 import { ClientChannel, type ClientChannelOptions } from './clientChannel.ts'
 import type { ConnectionRefusal } from './counters.ts'
 import type { InboxRow } from './gatewaySchema.ts'
@@ -33,9 +34,8 @@ import type { SessionHost } from './sessionHost.ts'
 
 export interface OpenSessionOptions extends ClientChannelOptions {
   readonly identity: Uint8Array
-  readonly bandwidth: Bandwidth
-  /** Ends the session; it calls `close` here. */
-  readonly onRefused: (reason: ConnectionRefusal) => void
+  /** Ends the session, with a last word where there is one; it calls `close` here. */
+  readonly onRefused: (reason: ConnectionRefusal, message?: string) => void
 }
 
 export class OpenSession {
@@ -44,9 +44,10 @@ export class OpenSession {
   readonly #pacer: Pacer
   readonly #identity: Uint8Array
   readonly #sharedKey: Secret
+  readonly #account: Account
   readonly #balance: Balance
   readonly #receipts: Receipts
-  readonly #onRefused: (reason: ConnectionRefusal) => void
+  readonly #onRefused: OpenSessionOptions['onRefused']
   #flush: Timer | undefined
   /** Behind which stored message the inbox has been pushed. */
   #cursor = 0
@@ -61,7 +62,8 @@ export class OpenSession {
     this.#pacer = options.pacer
     this.#identity = options.identity
     this.#sharedKey = options.sharedKey
-    this.#balance = new Balance(options.bandwidth)
+    this.#account = host.store.openAccount(options.identity)
+    this.#balance = this.#account.balance
     this.#onRefused = options.onRefused
     this.#lastHeard = host.world.clock.monotonic()
     this.#receipts = new Receipts({
@@ -159,12 +161,6 @@ export class OpenSession {
     }
   }
 
-  /** A ticket of this client was accepted; `done` follows the commit. */
-  credit({ bytes, expiresOn }: Bandwidth, done: (durable: boolean) => void): void {
-    this.#balance.credit(bytes, expiresOn, this.#host.store.now())
-    this.#saveBalance(done)
-  }
-
   probe(done: (alive: boolean) => void): void {
     this.#receipts.probe(done)
   }
@@ -182,6 +178,7 @@ export class OpenSession {
     this.#channel.close()
     this.#receipts.close()
     if (this.#flush !== undefined) this.#saveBalance()
+    this.#host.store.closeAccount(this.#identity, this.#account)
   }
 
   #request(request: ControlRequest): void {
@@ -213,17 +210,30 @@ export class OpenSession {
   }
 
   #redeem(request: { readonly encCredential: Uint8Array; readonly nonce: Uint8Array }): void {
-    const { world, tickets, credit } = this.#host
+    const { world, tickets } = this.#host
     const ticket = tryDecode(() => openTicket(world.crypto, this.#sharedKey.expose(), request))
     if (isMixnetError(ticket)) return this.#channel.refuse('ticket', MALFORMED_TICKET_TEXT)
     const answer = this.#channel.answerLater()
-    tickets.verify(ticket, this.#identity, world.clock.now()).then((verdict) => {
-      if (verdict.kind === 'replay') return answer(() => this.#refuseReplay())
-      if (verdict.kind === 'refused') return answer(() => this.#channel.refuse('ticket', verdict.text))
-      // Through the host: this session may have ended meanwhile, and the ticket is spent all the same.
-      credit(this.#identity, verdict, (durable) =>
-        answer(() => (durable ? this.#respondBandwidth() : this.#channel.refuse('ticket', STORAGE_TEXT))),
-      )
+    tickets.verify(ticket, this.#identity).then((verdict) => this.#judged(verdict, answer))
+  }
+
+  /** Also where the session has ended meanwhile: a client that sent a ticket and lost its connection has its bandwidth at the next login. */
+  #judged(verdict: TicketVerdict, answer: (run: () => void) => void): void {
+    const { store, tickets } = this.#host
+    if (verdict.kind === 'replay') return answer(() => this.#refuseReplay())
+    if (verdict.kind === 'refused') {
+      return answer(() => {
+        if (verdict.last) this.#onRefused('bad-tickets', verdict.text)
+        else this.#channel.refuse('ticket', verdict.text)
+      })
+    }
+    store.grant(this.#identity, verdict.ticket, verdict.bandwidth, (outcome) => {
+      tickets.settled(verdict.ticket, this.#identity, outcome === 'granted')
+      answer(() => {
+        if (outcome === 'granted') this.#respondBandwidth()
+        else if (outcome === 'replay') this.#refuseReplay()
+        else this.#channel.refuse('ticket', STORAGE_TEXT)
+      })
     })
   }
 
@@ -278,9 +288,9 @@ export class OpenSession {
     this.#flush ??= this.#host.world.clock.after(this.#host.params.balanceFlushAfter, () => this.#saveBalance())
   }
 
-  #saveBalance(done?: (durable: boolean) => void): void {
+  #saveBalance(): void {
     this.#flush?.cancel()
     this.#flush = undefined
-    this.#host.store.saveBalance(this.#identity, this.#balance.stored, done)
+    this.#host.store.saveBalance(this.#identity)
   }
 }

@@ -163,8 +163,8 @@ describe('session', () => {
 
   it('credits tickets once they are durable, in the order of requests, also to a client that left', async () => {
     const verdicts: ((verdict: TicketVerdict) => void)[] = []
-    const tickets = { verify: () => new Promise<TicketVerdict>((resolve) => verdicts.push(resolve)) }
-    const test = await TestGateway.start({ tickets })
+    const verify = () => new Promise<TicketVerdict>((resolve) => verdicts.push(resolve))
+    const test = await TestGateway.start({ tickets: () => ({ verify, settled() {}, stop() {} }) })
     const client = await test.registered()
     const expiresOn = millis(Math.floor(test.sim.clock.now() / 86_400_000 + 6) * 86_400_000)
     const ticket = sealTicket(test.crypto, keyOf(client).expose(), TICKET, new Uint8Array(12))
@@ -172,7 +172,12 @@ describe('session', () => {
     client.say({ type: 'supportedProtocol' })
     await after(test.sim, 500)
     assert.deepEqual(client.texts.slice(3), [])
-    verdicts[0]?.({ kind: 'accepted', bytes: 200_000_000, expiresOn })
+    const good = (serial: number, bytes: number): TicketVerdict => ({
+      kind: 'good',
+      ticket: { ...TICKET, serialNumber: Uint8Array.of(serial), epochRow: 1, unixDay: 20_454 },
+      bandwidth: { bytes, expiresOn },
+    })
+    verdicts[0]?.(good(1, 200_000_000))
     assert.equal(await client.next(), bandwidth(200_000_000))
     assert.match(await client.next(), /supportedProtocol/)
     client.say(ticket)
@@ -185,7 +190,7 @@ describe('session', () => {
     await after(test.sim, 1000)
     const again = await test.connect()
     await again.login(keyOf(client))
-    verdicts[2]?.({ kind: 'accepted', bytes: 100, expiresOn })
+    verdicts[2]?.(good(2, 100))
     await after(test.sim, 10)
     test.crash()
     await test.restart()

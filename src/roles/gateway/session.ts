@@ -265,15 +265,14 @@ export class Session implements ClientSession {
     this.#options.registry.enter(this.#key)
   }
 
-  #open(identity: Uint8Array, { sharedKey, bandwidth }: StoredClient, answer?: (client: OpenSession) => void): void {
+  #open(identity: Uint8Array, { sharedKey }: StoredClient, answer?: (client: OpenSession) => void): void {
     const client = new OpenSession({
       host: this.#host,
       socket: this.#socket,
       pacer: this.#pacer,
       identity,
       sharedKey,
-      bandwidth,
-      onRefused: (reason) => this.#refuse(reason),
+      onRefused: (reason, message) => this.#refuse(reason, message),
     })
     this.#phase = { phase: 'open', client }
     this.#leaveQueue()

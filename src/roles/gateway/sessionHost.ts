@@ -5,7 +5,7 @@ import type { WebSocketConnection } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { NodeAddress } from '../../protocol/packet/nodeAddress.ts'
 import type { MixFrame } from '../../protocol/wire/mixFrame.ts'
-import type { Bandwidth, TicketVerifier } from './bandwidth.ts'
+import type { TicketVerifier } from './bandwidth.ts'
 import type { GatewayCounters } from './counters.ts'
 import type { GatewayParams } from './gatewayParams.ts'
 import type { UnconfirmedBudget } from './receipts.ts'
@@ -26,8 +26,6 @@ export interface SessionHost {
   readonly forward: ForwardPacket
   /** Whether the way into the mixnet is full: clients are then read more slowly. */
   readonly congested: () => boolean
-  /** Adds to a client's bandwidth, in whatever session it is now or in none; `done` follows the commit. */
-  readonly credit: (identity: Uint8Array, bandwidth: Bandwidth, done: (durable: boolean) => void) => void
   /** Calls `resume` every `resumeEvery` until it returns true. */
   resumeLater(resume: () => boolean): void
 }

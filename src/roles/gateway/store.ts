@@ -10,6 +10,7 @@ import { Secret } from '../../foundation/base/secret.ts'
 import { type Millis, millis } from '../../foundation/base/units.ts'
 import type { Database, Statement } from '../../foundation/platform/database.ts'
 import type { World } from '../../foundation/platform/world.ts'
+import { Account } from './account.ts'
 import type { Bandwidth } from './bandwidth.ts'
 import type { GatewayCounters } from './counters.ts'
 import type { GatewayParams } from './gatewayParams.ts'
@@ -23,17 +24,21 @@ import {
 } from './gatewaySchema.ts'
 import { GatewayTime } from './gatewayTime.ts'
 import { GroupCommit } from './groupCommit.ts'
+import type { TicketOpinion } from './issuerClient.ts'
 import { RecentLogins } from './recentLogins.ts'
 import { Retention } from './retention.ts'
+import { type Settlement, type SpentTicket, TicketLedger, type WaitingTicket } from './ticketLedger.ts'
+import { unixDayOf } from './unixDay.ts'
 
 export interface StoredClient {
   readonly sharedKey: Secret
   /** In seconds; of the last login that was accepted. */
   readonly lastTimestamp: number | undefined
   readonly lastNonces: readonly Uint8Array[] | undefined
-  readonly bandwidth: Bandwidth
 }
 
+/** `failed`: the disk, or the client is gone; the ticket is not spent. */
+export type GrantOutcome = 'granted' | 'replay' | 'failed'
 export type KeepRefusal = 'unknown-client' | 'client-inbox-full' | 'inbox-full'
 
 export interface GatewayStoreOptions {
@@ -51,6 +56,9 @@ export class GatewayStore {
   readonly #commit: GroupCommit
   readonly #time: GatewayTime
   readonly #retention: Retention
+  readonly tickets: TicketLedger
+  /** In use. */
+  readonly #accounts = new Map<string, Account>()
   readonly #recentLogins = new RecentLogins()
   #nextId: number
   #totalBytes = 0
@@ -58,7 +66,6 @@ export class GatewayStore {
 
   // Staged and not committed.
   readonly #logins = new Map<string, number>()
-  readonly #balances = new Map<string, Bandwidth>()
   readonly #forgotten = new Set<string>()
   readonly #addedBytes = new Map<string, number>()
   readonly #removed = new Set<number>()
@@ -68,6 +75,7 @@ export class GatewayStore {
     this.#options = options
     this.#database = world.databases.open(`${options.folder}/gateway.sqlite`)
     openSchema(this.#database)
+    this.tickets = new TicketLedger(this.#database)
     this.#commit = new GroupCommit({
       clock: world.clock,
       database: this.#database,
@@ -115,10 +123,6 @@ export class GatewayStore {
       sharedKey: new Secret(row.shared_key as Uint8Array),
       lastTimestamp,
       lastNonces: lastTimestamp === undefined ? undefined : this.#recentLogins.nonces(key, lastTimestamp),
-      bandwidth: this.#balances.get(key) ?? {
-        bytes: Number(row.balance_bytes),
-        expiresOn: millis(Number(row.balance_expires_on_ms)),
-      },
     }
   }
 
@@ -164,17 +168,92 @@ export class GatewayStore {
     this.#change(() => this.#statement('seen').run(now, identity))
   }
 
-  saveBalance(identity: Uint8Array, bandwidth: Bandwidth, done?: (durable: boolean) => void): void {
+  /** What a client may still send. To be given back. */
+  openAccount(identity: Uint8Array): Account {
     const key = toHex(identity)
-    const now = this.#now()
-    this.#balances.set(key, bandwidth)
+    let account = this.#accounts.get(key)
+    if (account === undefined) {
+      const row = this.#statement('client').get(identity)
+      account = new Account({
+        bytes: Number(row?.balance_bytes ?? 0),
+        expiresOn: millis(Number(row?.balance_expires_on_ms ?? 0)),
+      })
+      this.#accounts.set(key, account)
+    }
+    account.holders++
+    return account
+  }
+
+  closeAccount(identity: Uint8Array, account: Account): void {
+    account.holders--
+    const key = toHex(identity)
+    if (account.holders === 0 && this.#accounts.get(key) === account) this.#accounts.delete(key)
+  }
+
+  /** Writes down what a client may still send. */
+  saveBalance(identity: Uint8Array): void {
+    const account = this.openAccount(identity)
     this.#change(
-      () => this.#statement('balance').run(bandwidth.bytes, bandwidth.expiresOn, now, identity),
+      () => this.#writeBalance(identity, account),
+      () => this.closeAccount(identity, account),
+    )
+  }
+
+  /** Spends a ticket and credits its bandwidth to the client, both or neither; `done` follows the commit. */
+  grant(
+    identity: Uint8Array,
+    ticket: SpentTicket,
+    bandwidth: Bandwidth,
+    done: (outcome: GrantOutcome, account: Account) => void,
+  ): void {
+    const account = this.openAccount(identity)
+    let outcome: GrantOutcome = 'failed'
+    this.#change(
+      () => {
+        // A client that asked to be forgotten meanwhile has nothing the ticket could be credited to: it is not spent either.
+        if (this.#statement('inboxBytes').get(identity) === undefined) return
+        outcome = 'replay'
+        if (!this.tickets.spend(ticket, identity, bandwidth.bytes, this.#now())) return
+        outcome = 'granted'
+        account.arrives(bandwidth)
+        this.#writeBalance(identity, account)
+      },
       (durable) => {
-        if (this.#balances.get(key) === bandwidth) this.#balances.delete(key)
-        done?.(durable)
+        account.arrived(bandwidth, durable, this.now())
+        done(durable ? outcome : 'failed', account)
+        this.closeAccount(identity, account)
       },
     )
+  }
+
+  /** The issuers have judged a ticket: opinions, state and, of a bad one, the penalty, all or nothing. */
+  settleTicket(
+    ticket: WaitingTicket,
+    opinions: ReadonlyMap<number, TicketOpinion>,
+    settlement: Settlement,
+    done: (durable: boolean) => void,
+  ): void {
+    const { client } = ticket
+    const owner = client && { client, account: this.openAccount(client) }
+    const penalty: Bandwidth = { bytes: -ticket.bytes * this.#options.params.penaltyFactor, expiresOn: millis(0) }
+    this.#change(
+      () => {
+        this.tickets.addOpinions(ticket.id, opinions)
+        if (!this.tickets.settle(ticket, settlement) || settlement !== 'rejected') return
+        owner?.account.arrives(penalty)
+        if (owner !== undefined) this.#writeBalance(owner.client, owner.account)
+      },
+      (durable) => {
+        owner?.account.arrived(penalty, durable, this.now())
+        if (owner !== undefined) this.closeAccount(owner.client, owner.account)
+        done(durable)
+      },
+    )
+  }
+
+  /** Any other change of the tickets' tables; `done` follows the commit. */
+  changeTickets(write: (tickets: TicketLedger, now: number) => void, done?: (durable: boolean) => void): void {
+    this.#change(() => write(this.tickets, this.#now()), done)
   }
 
   /** The time by which it keeps and forgets, in whole milliseconds. */
@@ -198,6 +277,7 @@ export class GatewayStore {
       () => {
         bytes = Number(this.#statement('inboxBytes').get(identity)?.inbox_bytes ?? 0)
         this.#statement('forgetInbox').run(identity)
+        this.tickets.forgetClient(identity)
         clients = this.#statement('forgetClient').run(identity).changes
       },
       (durable) => {
@@ -286,6 +366,9 @@ export class GatewayStore {
 
   /** Deletes a batch of what is too old. True where there may be more. */
   purge(): boolean {
+    const { serialRetention, purgeBatch } = this.#options.params
+    const before = this.#now() - serialRetention
+    this.changeTickets((tickets) => tickets.forget(unixDayOf(before), before, purgeBatch))
     return this.#retention.purge()
   }
 
@@ -297,7 +380,15 @@ export class GatewayStore {
   close(): void {
     this.noteTime()
     this.#commit.flush()
+    // Whoever looks at the counters afterwards sees the last ones.
+    this.tickets.totals()
     this.#database.close()
+  }
+
+  /** Inside a transaction: as the balance is now, with what this transaction brings. */
+  #writeBalance(identity: Uint8Array, account: Account): void {
+    const { bytes, expiresOn } = account.stored(this.now())
+    this.#statement('balance').run(bytes, expiresOn, this.#now(), identity)
   }
 
   #change(write: () => void, done?: (durable: boolean) => void): void {

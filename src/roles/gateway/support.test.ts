@@ -13,7 +13,7 @@ import { ACK, EXTENDED_32, type PacketSize, REGULAR, SURB_ACK_BYTES } from '../.
 import type { MixFrame } from '../../protocol/wire/mixFrame.ts'
 import type { FinalPacket } from '../mixing/mixing.ts'
 import type { TicketVerifier } from './bandwidth.ts'
-import { Gateway } from './gateway.ts'
+import { Gateway, type TicketPlace } from './gateway.ts'
 import { DEFAULT_GATEWAY_PARAMS, type GatewayParams } from './gatewayParams.ts'
 import { type Conductor, FIRST_HOP, ScriptedClient } from './scriptedClient.test.ts'
 
@@ -32,7 +32,7 @@ export interface TestGatewayOptions {
   readonly crypto?: LinkCryptoProvider
   readonly identitySeed?: Uint8Array
   readonly params?: Partial<GatewayParams>
-  readonly tickets?: TicketVerifier
+  readonly tickets?: (place: TicketPlace) => TicketVerifier
   readonly congested?: () => boolean
   readonly world?: (world: World) => World
 }

@@ -39,6 +39,11 @@ export const PAY_INFO_KEY_TEXT = "provided payinfo's public key does not match p
 export const PAY_INFO_TIMESTAMP_TEXT = "provided payinfo's timestamp is invalid"
 export const PAY_INFO_DUPLICATE_TEXT = 'received payinfo is a duplicate'
 
+/** Ours: official gateways have no such bounds. The ticket is not spent. */
+export const UNKNOWN_EPOCH_TEXT = 'the issuers of the provided ticket are not known to this gateway'
+export const TICKETS_BUSY_TEXT = 'this gateway cannot check the provided ticket right now. it has not been spent'
+export const TOO_MANY_BAD_TICKETS_TEXT = 'too many invalid tickets have been provided. try again later'
+
 /** Dates as YYYY-MM-DD. */
 export const spendDateText = (got: string, expected: string): string =>
   `the provided credential has an invalid spending date. got ${got} but expected ${expected}`
