@@ -84,13 +84,13 @@ export function decodeBookRecord(bytes: Uint8Array): BookRecord {
   return { epochId, expiration, ticketType, left, spent, taken, contents }
 }
 
-export function writeContents(writer: Writer, contents: BookContents): Writer {
+function writeContents(writer: Writer, contents: BookContents): Writer {
   const { book, masterKey, dateSignatures, coinSignatures } = contents
   return writer.u16(book.length).bytes(book).bytes(masterKey).bytes(dateSignatures).bytes(coinSignatures)
 }
 
 /** undefined where the length of the book is 0. */
-export function readContents(reader: Reader): BookContents | undefined {
+function readContents(reader: Reader): BookContents | undefined {
   const length = reader.u16('book length', { max: MAX_BOOK_BYTES })
   if (length === 0) return undefined
   return {

@@ -64,7 +64,7 @@ const FEBRUARY_IN_LEAP_YEARS = 29
 const LENGTHS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 /** `3 December`, UTC. */
-export function dateWords(midnight: number): string {
+function dateWords(midnight: number): string {
   const { year, day } = dayOfYear(Math.floor(midnight / DAY_SECONDS))
   const leap = unixDayOf({ year, day: 366 }) !== undefined
   let left = day

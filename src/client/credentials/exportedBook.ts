@@ -9,11 +9,11 @@
  *
  * The text is that in base64. Whoever has it and the passphrase has the tickets, and whoever guesses at it pays 600,000 rounds of SHA-256 a try.
  *
- * Or the official form alone, in base58, for official clients: not under a passphrase, and only of tickets that are the last of their book, for
+ * Or the official form alone, for official clients: not under a passphrase, and only of tickets that are the last of their book, for
  * it counts from the front.
  * @module
  */
-import { fromBase58, fromBase64, toBase58, toBase64 } from '../../foundation/base/base58.ts'
+import { fromBase64, toBase64 } from '../../foundation/base/base58.ts'
 import { concat, equalBytes, utf8 } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError, malformed, tryDecode } from '../../foundation/base/errors.ts'
 import { Reader } from '../../foundation/base/reader.ts'
@@ -59,7 +59,7 @@ export async function sealBundle(random: RandomStream, passphrase: string, moved
 
 /** Throws BAD_ARGUMENT for another passphrase or an altered bundle, MALFORMED for what is no bundle. */
 export async function openBundle(text: string, passphrase: string): Promise<ImportedBundle> {
-  const bytes = read(text, (trimmed) => fromBase64(trimmed, WHAT))
+  const bytes = read(text)
   const reader = new Reader(bytes, WHAT)
   if (!equalBytes(reader.bytes(MAGIC.length, 'magic'), MAGIC)) reader.refuse('magic', 'not an export of ours')
   const salt = reader.bytes(SALT_BYTES, 'salt')
@@ -89,32 +89,25 @@ export function decodePlain(plain: Uint8Array): ImportedBundle {
 }
 
 /** Throws BAD_ARGUMENT where the tickets are not the last of their book. */
-export function officialForm(moved: MovedTickets): string {
-  const spent = expectTail(moved.tickets)
-  return toBase58(encodeOfficialBundle({ ...moved, spent }))
-}
-
-/** The first ticket of a set that reaches to the end of the book; BAD_ARGUMENT of another set. */
-export function expectTail(tickets: bigint): number {
-  const indices = ticketsOf(tickets)
+export function officialForm(moved: MovedTickets): Uint8Array {
+  const indices = ticketsOf(moved.tickets)
   const spent = TICKETS_PER_BOOK - indices.length
-  if (indices[0] === spent) return spent
+  if (indices[0] === spent) return encodeOfficialBundle({ ...moved, spent })
   const why = 'official clients count from the front: only the last tickets of a book can go to them'
-  throw new MixnetError('BAD_ARGUMENT', { argument: 'official', why }, { nextStep: 'Export without `official`.' })
+  throw new MixnetError('BAD_ARGUMENT', { argument: 'official', why }, { nextStep: 'Use exportBook instead.' })
 }
 
 /** Throws MALFORMED. The same export has the same id, so it is taken in once only, even where it came back lawfully. */
-export function openOfficialForm(provider: CryptoProvider, text: string): ImportedBundle {
-  const bytes = read(text, (trimmed) => fromBase58(trimmed, WHAT))
+export function openOfficialForm(provider: CryptoProvider, bytes: Uint8Array): ImportedBundle {
   const { spent, ...book } = decodeOfficialBundle(bytes)
   const tickets = ALL_TICKETS & ~setOf(Array.from({ length: spent }, (_, i) => i))
   if (tickets === 0n) throw malformed(WHAT, 'all of it is spent')
   return { id: provider.sha256(bytes).slice(0, BUNDLE_ID_BYTES), moved: { ...book, tickets } }
 }
 
-function read(text: string, decode: (trimmed: string) => Uint8Array): Uint8Array {
+function read(text: string): Uint8Array {
   if (typeof text !== 'string' || text.length > MAX_CHARACTERS) throw malformed(WHAT, 'too long')
-  const bytes = tryDecode(() => decode(text.replace(/\s+/g, '')))
+  const bytes = tryDecode(() => fromBase64(text.replace(/\s+/g, ''), WHAT))
   if (isMixnetError(bytes)) throw malformed(WHAT, 'not an export')
   return bytes
 }

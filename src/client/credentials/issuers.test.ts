@@ -295,7 +295,7 @@ export async function settled<T>(sim: Simulation, work: Promise<T>): Promise<T> 
   }
   work.then(end, end)
   while (!done) {
-    await sim.runFor(millis(0.001))
+    await sim.runFor(millis(1))
     await new Promise((resolve) => setImmediate(resolve))
   }
   return await work

@@ -128,10 +128,10 @@ export class TicketStore {
   }
 
   /**
-   * Strikes off the last `count` tickets of a book, or all that are left, and hands them out. Whoever then loses them has lost them.
-   * Throws NO_TICKETS where there are not so many, and what `fits` throws, which sees them first.
+   * Strikes off the last `count` tickets of a book, or all that are left, and hands out what `pack` makes of them. It is made first, so that what
+   * cannot be packed stays here. Throws NO_TICKETS where there are not so many, and what `pack` throws.
    */
-  exportTickets(id: string, count?: number, fits?: (tickets: bigint) => void): Promise<MovedTickets> {
+  exportTickets<T>(id: string, count: number | undefined, pack: (moved: MovedTickets) => T | Promise<T>): Promise<T> {
     return this.#change(async () => {
       const record = this.#books.get(id)
       const left = record === undefined ? [] : ticketsOf(record.left)
@@ -140,10 +140,10 @@ export class TicketStore {
         throw new MixnetError('NO_TICKETS', { book: id, left: left.length })
       }
       const tickets = setOf(moving)
-      fits?.(tickets)
       const { epochId, expiration, ticketType, contents } = record
+      const packed = await pack({ ...contents, epochId, expiration, ticketType, tickets })
       await this.#write(id, { ...record, left: record.left & ~tickets })
-      return { ...contents, epochId, expiration, ticketType, tickets }
+      return packed
     })
   }
 

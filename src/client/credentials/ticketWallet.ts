@@ -25,14 +25,7 @@ import { BookBuyer, type BoughtBook } from './bookBuyer.ts'
 import { ticketsOf } from './bookRecord.ts'
 import { describeTickets, type TicketsDescription } from './describeTickets.ts'
 import { EpochSource } from './epochSource.ts'
-import {
-  expectTail,
-  type ImportedBundle,
-  officialForm,
-  openBundle,
-  openOfficialForm,
-  sealBundle,
-} from './exportedBook.ts'
+import { type ImportedBundle, officialForm, openBundle, openOfficialForm, sealBundle } from './exportedBook.ts'
 import { GatewayAccounts } from './gatewayAccounts.ts'
 import { type Deposits, faucetDeposits } from './issuerCalls.ts'
 import { TicketFiles } from './ticketFiles.ts'
@@ -183,20 +176,17 @@ export class TicketWallet implements TicketSource {
   async exportBook(id: string, passphrase: string, { tickets }: ExportOptions = {}): Promise<string> {
     if (passphrase === '') throw new MixnetError('BAD_ARGUMENT', { argument: 'passphrase', why: 'empty' })
     expectCount(tickets)
-    const moved = await this.#store.exportTickets(id, tickets)
-    return await sealBundle(this.#options.world.random.stream('tickets'), passphrase, moved)
+    const random = this.#options.world.random.stream('tickets')
+    return await this.#store.exportTickets(id, tickets, (moved) => sealBundle(random, passphrase, moved))
   }
 
   /**
-   * The same for official clients, as base58 of their importable ticketbook: under no passphrase, so whoever reads it has the tickets. Throws
-   * BAD_ARGUMENT where the last tickets of the book are not here any more.
+   * The same for official clients, as the bytes of their importable ticketbook: under no passphrase, so whoever reads them has the tickets.
+   * Throws BAD_ARGUMENT where the last tickets of the book are not here any more.
    */
-  async exportOfficial(id: string, { tickets }: ExportOptions = {}): Promise<string> {
+  async exportOfficial(id: string, { tickets }: ExportOptions = {}): Promise<Uint8Array> {
     expectCount(tickets)
-    const moved = await this.#store.exportTickets(id, tickets, (set) => {
-      expectTail(set)
-    })
-    return officialForm(moved)
+    return await this.#store.exportTickets(id, tickets, officialForm)
   }
 
   /**
@@ -208,8 +198,8 @@ export class TicketWallet implements TicketSource {
   }
 
   /** The same of an official client's export. */
-  async importOfficial(text: string): Promise<BookSummary> {
-    return await this.#import(openOfficialForm(this.#options.world.crypto, text))
+  async importOfficial(bytes: Uint8Array): Promise<BookSummary> {
+    return await this.#import(openOfficialForm(this.#options.world.crypto, bytes))
   }
 
   async #import({ id, moved }: ImportedBundle): Promise<BookSummary> {
