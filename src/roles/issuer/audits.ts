@@ -6,17 +6,29 @@ import type { World } from '../../foundation/platform/world.ts'
 import type { JsonObject } from '../../protocol/wire/directory/json.ts'
 import {
   challengeAnswerToJson,
+  type IssuedDeposit,
   type IssuedSample,
   type IssuedTicketbook,
   issuedDataToJson,
   issuedForToJson,
 } from '../../protocol/wire/issuer/issuedTicketbooks.ts'
-import { merkleProof, merkleRoot } from '../../protocol/wire/issuer/merkle.ts'
-import type { IssuedLeaf, IssuerStore } from './issuerStore.ts'
+import { MerkleTree } from '../../protocol/wire/issuer/merkle.ts'
+import type { IssuerStore } from './issuerStore.ts'
+
+/** Trees kept: books are of a week, and may be looked at for two days more. */
+const MAX_TREES = 16
+
+interface Grown {
+  readonly tree: MerkleTree
+  readonly deposits: IssuedDeposit[]
+  /** The leaf of each deposit. In an epoch change one may have two; the later is what its data is of. */
+  readonly latest: Map<number, number>
+}
 
 export class Audits {
   readonly #crypto: World['crypto']
   readonly #store: IssuerStore
+  readonly #grown = new Map<number, Grown>()
 
   constructor({ crypto }: Pick<World, 'crypto'>, store: IssuerStore) {
     this.#crypto = crypto
@@ -24,35 +36,21 @@ export class Audits {
   }
 
   issuedFor(expiration: number): JsonObject {
-    const leaves = this.#store.leaves(expiration)
-    return issuedForToJson(
-      expiration,
-      leaves,
-      merkleRoot(
-        this.#crypto,
-        leaves.map(({ hash }) => hash),
-      ),
-    )
+    const { tree, deposits } = this.#grow(expiration)
+    return issuedForToJson(expiration, deposits, tree.root)
   }
 
   /** Undefined where one of the deposits has no book here. */
   commitment(sample: IssuedSample): JsonObject | undefined {
-    const leaves = this.#store.leaves(sample.expiration)
-    // In an epoch change a deposit may have two leaves; the later is what its data is of.
-    const latest = new Map(leaves.map((leaf) => [leaf.depositId, leaf]))
+    const { tree, latest } = this.#grow(sample.expiration)
     const found = sample.deposits.map((id) => latest.get(id))
-    if (found.length === 0 || found.some((leaf) => leaf === undefined)) return undefined
-    const chosen = (found as IssuedLeaf[]).toSorted((a, b) => a.merkleIndex - b.merkleIndex)
-    const hashes = leaves.map(({ hash }) => hash)
+    if (found.length === 0 || found.includes(undefined)) return undefined
+    const indices = (found as number[]).toSorted((a, b) => a - b)
     return challengeAnswerToJson(sample, {
-      proof: merkleProof(
-        this.#crypto,
-        hashes,
-        chosen.map(({ merkleIndex }) => merkleIndex),
-      ),
-      leaves: chosen.map(({ merkleIndex: index, hash }) => ({ index, hash })),
-      total: leaves.length,
-      root: merkleRoot(this.#crypto, hashes) as Uint8Array,
+      proof: tree.proof(indices),
+      leaves: indices.map((index) => ({ index, hash: tree.leaves[index] as Uint8Array })),
+      total: tree.leaves.length,
+      root: tree.root as Uint8Array,
     })
   }
 
@@ -61,5 +59,23 @@ export class Audits {
     const books = sample.deposits.map((id) => this.#store.issuedFor(sample.expiration, id))
     if (books.length === 0 || books.some((book) => book === undefined)) return undefined
     return issuedDataToJson(sample, books as IssuedTicketbook[])
+  }
+
+  /** The tree of a day, with what was issued since somebody last asked. */
+  #grow(expiration: number): Grown {
+    const grown: Grown = this.#grown.get(expiration) ?? {
+      tree: new MerkleTree(this.#crypto),
+      deposits: [],
+      latest: new Map(),
+    }
+    for (const { depositId, merkleIndex, hash } of this.#store.leaves(expiration, grown.tree.leaves.length)) {
+      grown.tree.append(hash)
+      grown.deposits.push({ depositId, merkleIndex })
+      grown.latest.set(depositId, merkleIndex)
+    }
+    // Days of which there is nothing are as many as anybody likes to name.
+    if (grown.deposits.length > 0) this.#grown.set(expiration, grown)
+    if (this.#grown.size > MAX_TREES) this.#grown.delete(Math.min(...this.#grown.keys()))
+    return grown
   }
 }

@@ -22,7 +22,7 @@ import { Issuance } from './issuance.ts'
 import { issuerApi, MAX_ISSUER_REQUEST_BYTES } from './issuerApi.ts'
 import { DEFAULT_ISSUER_PARAMS, type IssuerParams } from './issuerParams.ts'
 import { IssuerStore } from './issuerStore.ts'
-import { PublicSignatures } from './publicSignatures.ts'
+import { EPOCHS_KEPT, PublicSignatures } from './publicSignatures.ts'
 import { Redemptions } from './redemptions.ts'
 import { TicketChecks } from './ticketChecks.ts'
 import { type Refused, WorkLimits } from './workLimits.ts'
@@ -62,9 +62,6 @@ export interface IssuerStatus {
   /** Whether today's and tomorrow's public signatures are at hand. */
   readonly prepared: boolean
 }
-
-/** Epochs last for weeks, and books for seven days. */
-const EPOCHS_KEPT = 8
 
 export class Issuer implements AsyncDisposable {
   /** The API without sockets. */

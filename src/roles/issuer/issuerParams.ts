@@ -5,7 +5,7 @@ export interface IssuerParams {
   /** Connections of the HTTP port. */
   readonly maxConnections: number
   readonly requestTimeout: Millis
-  /** Books signed at a time: the engine works on one, the next is ready when it is done. */
+  /** Requests for books worked on at a time. The engine does one after the other; most of the time is the ledger's. */
   readonly maxSigning: number
   /** Requests for books that wait. At 200 a second the last of them waits two and a half. */
   readonly maxSigningWaiting: number
@@ -36,7 +36,7 @@ export interface IssuerParams {
 export const DEFAULT_ISSUER_PARAMS: IssuerParams = {
   maxConnections: 4096,
   requestTimeout: seconds(30),
-  maxSigning: 2,
+  maxSigning: 16,
   maxSigningWaiting: 512,
   maxVerifying: 512,
   maxBatch: 64,

@@ -99,10 +99,10 @@ export class IssuerStore {
     })
   }
 
-  /** By index. */
-  leaves(expiration: number): readonly IssuedLeaf[] {
+  /** By index, from that one on. */
+  leaves(expiration: number, from: number): readonly IssuedLeaf[] {
     return this.#statement('leaves')
-      .all(expiration)
+      .all(expiration, from)
       .map((row) => ({
         depositId: Number(row.deposit_id),
         merkleIndex: Number(row.merkle_index),

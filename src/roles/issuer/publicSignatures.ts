@@ -29,6 +29,15 @@ export interface PublicSignaturesOptions {
   readonly stop: AbortSignal
 }
 
+interface KeptList {
+  readonly epochId: number
+  readonly topic: ListTopic
+  /** Made or being made. */
+  readonly list: Promise<Uint8Array>
+}
+
+/** Epochs last for weeks, and books for seven days. */
+export const EPOCHS_KEPT = 8
 /** Today and seven days more: tomorrow's books are prepared for. */
 const DAYS_AHEAD = 7
 const ANSWERED = 200
@@ -37,9 +46,9 @@ const COINS = 0
 
 export class PublicSignatures {
   readonly #options: PublicSignaturesOptions
-  /** Made or being made. A day's lists of a few epochs: what is too old goes with `prepare`. */
-  readonly #partial = new Map<string, { readonly topic: ListTopic; readonly list: Promise<Uint8Array> }>()
-  readonly #aggregated = new Map<string, { readonly topic: ListTopic; readonly list: Promise<Uint8Array> }>()
+  /** A day's lists of a few epochs: what is too old goes with `prepare`. */
+  readonly #partial = new Map<string, KeptList>()
+  readonly #aggregated = new Map<string, KeptList>()
   readonly #failedAt = new Map<string, number>()
 
   constructor(options: PublicSignaturesOptions) {
@@ -68,8 +77,9 @@ export class PublicSignatures {
   async prepare(keys: AgreedKeys): Promise<boolean> {
     const today = this.#today()
     for (const lists of [this.#partial, this.#aggregated]) {
-      for (const [name, { topic }] of lists) {
-        if (topic.kind === 'dates' && topic.expiration < today) lists.delete(name)
+      for (const [name, { epochId, topic }] of lists) {
+        const isPast = topic.kind === 'dates' && topic.expiration < today
+        if (isPast || epochId <= keys.epochId - EPOCHS_KEPT) lists.delete(name)
       }
     }
     const days = Array.from({ length: DAYS_AHEAD + 1 }, (_, ahead) => today + ahead * DAY_SECONDS)
@@ -92,7 +102,7 @@ export class PublicSignatures {
   }
 
   #once(
-    lists: Map<string, { topic: ListTopic; list: Promise<Uint8Array> }>,
+    lists: Map<string, KeptList>,
     keys: AgreedKeys,
     topic: ListTopic,
     make: () => Promise<Uint8Array>,
@@ -101,7 +111,7 @@ export class PublicSignatures {
     const known = lists.get(name)
     if (known !== undefined) return known.list
     const list = make()
-    lists.set(name, { topic, list })
+    lists.set(name, { epochId: keys.epochId, topic, list })
     list.catch(() => lists.delete(name))
     return list
   }

@@ -85,6 +85,9 @@ export interface PaymentChange {
 
 export type TestTicket = Parameters<typeof encodeVerifyTicket>[0]
 
+/** In the world of its process. */
+export type IssuerChange = (world: World) => Partial<IssuerOptions>
+
 export interface Bought {
   readonly order: BlindSignRequest
   readonly userKey: Uint8Array
@@ -152,7 +155,7 @@ export class TestIssuers {
     }))
   }
 
-  async launch(index: number, options: Partial<IssuerOptions> = {}): Promise<Issuer> {
+  async launch(index: number, options: IssuerChange = () => ({})): Promise<Issuer> {
     const { database = (one) => one } = this.#options
     const world = this.worlds[index - 1] as World
     const databases = { open: (path: string) => database(world.databases.open(path), index) }
@@ -168,7 +171,7 @@ export class TestIssuers {
           listen: { host: `10.0.0.${index}`, port: PORT },
           meter: this.meters[index - 1] as Meter,
           ...this.#options.options,
-          ...options,
+          ...options(world),
         },
       ),
     )
@@ -177,7 +180,7 @@ export class TestIssuers {
   }
 
   /** Its process dies, and another begins on what was on its disk. */
-  async restart(index: number, options: Partial<IssuerOptions> = {}): Promise<Issuer> {
+  async restart(index: number, options?: IssuerChange): Promise<Issuer> {
     this.worlds[index - 1] = this.sim.restart(`issuer${index}`)
     const issuer = await this.launch(index, options)
     await this.sim.runFor(minutes(1))

@@ -37,7 +37,7 @@ import {
   issuedForToJson,
   issuedLeaf,
 } from './issuedTicketbooks.ts'
-import { merkleProof, merkleProofHolds, merkleRoot } from './merkle.ts'
+import { MerkleTree, merkleProofHolds } from './merkle.ts'
 import { paymentToJson, readPayment } from './payment.ts'
 import { decodeCoinList, decodeDateList, encodeCoinList, encodeDateList } from './publicLists.ts'
 import {
@@ -279,9 +279,12 @@ describe('messages of the issuers', () => {
             ticketType: 1,
           }))
           const hashes = books.map((book) => issuedLeaf(crypto, book))
-          const root = merkleRoot(crypto, hashes) as Uint8Array
+          const tree = new MerkleTree(crypto)
+          for (const hash of hashes) tree.append(hash)
+          const root = tree.root as Uint8Array
+          assert.deepEqual(root, rootOf(hashes))
           const indices = hashes.map((_, i) => i).filter((i) => chosen.next().value === true || i === total - 1)
-          const proof = merkleProof(crypto, hashes, indices)
+          const proof = tree.proof(indices)
           const leaves = indices.map((index) => ({ index, hash: hashes[index] as Uint8Array }))
           assert.ok(merkleProofHolds(crypto, root, total, leaves, proof))
           const forged = leaves.map((leaf, i) => (i === 0 ? { ...leaf, hash: crypto.sha256(leaf.hash) } : leaf))
@@ -300,7 +303,7 @@ describe('messages of the issuers', () => {
       ),
       { numRuns: 40 },
     )
-    assert.equal(merkleRoot(crypto, []), undefined)
+    assert.equal(new MerkleTree(crypto).root, undefined)
   })
 })
 
@@ -383,6 +386,19 @@ describe('hostile messages to issuers', () => {
     decodeBlindSign(text(withLists((list) => list)))
   })
 })
+
+/** Level by level, as the definition has it. */
+function rootOf(hashes: readonly Uint8Array[]): Uint8Array {
+  let level = hashes
+  while (level.length > 1) {
+    level = level.flatMap((left, i) => {
+      if (i % 2 === 1) return []
+      const right = level[i + 1]
+      return [right === undefined ? left : crypto.sha256(new Uint8Array([...left, ...right]))]
+    })
+  }
+  return level[0] as Uint8Array
+}
 
 /** A request's framing around random points and scalars. */
 function framed(raw: Uint8Array): Uint8Array {

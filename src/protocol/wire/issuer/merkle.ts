@@ -7,30 +7,57 @@ import type { CryptoProvider } from '../../../foundation/crypto/provider.ts'
 
 type Hash = Pick<CryptoProvider, 'sha256'>
 
-/** Undefined of no leaves. Leaves are 32 bytes. */
-export function merkleRoot(crypto: Hash, leaves: readonly Uint8Array[]): Uint8Array | undefined {
-  let level = leaves
-  while (level.length > 1) level = parents(crypto, level)
-  return level[0]
-}
+/** Grows by its leaves, each for the hashes of one path: whoever asks for roots and proofs costs nothing but reading them. */
+export class MerkleTree {
+  readonly #crypto: Hash
+  /** The leaves first, the root last. */
+  readonly #levels: Uint8Array[][] = [[]]
 
-/**
- * What a verifier needs besides the leaves with these indices: missing siblings, from the bottom up and from left to right, one behind
- * the other. `indices` are ascending, each once, below the number of leaves.
- */
-export function merkleProof(crypto: Hash, leaves: readonly Uint8Array[], indices: readonly number[]): Uint8Array {
-  const siblings: Uint8Array[] = []
-  let [level, known] = [leaves, indices]
-  while (level.length > 1) {
-    const here = new Set(known)
-    for (const index of known) {
-      const sibling = level[index ^ 1]
-      if (sibling !== undefined && !here.has(index ^ 1)) siblings.push(sibling)
-    }
-    known = above(known)
-    level = parents(crypto, level)
+  constructor(crypto: Hash) {
+    this.#crypto = crypto
   }
-  return concat(...siblings)
+
+  get leaves(): readonly Uint8Array[] {
+    return this.#levels[0] as Uint8Array[]
+  }
+
+  /** Undefined of no leaves. */
+  get root(): Uint8Array | undefined {
+    return this.#levels.at(-1)?.[0]
+  }
+
+  /** `leaf`: 32 bytes. */
+  append(leaf: Uint8Array): void {
+    let index = this.leaves.length
+    let node = leaf
+    for (let depth = 0; ; depth++) {
+      const level = this.#levels[depth] ?? []
+      this.#levels[depth] = level
+      level[index] = node
+      if (level.length === 1) break
+      const [left, right] = index % 2 === 0 ? [node, undefined] : [level[index - 1] as Uint8Array, node]
+      node = right === undefined ? left : this.#crypto.sha256(concat(left, right))
+      index >>= 1
+    }
+  }
+
+  /**
+   * What a verifier needs besides the leaves with these indices: missing siblings, from the bottom up and from left to right, one behind
+   * the other. `indices` are ascending, each once, below the number of leaves.
+   */
+  proof(indices: readonly number[]): Uint8Array {
+    const siblings: Uint8Array[] = []
+    let known = indices
+    for (const level of this.#levels) {
+      const here = new Set(known)
+      for (const index of known) {
+        const sibling = level[index ^ 1]
+        if (sibling !== undefined && !here.has(index ^ 1)) siblings.push(sibling)
+      }
+      known = [...new Set(known.map((index) => index >> 1))]
+    }
+    return concat(...siblings)
+  }
 }
 
 /** Whether the leaves with these indices, ascending, are those of a tree of `total` leaves with that root. */
@@ -66,14 +93,3 @@ export function merkleProofHolds(
 }
 
 const HASH_BYTES = 32
-
-function parents(crypto: Hash, level: readonly Uint8Array[]): Uint8Array[] {
-  const next: Uint8Array[] = []
-  for (let i = 0; i < level.length; i += 2) {
-    const [left, right] = [level[i] as Uint8Array, level[i + 1]]
-    next.push(right === undefined ? left : crypto.sha256(concat(left, right)))
-  }
-  return next
-}
-
-const above = (indices: readonly number[]): number[] => [...new Set(indices.map((index) => index >> 1))]
