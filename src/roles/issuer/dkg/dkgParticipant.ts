@@ -6,7 +6,7 @@ import { equalBytes } from '../../../foundation/base/bytes.ts'
 import { MixnetError } from '../../../foundation/base/errors.ts'
 import type { Log, Meter } from '../../../foundation/base/observe.ts'
 import { Secret } from '../../../foundation/base/secret.ts'
-import { sleep } from '../../../foundation/platform/clock.ts'
+import { awaited, sleep } from '../../../foundation/platform/clock.ts'
 import type { World } from '../../../foundation/platform/world.ts'
 import type { DkgEngine } from '../../../protocol/credentials/dkgEngine.ts'
 import type { AgreedKeys } from '../agreedKeys.ts'
@@ -56,7 +56,12 @@ const SCALAR_BYTES = 32
  * stored it returns them. Rejects with ISSUERS_UNAVAILABLE where too few members are left, CONFIG_INVALID of a plan that cannot
  * work or is not about us, KEY_FILE_UNREADABLE where our state of this session is damaged or lost, ABORTED.
  */
-export async function agreeOnKeys(world: World, options: DkgOptions): Promise<DkgOutcome> {
+export function agreeOnKeys(world: World, options: DkgOptions): Promise<DkgOutcome> {
+  // Between looks at the board only a timer is there: the process must not end for that.
+  return awaited(world.clock, agree(world, options))
+}
+
+async function agree(world: World, options: DkgOptions): Promise<DkgOutcome> {
   const session = dkgSession(world.crypto, options.plan)
   const stored = await loadAgreedKeys(world.files, options.folder, options.plan.epochId)
   if (stored !== undefined) return { kind: 'member', keys: stored, culprits: [] }
