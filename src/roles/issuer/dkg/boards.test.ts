@@ -1,5 +1,6 @@
 /** Boards: one order for all, whatever processes, crashes and clocks do. @module */
 import assert from 'node:assert/strict'
+import { statSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { utf8 } from '../../../foundation/base/bytes.ts'
 import { isMixnetError } from '../../../foundation/base/errors.ts'
@@ -167,22 +168,33 @@ for (const { name, play } of platforms(nodeProvider)) {
           startsAt: millis(Math.floor(here.clock.now())),
           phaseLimit: seconds(60),
         }
-        const outcomes = await Promise.all(
-          [1, 2, 3].map((index) =>
-            agreeOnKeys(here, {
-              plan,
-              identitySeed: new Secret(seedOf(index)),
-              board: new FileBoard(here, `${folder}/board`),
-              engine: new LocalDkgEngine(nullScheme, here.random.stream('engine')),
-              folder: `${folder}/${index}`,
-              log: silentLog,
-              meter: new Meter(),
-              params: { pollEvery: millis(10) },
-            }),
-          ),
+        let holds = 0
+        const hold = (): (() => void) => {
+          holds++
+          return () => {
+            holds--
+          }
+        }
+        const world = { ...here, clock: { ...settable(here.clock).clock, hold } }
+        const making = [1, 2, 3].map((index) =>
+          agreeOnKeys(world, {
+            plan,
+            identitySeed: new Secret(seedOf(index)),
+            board: new FileBoard(here, `${folder}/board`),
+            engine: new LocalDkgEngine(nullScheme, here.random.stream('engine')),
+            folder: `${folder}/${index}`,
+            log: silentLog,
+            meter: new Meter(),
+            params: { pollEvery: millis(10) },
+          }),
         )
+        // Between two looks at the board a process has nothing else to live for.
+        assert.equal(holds, 3)
+        const outcomes = await Promise.all(making)
+        assert.equal(holds, 0)
         const keys = outcomes.map((one) => (one.kind === 'member' ? one.keys : assert.fail()))
         for (const one of keys) assert.deepEqual(one.masterKey, keys[0]?.masterKey)
+        if (name === 'node') assert.equal(statSync(`${folder}/2/keys-1.json`).mode & 0o777, 0o600)
       }))
   })
 }

@@ -6,19 +6,20 @@ import { equalBytes } from '../../../foundation/base/bytes.ts'
 import { MixnetError } from '../../../foundation/base/errors.ts'
 import type { Log, Meter } from '../../../foundation/base/observe.ts'
 import { Secret } from '../../../foundation/base/secret.ts'
-import { sleep } from '../../../foundation/platform/clock.ts'
+import { awaited, sleep } from '../../../foundation/platform/clock.ts'
 import type { World } from '../../../foundation/platform/world.ts'
-import type { Contribution, DkgEngine } from '../../../protocol/credentials/dkgEngine.ts'
+import type { DkgEngine } from '../../../protocol/credentials/dkgEngine.ts'
 import type { AgreedKeys } from '../agreedKeys.ts'
 import type { BulletinBoard } from './bulletinBoard.ts'
 import { DkgJudge } from './dkgJudge.ts'
-import { DKG_PHASES, type DkgMessage, type DkgPhase, encodeMessage, type Item, signMessage } from './dkgMessages.ts'
+import { DKG_PHASES, type DkgMessage, type DkgPhase, encodeMessage, signMessage } from './dkgMessages.ts'
 import { DEFAULT_DKG_PARAMS, type DkgParams } from './dkgParams.ts'
+import type { DkgCulprit } from './dkgResult.ts'
 import { type DkgMember, type DkgPlan, type DkgSession, dkgSession, identityName } from './dkgSession.ts'
+import { DkgSpeaker } from './dkgSpeaker.ts'
 import { DkgState } from './dkgState.ts'
-import { type DkgCulprit, DkgTranscript } from './dkgTranscript.ts'
+import { DkgTranscript } from './dkgTranscript.ts'
 import { loadAgreedKeys, storeAgreedKeys } from './keyFile.ts'
-import { type BoxEnds, openShare, sealShare } from './shareBox.ts'
 
 export interface DkgOptions {
   readonly plan: DkgPlan
@@ -55,7 +56,12 @@ const SCALAR_BYTES = 32
  * stored it returns them. Rejects with ISSUERS_UNAVAILABLE where too few members are left, CONFIG_INVALID of a plan that cannot
  * work or is not about us, KEY_FILE_UNREADABLE where our state of this session is damaged or lost, ABORTED.
  */
-export async function agreeOnKeys(world: World, options: DkgOptions): Promise<DkgOutcome> {
+export function agreeOnKeys(world: World, options: DkgOptions): Promise<DkgOutcome> {
+  // Between looks at the board only a timer is there: the process must not end for that.
+  return awaited(world.clock, agree(world, options))
+}
+
+async function agree(world: World, options: DkgOptions): Promise<DkgOutcome> {
   const session = dkgSession(world.crypto, options.plan)
   const stored = await loadAgreedKeys(world.files, options.folder, options.plan.epochId)
   if (stored !== undefined) return { kind: 'member', keys: stored, culprits: [] }
@@ -85,16 +91,12 @@ class Participant {
   readonly #options: DkgOptions
   readonly #session: DkgSession
   readonly #state: DkgState
-  readonly #judge: DkgJudge
   readonly #transcript: DkgTranscript
   readonly #identity: Uint8Array
-  readonly #dealer: DkgMember | undefined
+  readonly #speaker: DkgSpeaker
   readonly #receiver: DkgMember | undefined
   readonly #posted = new Set<DkgPhase>()
   #position = 0
-  /** What dealers gave us and is right, by dealer. */
-  #shares: ReadonlyMap<number, Uint8Array> | undefined
-  #secretKey: Secret | undefined
 
   private constructor(world: World, session: DkgSession, options: DkgOptions, identity: Uint8Array, state: DkgState) {
     this.#world = world
@@ -102,10 +104,14 @@ class Participant {
     this.#session = session
     this.#identity = identity
     this.#state = state
-    this.#dealer = session.dealerOf.get(identityName(identity))
     this.#receiver = session.receiverOf.get(identityName(identity))
-    this.#judge = options.rehearsal?.judge?.(session, options.engine) ?? new DkgJudge(session, options.engine)
-    this.#transcript = new DkgTranscript(session, this.#judge, world.crypto, options.meter)
+    const { engine, rehearsal, meter } = options
+    const { crypto } = world
+    const judge = rehearsal?.judge?.(session, engine) ?? new DkgJudge(session, engine)
+    const transcript = new DkgTranscript(session, judge, crypto, meter)
+    this.#transcript = transcript
+    const secrets = () => state.secrets
+    this.#speaker = new DkgSpeaker({ session, identity, secrets, engine, judge, transcript, crypto })
   }
 
   static async open(world: World, session: DkgSession, options: DkgOptions): Promise<Participant> {
@@ -183,7 +189,7 @@ class Participant {
     let message = this.#state.prepared(phase)
     if (message === undefined) {
       const { rehearsal } = this.#options
-      const honest = await this.#messageFor(phase)
+      const honest = await this.#speaker.messageFor(phase)
       const said = honest && rehearsal?.say ? rehearsal.say(honest) : honest
       if (said === undefined) return false
       const body = encodeMessage(this.#session.id, this.#identity, said)
@@ -193,128 +199,6 @@ class Participant {
     this.#posted.add(phase)
     await this.#options.board.append(message)
     return true
-  }
-
-  async #messageFor(phase: DkgPhase): Promise<DkgMessage | undefined> {
-    switch (phase) {
-      case 'keys':
-        return { phase, encryptionKey: this.#publicKey(this.#state.secrets.receiving) }
-      case 'deal':
-        return this.#deal()
-      case 'complain': {
-        const good = await this.#received()
-        return {
-          phase,
-          dealers: [...this.#transcript.deals.keys()].filter((dealer) => !good.has(dealer)).sort(ascending),
-        }
-      }
-      case 'answer':
-        return this.#answer()
-      case 'open':
-        return { phase, commitment: await this.#options.engine.commit('feldman', this.#polynomials) }
-      case 'accuse':
-        return { phase, shares: await this.#accusations() }
-      case 'rebuild': {
-        const { broken } = this.#transcript
-        const good = await this.#received()
-        return { phase, shares: broken.flatMap((index) => itemOf(index, good.get(index))) }
-      }
-      case 'confirm':
-        return this.#confirm()
-    }
-  }
-
-  async #deal(): Promise<DkgMessage> {
-    const { engine } = this.#options
-    const { dealing } = this.#state.secrets
-    const { kind } = this.#judge
-    const encryptionKey = this.#publicKey(dealing)
-    const receivers = [...this.#transcript.keys]
-    const shares = await engine.shares(
-      kind,
-      this.#polynomials,
-      receivers.map(([index]) => index),
-    )
-    return {
-      phase: 'deal',
-      encryptionKey,
-      commitment: await engine.commit(kind, this.#polynomials),
-      shares: receivers.flatMap(([index, receiverKey], i) => {
-        const ends = this.#ends(this.#identity, encryptionKey, this.#identityOf(index), receiverKey)
-        return itemOf(index, sealShare(this.#world.crypto, ends, dealing.expose(), shares[i] ?? new Uint8Array(0)))
-      }),
-    }
-  }
-
-  async #answer(): Promise<DkgMessage | undefined> {
-    if (this.#dealer === undefined) return undefined
-    const complaints = this.#transcript.complaintsOf(this.#dealer.index)
-    const shares = await this.#options.engine.shares(this.#judge.kind, this.#polynomials, complaints)
-    return { phase: 'answer', shares: complaints.flatMap((index, i) => itemOf(index, shares[i])) }
-  }
-
-  async #accusations(): Promise<readonly Item[]> {
-    const good = await this.#received()
-    const wrong: Item[] = []
-    for (const [dealer, opening] of [...this.#transcript.openings].sort(([a], [b]) => a - b)) {
-      const share = good.get(dealer)
-      if (share === undefined || this.#receiver === undefined) continue
-      if (!(await this.#judge.openingFits(opening, this.#receiver.index, share)))
-        wrong.push({ index: dealer, bytes: share })
-    }
-    return wrong
-  }
-
-  /** Nothing where we hold no share of some dealer, or not the one that everybody can see we should. */
-  async #confirm(): Promise<DkgMessage | undefined> {
-    const { agreement, qualified } = this.#transcript
-    if (agreement === undefined) return undefined
-    return (await this.#ownKey(qualified)) === undefined ? undefined : { phase: 'confirm', digest: agreement.digest }
-  }
-
-  /** Our part of the key, where it is the one that the others know us by. */
-  async #ownKey(qualified: readonly number[]): Promise<Secret | undefined> {
-    if (this.#secretKey !== undefined) return this.#secretKey
-    const good = await this.#received()
-    const parts: Contribution[] = qualified.flatMap((dealer) => {
-      const bytes = good.get(dealer)
-      return bytes === undefined ? [] : [{ dealer, bytes }]
-    })
-    const expected = this.#transcript.agreement?.keys.find(({ index }) => index === this.#receiver?.index)
-    if (expected === undefined || parts.length < qualified.length) return undefined
-    const { secretKey, key } = await this.#judge.combineShares(parts)
-    if (!equalBytes(key, expected.bytes)) return undefined
-    this.#secretKey = new Secret(secretKey)
-    return this.#secretKey
-  }
-
-  /** Shares that are right: those sealed for us, and those shown to everybody because we complained. */
-  async #received(): Promise<ReadonlyMap<number, Uint8Array>> {
-    const receiver = this.#receiver
-    if (receiver === undefined) return new Map()
-    const sealed = this.#shares ?? (await this.#openShares(receiver))
-    this.#shares = sealed
-    const good = new Map(sealed)
-    for (const [dealer, deal] of this.#transcript.deals) {
-      if (good.has(dealer)) continue
-      const shown = this.#transcript.answerTo(dealer, receiver.index)
-      if (shown !== undefined && (await this.#judge.shownHolds(deal, receiver.index, shown))) good.set(dealer, shown)
-    }
-    return good
-  }
-
-  async #openShares(receiver: DkgMember): Promise<ReadonlyMap<number, Uint8Array>> {
-    const good = new Map<number, Uint8Array>()
-    const receiverKey = this.#transcript.keys.get(receiver.index)
-    if (receiverKey === undefined) return good
-    for (const [dealer, deal] of this.#transcript.deals) {
-      const identity = this.#session.dealers.find(({ index }) => index === dealer)?.identity ?? new Uint8Array(0)
-      const sealed = deal.shares.find(({ index }) => index === receiver.index)?.bytes ?? new Uint8Array(0)
-      const ends = this.#ends(identity, deal.encryptionKey, receiver.identity, receiverKey)
-      const share = openShare(this.#world.crypto, ends, this.#state.secrets.receiving.expose(), sealed)
-      if (share !== undefined && (await this.#judge.receivedHolds(deal, receiver.index, share))) good.set(dealer, share)
-    }
-    return good
   }
 
   async #outcome(): Promise<DkgOutcome> {
@@ -327,7 +211,7 @@ class Participant {
       await this.#state.forget()
       return { kind: 'retired', culprits }
     }
-    const own = confirmed.includes(receiver.index) ? await this.#ownKey(agreement.qualified) : undefined
+    const own = confirmed.includes(receiver.index) ? await this.#speaker.ownKey(agreement.qualified) : undefined
     if (own === undefined) {
       await this.#state.forget()
       log.warn('dkg-left-out', { epoch: plan.epochId, index: receiver.index })
@@ -349,23 +233,4 @@ class Participant {
     log.info('dkg-agreed', { epoch: keys.epochId, members: keys.members.length, threshold: keys.threshold })
     return { kind: 'member', keys, culprits }
   }
-
-  get #polynomials(): Uint8Array {
-    return this.#state.secrets.polynomials.expose()
-  }
-
-  #publicKey(secret: Secret): Uint8Array {
-    return this.#world.crypto.x25519Base(secret.expose())
-  }
-
-  #identityOf(receiver: number): Uint8Array {
-    return this.#session.receivers.find(({ index }) => index === receiver)?.identity ?? new Uint8Array(0)
-  }
-
-  #ends(dealer: Uint8Array, dealerKey: Uint8Array, receiver: Uint8Array, receiverKey: Uint8Array): BoxEnds {
-    return { session: this.#session.id, dealer, dealerKey, receiver, receiverKey }
-  }
 }
-
-const ascending = (a: number, b: number): number => a - b
-const itemOf = (index: number, bytes: Uint8Array | undefined): Item[] => (bytes === undefined ? [] : [{ index, bytes }])

@@ -47,7 +47,7 @@ export class DkgState {
     this.#outbox = outbox
   }
 
-  /** Reads what an earlier process left, or stores what `draw` gives. Throws KEY_FILE_UNREADABLE, never replaces a file. */
+  /** Reads what an earlier process left, or begins with what `draw` gives. Throws KEY_FILE_UNREADABLE, never replaces a file. */
   static async open(
     files: Pick<Files, 'read' | 'write' | 'remove'>,
     folder: string,
@@ -56,11 +56,8 @@ export class DkgState {
   ): Promise<DkgState> {
     const path = `${folder}/dkg-${toHex(session.subarray(0, 8))}.state`
     const contents = await files.read(path)
-    if (contents === undefined) {
-      const state = new DkgState(files, path, session, await draw(), new Map())
-      await state.#store()
-      return state
-    }
+    // Stored with the first message: before that there is nothing to contradict.
+    if (contents === undefined) return new DkgState(files, path, session, await draw(), new Map())
     const decoded = tryDecode(() => decodeState(contents, session))
     if (isMixnetError(decoded)) throw new MixnetError('KEY_FILE_UNREADABLE', { file: path }, { cause: decoded })
     return new DkgState(files, path, session, decoded.secrets, decoded.outbox)

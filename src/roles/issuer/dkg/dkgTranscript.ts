@@ -3,11 +3,10 @@
  * times, and on nothing else. Phases follow each other; each ends when all have spoken whom it waits for, or at its deadline. In a
  * phase the first message of a member counts. Rules and reasons: docs/adr/0015-dkg-with-complaints.md. @module
  */
-import { concat, equalBytes, utf8 } from '../../../foundation/base/bytes.ts'
+import { concat, equalBytes } from '../../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError, tryDecode } from '../../../foundation/base/errors.ts'
 import type { Meter } from '../../../foundation/base/observe.ts'
 import { type Millis, millis } from '../../../foundation/base/units.ts'
-import { Writer } from '../../../foundation/base/writer.ts'
 import type { CryptoProvider } from '../../../foundation/crypto/provider.ts'
 import type { BoardEntry } from './bulletinBoard.ts'
 import type { Deal, DkgJudge } from './dkgJudge.ts'
@@ -19,44 +18,12 @@ import {
   type SignedMessage,
   signatureHolds,
 } from './dkgMessages.ts'
+import { type DkgAgreement, type DkgCulprit, type DkgFault, resultDigest, tooFewLeft } from './dkgResult.ts'
 import { type DkgMember, type DkgSession, identityName } from './dkgSession.ts'
-
-export type DkgFault =
-  /** Said nothing in a phase that waited for it. */
-  | 'silent'
-  /** Two different messages in one phase. */
-  | 'two-messages'
-  /** Dealt no commitment, or nothing for somebody; in a resharing, another secret than its own. */
-  | 'bad-deal'
-  /** So many complained that one of them is honest. */
-  | 'complaints'
-  | 'unanswered-complaint'
-  | 'bad-answer'
-  /** Opened nothing, or other polynomials than it had dealt: these were then rebuilt. */
-  | 'bad-opening'
-  | 'false-accusation'
-  | 'bad-share-shown'
-  | 'other-result'
-
-export interface DkgCulprit {
-  readonly index: number
-  readonly as: 'dealer' | 'receiver'
-  readonly fault: DkgFault
-}
-
-export interface DkgAgreement {
-  readonly masterKey: Uint8Array
-  /** Of everybody who gave an encryption key. */
-  readonly keys: readonly Item[]
-  /** Whose polynomials are in the key. */
-  readonly qualified: readonly number[]
-  readonly digest: Uint8Array
-}
 
 type Ignored = 'malformed' | 'other-session' | 'other-phase' | 'stranger' | 'signature' | 'repeated'
 
 const QUALIFYING: ReadonlySet<string> = new Set<DkgPhase>(['keys', 'deal', 'complain', 'answer'])
-const RESULT_DOMAIN = utf8('starling-dkg-result-v1')
 
 export class DkgTranscript {
   readonly #session: DkgSession
@@ -397,7 +364,12 @@ export class DkgTranscript {
     }
     const items = indices.map((index, i): Item => ({ index, bytes: keys[i] ?? new Uint8Array(0) }))
     const qualified = this.#qualified
-    this.#agreement = { masterKey, keys: items, qualified, digest: this.#digest(masterKey, items) }
+    this.#agreement = {
+      masterKey,
+      keys: items,
+      qualified,
+      digest: resultDigest(this.#crypto, this.#session.id, this.#counted, { masterKey, keys: items, qualified }),
+    }
     return 'confirm'
   }
 
@@ -411,15 +383,6 @@ export class DkgTranscript {
     this.#need(confirmed.length, this.#session.plan.threshold)
     this.#confirmed = confirmed.sort((a, b) => a - b)
     return 'agreed'
-  }
-
-  #digest(masterKey: Uint8Array, keys: readonly Item[]): Uint8Array {
-    const writer = new Writer(1024).bytes(RESULT_DOMAIN).bytes(this.#session.id).bytes(this.#counted)
-    writer.u16(this.#qualified.length)
-    for (const dealer of this.#qualified) writer.u32(dealer)
-    writer.bytes(masterKey).u16(keys.length)
-    for (const { index, bytes } of keys) writer.u32(index).bytes(bytes)
-    return this.#crypto.sha256(writer.finish())
   }
 
   /** What was said in this phase, by index of who said it. */
@@ -447,14 +410,6 @@ export class DkgTranscript {
   }
 
   #need(have: number, need: number): void {
-    if (have >= need) return
-    throw new MixnetError(
-      'ISSUERS_UNAVAILABLE',
-      { what: 'key generation', phase: this.#phase, have, need },
-      {
-        message: 'too few members are left to make a key',
-        nextStep: 'See who failed in the log, and begin again without them or when they are back.',
-      },
-    )
+    if (have < need) throw tooFewLeft(this.#phase, have, need)
   }
 }
