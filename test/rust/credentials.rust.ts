@@ -13,7 +13,7 @@ import { decodeTicketbook } from '../../src/protocol/credentials/ticketbook.ts'
 import { encodeTicket, julianDay } from '../../src/protocol/wire/gateway/ticket.ts'
 import { until } from '../browser/network.ts'
 import { bytes, EPOCH, Issuers, today } from './issuers.ts'
-import { PayingNetwork } from './payingNetwork.ts'
+import { PayingNetwork, type SeenPayment } from './payingNetwork.ts'
 import { type BoughtBook, buildSdkClient, type ConnectChoice, SdkClient } from './sdkClient.ts'
 
 const program = await buildSdkClient()
@@ -56,10 +56,10 @@ describe('official clients that pay', { skip: program.skip, timeout: 900_000 }, 
   const book = (): Promise<BoughtBook> => buyer.buy(issuers.deposit())
 
   /** In credentials mode, at that gateway, with a book of its own or with `bundle`. */
-  const payer = async (t: TestContext, at: number, choice: ConnectChoice = {}): Promise<ConnectChoice> => ({
+  const payer = async (t: TestContext, gateway: string, choice: ConnectChoice = {}): Promise<ConnectChoice> => ({
     folder: await newFolder(t),
     credentials: true,
-    gateway: network.gateways[at] as string,
+    gateway,
     bundle: choice.bundle ?? (await book()).bundle,
     ...choice,
   })
@@ -91,47 +91,44 @@ describe('official clients that pay', { skip: program.skip, timeout: 900_000 }, 
 
   it('has no ticket without the public data of the epoch: it asks the chain for its issuers', async (t) => {
     const bare = await buyer.repack((await book()).bundle, true)
-    await assert.rejects(launched(t).connect(await payer(t, 0, { bundle: bare })), CHAIN_ASKED)
+    await assert.rejects(launched(t).connect(await payer(t, network.strict[0], { bundle: bare })), CHAIN_ASKED)
   })
 
   it('with the prover of 2.0.0 a strict gateway serves the SDK', async (t) => {
-    network.strictness = 'strict'
-    const choice = await payer(t, 0, NEWER)
+    const choice = await payer(t, network.strict[0], NEWER)
     const client = launched(t)
     const address = await client.connect(choice)
-    assert.equal(network.accepted().at(-1)?.claim.payment.length, BOUND_BYTES)
+    assert.equal(network.good().at(-1)?.claim.payment.length, BOUND_BYTES)
     await client.send(address, utf8('paid'))
     assert.deepEqual((await client.messages(1))[0]?.data, Buffer.from('paid'))
     assert.deepEqual(await client.tickets(choice.folder as string), [{ type: 'v1-mixnet-entry', used: 1, total: 50 }])
   })
 
   it('with its own prover a strict gateway refuses it, and a compatible one serves it', async (t) => {
-    network.strictness = 'strict'
-    const choice = await payer(t, 0)
+    const choice = await payer(t, network.strict[0])
     await assert.rejects(launched(t).connect(choice), /failed to get verified/)
-    assert.equal(network.seen.at(-1)?.claim.payment.length, UNBOUND_BYTES)
-    network.strictness = 'compatible'
+    const { claim, verdict } = network.seen.at(-1) as SeenPayment
+    assert.deepEqual([claim.payment.length, verdict], [UNBOUND_BYTES, { kind: 'bad', fault: 'index-not-bound' }])
     const client = launched(t)
     // The book is in its store, and the refused ticket was put back.
     const { bundle: _, ...again } = choice
-    const address = await client.connect(again)
-    assert.equal(network.seen.at(-1)?.verdict.kind, 'accepted')
+    const address = await client.connect({ ...again, gateway: network.compatible })
+    assert.equal(network.seen.at(-1)?.verdict.kind, 'good')
     await client.send(address, utf8('paid'))
     await client.messages(1)
     assert.deepEqual((await client.tickets(choice.folder as string))[0]?.used, 1)
   })
 
   it('comes back with what it paid for, and pays again before that runs out', async (t) => {
-    network.strictness = 'strict'
-    const choice = await payer(t, 1, NEWER)
-    const before = network.accepted().length
+    const choice = await payer(t, network.strict[1], NEWER)
+    const before = network.good().length
     const first = launched(t)
     await first.connect(choice)
     await first.stop()
     const { bundle: _, ...again } = choice
     const second = launched(t)
     await second.connect(again)
-    assert.equal(network.accepted().length, before + 1)
+    assert.equal(network.good().length, before + 1)
     await second.stop()
     // The SDK pays where it has less than 40 MB.
     network.grant = 40_100_000
@@ -139,23 +136,21 @@ describe('official clients that pay', { skip: program.skip, timeout: 900_000 }, 
       network.grant = TICKET_BANDWIDTH_BYTES[0] as number
     })
     const third = launched(t)
-    const address = await third.connect(await payer(t, 0, NEWER))
-    await until(() => network.accepted().length >= before + 3, 'its second ticket')
+    const address = await third.connect(await payer(t, network.strict[0], NEWER))
+    await until(() => network.good().length >= before + 3, 'its second ticket')
     await third.send(address, utf8('still here'))
     await third.messages(1)
   })
 
   it('a ticket spent twice: refused at the same gateway, and at another its owner is found out', async (t) => {
-    network.strictness = 'strict'
     const { book: stored, bundle } = await book()
     const owner = decodeTicketbook(issuers.scheme, fromHex(stored)).user.public
-    const connect = async (at: number) => launched(t).connect(await payer(t, at, { ...NEWER, bundle }))
+    const connect = async (at: 0 | 1) => launched(t).connect(await payer(t, network.strict[at], { ...NEWER, bundle }))
     await connect(0)
-    const once = network.accepted(network.gateways[0]).at(-1)
+    const once = network.good(network.strict[0]).at(-1)
     await assert.rejects(connect(0), /replay|already/i)
-    assert.equal(network.seen.at(-1)?.verdict.kind, 'replay')
     await connect(1)
-    const twice = network.accepted(network.gateways[1]).at(-1)
+    const twice = network.good(network.strict[1]).at(-1)
     assert.ok(once !== undefined && twice !== undefined)
     const compared = await issuers.engine.identify(once.claim, twice.claim)
     assert.ok(compared.kind === 'double-spend')

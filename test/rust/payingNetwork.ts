@@ -11,9 +11,8 @@ import { millis, seconds } from '../../src/foundation/base/units.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
 import { DAY_SECONDS, TICKET_BANDWIDTH_BYTES } from '../../src/protocol/credentials/constants.ts'
-import type { PaymentClaim } from '../../src/protocol/credentials/engine.ts'
+import type { PaymentClaim, PaymentVerdict } from '../../src/protocol/credentials/engine.ts'
 import { decodePayInfo } from '../../src/protocol/credentials/payInfo.ts'
-import type { Strictness } from '../../src/protocol/credentials/verify.ts'
 import {
   PAY_INFO_DUPLICATE_TEXT,
   PAY_INFO_KEY_TEXT,
@@ -30,18 +29,18 @@ import { EPOCH, type Issuers, today } from './issuers.ts'
 const MAX_SKEW_SECONDS = 30n
 const READY_LIMIT = seconds(90)
 
-export interface SeenTicket {
+/** One whose proof was looked at. */
+export interface SeenPayment {
   /** Identity of the gateway it was made out to. */
   readonly provider: string
   readonly claim: PaymentClaim
-  readonly verdict: TicketVerdict
+  readonly verdict: PaymentVerdict
 }
 
 export class PayingNetwork implements TicketVerifier {
-  strictness: Strictness = 'strict'
   /** What a ticket is worth here. */
   grant: number = TICKET_BANDWIDTH_BYTES[0] as number
-  readonly seen: SeenTicket[] = []
+  readonly seen: SeenPayment[] = []
   readonly #issuers: Issuers
   readonly #spent = new Set<string>()
   readonly #payInfos = new Set<string>()
@@ -77,24 +76,18 @@ export class PayingNetwork implements TicketVerifier {
     return this.#testnet.directoryUrl
   }
 
-  get gateways(): readonly string[] {
-    return this.#testnet.nodes
-      .filter(({ plan }) => plan.roles.includes('entry'))
-      .map(({ running }) => toBase58(running.identity))
+  /** Two that are strict. */
+  get strict(): readonly [string, string] {
+    return this.#gateways.slice(0, 2) as [string, string]
   }
 
-  accepted(provider?: string): readonly SeenTicket[] {
-    return this.seen.filter((one) => one.verdict.kind === 'accepted' && (provider ?? one.provider) === one.provider)
+  get compatible(): string {
+    return this.#gateways[2] as string
   }
 
-  async verify(ticket: Ticket): Promise<TicketVerdict> {
-    const { payment, payInfo, spendDateJulianDay } = ticket
-    const day = (spendDateJulianDay - JULIAN_DAY_OF_UNIX_EPOCH) * DAY_SECONDS
-    const claim = { payment, payInfo, day }
-    const provider = toBase58(decodePayInfo(payInfo).provider)
-    const verdict = await this.#judge(ticket, claim, provider)
-    this.seen.push({ provider, claim, verdict })
-    return verdict
+  /** Payments whose proofs held. */
+  good(provider?: string): readonly SeenPayment[] {
+    return this.seen.filter((one) => one.verdict.kind === 'good' && (provider ?? one.provider) === one.provider)
   }
 
   async stop(): Promise<void> {
@@ -102,19 +95,31 @@ export class PayingNetwork implements TicketVerifier {
     await rm(this.#folder, { recursive: true, force: true, maxRetries: 3 })
   }
 
-  async #judge({ epochId }: Ticket, claim: PaymentClaim, provider: string): Promise<TicketVerdict> {
+  get #gateways(): readonly string[] {
+    return this.#testnet.nodes
+      .filter(({ plan }) => plan.roles.includes('entry'))
+      .toSorted((a, b) => a.plan.nodeId - b.plan.nodeId)
+      .map(({ running }) => toBase58(running.identity))
+  }
+
+  async verify({ payment, payInfo, spendDateJulianDay, epochId }: Ticket): Promise<TicketVerdict> {
     const { engine, masterKey } = this.#issuers
+    const claim = { payment, payInfo, day: (spendDateJulianDay - JULIAN_DAY_OF_UNIX_EPOCH) * DAY_SECONDS }
+    const provider = toBase58(decodePayInfo(payInfo).provider)
     const refused = (text: string): TicketVerdict => ({ kind: 'refused', text })
     if (claim.day !== today()) return refused(spendDateText(`${claim.day}`, `${today()}`))
     if (epochId !== BigInt(EPOCH)) return refused(TICKET_PROOF_TEXT)
-    if (!this.gateways.includes(provider)) return refused(PAY_INFO_KEY_TEXT)
+    if (!this.#gateways.includes(provider)) return refused(PAY_INFO_KEY_TEXT)
     const skew = decodePayInfo(claim.payInfo).unixSeconds - BigInt(Math.floor(Date.now() / 1000))
     if (skew > MAX_SKEW_SECONDS || skew < -MAX_SKEW_SECONDS) return refused(PAY_INFO_TIMESTAMP_TEXT)
     if (this.#payInfos.has(toHex(claim.payInfo))) return refused(PAY_INFO_DUPLICATE_TEXT)
     this.#payInfos.add(toHex(claim.payInfo))
-    const [verdict] = await engine.verifyPayments(masterKey, [claim], this.strictness)
-    if (verdict?.kind !== 'good') {
-      return refused(verdict?.fault === 'date-signature' ? TICKET_DATE_SIGNATURES_TEXT : TICKET_PROOF_TEXT)
+    const strictness = provider === this.compatible ? 'compatible' : 'strict'
+    const [verdict] = await engine.verifyPayments(masterKey, [claim], strictness)
+    if (verdict === undefined) return refused(TICKET_PROOF_TEXT)
+    this.seen.push({ provider, claim, verdict })
+    if (verdict.kind !== 'good') {
+      return refused(verdict.fault === 'date-signature' ? TICKET_DATE_SIGNATURES_TEXT : TICKET_PROOF_TEXT)
     }
     // Each gateway knows its own only.
     const serial = `${provider} ${toHex(verdict.serialNumber)}`
