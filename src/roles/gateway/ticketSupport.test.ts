@@ -4,6 +4,7 @@ import { millis, seconds } from '../../foundation/base/units.ts'
 import type { Bls } from '../../foundation/crypto/bls.ts'
 import { ORDER, wideScalar } from '../../foundation/crypto/blsScalar.ts'
 import { nullBls } from '../../foundation/crypto/nullBls.ts'
+import { nullProvider } from '../../foundation/crypto/nullProvider.ts'
 import type { HttpListener } from '../../foundation/platform/net.ts'
 import { drawFrom } from '../../protocol/credentials/draw.ts'
 import type { IssuedShare, KeyShare } from '../../protocol/credentials/engine.ts'
@@ -20,7 +21,12 @@ import { decodeTicketbook } from '../../protocol/credentials/ticketbook.ts'
 import type { Strictness } from '../../protocol/credentials/verify.ts'
 import { JULIAN_DAY_OF_UNIX_EPOCH, sealTicket, type Ticket } from '../../protocol/wire/gateway/ticket.ts'
 import type { CredentialEpoch } from '../../protocol/wire/issuer/credentialEpoch.ts'
-import { redemptionMessage } from '../../protocol/wire/issuer/ticketVerification.ts'
+import {
+  decodeRedeemRequest,
+  encodeRedeemAnswer,
+  redeemRequestHolds,
+  signVote,
+} from '../../protocol/wire/issuer/redemption.ts'
 import type { GatewayParams } from './gatewayParams.ts'
 import type { ScriptedClient } from './scriptedClient.test.ts'
 import { keyOf, TestGateway, type TestGatewayOptions } from './support.test.ts'
@@ -86,7 +92,7 @@ export class Mint {
       issuers: this.shares.map(({ index, key }) => ({
         index,
         key,
-        identity: new Uint8Array(32).fill(index),
+        identity: nullProvider.ed25519PublicKey(issuerSeed(index)),
         url: `http://10.9.0.${index}:80`,
       })),
       priceUnym: 75_000_000,
@@ -217,34 +223,41 @@ const ANSWERS: Readonly<Record<Exclude<Answer, 'silent' | 'nonsense'>, unknown>>
   'too-old': { Err: { InvalidSpentDate: { today: '2026-01-03', yesterday: '2026-01-02', received: '2026-01-01' } } },
 }
 
+const issuerSeed = (index: number): Uint8Array => new Uint8Array(32).fill(index)
+
 /** Answers as it is told to. */
 export class ScriptedIssuer {
   answer: Answer = 'ok'
   votes = true
   readonly asked: string[] = []
-  readonly redemptions: { digest: string; count: number; signature: string }[] = []
+  /** Requests, word for word, and whether their signatures hold. */
+  readonly redemptions: { readonly body: string; readonly count: number; readonly holds: boolean }[] = []
+  /** Signs as another. */
+  forges = false
+  readonly #index: number
   listener: HttpListener | undefined
 
+  constructor(index: number) {
+    this.#index = index
+  }
+
   handle(url: string, body: string): Response {
-    const json = JSON.parse(body) as {
-      credential: { payment: { ss: string[] }; spend_date: number[] }
-      digest: string
-      signature: string
-      included_serial_numbers: string[]
-    }
     if (url.endsWith('/v1/ecash/verify-ecash-ticket')) {
+      const json = JSON.parse(body) as { credential: { payment: { ss: string[] } } }
       this.asked.push(json.credential.payment.ss[0] as string)
       if (this.answer === 'silent') return new Response('away', { status: 503 })
       if (this.answer === 'nonsense') return new Response('{"verified":{"Err":7}}')
       return Response.json({ verified: ANSWERS[this.answer] })
     }
     assert.ok(url.endsWith('/v1/ecash/batch-redeem-ecash-tickets'))
-    this.redemptions.push({
-      digest: json.digest,
-      count: json.included_serial_numbers.length,
-      signature: json.signature,
-    })
-    return Response.json({ proposal_accepted: this.votes })
+    const request = decodeRedeemRequest(body)
+    const { digest, gateway } = request
+    const count = request.serialNumbers.length
+    this.redemptions.push({ body, count, holds: redeemRequestHolds(nullProvider, request) })
+    if (!this.votes) return Response.json(encodeRedeemAnswer({ accepted: false, vote: undefined }))
+    const vote = { epochId: 4, index: this.#index, gateway, digest, count }
+    const signature = signVote(nullProvider, issuerSeed(this.#index + (this.forges ? 1 : 0)), vote)
+    return Response.json(encodeRedeemAnswer({ accepted: true, vote: { ...vote, signature } }))
   }
 }
 
@@ -265,7 +278,7 @@ export class TicketTest {
   private constructor(mint: Mint, gate: TestGateway) {
     this.mint = mint
     this.gate = gate
-    this.issuers = mint.shares.map(() => new ScriptedIssuer())
+    this.issuers = mint.shares.map(({ index }) => new ScriptedIssuer(index))
   }
 
   static async start({ strictness = 'strict', ...options }: TicketTestOptions = {}): Promise<TicketTest> {
@@ -330,11 +343,6 @@ export class TicketTest {
 
   runFor(ms: number): Promise<void> {
     return this.gate.sim.runFor(millis(ms))
-  }
-
-  /** Whether it was the redemption's own message that a signature is over. */
-  signedBy(digest: Uint8Array, count: number, signature: Uint8Array): boolean {
-    return this.gate.crypto.ed25519Verify(this.gate.identity, redemptionMessage(digest, count), signature)
   }
 }
 
