@@ -60,6 +60,7 @@ export async function initDirectory(
       data: 'state',
       epochLengthSeconds: 3600,
       validityEpochs: 24,
+      issuers: [],
       local: options.local,
     }),
   )

@@ -23,6 +23,8 @@ export interface DirectoryConfig {
   readonly epochLengthSeconds: number
   /** How many epochs a Sphinx key lives. */
   readonly validityEpochs: number
+  /** Who issues the tickets of this network: addresses without /v1. None: bandwidth is free. */
+  readonly issuers: readonly string[]
   /** A network on one machine: nodes may announce loopback addresses, and are asked more often. */
   readonly local: boolean
 }
@@ -35,6 +37,10 @@ const schema: z.ZodType<DirectoryConfig, unknown> = z.strictObject({
   data: z.string().min(1),
   epochLengthSeconds: z.number().int().min(10).default(3600),
   validityEpochs: z.number().int().min(3).default(24),
+  issuers: z
+    .array(z.url({ protocol: /^https?$/ }))
+    .max(100)
+    .default([]),
   local: z.boolean().default(false),
 })
 
@@ -56,7 +62,7 @@ export async function startDirectory(
   config: DirectoryConfig,
   { meter, log }: { meter: Meter; log: Log },
 ): Promise<Directory> {
-  const { listen, bonded, data, epochLengthSeconds, validityEpochs, local } = config
+  const { listen, bonded, data, epochLengthSeconds, validityEpochs, issuers, local } = config
   let directory: Directory | undefined
   directory = await Directory.start(world, {
     folder: data,
@@ -66,6 +72,7 @@ export async function startDirectory(
     build: BUILD_INFORMATION,
     epochs: { epochLength: seconds(epochLengthSeconds), validityEpochs },
     describer: local ? LOCAL_DESCRIBER : {},
+    issuers,
     meter,
     log,
     // Nothing here that the API does not tell everybody anyway.

@@ -17,6 +17,7 @@ import { LOCAL_DESCRIBER, localNetworkDetails } from '../node/directoryService.t
 import { type RunningNode, startNode } from '../node/node.ts'
 import type { NodeConfig } from '../node/nodeConfig.ts'
 import { listenStepped } from '../node/steppedPort.ts'
+import { type IssuerEngines, startIssuers, type TestnetIssuerPlan, type TestnetIssuers } from './issuers.ts'
 import type { NodePlan } from './layout.ts'
 
 export interface TestnetOptions {
@@ -32,11 +33,21 @@ export interface TestnetOptions {
   readonly worldOf: (plan: NodePlan) => World
   readonly world: World
   readonly logOf: (name: string) => Log
+  /** Bandwidth is paid for with their tickets; without them it is free. */
+  readonly paid?: PaidNetwork
   /** For the network to become usable. */
   readonly readyLimit?: Millis
   readonly onStep?: (what: string, wanted: number, used: number) => void
   /** Gives up the start: ABORTED. */
   readonly signal?: AbortSignal
+}
+
+export interface PaidNetwork extends IssuerEngines {
+  readonly plan: TestnetIssuerPlan
+  /** The world of a host of the plan. */
+  readonly worldOf: (host: string) => World
+  /** Simulations use tickets up in minutes. */
+  readonly ticketScale?: number
 }
 
 export interface TestnetNode {
@@ -50,6 +61,8 @@ export interface Testnet {
   readonly nodes: readonly TestnetNode[]
   /** The node that has this IP and this mix port, for showing routes. */
   nameOf(ip: string, port: number): string | undefined
+  /** Where bandwidth is paid for. */
+  readonly issuers: TestnetIssuers | undefined
   /** Starts a node whose process died anew, on what it left behind, in `world`. Resolves when it listens. */
   restartNode(name: string, world: World): Promise<TestnetNode>
   /** The same for the directory. Resolves when it answers. */
@@ -69,14 +82,19 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
   const bonded = new MemoryBondedNodes()
   const running = new Map<string, TestnetNode>()
   let stopDirectory = async () => {}
+  let issuers: TestnetIssuers | undefined
   const stopAll = async () => {
     await Promise.all([...running.values()].map((node) => node.running.stop()))
     running.clear()
     await stopDirectory()
     stopDirectory = async () => {}
+    await issuers?.stop()
+    issuers = undefined
   }
   try {
-    const first = await serveDirectory(world, options, bonded)
+    if (options.paid !== undefined) issuers = await startIssuers({ ...options, ...options.paid })
+    const served = { ...options, issuers: issuers?.urls ?? [] }
+    const first = await serveDirectory(world, served, bonded)
     const { directory, endpoint } = first
     stopDirectory = first.stop
     const directoryUrl = `http://${endpoint.host}:${endpoint.port}/api`
@@ -107,6 +125,7 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
     await Promise.all(nodes.map((node) => node.running.refresh()))
     return {
       directoryUrl,
+      issuers,
       get nodes() {
         return [...running.values()]
       },
@@ -120,7 +139,7 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
         return start(plan, nodeWorld)
       },
       async restartDirectory(nextWorld) {
-        const next = await serveDirectory(nextWorld, { ...options, directory: endpoint }, bonded)
+        const next = await serveDirectory(nextWorld, { ...served, directory: endpoint }, bonded)
         stopDirectory = next.stop
       },
       stop: stopAll,
@@ -139,7 +158,14 @@ interface ServedDirectory {
 
 async function serveDirectory(
   world: World,
-  { folder, epochs, logOf, directory: wanted, onStep }: TestnetOptions,
+  {
+    folder,
+    epochs,
+    logOf,
+    directory: wanted,
+    onStep,
+    issuers,
+  }: TestnetOptions & { readonly issuers: readonly string[] },
   bonded: MemoryBondedNodes,
 ): Promise<ServedDirectory> {
   const directory = await Directory.start(world, {
@@ -148,6 +174,7 @@ async function serveDirectory(
     network: localNetworkDetails(''),
     build: BUILD_INFORMATION,
     describer: LOCAL_DESCRIBER,
+    issuers,
     ...(epochs === undefined ? {} : { epochs }),
     log: logOf('directory'),
   })
@@ -175,15 +202,17 @@ async function serveDirectory(
 async function startTestnetNode(
   world: World,
   plan: NodePlan,
-  { folder, directoryUrl, noise, logOf, onStep, signal }: TestnetOptions & { readonly directoryUrl: string },
+  { folder, directoryUrl, noise, logOf, onStep, signal, paid }: TestnetOptions & { readonly directoryUrl: string },
 ): Promise<TestnetNode> {
   if (plan.roles.includes('exit')) await world.files.write(policyPath(folder), utf8(EXIT_POLICY))
   const meter = new Meter()
-  const running = await startNode(world, nodeConfig(plan, { folder, directoryUrl, noise }), {
+  const running = await startNode(world, nodeConfig(plan, { folder, directoryUrl, noise, paid: paid !== undefined }), {
     meter,
     log: logOf(plan.name),
     onStep: (wanted, used) => onStep?.(plan.name, wanted, used),
     ...(signal === undefined ? {} : { signal }),
+    ...(paid === undefined ? {} : { credentials: paid.engine }),
+    ...(paid?.ticketScale === undefined ? {} : { ticketScale: paid.ticketScale }),
   })
   return { plan, meter, running }
 }
@@ -192,7 +221,7 @@ const policyPath = (folder: string): string => `${folder}/exit-policy.txt`
 
 function nodeConfig(
   plan: NodePlan,
-  { folder, directoryUrl, noise }: { folder: string; directoryUrl: string; noise: boolean },
+  { folder, directoryUrl, noise, paid }: { folder: string; directoryUrl: string; noise: boolean; paid: boolean },
 ): NodeConfig {
   return {
     name: plan.name,
@@ -204,6 +233,7 @@ function nodeConfig(
     ports: { ...FIRST_PORTS, wss: plan.wss?.port },
     noise,
     local: true,
+    tickets: { required: paid, compatible: false },
     exit: { openProxy: false, allowLocalAddresses: true, policyFile: policyPath(folder) },
   }
 }
