@@ -56,6 +56,7 @@ const NO_SEEDS = new Set(['isGlobalAddress', 'classifyPushed'])
 
 /** Named like decoders, and none: what they take was checked before, or comes from ourselves. */
 const EXEMPT = new Set([
+  ...['loadAgreedKeys'], // reads a file, for readAgreedKeys
   ...['checkHeaderParams', 'checkLength'], // arguments of our own
   ...['splitMessage'], // our own messages, on their way out
   ...['checkConfig', 'readConfigFile', 'readNodeConfig', 'readDirectoryConfig', 'loadExitRules'], // through checkNodeConfig, parseExitPolicy

@@ -2,6 +2,7 @@
 import type { Decoder } from './decoder.ts'
 import { credentialDecoders } from './tables/credentials.ts'
 import { directoryDecoders } from './tables/directory.ts'
+import { dkgDecoders } from './tables/dkg.ts'
 import { exitDecoders } from './tables/exit.ts'
 import { localDecoders } from './tables/local.ts'
 import { packetDecoders } from './tables/packets.ts'
@@ -16,4 +17,5 @@ export const decoders: readonly Decoder[] = [
   ...localDecoders,
   ...webDecoders,
   ...credentialDecoders,
+  ...dkgDecoders,
 ]

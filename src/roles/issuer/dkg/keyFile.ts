@@ -42,12 +42,13 @@ export async function loadAgreedKeys(
   const path = pathOf(folder, epochId)
   const contents = await files.read(path)
   if (contents === undefined) return undefined
-  const keys = tryDecode(() => readKeys(parseJson(fromUtf8(contents, 'keys'), 'keys', MAX_CHARACTERS)))
+  const keys = tryDecode(() => readAgreedKeys(parseJson(fromUtf8(contents, 'keys'), 'keys', MAX_CHARACTERS)))
   if (isMixnetError(keys)) throw new MixnetError('KEY_FILE_UNREADABLE', { file: path }, { cause: keys })
   return keys
 }
 
-function readKeys(json: Json): AgreedKeys {
+/** MALFORMED. */
+export function readAgreedKeys(json: Json): AgreedKeys {
   const own = json.field('own')
   const members = json.field('members').array(
     MAX_DKG_MEMBERS,
