@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isMixnetError } from '../../foundation/base/errors.ts'
+import { Secret } from '../../foundation/base/secret.ts'
 import { minutes, seconds } from '../../foundation/base/units.ts'
 import { loadMclBls } from '../../foundation/crypto/mclBls.ts'
 import { IssuingNetwork, type Mood, openWallet, PRICE } from './issuers.test.ts'
@@ -127,6 +128,29 @@ describe('buying a book', () => {
     }
     // The epoch, the purchase, its deposit, the book, and the purchase again.
     assert.ok(crashes >= 10)
+  })
+
+  it('brings back nothing that was spent while a purchase was finished for the second time', async () => {
+    const network = await IssuingNetwork.start()
+    const world = client(network)
+    // The book is on the disk, and its purchase is still there.
+    const first = await openWallet(network, world, { dies: { write: 5, after: false } })
+    await assert.rejects(network.sim.complete(first.wallet.buyBook()), /crash/)
+    network.moods.fill('hangs')
+    const next = await openWallet(network, world, { always: true })
+    const sent = new Promise((send, failed) => {
+      const session = { gateway: new Uint8Array(32), send, failed }
+      next.wallet.payment(session).claim(new Secret(new Uint8Array(32)))
+    })
+    await network.sim.complete(sent)
+    assert.equal(next.wallet.books()[0]?.left, 49)
+    network.moods.fill('honest')
+    await network.sim.complete(next.wallet.buyBook())
+    assert.equal(network.deposits.size, 1)
+    assert.deepEqual(
+      next.wallet.books().map(({ left }) => left),
+      [49],
+    )
   })
 
   it('works on the curve', async () => {

@@ -122,7 +122,7 @@ const KINDS: Readonly<Record<ErrorCode, Kind>> = {
   },
   OUTSIDE_VALIDITY: {
     guilty: 'you',
-    message: 'the ticketbook is not valid on that day',
+    message: 'the ticketbook is not valid that day',
     nextStep: 'Use another ticketbook, and check the clock.',
   },
   NO_TICKETS: {
@@ -132,12 +132,12 @@ const KINDS: Readonly<Record<ErrorCode, Kind>> = {
   },
   DEPOSIT_REFUSED: {
     guilty: 'you',
-    message: 'the deposit for a ticketbook was not taken',
+    message: 'the deposit was not taken',
     nextStep: 'See the reason in the details.',
   },
   ISSUERS_UNAVAILABLE: {
     guilty: 'network',
-    message: 'too few issuers answered as they should',
+    message: 'too few issuers answered',
     nextStep: 'Try again later: nothing is paid twice.',
   },
   ISSUER_REFUSED: {
