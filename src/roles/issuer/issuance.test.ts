@@ -4,7 +4,6 @@ import { MixnetError } from '../../foundation/base/errors.ts'
 import { Meter } from '../../foundation/base/observe.ts'
 import { hours, millis, minutes } from '../../foundation/base/units.ts'
 import { loadMclBls } from '../../foundation/crypto/mclBls.ts'
-import type { Database } from '../../foundation/platform/database.ts'
 import { parseJson } from '../../protocol/wire/directory/json.ts'
 import { decodeBlindedSignature, encodeBlindSign, signForDeposit } from '../../protocol/wire/issuer/blindSign.ts'
 import { DAY_SECONDS } from '../../protocol/wire/issuer/calendarDate.ts'
@@ -15,7 +14,7 @@ import { decodeMasterKey } from '../../protocol/wire/issuer/verificationKey.ts'
 import type { AgreedKeys } from './agreedKeys.ts'
 import { DEFAULT_ISSUER_PARAMS } from './issuerParams.ts'
 import { IssuerStore } from './issuerStore.ts'
-import { crypto, gatewaySeed, TestIssuers } from './support.test.ts'
+import { crypto, explosive, gatewaySeed, TestIssuers } from './support.test.ts'
 
 const keysOf = (test: TestIssuers, index = 1): AgreedKeys => test.keys[index - 1] as AgreedKeys
 
@@ -230,32 +229,3 @@ describe('issuing', () => {
 })
 
 const date = (midnight: number): string => new Date(midnight * 1000).toISOString().slice(0, 10)
-
-/** A database that calls `burn` before and after everything: where it throws, the process is dead, and what was not committed never was. */
-function explosive(database: Database, burn: () => void): Database {
-  return {
-    exec: (sql) => database.exec(sql),
-    prepare(sql) {
-      const statement = database.prepare(sql)
-      return {
-        run(...values) {
-          burn()
-          return statement.run(...values)
-        },
-        get(...values) {
-          burn()
-          return statement.get(...values)
-        },
-        all: (...values) => statement.all(...values),
-      }
-    },
-    transaction(run) {
-      burn()
-      const result = database.transaction(run)
-      // Committed, and nobody was told.
-      burn()
-      return result
-    },
-    close: () => database.close(),
-  }
-}

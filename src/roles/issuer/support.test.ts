@@ -309,3 +309,32 @@ export class TestIssuers {
 
 export const gatewaySeed = (number: number): Uint8Array => crypto.sha256(Uint8Array.of(3, number))
 export const serialOf = (payment: Uint8Array): Uint8Array => payment.slice(589, 637)
+
+/** A database that calls `burn` before and after everything: where it throws, the process is dead, and what was not committed never was. */
+export function explosive(database: Database, burn: () => void): Database {
+  return {
+    exec: (sql) => database.exec(sql),
+    prepare(sql) {
+      const statement = database.prepare(sql)
+      return {
+        run(...values) {
+          burn()
+          return statement.run(...values)
+        },
+        get(...values) {
+          burn()
+          return statement.get(...values)
+        },
+        all: (...values) => statement.all(...values),
+      }
+    },
+    transaction(run) {
+      burn()
+      const result = database.transaction(run)
+      // Committed, and nobody was told.
+      burn()
+      return result
+    },
+    close: () => database.close(),
+  }
+}

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { toHex } from '../../foundation/base/bytes.ts'
+import { MixnetError } from '../../foundation/base/errors.ts'
 import type { LogFields } from '../../foundation/base/observe.ts'
 import { hours, minutes } from '../../foundation/base/units.ts'
 import { DAY_SECONDS } from '../../protocol/wire/issuer/calendarDate.ts'
@@ -14,7 +15,7 @@ import {
 } from '../../protocol/wire/issuer/redemption.ts'
 import { encodeVerifyTicket } from '../../protocol/wire/issuer/ticketVerification.ts'
 import type { AgreedKeys } from './agreedKeys.ts'
-import { crypto, gatewaySeed, serialOf, TestIssuers, type TestTicket } from './support.test.ts'
+import { crypto, explosive, gatewaySeed, serialOf, TestIssuers, type TestTicket } from './support.test.ts'
 
 const A = gatewaySeed(1)
 const B = gatewaySeed(2)
@@ -247,6 +248,40 @@ describe('redemption', () => {
     assert.equal((await test.ask(1, '/batch-redeem-ecash-tickets', official)).status, 400)
     assert.ok((await redeem(test, A, serialNumbers)).accepted)
     await test.stop()
+  })
+})
+
+describe('an issuer that dies', () => {
+  it('knows afterwards what it said of tickets and batches, whenever it was', async () => {
+    let completed = 0
+    for (let fuse = 0; completed < 2; fuse++) {
+      let burning: { left: number } | undefined
+      const burn = (): void => {
+        if (burning !== undefined && burning.left-- === 0) throw new MixnetError('STOPPED', { what: 'process' })
+      }
+      const { test, book } = await withBook({ ...few, database: (database) => explosive(database, burn) })
+      const first = await test.pay(book, 0, A)
+      const second = await test.pay(book, 1, A)
+      await test.verify(1, first)
+      const serials = [first, second].map(({ payment }) => serialOf(payment))
+      const batch = encodeRedeemRequest(signRedeemRequest(crypto, A, { serialNumbers: serials }))
+      const lit = { left: fuse }
+      burning = lit
+      const verified = await test.ask(1, '/verify-ecash-ticket', encodeVerifyTicket(second))
+      const redeemed = await test.ask(1, '/batch-redeem-ecash-tickets', batch)
+      burning = undefined
+      if (lit.left >= 0) completed++
+      await test.restart(1)
+      // What it said it says again; what it did not say it says now.
+      assert.deepEqual(await test.verify(1, second), { kind: 'verified' }, `after ${fuse} steps`)
+      const again = await test.ask(1, '/batch-redeem-ecash-tickets', batch)
+      assert.ok(decodeRedeemAnswer(again.text).accepted, `after ${fuse} steps`)
+      if (redeemed.status === 200 && verified.status === 200) assert.equal(again.text, redeemed.text)
+      // And each ticket counts once.
+      const other = encodeRedeemRequest(signRedeemRequest(crypto, A, { serialNumbers: serials.slice(1) }))
+      assert.ok(!decodeRedeemAnswer((await test.ask(1, '/batch-redeem-ecash-tickets', other)).text).accepted)
+      await test.stop()
+    }
   })
 })
 
