@@ -1,82 +1,110 @@
-/** Three authorities, two of whom are enough, behind the interface that official clients buy at. @module */
+/** Three issuers, two of whom are enough, with keys of a trusted dealer. @module */
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { text } from 'node:stream/consumers'
-import { concat, fromHex, toHex } from '../../src/foundation/base/bytes.ts'
-import { Writer } from '../../src/foundation/base/writer.ts'
+import { rm } from 'node:fs/promises'
+import { toHex } from '../../src/foundation/base/bytes.ts'
+import { Secret } from '../../src/foundation/base/secret.ts'
 import { ORDER, wideScalar } from '../../src/foundation/crypto/blsScalar.ts'
 import { loadMclBls } from '../../src/foundation/crypto/mclBls.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
-import { ATTRIBUTES, DAY_SECONDS, TICKET_TYPES } from '../../src/protocol/credentials/constants.ts'
-import type { KeyShare, ListTopic } from '../../src/protocol/credentials/engine.ts'
-import {
-  coinSignatureToJson,
-  dateSignatureToJson,
-  readWithdrawalRequest,
-  verificationKeyToJson,
-} from '../../src/protocol/credentials/json.ts'
-import { decodeVerificationKey, encodeAuthorityKey } from '../../src/protocol/credentials/keys.ts'
+import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
+import { ATTRIBUTES, DAY_SECONDS } from '../../src/protocol/credentials/constants.ts'
+import { encodeAuthorityKey } from '../../src/protocol/credentials/keys.ts'
 import { LocalEngine } from '../../src/protocol/credentials/localEngine.ts'
 import { createScheme, type Scheme } from '../../src/protocol/credentials/scheme.ts'
-import { decodeSignature } from '../../src/protocol/credentials/signature.ts'
 import { dealtKey } from '../../src/protocol/credentials/threshold.ts'
-import { encodeWithdrawalRequest } from '../../src/protocol/credentials/withdrawal.ts'
-import { parseJson } from '../../src/protocol/wire/directory/json.ts'
+import { formatDate } from '../../src/protocol/wire/issuer/calendarDate.ts'
+import { decodeCoinList, decodeDateList, LIST_PATHS } from '../../src/protocol/wire/issuer/publicLists.ts'
+import type { AgreedKeys, AgreedMember } from '../../src/roles/issuer/agreedKeys.ts'
+import type { Deposit, DepositLedger } from '../../src/roles/issuer/deposits.ts'
+import { Issuer } from '../../src/roles/issuer/issuer.ts'
 import type { Purchase } from './sdkClient.ts'
 
 export const EPOCH = 4
-const AUTHORITIES = 3
+const INDICES = [1, 2, 3]
 const THRESHOLD = 2
-const SIGNATURE_BYTES = 96
+const FIRST_PORT = 26520
 const VALID_DAYS = 6
-const TYPE_NAMES: readonly string[] = TICKET_TYPES
 
 export const bytes = (length: number): Uint8Array => new Uint8Array(randomBytes(length))
 export const today = (): number => Math.floor(Date.now() / 1000 / DAY_SECONDS) * DAY_SECONDS
-const isoDate = (unixSeconds: number): string => new Date(unixSeconds * 1000).toISOString().slice(0, 10)
 
-export class Issuers {
+export class Issuers implements DepositLedger {
+  readonly priceUnym: number = 75_000_000
   readonly scheme: Scheme = createScheme(bls)
   readonly engine: LocalEngine = new LocalEngine(this.scheme, { bytes })
-  masterKey!: Uint8Array
-  dateSignatures!: Uint8Array
-  coinSignatures!: Uint8Array
-  /** Path of every request, by authority. */
-  readonly asked: { readonly index: number; readonly path: string }[] = []
   readonly expiration: number = today() + VALID_DAYS * DAY_SECONDS
-  readonly #secrets: readonly Uint8Array[]
-  readonly #servers: Server[] = []
-  #shares: readonly KeyShare[] = []
+  readonly #folder: string
+  readonly #running: Issuer[] = []
   /** Ed25519 public keys, by deposit. */
   readonly #deposits: Uint8Array[] = []
+  #keys!: Omit<AgreedKeys, 'own'>
 
-  private constructor() {
+  private constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  static async start(folder: string): Promise<Issuers> {
+    const issuers = new Issuers(folder)
+    const { engine } = issuers
     const rows = Array.from({ length: ATTRIBUTES + 1 }, () =>
       Array.from({ length: THRESHOLD }, () => wideScalar(bytes(64)) % ORDER),
     )
-    this.#secrets = Array.from({ length: AUTHORITIES }, (_, i) => encodeAuthorityKey(dealtKey(rows, i + 1)))
-  }
-
-  static async start(): Promise<Issuers> {
-    const issuers = new Issuers()
-    await issuers.#prepare()
+    const own = INDICES.map((index) => ({
+      index,
+      secretKey: encodeAuthorityKey(dealtKey(rows, index)),
+      seed: bytes(32),
+    }))
+    const members: readonly AgreedMember[] = await Promise.all(
+      own.map(async ({ index, secretKey, seed }) => ({
+        index,
+        identity: nodeProvider.ed25519PublicKey(seed),
+        url: `http://127.0.0.1:${FIRST_PORT + index}`,
+        key: await engine.verificationKey(secretKey),
+      })),
+    )
+    issuers.#keys = { epochId: EPOCH, threshold: THRESHOLD, masterKey: await engine.aggregateKeys(members), members }
+    for (const { index, secretKey, seed } of own) {
+      const issuer = await Issuer.start(nodeWorld(nodeProvider), {
+        folder: `${folder}/issuer${index}`,
+        identitySeed: new Secret(seed),
+        keys: { ...issuers.#keys, own: { index, secretKey } },
+        engine,
+        deposits: issuers,
+        // Where they are not, a compatible gateway's tickets are bad to them, and its clients pay ten times.
+        compatible: true,
+        listen: { host: '127.0.0.1', port: FIRST_PORT + index },
+      })
+      issuers.#running.push(issuer)
+    }
     return issuers
   }
 
+  get masterKey(): Uint8Array {
+    return this.#keys.masterKey
+  }
+
+  get urls(): readonly string[] {
+    return this.#keys.members.map(({ url }) => url)
+  }
+
+  /** Whether what they publish is there: it takes them a moment after the start. */
+  get prepared(): boolean {
+    return this.#running.every((issuer) => issuer.status().prepared)
+  }
+
+  async deposit(id: number): Promise<Deposit | undefined> {
+    const identityKey = this.#deposits[id]
+    return identityKey && { identityKey }
+  }
+
   /** A deposit of somebody's, and where to redeem it. */
-  deposit(): Purchase {
+  purchase(): Purchase {
     const seed = bytes(32)
     const depositId = this.#deposits.push(nodeProvider.ed25519PublicKey(seed)) - 1
     return {
       epochId: EPOCH,
       threshold: THRESHOLD,
-      issuers: this.#shares.map(({ index, key }, i) => ({
-        index,
-        key: toHex(key),
-        url: urlOf(this.#servers[i] as Server),
-      })),
+      issuers: this.#keys.members.map(({ index, key, url }) => ({ index, key: toHex(key), url })),
       depositId,
       depositSeed: toHex(seed),
       userSeed: toHex(bytes(32)),
@@ -84,112 +112,22 @@ export class Issuers {
     }
   }
 
+  /** What they publish, aggregated. */
+  async lists(): Promise<{ readonly dateSignatures: Uint8Array; readonly coinSignatures: Uint8Array }> {
+    const ask = async (path: string) =>
+      (
+        await fetch(`${this.urls[0]}/v1/ecash${path}?epoch_id=${EPOCH}&expiration_date=${formatDate(this.expiration)}`)
+      ).text()
+    return {
+      dateSignatures: decodeDateList(await ask(LIST_PATHS.dates.aggregated)).signatures,
+      coinSignatures: decodeCoinList(await ask(LIST_PATHS.coins.aggregated)).signatures,
+    }
+  }
+
   async stop(): Promise<void> {
-    for (const server of this.#servers) server.closeAllConnections()
-    await Promise.all(this.#servers.map((server) => server.close() && once(server, 'close')))
-  }
-
-  async #prepare(): Promise<void> {
-    const { engine } = this
-    this.#shares = await Promise.all(
-      this.#secrets.map(async (secret, i) => ({ index: i + 1, key: await engine.verificationKey(secret) })),
-    )
-    this.masterKey = await engine.aggregateKeys(this.#shares)
-    this.dateSignatures = await this.#list({ kind: 'dates', expiration: this.expiration })
-    this.coinSignatures = await this.#list({ kind: 'coins' })
-    for (const { index } of this.#shares) {
-      const server = createServer((request, response) => {
-        this.#answer(index, request).then(
-          (body) => response.setHeader('content-type', 'application/json').end(JSON.stringify(body)),
-          (error: unknown) => response.writeHead(400).end(String(error)),
-        )
-      })
-      this.#servers.push(server)
-      server.listen(0, '127.0.0.1')
-      await once(server, 'listening')
-    }
-  }
-
-  async #list(topic: ListTopic): Promise<Uint8Array> {
-    const { engine, masterKey } = this
-    const parts = await Promise.all(
-      this.#shares.slice(0, THRESHOLD).map(async (share, i) => ({
-        ...share,
-        signatures: await engine.signList(this.#secrets[i] as Uint8Array, topic, masterKey),
-      })),
-    )
-    const list = await engine.aggregateList(topic, masterKey, parts)
-    if (list.kind !== 'aggregated') throw new Error('the authorities do not agree')
-    return list.signatures
-  }
-
-  async #answer(index: number, request: IncomingMessage): Promise<object> {
-    const { pathname, searchParams } = new URL(request.url as string, 'http://issuer')
-    this.asked.push({ index, path: pathname })
-    if (searchParams.has('epoch_id') && searchParams.get('epoch_id') !== `${EPOCH}`) throw new Error('no such epoch')
-    switch (`${request.method} ${pathname}`) {
-      case 'POST /v1/ecash/blind-sign':
-        return await this.#blindSign(index, await text(request))
-      case 'GET /v1/ecash/master-verification-key':
-        return { key: verificationKeyToJson(this.scheme, decodeVerificationKey(this.scheme, this.masterKey)) }
-      case 'GET /v1/ecash/aggregated-coin-indices-signatures':
-        return {
-          epoch_id: EPOCH,
-          signatures: this.#opened(this.coinSignatures).map((signature, l) =>
-            coinSignatureToJson(this.scheme, { signature, index: l }),
-          ),
-        }
-      case 'GET /v1/ecash/aggregated-expiration-date-signatures':
-        if (searchParams.get('expiration_date') !== isoDate(this.expiration)) throw new Error('no such date')
-        return {
-          epoch_id: EPOCH,
-          expiration_date: isoDate(this.expiration),
-          signatures: this.#opened(this.dateSignatures).map((signature, l) =>
-            dateSignatureToJson(this.scheme, {
-              signature,
-              expiration: this.expiration,
-              day: this.expiration - (VALID_DAYS - l) * DAY_SECONDS,
-            }),
-          ),
-        }
-      default:
-        throw new Error(`not found: ${request.method} ${pathname}`)
-    }
-  }
-
-  async #blindSign(index: number, body: string): Promise<object> {
-    const json = parseJson(body, 'request')
-    const request = encodeWithdrawalRequest(
-      this.scheme,
-      readWithdrawalRequest(this.scheme, json.field('inner_sign_request')),
-    )
-    const depositId = json.field('deposit_id').integer({ max: this.#deposits.length - 1 })
-    const signature = json.field('signature').array(64, (byte) => byte.integer({ max: 255 }))
-    const signed = concat(request, new Writer(4).u32(depositId).finish())
-    const depositor = this.#deposits[depositId] as Uint8Array
-    if (!nodeProvider.ed25519Verify(depositor, signed, Uint8Array.from(signature))) throw new Error('signature')
-    if (json.field('expiration_date').string() !== isoDate(this.expiration)) throw new Error('expiration date')
-    const issued = await this.engine.issue({
-      secretKey: this.#secrets[index - 1] as Uint8Array,
-      request,
-      publicKey: fromHex(json.field('ecash_pubkey').field('pk').string(), 'public key'),
-      attributes: {
-        expiration: this.expiration,
-        ticketType: TYPE_NAMES.indexOf(json.field('ticketbook_type').string()),
-      },
-    })
-    if (issued.kind === 'refused') throw new Error(issued.reason)
-    const [h, c] = [issued.signature.subarray(0, SIGNATURE_BYTES / 2), issued.signature.subarray(SIGNATURE_BYTES / 2)]
-    return { blinded_signature: { h: toHex(h), c: toHex(c) } }
-  }
-
-  #opened(list: Uint8Array) {
-    return Array.from({ length: list.length / SIGNATURE_BYTES }, (_, l) =>
-      decodeSignature(this.scheme, list.subarray(l * SIGNATURE_BYTES, (l + 1) * SIGNATURE_BYTES)),
-    )
+    await Promise.all(this.#running.map((issuer) => issuer.stop()))
+    await rm(this.#folder, { recursive: true, force: true, maxRetries: 3 })
   }
 }
 
 const bls = await loadMclBls()
-
-const urlOf = (server: Server): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`

@@ -1,33 +1,22 @@
-/** A network whose gateways give nothing for asking, and take tickets after every check of docs/spec/gateway.md. @module */
+/** A network whose gateways give nothing for asking. @module */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hasLoopbackAddresses, planNetwork } from '../../src/app/testnet/layout.ts'
 import { startTestnet, type Testnet } from '../../src/app/testnet/testnet.ts'
 import { toBase58 } from '../../src/foundation/base/base58.ts'
-import { toHex } from '../../src/foundation/base/bytes.ts'
 import { silentLog } from '../../src/foundation/base/observe.ts'
-import { millis, seconds } from '../../src/foundation/base/units.ts'
+import { seconds } from '../../src/foundation/base/units.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
-import { DAY_SECONDS, TICKET_BANDWIDTH_BYTES } from '../../src/protocol/credentials/constants.ts'
 import type { PaymentClaim, PaymentVerdict } from '../../src/protocol/credentials/engine.ts'
+import { LocalEngine } from '../../src/protocol/credentials/localEngine.ts'
 import { decodePayInfo } from '../../src/protocol/credentials/payInfo.ts'
-import {
-  PAY_INFO_DUPLICATE_TEXT,
-  PAY_INFO_KEY_TEXT,
-  PAY_INFO_TIMESTAMP_TEXT,
-  spendDateText,
-  TICKET_DATE_SIGNATURES_TEXT,
-  TICKET_PROOF_TEXT,
-} from '../../src/protocol/wire/gateway/errorTexts.ts'
-import { JULIAN_DAY_OF_UNIX_EPOCH, type Ticket } from '../../src/protocol/wire/gateway/ticket.ts'
-import { refuseTickets, type TicketVerdict, type TicketVerifier } from '../../src/roles/gateway/bandwidth.ts'
-import { LOOPBACK_GATEWAY_PARAMS } from '../../src/roles/gateway/gatewayParams.ts'
-import { EPOCH, type Issuers, today } from './issuers.ts'
+import { bytes, type Issuers } from './issuers.ts'
 
-const MAX_SKEW_SECONDS = 30n
 const READY_LIMIT = seconds(90)
+/** A ticket is 40.1 MB there: the SDK pays where it has less than 40. */
+const CHEAP = 0.2005
 
 /** One whose proof was looked at. */
 export interface SeenPayment {
@@ -37,33 +26,29 @@ export interface SeenPayment {
   readonly verdict: PaymentVerdict
 }
 
-export class PayingNetwork implements TicketVerifier {
-  /** What a ticket is worth here. */
-  grant: number = TICKET_BANDWIDTH_BYTES[0] as number
+export class PayingNetwork {
   readonly seen: SeenPayment[] = []
-  readonly #issuers: Issuers
-  readonly #spent = new Set<string>()
-  readonly #payInfos = new Set<string>()
   #testnet!: Testnet
   #folder!: string
 
-  private constructor(issuers: Issuers) {
-    this.#issuers = issuers
-  }
-
   static async start(issuers: Issuers, directoryPort: number): Promise<PayingNetwork> {
-    const network = new PayingNetwork(issuers)
-    // Nodes have no setting for it yet: what they take by default is what this process changes.
-    Object.assign(LOOPBACK_GATEWAY_PARAMS, { freeBandwidth: false })
-    Object.assign(refuseTickets, { verify: network.verify.bind(network) })
+    const network = new PayingNetwork()
     const world = nodeWorld(nodeProvider)
     const ownAddresses = await hasLoopbackAddresses(world.net)
+    const plans = planNetwork({ mixNodes: 3, entries: 3, exits: 1 }, ownAddresses)
+    const credentials = network.#watched(issuers)
     network.#folder = await mkdtemp(join(tmpdir(), 'starling-'))
     network.#testnet = await startTestnet({
-      plans: planNetwork({ mixNodes: 3, entries: 2, exits: 1 }, ownAddresses),
+      plans,
       folder: network.#folder,
       directory: { host: '127.0.0.1', port: directoryPort },
       noise: ownAddresses,
+      issuers: issuers.urls,
+      paymentOf: (plan) => ({
+        credentials,
+        tickets: { required: true, compatible: plan.roles.includes('exit') },
+        ticketScale: plan === plans.at(-2) ? CHEAP : 1,
+      }),
       world,
       worldOf: () => world,
       logOf: () => silentLog,
@@ -81,8 +66,20 @@ export class PayingNetwork implements TicketVerifier {
     return this.#gateways.slice(0, 2) as [string, string]
   }
 
-  get compatible(): string {
+  /** Where tickets are soon used up. */
+  get cheap(): string {
     return this.#gateways[2] as string
+  }
+
+  get compatible(): string {
+    return this.#gateways[3] as string
+  }
+
+  /** Whether every gateway knows the issuers. */
+  get prepared(): boolean {
+    return this.#testnet.nodes
+      .filter(({ plan }) => plan.roles.includes('entry'))
+      .every(({ meter }) => (meter.snapshot().gateway_ticket_epochs ?? 0) > 0)
   }
 
   /** Payments whose proofs held. */
@@ -102,29 +99,17 @@ export class PayingNetwork implements TicketVerifier {
       .map(({ running }) => toBase58(running.identity))
   }
 
-  async verify({ payment, payInfo, spendDateJulianDay, epochId }: Ticket): Promise<TicketVerdict> {
-    const { engine, masterKey } = this.#issuers
-    const claim = { payment, payInfo, day: (spendDateJulianDay - JULIAN_DAY_OF_UNIX_EPOCH) * DAY_SECONDS }
-    const provider = toBase58(decodePayInfo(payInfo).provider)
-    const refused = (text: string): TicketVerdict => ({ kind: 'refused', text })
-    if (claim.day !== today()) return refused(spendDateText(`${claim.day}`, `${today()}`))
-    if (epochId !== BigInt(EPOCH)) return refused(TICKET_PROOF_TEXT)
-    if (!this.#gateways.includes(provider)) return refused(PAY_INFO_KEY_TEXT)
-    const skew = decodePayInfo(claim.payInfo).unixSeconds - BigInt(Math.floor(Date.now() / 1000))
-    if (skew > MAX_SKEW_SECONDS || skew < -MAX_SKEW_SECONDS) return refused(PAY_INFO_TIMESTAMP_TEXT)
-    if (this.#payInfos.has(toHex(claim.payInfo))) return refused(PAY_INFO_DUPLICATE_TEXT)
-    this.#payInfos.add(toHex(claim.payInfo))
-    const strictness = provider === this.compatible ? 'compatible' : 'strict'
-    const [verdict] = await engine.verifyPayments(masterKey, [claim], strictness)
-    if (verdict === undefined) return refused(TICKET_PROOF_TEXT)
-    this.seen.push({ provider, claim, verdict })
-    if (verdict.kind !== 'good') {
-      return refused(verdict.fault === 'date-signature' ? TICKET_DATE_SIGNATURES_TEXT : TICKET_PROOF_TEXT)
+  #watched({ scheme }: Issuers): LocalEngine {
+    const engine = new LocalEngine(scheme, { bytes })
+    const verify = engine.verifyPayments.bind(engine)
+    engine.verifyPayments = async (masterKey, claims, strictness) => {
+      const verdicts = await verify(masterKey, claims, strictness)
+      for (const [i, claim] of claims.entries()) {
+        const provider = toBase58(decodePayInfo(claim.payInfo).provider)
+        this.seen.push({ provider, claim, verdict: verdicts[i] as PaymentVerdict })
+      }
+      return verdicts
     }
-    // Each gateway knows its own only.
-    const serial = `${provider} ${toHex(verdict.serialNumber)}`
-    if (this.#spent.has(serial)) return { kind: 'replay' }
-    this.#spent.add(serial)
-    return { kind: 'accepted', bytes: this.grant, expiresOn: millis((today() + 6 * DAY_SECONDS) * 1000) }
+    return engine
   }
 }

@@ -2,7 +2,7 @@
  * The issuers of a network on one machine, and the faucet that their books cost nothing at. They make their keys as issuers on
  * machines of their own do; started again on the same folder they have them. @module
  */
-import { Meter } from '../../foundation/base/observe.ts'
+import { type Log, Meter } from '../../foundation/base/observe.ts'
 import { type Millis, millis } from '../../foundation/base/units.ts'
 import { unlessAborted } from '../../foundation/platform/clock.ts'
 import type { Endpoint, Listener } from '../../foundation/platform/net.ts'
@@ -21,7 +21,6 @@ import {
 import { loadOrCreateIssuerKey } from '../node/issuerKey.ts'
 import { type RunningIssuer, startIssuer } from '../node/issuerService.ts'
 import { listenStepped } from '../node/steppedPort.ts'
-import type { TestnetOptions } from './testnet.ts'
 
 export interface IssuerEngines {
   readonly engine: CredentialEngine
@@ -55,11 +54,17 @@ const PHASE_LIMIT_SECONDS = 20
 const POLL_EVERY: Millis = millis(15)
 const NETWORK = 'starling-local'
 
-export interface StartIssuersOptions
-  extends Pick<TestnetOptions, 'folder' | 'logOf' | 'onStep' | 'signal' | 'world'>,
-    IssuerEngines {
+export interface StartIssuersOptions extends IssuerEngines {
   readonly plan: TestnetIssuerPlan
+  /** Everything is kept below it. */
+  readonly folder: string
+  /** Where their plan and their board are. */
+  readonly world: World
+  /** The world of a host of the plan. */
   readonly worldOf: (host: string) => World
+  readonly logOf: (name: string) => Log
+  readonly onStep?: ((what: string, wanted: number, used: number) => void) | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Resolves when they issue. Throws as `startIssuer` and `agreeOnKeys`; nothing stays behind then. */

@@ -14,7 +14,7 @@ import { Directory } from '../../roles/directory/directory.ts'
 import type { EpochParams } from '../../roles/directory/epochs.ts'
 import { BUILD_INFORMATION } from '../node/buildInformation.ts'
 import { LOCAL_DESCRIBER, localNetworkDetails } from '../node/directoryService.ts'
-import { type RunningNode, startNode } from '../node/node.ts'
+import { type NodeOptions, type RunningNode, startNode } from '../node/node.ts'
 import type { NodeConfig } from '../node/nodeConfig.ts'
 import { listenStepped } from '../node/steppedPort.ts'
 import { type IssuerEngines, startIssuers, type TestnetIssuerPlan, type TestnetIssuers } from './issuers.ts'
@@ -33,14 +33,19 @@ export interface TestnetOptions {
   readonly worldOf: (plan: NodePlan) => World
   readonly world: World
   readonly logOf: (name: string) => Log
-  /** Bandwidth is paid for with their tickets; without them it is free. */
+  /** Bandwidth is paid for with tickets of issuers that are started with it; without them it is free. */
   readonly paid?: PaidNetwork
+  /** Instead: issuers that run already, and how a gateway takes payment. */
+  readonly issuers?: readonly string[]
+  readonly paymentOf?: (plan: NodePlan) => Payment
   /** For the network to become usable. */
   readonly readyLimit?: Millis
   readonly onStep?: (what: string, wanted: number, used: number) => void
   /** Gives up the start: ABORTED. */
   readonly signal?: AbortSignal
 }
+
+export type Payment = Pick<NodeConfig, 'tickets'> & Pick<NodeOptions, 'credentials' | 'ticketScale'>
 
 export interface PaidNetwork extends IssuerEngines {
   readonly plan: TestnetIssuerPlan
@@ -93,7 +98,7 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
   }
   try {
     if (options.paid !== undefined) issuers = await startIssuers({ ...options, ...options.paid })
-    const served = { ...options, issuers: issuers?.urls ?? [] }
+    const served = { ...options, issuers: issuers?.urls ?? options.issuers ?? [] }
     const first = await serveDirectory(world, served, bonded)
     const { directory, endpoint } = first
     stopDirectory = first.stop
@@ -202,26 +207,46 @@ async function serveDirectory(
 async function startTestnetNode(
   world: World,
   plan: NodePlan,
-  { folder, directoryUrl, noise, logOf, onStep, signal, paid }: TestnetOptions & { readonly directoryUrl: string },
+  {
+    folder,
+    directoryUrl,
+    noise,
+    logOf,
+    onStep,
+    signal,
+    paid,
+    paymentOf = () => paymentTo(paid),
+  }: TestnetOptions & { readonly directoryUrl: string },
 ): Promise<TestnetNode> {
   if (plan.roles.includes('exit')) await world.files.write(policyPath(folder), utf8(EXIT_POLICY))
   const meter = new Meter()
-  const running = await startNode(world, nodeConfig(plan, { folder, directoryUrl, noise, paid: paid !== undefined }), {
+  const { tickets, ...payment } = paymentOf(plan)
+  const config = { ...nodeConfig(plan, { folder, directoryUrl, noise }), tickets }
+  const running = await startNode(world, config, {
+    ...payment,
     meter,
     log: logOf(plan.name),
     onStep: (wanted, used) => onStep?.(plan.name, wanted, used),
     ...(signal === undefined ? {} : { signal }),
-    ...(paid === undefined ? {} : { credentials: paid.engine }),
-    ...(paid?.ticketScale === undefined ? {} : { ticketScale: paid.ticketScale }),
   })
   return { plan, meter, running }
+}
+
+function paymentTo(paid: PaidNetwork | undefined): Payment {
+  if (paid === undefined) return {}
+  const { engine: credentials, ticketScale } = paid
+  return {
+    tickets: { required: true, compatible: false },
+    credentials,
+    ...(ticketScale === undefined ? {} : { ticketScale }),
+  }
 }
 
 const policyPath = (folder: string): string => `${folder}/exit-policy.txt`
 
 function nodeConfig(
   plan: NodePlan,
-  { folder, directoryUrl, noise, paid }: { folder: string; directoryUrl: string; noise: boolean; paid: boolean },
+  { folder, directoryUrl, noise }: { folder: string; directoryUrl: string; noise: boolean },
 ): NodeConfig {
   return {
     name: plan.name,
@@ -233,7 +258,6 @@ function nodeConfig(
     ports: { ...FIRST_PORTS, wss: plan.wss?.port },
     noise,
     local: true,
-    tickets: { required: paid, compatible: false },
     exit: { openProxy: false, allowLocalAddresses: true, policyFile: policyPath(folder) },
   }
 }
