@@ -17,6 +17,7 @@ import {
   traffic,
 } from './arguments.ts'
 import { runClient } from './clientCommand.ts'
+import { defineCredential } from './credentialProgram.ts'
 import { addToDirectory, initDirectory, runDirectory } from './directoryCommands.ts'
 import { EXIT_CODES } from './exitCodes.ts'
 import { runFetch } from './fetchCommand.ts'
@@ -86,6 +87,7 @@ program
   .option('--directory-port <port>', 'first port to try for the directory', port, 8080)
   .option('--socks-port <port>', 'first port to try for the SOCKS and HTTP proxy', port, 1080)
   .option('--status-port <port>', 'first port to try for status and counters', port, 8081)
+  .option('--free', 'bandwidth for nothing: official apps and the drop-ins for them cannot pay', false)
   .action((options, command: Command) => run(command, (session) => runUp(session, options)))
 
 clientOptions(program.command('fetch <url>').description('one anonymous request'))
@@ -193,6 +195,7 @@ directory
   .action((folder: string, _options, command: Command) => run(command, (session) => runDirectory(session, folder)))
 
 defineIssuer(program, run)
+defineCredential(program, run, LOCAL_DIRECTORY)
 
 program
   .command('keys <folder>')

@@ -1,13 +1,18 @@
 /** `starling up`: a whole network on this machine, and a first anonymous request through it. @module */
+import type { TicketsDescription } from '../../client/credentials/describeTickets.ts'
 import { Mixnet } from '../../client/mixnet.ts'
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import type { Endpoint, Listener } from '../../foundation/platform/net.ts'
+import { TICKETS_PER_BOOK } from '../../protocol/credentials/constants.ts'
+import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
 import { VERSION } from '../node/buildInformation.ts'
+import { startCredentialEngine } from '../node/credentialEngine.ts'
+import { openDkgEngine } from '../node/dkgEngine.ts'
 import { serveStatus } from '../node/statusServer.ts'
 import { listenStepped } from '../node/steppedPort.ts'
 import { DEMO_HOST, type DemoSite, serveDemoSite } from '../testnet/demoSite.ts'
-import { hasLoopbackAddresses, planNetwork } from '../testnet/layout.ts'
+import { hasLoopbackAddresses, planIssuers, planNetwork } from '../testnet/layout.ts'
 import { withNamedHosts } from '../testnet/namedHosts.ts'
 import { startTestnet, type Testnet } from '../testnet/testnet.ts'
 import { EXIT_CODES } from './exitCodes.ts'
@@ -24,9 +29,36 @@ export interface UpOptions {
   readonly directoryPort: number
   readonly socksPort: number
   readonly statusPort: number
+  /** Bandwidth for nothing, as official apps and drop-ins expect it. */
+  readonly free: boolean
+}
+
+/** What the network is made of beside its plan. */
+interface NetworkParts {
+  readonly site: DemoSite
+  readonly taken: TakenPorts
+  /** Undefined where bandwidth is free. */
+  readonly engine: CredentialEngine | undefined
+}
+
+interface ClientParts {
+  readonly network: Testnet
+  readonly watch: RequestWatch
+  readonly engine: CredentialEngine | undefined
 }
 
 const HOST = '127.0.0.1'
+const ISSUERS = 5
+const ISSUER_THRESHOLD = 3
+
+/** The network's engine, which the client must not close. */
+const shared = (engine: CredentialEngine): CredentialEngine => ({ ...engine, close: undefined }) as CredentialEngine
+
+/** A new book's first ticket, or one of what was left of the last time. */
+function paidWith({ left }: TicketsDescription): string {
+  const spent = (TICKETS_PER_BOOK - (left % TICKETS_PER_BOOK)) % TICKETS_PER_BOOK
+  return `paid with ticket ${spent} of ${TICKETS_PER_BOOK}`
+}
 
 /** Resolves with the exit code: 0 after Ctrl-C, or after a first request that worked. */
 export async function runUp(session: Session, options: UpOptions): Promise<number> {
@@ -50,13 +82,15 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
   try {
     const lock = await lockFolder(world.files, options.data)
     stops.push(() => lock.release())
+    const engine = options.free ? undefined : startCredentialEngine()
+    if (engine !== undefined) stops.push(() => engine.close())
     const taken = new TakenPorts()
     const site = await serveDemoSite(world, (wanted, used) => taken.add('demo site', wanted, used))
     stops.push(() => site.close())
-    const network = await startNetwork(session, options, site, taken)
+    const network = await startNetwork(session, options, { site, taken, engine })
     stops.push(() => network.stop())
     const watch = new RequestWatch(() => world.clock.monotonic())
-    const mixnet = await startClient(session, options, network, watch)
+    const mixnet = await startClient(session, options, { network, watch, engine })
     stops.push(() => mixnet.close())
     const failure = await failureOf(
       firstRequest(session, { mixnet, network, site, watch, entry: entryName(network, mixnet) }),
@@ -90,14 +124,29 @@ async function failureOf(work: Promise<void>): Promise<unknown> {
   }
 }
 
-async function startNetwork(session: Session, options: UpOptions, site: DemoSite, taken: TakenPorts): Promise<Testnet> {
+async function startNetwork(
+  session: Session,
+  options: UpOptions,
+  { site, taken, engine }: NetworkParts,
+): Promise<Testnet> {
   const { world, screen, interrupted } = session
   const started = world.clock.monotonic()
   const ownAddresses = await hasLoopbackAddresses(world.net)
   const plans = planNetwork(options, ownAddresses)
   const names = new Map([[DEMO_HOST, site.endpoint]])
+  let issuersTook: number | undefined
+  const paid = engine && {
+    engine,
+    dkgEngine: await openDkgEngine(world),
+    plan: planIssuers(ISSUERS, ISSUER_THRESHOLD, ownAddresses),
+    worldOf: () => world,
+    onIssuers: () => {
+      issuersTook = world.clock.monotonic() - started
+    },
+  }
   const network = await startTestnet({
     plans,
+    ...(paid === undefined ? {} : { paid }),
     folder: options.data,
     directory: { host: HOST, port: options.directoryPort },
     noise: ownAddresses,
@@ -111,11 +160,21 @@ async function startNetwork(session: Session, options: UpOptions, site: DemoSite
     },
     signal: interrupted,
   })
-  const took = world.clock.monotonic() - started
+  const took = world.clock.monotonic() - started - (issuersTook ?? 0)
   const links = ownAddresses ? 'encrypted links' : 'plain links'
   const entries = plans.filter(({ roles }) => roles.includes('entry') && !roles.includes('exit')).length
   const exits = plans.filter(({ roles }) => roles.includes('exit')).length
   taken.show(session)
+  const { issuers } = network
+  if (issuers !== undefined) {
+    const { length } = issuers.urls
+    screen.step('issuers', `${length} of ${length} keys agreed, any ${issuers.threshold} can issue`, issuersTook, {
+      event: 'issuers',
+      issuers: issuers.urls,
+      threshold: issuers.threshold,
+      faucet: issuers.faucetUrl,
+    })
+  }
   screen.step('directory', network.directoryUrl, undefined, { event: 'directory', url: network.directoryUrl })
   screen.step(
     'nodes',
@@ -172,8 +231,7 @@ class TakenPorts {
 async function startClient(
   session: Session,
   options: UpOptions,
-  network: Testnet,
-  watch: RequestWatch,
+  { network, watch, engine }: ClientParts,
 ): Promise<Mixnet> {
   const { world, screen, interrupted } = session
   const started = world.clock.monotonic()
@@ -183,9 +241,16 @@ async function startClient(
     signal: interrupted,
     onPacket: watch.onPacket,
     log: session.quietLogOf('client'),
+    ...(engine === undefined ? {} : { tickets: { buy: 'faucet' }, engine: async () => shared(engine) }),
   })
   const entry = entryName(network, mixnet)
-  screen.step('client', `through entry "${entry}"`, world.clock.monotonic() - started, { event: 'client', entry })
+  const tickets = engine && (await mixnet.tickets.describe())
+  const paid = tickets === undefined ? '' : `, ${paidWith(tickets)}`
+  screen.step('client', `through entry "${entry}"${paid}`, world.clock.monotonic() - started, {
+    event: 'client',
+    entry,
+    ...(tickets && { ticketsLeft: tickets.left, tickets: tickets.text }),
+  })
   return mixnet
 }
 

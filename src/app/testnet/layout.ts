@@ -2,6 +2,7 @@
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import type { Net } from '../../foundation/platform/net.ts'
 import type { NodeRole } from '../node/nodeConfig.ts'
+import type { TestnetIssuerPlan } from './issuers.ts'
 
 export interface NodePlan {
   readonly nodeId: number
@@ -44,6 +45,13 @@ export function planNetwork({ mixNodes, entries, exits }: NetworkSize, ownAddres
   for (let i = 0; i < entries; i++) add(nameOf(ENTRY_NAMES, i), ['entry'], undefined)
   for (let i = 0; i < exits; i++) add(nameOf(EXIT_NAMES, i), ['entry', 'exit'], undefined)
   return plans
+}
+
+/** Issuers beside the nodes, each with an address of its own where the nodes have them too. */
+export function planIssuers(count: number, threshold: number, ownAddresses: boolean): TestnetIssuerPlan {
+  const hostOf = (last: number): string => (ownAddresses ? `127.0.2.${last}` : '127.0.0.1')
+  const hosts = Array.from({ length: count }, (_, i) => hostOf(i + 1))
+  return { hosts, threshold, faucetHost: hostOf(count + 1) }
 }
 
 /** Whether 127.0.1.x can be listened on: on Linux, and where somebody added the addresses. */

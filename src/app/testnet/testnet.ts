@@ -53,6 +53,8 @@ export interface PaidNetwork extends IssuerEngines {
   readonly worldOf: (host: string) => World
   /** Simulations use tickets up in minutes. */
   readonly ticketScale?: number
+  /** They have their keys and issue. */
+  readonly onIssuers?: () => void
 }
 
 export interface TestnetNode {
@@ -97,7 +99,10 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
     issuers = undefined
   }
   try {
-    if (options.paid !== undefined) issuers = await startIssuers({ ...options, ...options.paid })
+    if (options.paid !== undefined) {
+      issuers = await startIssuers({ ...options, ...options.paid })
+      options.paid.onIssuers?.()
+    }
     const served = { ...options, issuers: issuers?.urls ?? options.issuers ?? [] }
     const first = await serveDirectory(world, served, bonded)
     const { directory, endpoint } = first

@@ -28,6 +28,11 @@ export function describeTickets(books: readonly BookSummary[], priceUnym?: numbe
   return { text: `${whatIsLeft(books, left, bytes)}${price}`, left, bytes, until, priceUnym }
 }
 
+/** Of one book: `37 tickets, 7.4 GB, until 3 December`. */
+export function describeBook({ left, ticketType, expiration }: BookSummary): string {
+  return `${left} tickets, ${amount(left * (TICKET_BANDWIDTH_BYTES[ticketType] as number))}, until ${dateWords(expiration)}`
+}
+
 function whatIsLeft(books: readonly BookSummary[], left: number, bytes: number): string {
   const [first, ...others] = books
   if (first === undefined) {

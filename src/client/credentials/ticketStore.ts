@@ -172,6 +172,14 @@ export class TicketStore {
     })
   }
 
+  /** What is left of a book, left where it is: to be looked at. */
+  look(id: string): MovedTickets | undefined {
+    const record = this.#books.get(id)
+    if (record?.contents === undefined) return undefined
+    const { epochId, expiration, ticketType, contents, left } = record
+    return { ...contents, epochId, expiration, ticketType, tickets: left }
+  }
+
   /** Contents of a book of that epoch, for what books have in common. */
   contentsOf(epochId: bigint): readonly (BookContents & { readonly expiration: number })[] {
     return [...this.#books.values()].flatMap(({ epochId: epoch, expiration, contents }) =>

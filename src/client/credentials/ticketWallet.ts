@@ -207,6 +207,22 @@ export class TicketWallet implements TicketSource {
     return await this.#store.importTickets(id, moved)
   }
 
+  /**
+   * Whether gateways would take the tickets of a book: one is made and verified here, and goes nowhere. Throws NO_TICKETS where there is no
+   * such book, or nothing left of it.
+   */
+  async verifyBook(id: string): Promise<boolean> {
+    const book = this.#store.look(id)
+    if (book === undefined) throw new MixnetError('NO_TICKETS', { book: id })
+    try {
+      await this.#expectGood(book)
+      return true
+    } catch (error) {
+      if (isMixnetError(error, 'BAD_ARGUMENT')) return false
+      throw error
+    }
+  }
+
   /** One ticket is made and verified here, and never leaves: it tells of the book, its lists and its key at once. */
   async #expectGood(moved: MovedTickets): Promise<void> {
     const { engine, world } = this.#options

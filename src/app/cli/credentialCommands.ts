@@ -1,0 +1,190 @@
+/** `starling credential`: the tickets of a client that is not running. @module */
+
+import { describeBook } from '../../client/credentials/describeTickets.ts'
+import { openTickets } from '../../client/credentials/openTickets.ts'
+import type { TicketWallet } from '../../client/credentials/ticketWallet.ts'
+import { fromUtf8, fromUtf8Lossy, utf8 } from '../../foundation/base/bytes.ts'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import { startCredentialEngine } from '../node/credentialEngine.ts'
+import { lockFolder } from './folders.ts'
+import { explainFileError } from './problems.ts'
+import type { Session } from './session.ts'
+
+export interface CredentialOptions {
+  /** The client's. */
+  readonly data: string
+  readonly directory: readonly string[]
+}
+
+export interface PassphraseOptions {
+  readonly passphraseFile?: string
+}
+
+export interface ExportOptions extends CredentialOptions, PassphraseOptions {
+  readonly output: string
+  readonly tickets?: number
+  readonly official: boolean
+}
+
+export interface ImportOptions extends CredentialOptions, PassphraseOptions {
+  readonly official: boolean
+}
+
+export function buyBook(session: Session, options: CredentialOptions): Promise<number> {
+  const { screen, world } = session
+  return withWallet(session, options, 'faucet', async (wallet) => {
+    const started = world.clock.monotonic()
+    const { culprits, ...book } = await wallet.buyBook()
+    const took = world.clock.monotonic() - started
+    if (culprits.length > 0) {
+      screen.step('issuers', `number ${culprits.join(', ')} answered wrongly and was done without`, undefined, {
+        event: 'culprits',
+        culprits,
+      })
+    }
+    const { text, priceUnym } = await wallet.describe()
+    screen.step('bought', describeBook(book), took, { event: 'bought', ...shown(book) })
+    screen.step('tickets', text, undefined, { event: 'tickets', text, priceUnym })
+    return 0
+  })
+}
+
+export function listBooks(session: Session, options: CredentialOptions): Promise<number> {
+  const { screen } = session
+  return withWallet(session, options, 'never', async (wallet) => {
+    for (const book of wallet.books()) {
+      screen.step('book', `${book.id}   ${describeBook(book)}`, undefined, { event: 'book', ...shown(book) })
+    }
+    const { text, left, bytes, until, priceUnym } = await wallet.describe()
+    screen.step('tickets', text, undefined, { event: 'tickets', text, left, bytes, until, priceUnym })
+    return 0
+  })
+}
+
+/** 0 where gateways would take every book. */
+export function verifyBooks(session: Session, options: CredentialOptions): Promise<number> {
+  const { screen } = session
+  return withWallet(session, options, 'never', async (wallet) => {
+    let good = true
+    for (const book of wallet.books()) {
+      const isGood = await wallet.verifyBook(book.id)
+      good &&= isGood
+      const text = isGood ? describeBook(book) : 'gateways would refuse its tickets'
+      screen.step(isGood ? 'good' : 'bad', `${book.id}   ${text}`, undefined, {
+        event: 'verified',
+        good: isGood,
+        ...shown(book),
+      })
+    }
+    if (wallet.books().length === 0) throw new MixnetError('NO_TICKETS', { folder: options.data })
+    return good ? 0 : 4
+  })
+}
+
+/** Tickets that are in the file are gone from the folder. */
+export async function exportBook(session: Session, id: string, options: ExportOptions): Promise<number> {
+  const { screen, world } = session
+  const { output, tickets, official } = options
+  const count = tickets === undefined ? {} : { tickets }
+  const passphrase = official ? undefined : await readPassphrase(session, options)
+  return withWallet(session, options, 'never', async (wallet) => {
+    const book = wallet.books().find((one) => one.id.startsWith(id))
+    if (book === undefined)
+      throw new MixnetError('NO_TICKETS', { book: id }, { nextStep: 'See: starling credential list.' })
+    if ((await world.files.kindOf(output)) !== undefined) {
+      const nextStep = 'Choose a file that is not there yet: nothing is written over.'
+      throw new MixnetError('BAD_ARGUMENT', { '--output': output }, { message: 'the file exists', nextStep })
+    }
+    // Whether it can be written at all is found out before any ticket is gone.
+    await write(session, output, new Uint8Array(0))
+    const moved =
+      passphrase === undefined
+        ? await wallet.exportOfficial(book.id, count)
+        : utf8(`${await wallet.exportBook(book.id, passphrase, count)}\n`)
+    try {
+      await write(session, output, moved)
+    } catch (error) {
+      // The disk filled up meanwhile. They are gone from the folder, and this is all there is of them.
+      if (passphrase !== undefined) screen.line(fromUtf8Lossy(moved))
+      throw error
+    }
+    const left = wallet.books().find((one) => one.id === book.id)?.left ?? 0
+    screen.step('exported', `${book.left - left} tickets to ${output}; import them once, on one device`, undefined, {
+      event: 'exported',
+      file: output,
+      tickets: book.left - left,
+    })
+    return 0
+  })
+}
+
+export async function importBook(session: Session, file: string, options: ImportOptions): Promise<number> {
+  const { screen, world } = session
+  const passphrase = options.official ? undefined : await readPassphrase(session, options)
+  const contents = await world.files.read(file).catch((error: unknown) => {
+    throw explainFileError(error)
+  })
+  if (contents === undefined) {
+    const nextStep = 'Give the file that "starling credential export" wrote.'
+    throw new MixnetError('BAD_ARGUMENT', { file }, { message: 'there is no such file', nextStep })
+  }
+  return withWallet(session, options, 'never', async (wallet) => {
+    const book =
+      passphrase === undefined
+        ? await wallet.importOfficial(contents)
+        : await wallet.importBook(fromUtf8(contents, 'export').trim(), passphrase)
+    screen.step('imported', describeBook(book), undefined, { event: 'imported', ...shown(book) })
+    screen.line(`  Remove ${file} now: a ticket that is spent twice names who spent it.`)
+    return 0
+  })
+}
+
+async function withWallet(
+  session: Session,
+  { data, directory }: CredentialOptions,
+  buy: 'never' | 'faucet',
+  work: (wallet: TicketWallet) => Promise<number>,
+): Promise<number> {
+  const { world } = session
+  const lock = await lockFolder(world.files, data, 'Stop the client that uses it; a running client buys by itself.')
+  try {
+    const { wallet, close } = await openTickets(world, {
+      folder: data,
+      locked: true,
+      directories: directory,
+      tickets: { buy },
+      engine: async () => startCredentialEngine(),
+      log: session.quietLogOf('tickets'),
+    })
+    try {
+      return await work(wallet)
+    } finally {
+      await close()
+    }
+  } finally {
+    await lock.release()
+  }
+}
+
+/** From a file, or the environment: arguments are for everybody to see. */
+async function readPassphrase({ world }: Session, { passphraseFile }: PassphraseOptions): Promise<string> {
+  const contents = passphraseFile === undefined ? undefined : await world.files.read(passphraseFile)
+  const passphrase =
+    contents === undefined ? process.env.STARLING_PASSPHRASE : fromUtf8Lossy(contents).replace(/\r?\n$/, '')
+  if (passphrase !== undefined && passphrase !== '') return passphrase
+  const nextStep = 'Put it into the environment variable STARLING_PASSPHRASE, or name a file: --passphrase-file FILE.'
+  throw new MixnetError('BAD_ARGUMENT', {}, { message: 'there is no passphrase', nextStep })
+}
+
+async function write({ world }: Session, file: string, contents: Uint8Array): Promise<void> {
+  await world.files.write(file, contents, { secret: true }).catch((error: unknown) => {
+    throw isMixnetError(error) ? error : explainFileError(error)
+  })
+}
+
+const shown = (book: { id: string; left: number; expiration: number; epochId: bigint }) => ({
+  id: book.id,
+  left: book.left,
+  until: book.expiration,
+  epoch: Number(book.epochId),
+})
