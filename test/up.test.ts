@@ -234,9 +234,14 @@ describe('starling up', { timeout: 150_000 }, () => {
     const nowhere = up(t, join(file, 'below'), '--once')
     assert.deepEqual(await nowhere.exit(), { code: 2, signal: null })
     assert.match(nowhere.stderr, /✗ a file or folder cannot be used .* \(you\)/s)
-    assert.deepEqual(
-      await readdir(folder),
-      ['client', 'directory', 'exit-policy.txt', 'file', 'lock', 'nodes'].filter((name) => name !== 'client'),
-    )
+    assert.deepEqual(await readdir(folder), [
+      'directory',
+      'exit-policy.txt',
+      'faucet',
+      'file',
+      'issuers',
+      'lock',
+      'nodes',
+    ])
   })
 })

@@ -1,0 +1,155 @@
+/**
+ * Issuers as processes, by the commands of docs/guides/run-issuers.md, and books bought of them with `starling credential`: where the
+ * guide is wrong, this fails.
+ */
+import assert from 'node:assert/strict'
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { codeBlocks, commandsOf } from './support/guides.ts'
+import { Starling, temporaryFolder } from './support/starling.ts'
+
+// Other tests have networks at the guide's address.
+const OWN_HOST = '127.0.79.1'
+const GUIDE_HOST = '127.0.0.1'
+const NETWORK = 'issuers.toml'
+
+class Processes {
+  readonly cwd: string
+  readonly #running: Starling[] = []
+
+  constructor(t: TestContext, cwd: string) {
+    this.cwd = cwd
+    t.after(() => {
+      for (const process of this.#running) process.kill()
+    })
+  }
+
+  start(...args: readonly string[]): Starling {
+    const process = new Starling(args, { cwd: this.cwd })
+    this.#running.push(process)
+    return process
+  }
+
+  async finish(code: number, ...args: readonly string[]): Promise<Starling> {
+    const process = this.start(...args)
+    assert.deepEqual(
+      await process.exit(),
+      { code, signal: null },
+      `${args.join(' ')}\n${process.stdout}${process.stderr}`,
+    )
+    return process
+  }
+}
+
+/** At addresses of this test's own, and in a hurry. */
+function adapted(args: readonly string[]): string[] {
+  const own = args.map((arg) => arg.replace(GUIDE_HOST, OWN_HOST))
+  const command = own.slice(0, 2).join(' ')
+  if (command === 'issuer init' || command === 'issuer faucet') own.push('--host', OWN_HOST)
+  if (command === 'issuer plan') own.push('--starts-in', '2', '--phase-limit', '30')
+  return own
+}
+
+const skip = process.platform !== 'linux' && 'other systems have one loopback address'
+
+describe('issuers', { timeout: 240_000, skip }, () => {
+  it('make their keys as the guide says, also where one dies meanwhile; and sell books', async (t) => {
+    const processes = new Processes(t, await temporaryFolder(t))
+    const blocks = (await codeBlocks('run-issuers.md')).map((block) => ({
+      info: block.info,
+      commands: commandsOf(block),
+    }))
+    assert.deepEqual(
+      blocks.map(({ info }) => info),
+      ['sh', 'sh keeps running', 'sh'],
+    )
+    const [making, running, asking] = blocks.map(({ commands }) => commands.map(adapted))
+    assert.ok(making && running && asking)
+    for (const command of making) await processes.finish(0, ...command)
+    // Nobody issues yet, which is what the exit code is for.
+    await processes.finish(3, ...(asking[0] as string[]))
+
+    const [faucet, first, ...others] = running.map((args) => processes.start(...args, '--json'))
+    assert.ok(faucet && first)
+    await Promise.all([faucet, first, ...others].map((one) => one.event('listening')))
+    first.kill()
+    await first.exit()
+    const again = processes.start(...(running[1] as string[]), '--json')
+    const agreed = await Promise.all([again, ...others].map((one) => one.event('keys')))
+    assert.deepEqual(
+      agreed.map(({ outcome, threshold, issuers, index }) => ({ outcome, threshold, issuers, index })),
+      [1, 2, 3, 4, 5].map((index) => ({ outcome: 'member', threshold: 3, issuers: 5, index })),
+    )
+    await processes.finish(0, ...(asking[0] as string[]))
+
+    // Its share is nobody else's to read, and nothing of it is said.
+    const share = join(processes.cwd, 'ibis', 'keys-0.json')
+    assert.equal((await stat(share)).mode & 0o777, 0o600)
+    const secret = (JSON.parse(await readFile(share, 'utf8')) as { own: { secret_key: string } }).own.secret_key
+    for (const one of [again, ...others]) assert.ok(!`${one.stdout}${one.stderr}`.includes(secret.slice(0, 32)))
+
+    await books(processes)
+    for (const one of [faucet, again, ...others]) assert.equal((await one.stop()).code, 0)
+  })
+
+  it('are planned once, and by most of them', async (t) => {
+    const processes = new Processes(t, await temporaryFolder(t))
+    const init = (name: string, port: number, ...more: string[]) =>
+      ['issuer', 'init', name, '--url', `http://${OWN_HOST}:${port}`, ...more] as const
+    const problem = async (code: string, ...args: readonly string[]) => {
+      const { events } = await processes.finish(2, ...args, '--json')
+      assert.equal(events.find(({ event }) => event === 'problem')?.code, code)
+    }
+    await problem('BAD_ARGUMENT', ...init('one', 1))
+    await processes.finish(0, ...init('one', 1, '--faucet', `http://${OWN_HOST}:9`))
+    await problem('BAD_ARGUMENT', ...init('one', 2))
+    await problem('BAD_ARGUMENT', ...init('two', 1))
+    await problem('CONFIG_INVALID', 'issuer', 'run', 'one')
+    await processes.finish(0, ...init('two', 2))
+    await problem('BAD_ARGUMENT', 'issuer', 'plan', NETWORK, '--threshold', '1')
+    await problem('BAD_ARGUMENT', 'issuer', 'plan', NETWORK, '--threshold', '3')
+    await processes.finish(0, 'issuer', 'plan', NETWORK, '--threshold', '2')
+    await problem('BAD_ARGUMENT', 'issuer', 'plan', NETWORK, '--threshold', '2')
+    await problem('BAD_ARGUMENT', ...init('three', 3))
+    await problem('BAD_ARGUMENT', 'issuer', 'run', 'three')
+  })
+})
+
+/** A directory that knows the issuers, and a client that never runs. */
+async function books(processes: Processes): Promise<void> {
+  const { cwd } = processes
+  await processes.finish(0, 'directory', 'init', 'directory', '--host', OWN_HOST, '--port', '27980', '--local')
+  const config = join(cwd, 'directory', 'directory.toml')
+  const urls = [1, 2, 3, 4, 5].map((i) => `"http://${OWN_HOST}:809${i}"`)
+  const written = await readFile(config, 'utf8')
+  await writeFile(config, written.replace(/^issuers = .*$/m, `issuers = [${urls.join(', ')}]`))
+  const directory = processes.start('directory', 'run', 'directory', '--json')
+  const { url } = await directory.event('listening')
+  const credential = (code: number, name: string, ...args: string[]) =>
+    processes.finish(code, 'credential', name, ...args, '--directory', url, '--json')
+  const event = (one: Starling, name: string) =>
+    one.events.find((each) => each.event === name) ?? assert.fail(one.stdout)
+
+  await credential(2, 'verify', '--data', 'mine')
+  const bought = event(await credential(0, 'buy', '--data', 'mine'), 'bought')
+  assert.equal(bought.left, 50)
+  const listed = await credential(0, 'list', '--data', 'mine')
+  assert.match(event(listed, 'tickets').text, /^50 of 50 tickets left, 10 GB, good until .*; a new book costs 75 NYM$/)
+  assert.equal(event(await credential(0, 'verify', '--data', 'mine'), 'verified').good, true)
+
+  await writeFile(join(cwd, 'passphrase'), 'a passphrase\n')
+  const passphrase = ['--passphrase-file', 'passphrase']
+  await credential(2, 'export', bought.id, '--data', 'mine', '-o', 'moved')
+  const moved = ['export', bought.id.slice(0, 6), '--data', 'mine', '--tickets', '20', ...passphrase] as const
+  await credential(2, ...moved, '-o', 'passphrase/below')
+  await credential(2, ...moved, '-o', 'passphrase')
+  assert.equal(event(await credential(0, ...moved, '-o', 'moved'), 'exported').tickets, 20)
+  assert.equal((await stat(join(cwd, 'moved'))).mode & 0o777, 0o600)
+  assert.equal(event(await credential(0, 'import', 'moved', '--data', 'theirs', ...passphrase), 'imported').left, 20)
+  // Twice on one device is once too often.
+  await credential(2, 'import', 'moved', '--data', 'theirs', ...passphrase)
+  assert.equal(event(await credential(0, 'list', '--data', 'mine'), 'book').left, 30)
+
+  await directory.stop()
+}
