@@ -64,6 +64,10 @@ export class UnansweredCalls {
     this.#most = most
   }
 
+  get count(): number {
+    return this.#calls.size
+  }
+
   /** QUEUE_FULL; BAD_ARGUMENT where `post` throws. */
   make(method: string, args: readonly unknown[], post: (call: Call) => void): Promise<unknown> {
     return new Promise((resolve, reject) => {
@@ -122,7 +126,10 @@ function errorOf({ code, details, message, nextStep }: Failure): MixnetError {
   return error
 }
 
-/** A view of bytes is cloned with all of its buffer, whatever else lies in it: so views of less become copies of what they show. */
+/**
+ * A view of bytes is cloned with all of its buffer: eight kilobytes of Node's pool, with whatever else lies in it, for each key. So
+ * views of less than their buffer become copies of what they show.
+ */
 function trimmed(value: unknown): unknown {
   if (value instanceof Uint8Array) return value.byteLength === value.buffer.byteLength ? value : new Uint8Array(value)
   if (Array.isArray(value)) return value.map(trimmed)

@@ -8,7 +8,8 @@ import { it, type TestContext } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import ts from 'typescript'
 import { isMixnetError, type MixnetError } from '../../base/errors.ts'
-import { siblingModule, startThread, type Thread } from './nodeThread.ts'
+import type { Thread } from '../threadCalls.ts'
+import { siblingModule, startThread } from './nodeThread.ts'
 import type { Served } from './nodeThreadFixture.ts'
 
 const METHODS = {
@@ -160,6 +161,7 @@ it('works as the published JavaScript, in node_modules, where Node runs no TypeS
   for (const [name, folder] of [
     ['nodeThread', 'platform/node'],
     ['nodeThreadFixture', 'platform/node'],
+    ['threadCalls', 'platform'],
     ['errors', 'base'],
   ] as const) {
     const source = new URL(`../../${folder}/${name}.ts`, import.meta.url)
