@@ -62,10 +62,10 @@ describe('issuers', { timeout: 240_000, skip }, () => {
     }))
     assert.deepEqual(
       blocks.map(({ info }) => info),
-      ['sh', 'sh keeps running', 'sh'],
+      ['sh', 'sh keeps running', 'sh', 'sh hand on'],
     )
-    const [making, running, asking] = blocks.map(({ commands }) => commands.map(adapted))
-    assert.ok(making && running && asking)
+    const [making, running, asking, handing] = blocks.map(({ commands }) => commands.map(adapted))
+    assert.ok(making && running && asking && handing)
     for (const command of making) await processes.finish(0, ...command)
     // Nobody issues yet, which is what the exit code is for.
     await processes.finish(3, ...(asking[0] as string[]))
@@ -90,7 +90,27 @@ describe('issuers', { timeout: 240_000, skip }, () => {
     for (const one of [again, ...others]) assert.ok(!`${one.stdout}${one.stderr}`.includes(secret.slice(0, 32)))
 
     await books(processes)
-    for (const one of [faucet, again, ...others]) assert.equal((await one.stop()).code, 0)
+
+    for (const command of handing) await processes.finish(0, ...command)
+    for (const one of [again, ...others]) assert.equal((await one.stop()).code, 0)
+    const names = running.slice(1).map((args) => args.at(-1) as string)
+    for (const name of names) {
+      const path = join(processes.cwd, name, 'issuer.toml')
+      await writeFile(path, (await readFile(path, 'utf8')).replace('issuers.toml', 'issuers-1.toml'))
+    }
+    const next = [...names, 'dunlin'].map((name) => processes.start('issuer', 'run', name, '--json'))
+    for (const one of next) {
+      const { outcome, epoch, threshold, issuers } = await one.event('keys')
+      assert.deepEqual(
+        { outcome, epoch, threshold, issuers },
+        { outcome: 'member', epoch: 1, threshold: 4, issuers: 6 },
+      )
+    }
+    const keyOf = async (name: string, epoch: number) =>
+      (JSON.parse(await readFile(join(processes.cwd, name, `keys-${epoch}.json`), 'utf8')) as { master_key: string })
+        .master_key
+    assert.equal(await keyOf('dunlin', 1), await keyOf('ibis', 0))
+    for (const one of [faucet, ...next]) assert.equal((await one.stop()).code, 0)
   })
 
   it('are planned once, and by most of them', async (t) => {

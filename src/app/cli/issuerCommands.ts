@@ -2,10 +2,11 @@
 import { basename, dirname, relative, resolve } from 'node:path'
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { equalBytes } from '../../foundation/base/bytes.ts'
-import { MixnetError } from '../../foundation/base/errors.ts'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { millis, seconds } from '../../foundation/base/units.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import { formatRfc3339 } from '../../protocol/wire/timestamp.ts'
+import { startCredentialEngine } from '../node/credentialEngine.ts'
 import {
   checkIssuerConfig,
   DEFAULT_PRICE_UNYM,
@@ -17,6 +18,7 @@ import {
   readIssuerPlan,
 } from '../node/issuerConfig.ts'
 import { loadOrCreateIssuerKey } from '../node/issuerKey.ts'
+import { askEpoch } from './issuerQuestions.ts'
 import { explainFileError } from './problems.ts'
 import type { Session } from './session.ts'
 
@@ -33,6 +35,13 @@ export interface IssuerPlanOptions {
   readonly threshold: number
   readonly startsIn: number
   readonly phaseLimit: number
+}
+
+export interface HandOnOptions {
+  /** An issuer of the epoch before. */
+  readonly from: string
+  /** Its plan. */
+  readonly plan: string
 }
 
 const configPath = (folder: string): string => `${folder}/issuer.toml`
@@ -122,6 +131,46 @@ export async function closePlan({ world, screen }: Session, path: string, option
       startsAt: formatRfc3339(startsAt),
     },
   )
+  return 0
+}
+
+/** The plan of the next epoch: the same key in other hands. It begins with those who have it; `init` adds others, an editor removes. */
+export async function handOn(
+  { world, screen }: Session,
+  path: string,
+  { from, plan: before }: HandOnOptions,
+): Promise<number> {
+  const { files } = world
+  if ((await files.kindOf(path)) !== undefined) {
+    const nextStep = 'Choose a file that is not there yet: nothing is written over.'
+    throw new MixnetError('BAD_ARGUMENT', { plan: path }, { message: 'the file exists', nextStep })
+  }
+  const old = await readIssuerPlan(files, before)
+  const epoch = await askEpoch(world, from)
+  if (isMixnetError(epoch)) throw epoch
+  const engine = startCredentialEngine()
+  const masterKey = await engine.aggregateKeys(epoch.issuers.slice(0, epoch.threshold)).finally(() => engine.close())
+  const { epochId, threshold, issuers } = epoch
+  await files.write(
+    path,
+    formatIssuerPlan({
+      network: old.network,
+      epoch: epochId + 1,
+      issuers: issuers.map(({ index, identity, url }) => ({ index, identity, url })),
+      board: `${basename(path, '.toml')}-board.log`,
+      priceUnym: old.priceUnym,
+      faucet: old.faucet,
+      previous: { epochId, threshold, masterKey, members: issuers },
+    }),
+  )
+  screen.step('plan', `${path}   epoch ${epochId + 1}, with the key of epoch ${epochId}`, undefined, {
+    event: 'plan',
+    plan: path,
+    epoch: epochId + 1,
+  })
+  screen.line(`\n  Who joins   starling issuer init FOLDER --url URL --plan ${path}`)
+  screen.line(`  Who leaves  remove its entry under [[issuers]] in ${path}; it runs on until the key is handed on`)
+  screen.line(`  Then        starling issuer plan ${path} --threshold N, and in each issuer.toml: plan = "${path}"`)
   return 0
 }
 

@@ -1,7 +1,7 @@
 /** What can be typed behind `starling issuer`. @module */
 import { type Command, InvalidArgumentError } from 'commander'
 import { count, ipAddress, port, positive } from './arguments.ts'
-import { closePlan, initIssuer } from './issuerCommands.ts'
+import { closePlan, handOn, initIssuer } from './issuerCommands.ts'
 import { runFaucet, runIssuer, showIssuerStatus } from './issuerRunning.ts'
 import type { Session } from './session.ts'
 
@@ -36,6 +36,13 @@ export function defineIssuer(program: Command, run: Run): void {
     .option('--starts-in <seconds>', 'until all of them must run', positive, 30)
     .option('--phase-limit <seconds>', 'how long the others wait for a silent one', positive, 600)
     .action((file: string, options, command: Command) => run(command, (session) => closePlan(session, file, options)))
+  issuer
+    .command('hand-on <new-plan>')
+    .description('the plan of the next epoch: the same key in other hands')
+    .addHelpText('before', 'Example: starling issuer hand-on issuers-1.toml --from http://127.0.0.1:8091\n')
+    .requiredOption('--from <url>', 'an issuer that has the key now', httpUrl)
+    .option('--plan <file>', 'the plan of these', 'issuers.toml')
+    .action((file: string, options, command: Command) => run(command, (session) => handOn(session, file, options)))
   issuer
     .command('run <folder>')
     .description('make its keys with the others, then issue, until Ctrl-C')

@@ -1,11 +1,6 @@
 /** `starling issuer run`, `status` and `faucet`. @module */
-import { fromUtf8Lossy } from '../../foundation/base/bytes.ts'
-import { isMixnetError, type MixnetError } from '../../foundation/base/errors.ts'
+import { isMixnetError } from '../../foundation/base/errors.ts'
 import { Meter } from '../../foundation/base/observe.ts'
-import { seconds } from '../../foundation/base/units.ts'
-import type { World } from '../../foundation/platform/world.ts'
-import { parseJson } from '../../protocol/wire/directory/json.ts'
-import { type CredentialEpoch, readCredentialEpoch } from '../../protocol/wire/issuer/credentialEpoch.ts'
 import type { DkgOutcome } from '../../roles/issuer/dkg/dkgParticipant.ts'
 import { Faucet } from '../../roles/issuer/faucet.ts'
 import { startCredentialEngine } from '../node/credentialEngine.ts'
@@ -15,10 +10,8 @@ import { startIssuer } from '../node/issuerService.ts'
 import { EXIT_CODES } from './exitCodes.ts'
 import { explainLocked, lockFolder } from './folders.ts'
 import { readExistingIssuer } from './issuerCommands.ts'
+import { askEpoch } from './issuerQuestions.ts'
 import type { Session } from './session.ts'
-
-const EPOCH_PATH = '/v1/ecash/epoch'
-const MAX_EPOCH_BYTES = 256 * 1024
 
 /** Logs to standard error until Ctrl-C. */
 export async function runIssuer(session: Session, folder: string): Promise<number> {
@@ -129,20 +122,6 @@ export async function showIssuerStatus({ world, screen }: Session, path: string)
     },
   )
   return enough ? 0 : EXIT_CODES.network
-}
-
-async function askEpoch({ net }: World, url: string): Promise<CredentialEpoch | MixnetError> {
-  try {
-    const response = await net.request({
-      url: `${url}${EPOCH_PATH}`,
-      timeout: seconds(5),
-      maxBodyBytes: MAX_EPOCH_BYTES,
-    })
-    return readCredentialEpoch(parseJson(fromUtf8Lossy(response.body), 'credential epoch'))
-  } catch (error) {
-    if (isMixnetError(error)) return error
-    throw error
-  }
 }
 
 /** `starling issuer faucet`: deposits for nothing, for networks that try things out. Until Ctrl-C. */

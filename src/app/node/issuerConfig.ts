@@ -11,6 +11,7 @@ import { parseIp } from '../../foundation/base/ipAddress.ts'
 import type { Millis } from '../../foundation/base/units.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import { formatRfc3339, parseRfc3339 } from '../../protocol/wire/timestamp.ts'
+import type { AgreedKeys } from '../../roles/issuer/agreedKeys.ts'
 import { besideFile, checkConfig, readConfigFile } from './configFile.ts'
 
 export interface IssuerConfig {
@@ -45,6 +46,8 @@ export interface IssuerPlan {
   readonly priceUnym: number
   /** Where deposits are made, without /v1: a faucet, until there is a ledger. */
   readonly faucet: string
+  /** Whose key these issuers take over, so that it stays the same; of the first keys nobody's. */
+  readonly previous?: Omit<AgreedKeys, 'own'> | undefined
   /** Both are there once the plan is closed: then the keys can be made. */
   readonly closed?:
     | { readonly threshold: number; readonly startsAt: Millis; readonly phaseLimitSeconds: number }
@@ -55,14 +58,19 @@ export const DEFAULT_PRICE_UNYM = 75_000_000
 const UNYM_PER_NYM = 1_000_000
 const MAX_ISSUERS = 100
 const IDENTITY_BYTES = 32
+const VERIFICATION_KEY_BYTES = 680
 
 const url = z.url({ protocol: /^https?$/ }).refine((text) => !text.endsWith('/'), 'must not end with a slash')
-const identity = z.string().transform((text, context): Uint8Array => {
-  const bytes = tryDecode(() => fromBase58(text, 'identity'))
-  if (!isMixnetError(bytes) && bytes.length === IDENTITY_BYTES) return bytes
-  context.addIssue({ code: 'custom', message: 'must be an Ed25519 key in base58' })
-  return z.NEVER
-})
+const base58 = (length: number, what: string) =>
+  z.string().transform((text, context): Uint8Array => {
+    const bytes = tryDecode(() => fromBase58(text, 'key'))
+    if (!isMixnetError(bytes) && bytes.length === length) return bytes
+    context.addIssue({ code: 'custom', message: `must be ${what} in base58` })
+    return z.NEVER
+  })
+const identity = base58(IDENTITY_BYTES, 'an Ed25519 key')
+const verificationKey = base58(VERIFICATION_KEY_BYTES, 'a verification key of 680 bytes')
+const index = z.number().int().min(1)
 
 const instant = z.string().transform((text, context): Millis => {
   const parsed = parseRfc3339(text)
@@ -92,10 +100,18 @@ const planSchema: z.ZodType<IssuerPlan, unknown> = z
     threshold: z.number().int().min(1).max(MAX_ISSUERS).optional(),
     starts_at: instant.optional(),
     phase_limit_seconds: z.number().int().min(1).max(86_400).default(600),
-    issuers: z
-      .array(z.strictObject({ index: z.number().int().min(1), identity, url }))
-      .max(MAX_ISSUERS)
-      .default([]),
+    issuers: z.array(z.strictObject({ index, identity, url })).max(MAX_ISSUERS).default([]),
+    previous: z
+      .strictObject({
+        epoch: z.number().int().min(0),
+        threshold: z.number().int().min(1).max(MAX_ISSUERS),
+        master_key: verificationKey,
+        issuers: z
+          .array(z.strictObject({ index, identity, url, key: verificationKey }))
+          .min(1)
+          .max(MAX_ISSUERS),
+      })
+      .optional(),
   })
   .refine(({ issuers }) => issuers.every(({ index }, i) => index > (issuers[i - 1]?.index ?? 0)), {
     path: ['issuers'],
@@ -114,8 +130,14 @@ const planSchema: z.ZodType<IssuerPlan, unknown> = z
     },
   )
   .transform(
-    ({ price, threshold, starts_at, phase_limit_seconds, ...plan }): IssuerPlan => ({
+    ({ price, threshold, starts_at, phase_limit_seconds, previous, ...plan }): IssuerPlan => ({
       ...plan,
+      previous: previous && {
+        epochId: previous.epoch,
+        threshold: previous.threshold,
+        masterKey: previous.master_key,
+        members: previous.issuers,
+      },
       priceUnym: Math.round(Number(price.replace(' NYM', '')) * UNYM_PER_NYM),
       closed:
         threshold === undefined || starts_at === undefined
@@ -148,7 +170,7 @@ export async function readIssuerPlan(files: Files, path: string): Promise<Issuer
 
 /** `board` is written as it is: relative to the plan. */
 export function formatIssuerPlan(plan: IssuerPlan): Uint8Array {
-  const { closed, issuers, network, epoch, board, faucet, priceUnym } = plan
+  const { closed, issuers, network, epoch, board, faucet, priceUnym, previous } = plan
   const values = {
     network,
     epoch,
@@ -163,6 +185,21 @@ export function formatIssuerPlan(plan: IssuerPlan): Uint8Array {
           phase_limit_seconds: closed.phaseLimitSeconds,
         }),
     issuers: issuers.map((one) => ({ ...one, identity: toBase58(one.identity) })),
+    ...(previous === undefined
+      ? {}
+      : {
+          previous: {
+            epoch: previous.epochId,
+            threshold: previous.threshold,
+            master_key: toBase58(previous.masterKey),
+            issuers: previous.members.map(({ index, identity, url, key }) => ({
+              index,
+              identity: toBase58(identity),
+              url,
+              key: toBase58(key),
+            })),
+          },
+        }),
   }
   return utf8(
     `# The plan of the issuers: the same file for all of them. Written by "starling issuer init" and "plan"\n${stringify(values)}`,

@@ -1,5 +1,6 @@
 /** An issuer as a process: makes its share of the keys with the others of its plan, and serves. @module */
 import type { Log, Meter } from '../../foundation/base/observe.ts'
+import { Secret } from '../../foundation/base/secret.ts'
 import { seconds } from '../../foundation/base/units.ts'
 import type { Endpoint } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
@@ -11,6 +12,7 @@ import type { BulletinBoard } from '../../roles/issuer/dkg/bulletinBoard.ts'
 import type { DkgParams } from '../../roles/issuer/dkg/dkgParams.ts'
 import { agreeOnKeys, type DkgOutcome } from '../../roles/issuer/dkg/dkgParticipant.ts'
 import { FileBoard } from '../../roles/issuer/dkg/fileBoard.ts'
+import { loadAgreedKeys } from '../../roles/issuer/dkg/keyFile.ts'
 import { Issuer, type IssuerStatus } from '../../roles/issuer/issuer.ts'
 import { expectClosed, type IssuerConfig, type IssuerPlan } from './issuerConfig.ts'
 import { loadOrCreateIssuerKey } from './issuerKey.ts'
@@ -53,10 +55,12 @@ export async function startIssuer(world: World, options: IssuerServiceOptions): 
   if (options.signal?.aborted) stopAgreeing()
   try {
     const key = await loadOrCreateIssuerKey(world, config.data)
+    const olderKeys = await keysBefore(world, config.data, plan.epoch)
     let issuer: Issuer | undefined
     issuer = await Issuer.start(world, {
       folder: config.data,
       identitySeed: key.seed,
+      olderKeys,
       engine,
       deposits: faucetDeposits(world, { url: plan.faucet, priceUnym: plan.priceUnym, timeout: FAUCET_TIMEOUT }),
       faucetUrl: plan.faucet,
@@ -80,12 +84,14 @@ export async function startIssuer(world: World, options: IssuerServiceOptions): 
         epochId: plan.epoch,
         threshold: closed.threshold,
         members: plan.issuers,
+        ...(plan.previous === undefined ? {} : { previous: plan.previous }),
         startsAt: closed.startsAt,
         phaseLimit: seconds(closed.phaseLimitSeconds),
       },
       identitySeed: key.seed,
       board: options.board ?? new FileBoard(world, plan.board),
       engine: options.dkgEngine,
+      previousKey: ownKeyOf(olderKeys, plan),
       folder: config.data,
       log: log.child('dkg'),
       meter,
@@ -118,4 +124,19 @@ export async function startIssuer(world: World, options: IssuerServiceOptions): 
 function adopt(issuer: Issuer, keys: AgreedKeys, log: Log): void {
   issuer.adopt(keys)
   log.info('issuer.keys', { epoch: keys.epochId, threshold: keys.threshold, issuers: keys.members.length })
+}
+
+/** Books of a week ago are still about, and an epoch lasts longer. */
+const EPOCHS_BACK = 4
+
+async function keysBefore({ files }: World, folder: string, epoch: number): Promise<readonly AgreedKeys[]> {
+  const older = Array.from({ length: Math.min(epoch, EPOCHS_BACK) }, (_, i) => epoch - 1 - i)
+  const keys = await Promise.all(older.map((one) => loadAgreedKeys(files, folder, one)))
+  return keys.filter((one) => one !== undefined)
+}
+
+/** What we deal, where we were of those that hand their key on. */
+function ownKeyOf(older: readonly AgreedKeys[], { previous }: IssuerPlan): Secret | undefined {
+  const keys = older.find(({ epochId }) => epochId === previous?.epochId)
+  return keys && new Secret(keys.own.secretKey)
 }
