@@ -37,13 +37,14 @@ export const tlsWithoutTrust = {
 }
 
 /**
- * What a page loads when it first pays, in the order in which it is made: the engine, and whatever starts it, in a worker or here. Each is
- * whole: what they have in common with the client is a twentieth of them, and taking it out of the client would cost every page more
+ * What a page loads when it first pays, in the order in which it is made: the engine, whatever starts it, in a worker or here, and the wallet.
+ * Each is whole: what they have in common with the client is a twentieth of them, and taking it out of the client would cost every page more
  * requests. The engine's file is a worker too, which bundlers that know workers copy, and who uses another must be able to.
  */
 const CREDENTIALS = [
   { name: 'webCredentialModule', entry: 'src/app/sdk/webCredentialModule.ts' },
   { name: 'webCredentialEngine', entry: 'src/app/sdk/webCredentialEngine.ts' },
+  { name: 'webCredentialWallet', entry: 'src/app/sdk/webCredentialWallet.ts' },
 ]
 
 /** What the package holds for browsers. */
@@ -75,7 +76,7 @@ async function bundle({ plugins = [], ...entries }) {
 const madeBefore = (made) => ({
   name: 'made-before',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /\/webCredential(?:Module|Engine)\.ts$/ }, ({ path, kind }) => {
+    onResolve({ filter: /\/webCredential(?:Module|Engine|Wallet)\.ts$/ }, ({ path, kind }) => {
       const file = kind === 'dynamic-import' ? made.get(basename(path, '.ts')) : undefined
       return file === undefined ? undefined : { path: file, external: true }
     })

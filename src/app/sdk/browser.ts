@@ -4,8 +4,10 @@
  */
 
 import { ClientPool } from '../../client/clientPool.ts'
+import { lateTickets } from '../../client/lateTickets.ts'
 import type { MixnetEvent as Event, MixnetState as State } from '../../client/mixnetEvents.ts'
 import type { Plain } from '../../client/optionKinds.ts'
+import { checkedTickets, type TicketOptions } from '../../client/ticketOptions.ts'
 import { type TrafficDescription as Description, describeTraffic as describe } from '../../client/trafficFigures.ts'
 import type { TrafficChoice as Choice } from '../../client/trafficProfiles.ts'
 import type { WebMixnet, WebMixnetOptions } from '../../client/web/webMixnet.ts'
@@ -26,11 +28,28 @@ export type MixnetEvent = Event
 export type MixnetState = State
 export type MixnetConnection = WebMixnet
 
-export interface ConnectOptions extends CommonOptions, Pick<WebMixnetOptions, 'ca' | 'parts'> {}
+export interface ConnectOptions extends CommonOptions, Pick<WebMixnetOptions, 'ca' | 'parts'> {
+  /** As on Node, but nothing is loaded or asked before a gateway wants to be paid, even so. */
+  readonly tickets?: TicketOptions | undefined
+}
 
 /** As on Node. `folder` names a place in the origin's IndexedDB. `forceTls` is true by default in pages that came by https, and in their workers. */
 export async function connect(options: ConnectOptions): Promise<MixnetConnection> {
-  return await connectWeb(clientOptions(options))
+  const { tickets, ...others } = options ?? {}
+  const client = clientOptions(options === undefined ? options : others)
+  return await connectWeb({ ...client, open: pagePays(client, tickets) })
+}
+
+/** Drop-ins for the official packages do not: theirs cannot pay either. */
+function pagePays(client: WebMixnetOptions, given: TicketOptions | undefined): WebMixnetOptions['open'] {
+  const { directories, onEvent, log } = client
+  if (given === undefined && directories.length === 0) return undefined
+  const tickets = given === undefined ? ({ buy: 'faucet' } as const) : checkedTickets(given, directories)
+  const load = async () => {
+    const { pageOpener } = await import('./webCredentialWallet.ts')
+    return await pageOpener({ directories, onEvent, log, tickets })
+  }
+  return lateTickets(load).open
 }
 
 export function isMixnetError(error: unknown, code?: MixnetErrorCode): error is MixnetError {
