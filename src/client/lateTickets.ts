@@ -11,7 +11,6 @@ import type { ClientWorld } from '../foundation/platform/world.ts'
 import type { ControlResponse } from '../protocol/wire/gateway/control.ts'
 import { ONLY_CREDENTIALS_TEXT } from '../protocol/wire/gateway/errorTexts.ts'
 import { openFolder } from './clientFolder.ts'
-import type { GatewayFailure } from './gatewayRefusals.ts'
 import type { PayingSession, Payment, TicketSource } from './ticketSource.ts'
 
 export interface WalletPlace {
@@ -124,7 +123,7 @@ class LatePayment implements Payment {
 
   constructor(clock: Clock, session: PayingSession, open: () => Promise<TicketSource>) {
     this.#clock = clock
-    this.#session = { ...session, failed: (failure) => session.failed(explained(failure)) }
+    this.#session = session
     this.#open = open
   }
 
@@ -159,21 +158,12 @@ class LatePayment implements Payment {
       this.#paying.answered(refusal, key)
     } catch (error) {
       this.#opening = false
-      if (!this.#ended)
-        this.#session.failed({ error: isMixnetError(error) ? error : notLoaded(error), kind: 'passing' })
+      if (this.#ended) return
+      // One that cannot pay at all is served by another gateway or by none.
+      const kind = isMixnetError(error, 'GATEWAY_REFUSED') ? 'refused' : 'passing'
+      this.#session.failed({ error: isMixnetError(error) ? error : notLoaded(error), kind })
     }
   }
-}
-
-/** A directory that knows no issuers will know none in a minute either, and other gateways may give something for nothing. */
-function explained(failure: GatewayFailure): GatewayFailure {
-  const { error } = failure
-  const { cause } = error
-  if (error.code !== 'ISSUERS_UNAVAILABLE' || !isMixnetError(cause, 'ISSUER_REFUSED')) return failure
-  const nextStep =
-    'Give the directory of a network that sells tickets, or a `folder` with tickets in it (starling credential buy).'
-  const details = { why: 'it takes only paid bandwidth, and no directory says who sells it' }
-  return { error: new MixnetError('GATEWAY_REFUSED', details, { cause: error, nextStep }), kind: 'refused' }
 }
 
 function notLoaded(cause: unknown): MixnetError {

@@ -94,7 +94,7 @@ export function faucetOf({ faucetUrl: url, priceUnym }: CredentialEpoch): {
   if (url !== undefined) return { url, priceUnym }
   const nextStep =
     'Bring tickets along: buy a book (starling credential buy) or import one into a folder, and connect with that `folder`.'
-  throw new MixnetError('NO_TICKETS', { why: 'this network has no faucet to buy them from' }, { nextStep })
+  throw new MixnetError('NO_TICKETS', { why: 'this network has no faucet' }, { nextStep })
 }
 
 /** `POST {url}/v1/faucet/deposit`: of local networks. */

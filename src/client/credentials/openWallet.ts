@@ -13,13 +13,15 @@ export interface ClosableEngine extends ClientEngine {
 
 export interface WalletChoice extends Pick<MixnetOptions, 'directories' | 'onEvent'> {
   readonly tickets: TicketOptions
+  /** As of `TicketWalletOptions`. */
+  readonly unasked?: boolean | undefined
   readonly log?: Log | undefined
 }
 
 /** The engine is the wallet's from here on, and closed with it, or where it cannot be opened. Throws as `TicketWallet.open`. */
 export async function openWallet(
   { world, folder, identitySeed }: WalletPlace,
-  { directories, onEvent, tickets, log = silentLog }: WalletChoice,
+  { directories, onEvent, tickets, unasked, log = silentLog }: WalletChoice,
   engine: ClosableEngine,
 ): Promise<TicketWallet> {
   const told = isolated(onEvent)
@@ -30,6 +32,7 @@ export async function openWallet(
       world: folder === undefined ? { ...world, files: memoryFiles() } : world,
       folder: folder ?? '',
       identitySeed,
+      unasked,
       directories,
       engine,
       log: log.child('tickets'),
@@ -42,7 +45,8 @@ export async function openWallet(
   }
 }
 
+/** For `lateTickets`. */
 export const walletOpener = (engine: ClosableEngine, choice: WalletChoice): WalletOpener<TicketWallet> => ({
-  open: (place) => openWallet(place, choice, engine),
+  open: (place) => openWallet(place, { ...choice, unasked: true }, engine),
   discard: async () => engine.close?.(),
 })

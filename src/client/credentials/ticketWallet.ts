@@ -43,6 +43,11 @@ export interface TicketWalletOptions extends TicketOptions {
   readonly identitySeed: Secret
   readonly directories: readonly string[]
   readonly engine: ClientEngine
+  /**
+   * Nobody said that there are tickets here; a gateway did. A directory that knows no issuers is then an answer, and another gateway may
+   * give something for nothing. Default: it is a fault that passes.
+   */
+  readonly unasked?: boolean | undefined
   /** Instead of the faucet of the epoch. */
   readonly deposits?: Deposits | undefined
   readonly log: Log
@@ -269,9 +274,10 @@ export class TicketWallet implements TicketSource {
     try {
       await this.buyBook()
     } catch (error) {
-      this.#failure = { error, at: clock.monotonic() }
-      if (isMixnetError(error)) this.#options.tell({ type: 'purchase-failed', error })
-      throw error
+      const failure = this.#options.unasked === true && isUnsold(error) ? unsold(error) : error
+      this.#failure = { error: failure, at: clock.monotonic() }
+      if (isMixnetError(failure)) this.#options.tell({ type: 'purchase-failed', error: failure })
+      throw failure
     }
   }
 
@@ -322,6 +328,17 @@ export class TicketWallet implements TicketSource {
       this.#lookLater()
     })
   }
+}
+
+/** Some directory answered, and none named issuers. */
+const isUnsold = (error: unknown): boolean =>
+  isMixnetError(error, 'ISSUERS_UNAVAILABLE') && isMixnetError(error.cause, 'ISSUER_REFUSED')
+
+function unsold(cause: unknown): MixnetError {
+  const why = 'it takes only paid bandwidth, and no directory says who sells it'
+  const nextStep =
+    'Give the directory of a network that sells tickets, or a `folder` with tickets in it (starling credential buy).'
+  return new MixnetError('GATEWAY_REFUSED', { why }, { cause, nextStep })
 }
 
 function expectCount(tickets: number | undefined): void {
