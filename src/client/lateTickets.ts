@@ -41,7 +41,8 @@ export interface LateFolder<W extends LateWallet> {
 /** Of loading over a slow line and opening a folder; buying has limits of its own. */
 const OPEN_WITHIN = seconds(60)
 
-export function lateTickets<W extends LateWallet>(load: () => Promise<WalletOpener<W>>): LateFolder<W> {
+/** `always`: gateways are paid also where they would give something for nothing. Then all of it is loaded at once. */
+export function lateTickets<W extends LateWallet>(load: () => Promise<WalletOpener<W>>, always = false): LateFolder<W> {
   let late: LateTickets<W> | undefined
   return {
     wallet: () => late?.wallet,
@@ -51,7 +52,7 @@ export function lateTickets<W extends LateWallet>(load: () => Promise<WalletOpen
       return {
         files,
         async tickets(identitySeed) {
-          late = new LateTickets(load, { world: { ...outside, files }, folder: choice.folder, identitySeed })
+          late = new LateTickets(load, always, { world: { ...outside, files }, folder: choice.folder, identitySeed })
           return late
         },
         async release() {
@@ -65,6 +66,7 @@ export function lateTickets<W extends LateWallet>(load: () => Promise<WalletOpen
 
 class LateTickets<W extends LateWallet> implements TicketSource {
   readonly #load: () => Promise<WalletOpener<W>>
+  readonly #always: boolean
   readonly #place: WalletPlace
   #opening: Promise<W> | undefined
   /** From here on files are written. */
@@ -72,13 +74,14 @@ class LateTickets<W extends LateWallet> implements TicketSource {
   #closed = false
   wallet: W | undefined
 
-  constructor(load: () => Promise<WalletOpener<W>>, place: WalletPlace) {
+  constructor(load: () => Promise<WalletOpener<W>>, always: boolean, place: WalletPlace) {
     this.#load = load
+    this.#always = always
     this.#place = place
   }
 
   payment(session: PayingSession): Payment {
-    return new LatePayment(this.#place.world.clock, session, () => this.#opened())
+    return new LatePayment(this.#place.world.clock, session, this.#always, () => this.#opened())
   }
 
   sent(gateway: Uint8Array, bytes: number): void {
@@ -116,14 +119,16 @@ class LateTickets<W extends LateWallet> implements TicketSource {
 class LatePayment implements Payment {
   readonly #clock: Clock
   readonly #session: PayingSession
+  readonly #always: boolean
   readonly #open: () => Promise<TicketSource>
   #paying: Payment | undefined
   #opening = false
   #ended = false
 
-  constructor(clock: Clock, session: PayingSession, open: () => Promise<TicketSource>) {
+  constructor(clock: Clock, session: PayingSession, always: boolean, open: () => Promise<TicketSource>) {
     this.#clock = clock
     this.#session = session
+    this.#always = always
     this.#open = open
   }
 
@@ -133,13 +138,15 @@ class LatePayment implements Payment {
 
   claim(key: Secret): void {
     if (this.#paying !== undefined) this.#paying.claim(key)
-    else if (!this.#opening) this.#session.send({ type: 'claimFreeTestnetBandwidth' })
+    else if (this.#opening) return
+    else if (this.#always) void this.#pay(key)
+    else this.#session.send({ type: 'claimFreeTestnetBandwidth' })
   }
 
   answered(response: ControlResponse, key: Secret): boolean {
     if (this.#paying !== undefined) return this.#paying.answered(response, key)
     if (response.type !== 'error' || !response.message.includes(ONLY_CREDENTIALS_TEXT)) return false
-    if (!this.#opening) void this.#pay(response, key)
+    if (!this.#opening) void this.#pay(key, response)
     return true
   }
 
@@ -148,14 +155,15 @@ class LatePayment implements Payment {
     this.#paying?.stop()
   }
 
-  async #pay(refusal: ControlResponse, key: Secret): Promise<void> {
+  async #pay(key: Secret, refusal?: ControlResponse): Promise<void> {
     this.#opening = true
     try {
       const wallet = await withDeadline(this.#clock, OPEN_WITHIN, 'what pays', this.#open())
       this.#opening = false
       if (this.#ended) return
       this.#paying = wallet.payment(this.#session)
-      this.#paying.answered(refusal, key)
+      if (refusal === undefined) this.#paying.claim(key)
+      else this.#paying.answered(refusal, key)
     } catch (error) {
       this.#opening = false
       if (this.#ended) return

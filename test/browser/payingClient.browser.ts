@@ -69,6 +69,18 @@ describe('the Starling client in a network that wants to be paid', { skip: noChr
     assert.equal(await page.call('tryConnect', { ...never, tickets: { buy: 'often' } }), 'BAD_ARGUMENT')
   })
 
+  it('buys in a worker, and is refused in a service worker, which can load nothing', async () => {
+    const page = await stage.open('starlingWorkers')
+    await page.call('startDedicated')
+    await page.call('ask', 'dedicated', 'connect', { directory })
+    const { status, text } = await page.call<Answer>('ask', 'dedicated', 'request', `${SITE}/hello?who=worker`)
+    assert.deepEqual([status, text], [200, 'hello worker'])
+    await page.call('ask', 'dedicated', 'close')
+    await page.call('startService')
+    const [gateway] = stage.network.gateways
+    await assert.rejects(page.call('ask', 'service', 'connect', { directory, gateway }), /GATEWAY_REFUSED/)
+  })
+
   it('buys on Node, with an engine in a thread', async () => {
     await using mixnet = await connect({ directory })
     const response = await mixnet.fetch(`${SITE}/hello?who=node`)

@@ -4,10 +4,9 @@
  */
 
 import { ClientPool } from '../../client/clientPool.ts'
-import { lateTickets } from '../../client/lateTickets.ts'
 import type { MixnetEvent as Event, MixnetState as State } from '../../client/mixnetEvents.ts'
 import type { Plain } from '../../client/optionKinds.ts'
-import { checkedTickets, type TicketOptions } from '../../client/ticketOptions.ts'
+import type { TicketOptions } from '../../client/ticketOptions.ts'
 import { type TrafficDescription as Description, describeTraffic as describe } from '../../client/trafficFigures.ts'
 import type { TrafficChoice as Choice } from '../../client/trafficProfiles.ts'
 import type { WebMixnet, WebMixnetOptions } from '../../client/web/webMixnet.ts'
@@ -19,6 +18,7 @@ import {
 import { scriptProvider } from '../../foundation/crypto/scriptProvider.ts'
 import { webWorld } from '../../foundation/platform/web/webWorld.ts'
 import { type CommonOptions, clientOptions, memberOptions } from './connectOptions.ts'
+import { latePaying } from './latePaying.ts'
 import { connectWeb } from './webConnect.ts'
 
 export type MixnetError = MixnetFailure
@@ -37,19 +37,11 @@ export interface ConnectOptions extends CommonOptions, Pick<WebMixnetOptions, 'c
 export async function connect(options: ConnectOptions): Promise<MixnetConnection> {
   const { tickets, ...others } = options ?? {}
   const client = clientOptions(options === undefined ? options : others)
-  return await connectWeb({ ...client, open: pagePays(client, tickets) })
-}
-
-/** Drop-ins for the official packages do not: theirs cannot pay either. */
-function pagePays(client: WebMixnetOptions, given: TicketOptions | undefined): WebMixnetOptions['open'] {
-  const { directories, onEvent, log } = client
-  if (given === undefined && directories.length === 0) return undefined
-  const tickets = given === undefined ? ({ buy: 'faucet' } as const) : checkedTickets(given, directories)
-  const load = async () => {
-    const { pageOpener } = await import('./webCredentialWallet.ts')
-    return await pageOpener({ directories, onEvent, log, tickets })
-  }
-  return lateTickets(load).open
+  // Drop-ins for the official packages never pay: theirs cannot either.
+  const open = latePaying(client, tickets, async (choice) =>
+    (await import('./webCredentialWallet.ts')).pageOpener(choice),
+  )
+  return await connectWeb({ ...client, open })
 }
 
 export function isMixnetError(error: unknown, code?: MixnetErrorCode): error is MixnetError {
