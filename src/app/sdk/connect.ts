@@ -57,7 +57,7 @@ export async function connect(options: ConnectOptions): Promise<MixnetConnection
   }
 }
 
-/** A thread costs nothing before the first ticket. Deno has been seen to run none of ours. */
+/** A thread costs nothing before the first ticket. In Deno it never answers: there tickets are made on the spot. */
 const engine = 'Deno' in globalThis ? undefined : async () => startCredentialEngine()
 
 async function readTopology(
