@@ -44,7 +44,8 @@ const floors = [
     rooms: {
       node: {},
       testnet: { beside: ['app/node'] },
-      sdk: {},
+      // The engine's thread: programs that pay have it as nodes do.
+      sdk: { beside: ['app/node/credentialEngine.ts'] },
       cli: { beside: ['app/node', 'app/testnet'] },
     },
   },

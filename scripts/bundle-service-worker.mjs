@@ -9,12 +9,15 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const OUT = fileURLToPath(new URL('../dist/web/', import.meta.url))
 const NAME = 'starling-service-worker'
 
-/** What pays comes late in pages, and from a worker. */
+/** What pays comes late in pages, and from a worker. The client here does without it; a script that asks for the engine gets it. */
 const payingAtOnce = {
   name: 'paying-at-once',
   setup({ onResolve }) {
     onResolve({ filter: /\/webCredentialEngine\.ts$/ }, () => ({
       path: fileURLToPath(new URL('../src/app/sdk/webCredentialsAtOnce.ts', import.meta.url)),
+    }))
+    onResolve({ filter: /\/webCredentialWallet\.ts$/ }, () => ({
+      path: fileURLToPath(new URL('../src/app/sdk/webCredentialsAbsent.ts', import.meta.url)),
     }))
   },
 }

@@ -240,7 +240,7 @@ describe('the package', { timeout: 240_000, skip }, () => {
     }
     const web = packed.filter((path) => path.startsWith('dist/web/') && !path.endsWith('/'))
     assert.ok(web.length > 0)
-    for (const name of ['webCredentialEngine', 'webCredentialModule']) {
+    for (const name of ['webCredentialEngine', 'webCredentialModule', 'webCredentialWallet']) {
       assert.ok(
         web.some((path) => basename(path).startsWith(name)),
         name,

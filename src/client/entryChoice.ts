@@ -231,7 +231,6 @@ export const noWss = (details: { readonly gateway?: string } = {}): MixnetError 
     'GATEWAY_UNREACHABLE',
     { why: 'no usable gateway announces a port for wss', ...details },
     {
-      nextStep:
-        'Name a gateway that does, or leave forceTls out. A page that came by https cannot: its browser opens nothing else; serve it by http.',
+      nextStep: 'Name a gateway that does, or leave forceTls out. A page that came by https cannot: serve it by http.',
     },
   )

@@ -5,14 +5,17 @@
 import { MixnetError } from '../foundation/base/errors.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
 import type { World } from '../foundation/platform/world.ts'
-import type { ClosableEngine } from './credentials/openTickets.ts'
-import type { TicketOptions, TicketWallet } from './credentials/ticketWallet.ts'
+import type { TicketFolder } from './credentials/openTickets.ts'
+import type { ClosableEngine } from './credentials/openWallet.ts'
+import type { TicketWallet } from './credentials/ticketWallet.ts'
 import { type AdapterOptions, createFetch, type HttpAdapters, type MixnetFetch } from './fetch.ts'
 import { explainFetchError } from './fetchErrors.ts'
+import { lateTickets } from './lateTickets.ts'
 import { LocalApi, type LocalApiChoice } from './localApi.ts'
 import { MixnetCore } from './mixnetCore.ts'
 import { type MixnetOptions, type OpenClient, openClient } from './openClient.ts'
 import { Socks5Server } from './socks5Server.ts'
+import type { TicketOptions } from './ticketOptions.ts'
 import type { WebSocketConstructor } from './web/webSocket.ts'
 
 interface Server {
@@ -22,43 +25,52 @@ interface Server {
 export interface NodeMixnetOptions extends MixnetOptions {
   /** PEM of the only authorities that `fetch` and WebSockets trust. Default: those Node comes with, and NODE_EXTRA_CA_CERTS. */
   readonly ca?: string | undefined
-  /** Bandwidth is paid for where a gateway wants it. Needs a `folder` and a directory. Default: no tickets. */
+  /**
+   * How bandwidth is paid for where a gateway wants it. Needs a directory; without a `folder` tickets end with the process. Default: as
+   * { buy: 'faucet' }, but nothing is loaded or asked before a gateway wants it.
+   */
   readonly tickets?: TicketOptions | undefined
-  /** What computes with tickets, where there are `tickets`. Default: on the spot, some 20 ms for each. */
+  /** What computes with tickets. Default: on the spot, some 20 ms for each. */
   readonly engine?: (() => Promise<ClosableEngine>) | undefined
 }
 
 export class Mixnet extends MixnetCore {
   readonly #world: World
   readonly #ca: string | undefined
-  readonly #wallet: TicketWallet | undefined
+  readonly #wallet: () => TicketWallet | undefined
   readonly #servers = new Set<Server>()
   #http: MixnetFetch | undefined
   #adapters: HttpAdapters | undefined
   #closed = false
 
-  private constructor(world: World, opened: OpenClient, ca: string | undefined, wallet: TicketWallet | undefined) {
+  private constructor(
+    world: World,
+    opened: OpenClient,
+    ca: string | undefined,
+    wallet: () => TicketWallet | undefined,
+  ) {
     super(world, opened)
     this.#world = world
     this.#ca = ca
     this.#wallet = wallet
   }
 
-  /** Resolves when packets can be sent. Throws as `openClient`, and as `openTickets` where there are `tickets`. */
+  /** Resolves when packets can be sent. Throws as `openClient`, NO_TICKETS, and BAD_ARGUMENT for `tickets` that cannot be. */
   static async connect(world: World, { ca, engine, tickets, ...options }: NodeMixnetOptions): Promise<Mixnet> {
-    if (tickets === undefined) return new Mixnet(world, await openClient(world, options), ca, undefined)
-    // Programs without tickets are spared the curve.
-    const { ticketFolder } = await import('./credentials/openTickets.ts')
-    const paying = ticketFolder(world, { ...options, tickets, engine })
-    const opened = await openClient(world, options, paying.open)
-    return new Mixnet(world, opened, ca, paying.wallet())
+    const paying = await payingFolder(world, { ...options, engine, tickets })
+    return new Mixnet(world, await openClient(world, { ...options, open: paying?.open }), ca, () => paying?.wallet())
   }
 
-  /** What is left of the tickets, and how to move them. Throws BAD_ARGUMENT where `connect` was given none. */
+  /**
+   * What is left of the tickets, and how to move them. Throws BAD_ARGUMENT where `connect` was given no `tickets` and no gateway has
+   * wanted any yet.
+   */
   get tickets(): TicketWallet {
-    if (this.#wallet !== undefined) return this.#wallet
-    const nextStep = "Connect with `tickets: { buy: 'never' }`, or with 'faucet' in a local network."
-    throw new MixnetError('BAD_ARGUMENT', { argument: 'tickets', why: 'not given to connect' }, { nextStep })
+    const wallet = this.#wallet()
+    if (wallet !== undefined) return wallet
+    const nextStep =
+      "Connect with `tickets: { buy: 'never' }`, or with 'faucet' in a local network: then they are there at once."
+    throw new MixnetError('BAD_ARGUMENT', { argument: 'tickets', why: 'nothing was paid for yet' }, { nextStep })
   }
 
   /**
@@ -145,4 +157,16 @@ export class Mixnet extends MixnetCore {
     this.#adapters ??= this.adapters()
     return this.#adapters
   }
+}
+
+/** Programs that never pay are spared the curve. */
+async function payingFolder(
+  world: World,
+  { engine, tickets, ...options }: Omit<NodeMixnetOptions, 'ca'>,
+): Promise<TicketFolder | undefined> {
+  const load = () => import('./credentials/openTickets.ts')
+  if (tickets !== undefined) return (await load()).ticketFolder(world, { ...options, tickets, engine })
+  // Nobody says who issues tickets.
+  if (options.directories.length === 0) return undefined
+  return lateTickets(async () => (await load()).lateOpener(world, { ...options, tickets: { buy: 'faucet' }, engine }))
 }

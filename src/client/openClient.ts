@@ -39,6 +39,8 @@ export interface MixnetOptions extends FolderChoice {
   readonly topology?: TopologySnapshot | undefined
   /** Where identity, keys and the choice of gateway are kept. Absent: nowhere, so every run is somebody new. */
   readonly folder?: string | undefined
+  /** Opens `folder`. Default: without tickets. */
+  readonly open?: typeof openFolder | undefined
   /** Seals what is kept in `folder`. The first one given is the one. */
   readonly passphrase?: string | undefined
   /** Base58 identity of the only entry gateway to use. Default: one of a few that are drawn once and kept in `folder`. */
@@ -101,12 +103,8 @@ const IDENTITY_BYTES = 32
  * Resolves when packets can be sent. Throws TOPOLOGY_UNAVAILABLE, GATEWAY_UNREACHABLE, GATEWAY_REFUSED, EXIT_UNREACHABLE,
  * KEY_FILE_UNREADABLE, FILE_UNUSABLE, LOCKED, BAD_ARGUMENT, ABORTED or TIMEOUT.
  */
-export async function openClient(
-  outside: ClientWorld,
-  options: MixnetOptions,
-  open: typeof openFolder = openFolder,
-): Promise<OpenClient> {
-  const { log = silentLog, meter = new Meter(), folder, anonymous = true } = options
+export async function openClient(outside: ClientWorld, options: MixnetOptions): Promise<OpenClient> {
+  const { log = silentLog, meter = new Meter(), folder, anonymous = true, open = openFolder } = options
   const { params: traffic, refresh } = planTraffic(options.traffic)
   const { clock, crypto, random, net } = outside
   const named = namedParts(crypto, options)

@@ -116,7 +116,7 @@ function ofBudget(given: object): TrafficPlan {
       { argument: `traffic.${unit}`, given: String(volume), minimum },
       {
         message: 'the budget is too small for a client that can be used',
-        nextStep: `Give at least ${minimum}, or connect only while you need it: slower than a packet every ${SLOWEST_MAIN / 1000} s, requests do not meet their deadlines.`,
+        nextStep: `Give at least ${minimum}, or connect only while you need it: slower, requests miss their deadlines.`,
       },
     )
   }

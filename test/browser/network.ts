@@ -38,10 +38,10 @@ export class LocalNetwork {
     directoryPort: number,
     epochs: Partial<EpochParams>,
     names: NetworkArguments['names'] = {},
-    { tls = false }: Partial<Pick<NetworkArguments, 'tls'>> = {},
+    { tls = false, paid }: Partial<Pick<NetworkArguments, 'tls' | 'paid'>> = {},
   ): Promise<LocalNetwork> {
     const [site, secureSite] = [new URL(SITE).hostname, new URL(SECURE_SITE).hostname]
-    const settings: NetworkArguments = { directoryPort, epochs, site, secureSite, names, tls }
+    const settings: NetworkArguments = { directoryPort, epochs, site, secureSite, names, tls, paid }
     const child = fork(PROCESS, [JSON.stringify(settings)], { stdio: 'inherit' })
     try {
       const ready = await answer(child, 'ready')

@@ -5,6 +5,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { startCredentialEngine } from '../../src/app/node/credentialEngine.ts'
+import { openDkgEngine } from '../../src/app/node/dkgEngine.ts'
 import { hasLoopbackAddresses, type NodePlan, planNetwork } from '../../src/app/testnet/layout.ts'
 import { withNamedHosts } from '../../src/app/testnet/namedHosts.ts'
 import { startTestnet, type Testnet } from '../../src/app/testnet/testnet.ts'
@@ -28,6 +30,8 @@ export interface NetworkArguments {
   readonly epochs: Partial<EpochParams>
   /** One gateway is announced for wss, and the directory is there by https too, behind proxies on `localhost`. */
   readonly tls: boolean
+  /** Gateways want to be paid, and there are issuers and a faucet. Default: bandwidth is free. */
+  readonly paid?: boolean | undefined
 }
 
 export interface NetworkNode {
@@ -68,6 +72,11 @@ export type FromNetwork =
 export type ToNetwork = 'look' | 'stop'
 
 const READY_LIMIT = seconds(90)
+/** All where the policy of our pages lets them ask. */
+const [PAGES_MAY_ASK, ISSUERS_WANTED] = ['127.0.0.1', 3]
+const ISSUERS = {
+  plan: { hosts: Array<string>(ISSUERS_WANTED).fill(PAGES_MAY_ASK), threshold: 2, faucetHost: PAGES_MAY_ASK },
+}
 
 const tell = (message: FromNetwork) => process.send?.(message)
 
@@ -78,6 +87,7 @@ async function main({
   secureSite,
   names: others = {},
   tls,
+  paid = false,
 }: NetworkArguments): Promise<void> {
   const world = nodeWorld(nodeProvider)
   const folder = await mkdtemp(join(tmpdir(), 'starling-'))
@@ -86,7 +96,11 @@ async function main({
   const names = new Map([[name, site.http], [secureSite, site.https], ...Object.entries(others)])
   const plans = planNetwork({ mixNodes: 3, entries: 2, exits: 1 }, ownAddresses)
   const front = tls ? await secureFront(plans) : undefined
+  const engine = paid ? startCredentialEngine() : undefined
   const testnet = await startTestnet({
+    ...(engine === undefined
+      ? {}
+      : { paid: { ...ISSUERS, engine, dkgEngine: await openDkgEngine(world), worldOf: () => world } }),
     plans: front?.plans ?? plans,
     folder,
     directory: { host: '127.0.0.1', port: directoryPort },
@@ -101,6 +115,7 @@ async function main({
   const stop = async () => {
     await front?.close()
     await testnet.stop()
+    await engine?.close()
     await site.close()
     await rm(folder, { recursive: true, force: true, maxRetries: 3 })
     process.exit(0)

@@ -27,6 +27,11 @@ export class Stage {
     return await Stage.#set(await LocalNetwork.start(directoryPort, epochs, names), [], servePages)
   }
 
+  /** Its gateways want to be paid. */
+  static async startPaying(directoryPort: number): Promise<Stage> {
+    return await Stage.#set(await LocalNetwork.start(directoryPort, {}, {}, { paid: true }), [], servePages)
+  }
+
   /** Pages by https, from where everything they reach is https or wss. The certificate is the fixture's, so nobody checks it. */
   static async startSecure(directoryPort: number): Promise<Stage> {
     const network = await LocalNetwork.start(directoryPort, {}, {}, { tls: true })

@@ -73,6 +73,15 @@ describe('the Starling client in Chromium', { skip: noChromium, timeout: 300_000
     assert.deepEqual([megabyte.bytes, megabyte.sha256], [1_000_000, expected])
   })
 
+  it('loads nothing that pays where bandwidth is free, and asks nobody about it', async () => {
+    const loaded = await page.call<readonly string[]>('loaded')
+    assert.ok(loaded.some((url) => url.includes('/v1/')))
+    assert.deepEqual(
+      loaded.filter((url) => /webCredential|ecash/.test(url)),
+      [],
+    )
+  })
+
   it('says what went wrong', async () => {
     assert.deepEqual(await ask('http://nowhere.invalid/'), { code: 'HOST_UNKNOWN' })
     assert.deepEqual(await ask('http://127.0.0.1:1/'), { code: 'BAD_ARGUMENT' })

@@ -17,6 +17,7 @@ const run = promisify(execFile)
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 const SMOKE = new URL('smoke.mjs', import.meta.url)
+const PAYING = new URL('paying.mjs', import.meta.url)
 const INSTALL_LIMIT_MS = 300_000
 const RUN_LIMIT_MS = 90_000
 
@@ -32,6 +33,7 @@ const RUNTIMES = [
 
 describe('the package', { timeout: 900_000 }, () => {
   let network: LocalNetwork
+  let paying: LocalNetwork
   let folder: string
 
   before(async () => {
@@ -44,9 +46,11 @@ describe('the package', { timeout: 900_000 }, () => {
     const runtimes = RUNTIMES.flatMap((runtime) => runtime.package ?? [])
     await npm(folder, 'install', '--no-audit', '--no-fund', packed, ...runtimes)
     network = await LocalNetwork.start(27_600, {})
+    paying = await LocalNetwork.start(28_400, {}, {}, { paid: true })
+    await writeFile(join(folder, 'paying.mjs'), await readFile(PAYING))
   })
   after(async () => {
-    await network?.stop()
+    await Promise.all([network?.stop(), paying?.stop()])
     await rm(folder, { recursive: true, force: true, maxRetries: 3 })
   })
 
@@ -87,5 +91,17 @@ describe('the package', { timeout: 900_000 }, () => {
         })
       })
     }
+
+    it(`on ${name}: pays where a gateway wants it`, async () => {
+      const settings = { directory: paying.directoryUrl, site: SITE }
+      const [executable = '', ...args] = command
+      const { stdout } = await run(executable, [...args, 'paying.mjs', JSON.stringify(settings)], {
+        cwd: folder,
+        timeout: RUN_LIMIT_MS,
+      })
+      const { answer, events } = JSON.parse(stdout.trim().split('\n').at(-1) as string)
+      assert.equal(answer, 'hello payer')
+      assert.ok(events.includes('book-bought') && events.includes('ticket-spent'), events)
+    })
   }
 })

@@ -6,6 +6,7 @@
 import { ClientPool } from '../../client/clientPool.ts'
 import type { MixnetEvent as Event, MixnetState as State } from '../../client/mixnetEvents.ts'
 import type { Plain } from '../../client/optionKinds.ts'
+import type { TicketOptions } from '../../client/ticketOptions.ts'
 import { type TrafficDescription as Description, describeTraffic as describe } from '../../client/trafficFigures.ts'
 import type { TrafficChoice as Choice } from '../../client/trafficProfiles.ts'
 import type { WebMixnet, WebMixnetOptions } from '../../client/web/webMixnet.ts'
@@ -17,6 +18,7 @@ import {
 import { scriptProvider } from '../../foundation/crypto/scriptProvider.ts'
 import { webWorld } from '../../foundation/platform/web/webWorld.ts'
 import { type CommonOptions, clientOptions, memberOptions } from './connectOptions.ts'
+import { latePaying } from './latePaying.ts'
 import { connectWeb } from './webConnect.ts'
 
 export type MixnetError = MixnetFailure
@@ -26,11 +28,20 @@ export type MixnetEvent = Event
 export type MixnetState = State
 export type MixnetConnection = WebMixnet
 
-export interface ConnectOptions extends CommonOptions, Pick<WebMixnetOptions, 'ca' | 'parts'> {}
+export interface ConnectOptions extends CommonOptions, Pick<WebMixnetOptions, 'ca' | 'parts'> {
+  /** As on Node, but nothing is loaded or asked before a gateway wants to be paid, even so. */
+  readonly tickets?: TicketOptions | undefined
+}
 
 /** As on Node. `folder` names a place in the origin's IndexedDB. `forceTls` is true by default in pages that came by https, and in their workers. */
 export async function connect(options: ConnectOptions): Promise<MixnetConnection> {
-  return await connectWeb(clientOptions(options))
+  const { tickets, ...others } = options ?? {}
+  const client = clientOptions(options === undefined ? options : others)
+  // Drop-ins for the official packages never pay: theirs cannot either.
+  const open = latePaying(client, tickets, async (choice) =>
+    (await import('./webCredentialWallet.ts')).pageOpener(choice),
+  )
+  return await connectWeb({ ...client, open })
 }
 
 export function isMixnetError(error: unknown, code?: MixnetErrorCode): error is MixnetError {

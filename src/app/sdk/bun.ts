@@ -18,6 +18,7 @@ import { nodeFiles } from '../../foundation/platform/node/nodeFiles.ts'
 import { webWorld } from '../../foundation/platform/web/webWorld.ts'
 import type { ConnectOptions as BrowserOptions } from './browser.ts'
 import { clientOptions } from './connectOptions.ts'
+import { latePaying } from './latePaying.ts'
 
 export type MixnetError = MixnetFailure
 export type MixnetErrorCode = ErrorCode
@@ -30,7 +31,11 @@ export type ConnectOptions = BrowserOptions
 /** As on Node. */
 export async function connect(options: ConnectOptions): Promise<MixnetConnection> {
   const world = { ...webWorld(scriptProvider, await loadWebCurve()), files: nodeFiles }
-  return await WebMixnet.connect(world, clientOptions(options))
+  const { tickets, ...others } = options ?? {}
+  const client = clientOptions(options === undefined ? options : others)
+  const load = () => import('../../client/credentials/openTickets.ts')
+  const open = latePaying(client, tickets, async (choice) => (await load()).lateOpener(world, choice))
+  return await WebMixnet.connect(world, { ...client, open })
 }
 
 export type TrafficChoice = Plain<Choice>

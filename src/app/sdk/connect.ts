@@ -21,6 +21,7 @@ import { holdProcess } from '../../foundation/platform/node/holdProcess.ts'
 import { nodeWorld } from '../../foundation/platform/node/nodeWorld.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { TopologySnapshot } from '../../network/topology/topologySnapshot.ts'
+import { startCredentialEngine } from '../node/credentialEngine.ts'
 import { type CommonOptions, clientOptions, expectConnectOptions, memberOptions } from './connectOptions.ts'
 
 /** What this package throws: a stable `code`, whose fault it is (`guilty`), and what to do about it (`nextStep`). */
@@ -50,11 +51,14 @@ export async function connect(options: ConnectOptions): Promise<MixnetConnection
     expectConnectOptions(options === undefined ? options : others)
     const world = nodeWorld(nodeProvider)
     const topology = await readTopology(world, options.topology)
-    return await Mixnet.connect(world, { ...clientOptions({ ...others, topology }), tickets })
+    return await Mixnet.connect(world, { ...clientOptions({ ...others, topology }), tickets, engine })
   } finally {
     release()
   }
 }
+
+/** A thread costs nothing before the first ticket. In Deno it never answers: there tickets are made on the spot. */
+const engine = 'Deno' in globalThis ? undefined : async () => startCredentialEngine()
 
 async function readTopology(
   { files }: World,

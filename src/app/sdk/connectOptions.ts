@@ -5,7 +5,7 @@ import type { TrafficChoice } from '../../client/trafficProfiles.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
 import { type Millis, millis } from '../../foundation/base/units.ts'
 
-type Own = 'directories' | 'connectTimeout' | 'locked' | 'traffic' | 'entry' | 'refresh'
+type Own = 'directories' | 'connectTimeout' | 'locked' | 'open' | 'traffic' | 'entry' | 'refresh'
 
 export interface CommonOptions extends Omit<MixnetOptions, Own> {
   /** URL of the network's directory, or several with the same contents: http://127.0.0.1:8080/api. Or a `topology`. */
@@ -50,7 +50,7 @@ const KINDS: OptionKinds = {
 /** The same for the client below. Throws BAD_ARGUMENT for what cannot be an option. */
 export function clientOptions<T extends CommonOptions>(
   options: T,
-): Omit<T, Own | 'directory'> & Pick<MixnetOptions, Exclude<Own, 'locked'>> {
+): Omit<T, Own | 'directory'> & Pick<MixnetOptions, Exclude<Own, 'locked' | 'open'>> {
   expectConnectOptions(options)
   const { directory, connectTimeout, ...others } = options
   const limit: { readonly connectTimeout?: Millis } =

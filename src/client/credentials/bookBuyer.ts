@@ -94,9 +94,10 @@ export class BookBuyer {
   }
 
   async #begin(ticketType: number): Promise<{ readonly id: string; readonly purchase: Purchase }> {
-    const { world, engine, files, store, epochs } = this.#options
+    const { world, engine, files, store, epochs, deposits } = this.#options
     const random = world.random.stream('tickets')
     const agreed = await epochs.current()
+    deposits.expectPossible?.(agreed.epoch)
     const expiration = store.today + (VALIDITY_DAYS - 1) * DAY_SECONDS
     // Before the deposit: a book without them could not be spent.
     const lists = await this.#lists(agreed, expiration)

@@ -77,6 +77,8 @@ const anotherList = (): MixnetError => new MixnetError('ISSUER_REFUSED', { why: 
 export interface Deposits {
   /** For one book. */
   priceUnym(): Promise<number>
+  /** Throws where no deposit can be made for its books: before anything of one is begun, or asked of issuers. */
+  expectPossible?(epoch: CredentialEpoch): void
   /**
    * Pays for the key, Ed25519, 32 bytes, and gives the deposit's id, u32. Of one key it must pay once and give the same again, however often
    * it is asked: who crashes before the answer asks anew. Throws DEPOSIT_REFUSED where nothing was paid and will not be.
@@ -84,11 +86,25 @@ export interface Deposits {
   deposit(identityKey: Uint8Array): Promise<number>
 }
 
+/** Throws NO_TICKETS. */
+export function faucetOf({ faucetUrl: url, priceUnym }: CredentialEpoch): {
+  readonly url: string
+  readonly priceUnym: number
+} {
+  if (url !== undefined) return { url, priceUnym }
+  const nextStep =
+    'Bring tickets along: buy a book (starling credential buy) or import one into a folder, and connect with that `folder`.'
+  throw new MixnetError('NO_TICKETS', { why: 'this network has no faucet' }, { nextStep })
+}
+
 /** `POST {url}/v1/faucet/deposit`: of local networks. */
 export function faucetDeposits(net: Asked, faucet: () => Promise<{ url: string; priceUnym: number }>): Deposits {
   return {
     async priceUnym() {
       return (await faucet()).priceUnym
+    },
+    expectPossible(epoch) {
+      faucetOf(epoch)
     },
     async deposit(identityKey) {
       const { url } = await faucet()

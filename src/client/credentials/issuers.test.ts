@@ -21,7 +21,8 @@ import { midnightOf, parseDate } from '../../protocol/wire/issuer/calendarDate.t
 import { type CredentialEpoch, credentialEpochToJson } from '../../protocol/wire/issuer/credentialEpoch.ts'
 import { encodeCoinList, encodeDateList } from '../../protocol/wire/issuer/publicLists.ts'
 import type { MixnetEvent } from '../mixnetEvents.ts'
-import { type TicketOptions, TicketWallet } from './ticketWallet.ts'
+import type { TicketOptions } from '../ticketOptions.ts'
+import { TicketWallet } from './ticketWallet.ts'
 
 export const FOLDER = '/client'
 export const PRICE = 75_000_000

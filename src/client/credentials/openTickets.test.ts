@@ -41,7 +41,6 @@ describe('tickets without a connection', () => {
     const world = network.sim.host('client', { ips: ['10.9.0.1'] })
     const good = { folder: '/client', directories: [network.directory] }
     const wrong = [
-      { ...good, folder: undefined, tickets: { buy: 'never' } },
       { ...good, directories: [], tickets: { buy: 'never' } },
       { ...good, tickets: { buy: 'sometimes' } },
       { ...good, tickets: { buy: 'never', allways: true } },
@@ -53,6 +52,10 @@ describe('tickets without a connection', () => {
         isMixnetError(error, 'BAD_ARGUMENT'),
       )
     }
+    const nowhere = { ...good, folder: undefined, tickets: { buy: 'never' } } as const
+    await assert.rejects(network.sim.complete(openTickets(world, nowhere)), (error) =>
+      isMixnetError(error, 'BAD_ARGUMENT'),
+    )
   })
 })
 

@@ -1,32 +1,25 @@
-/** From options to a wallet; with it comes the curve, so it is loaded only for who asks for tickets. @module */
-import { MixnetError } from '../../foundation/base/errors.ts'
-import { type Log, silentLog } from '../../foundation/base/observe.ts'
+/** From options to a wallet, with the curve that Node has; loaded only for who asks for tickets, or has to pay. @module */
+
 import { loadMclBls } from '../../foundation/crypto/mclBls.ts'
 import type { RandomStream } from '../../foundation/platform/random.ts'
 import type { ClientWorld } from '../../foundation/platform/world.ts'
 import { LocalEngine } from '../../protocol/credentials/localEngine.ts'
 import { createScheme } from '../../protocol/credentials/scheme.ts'
-import { isolated } from '../callbacks.ts'
 import { openFolder } from '../clientFolder.ts'
 import { loadOrCreateClientKeys } from '../keys.ts'
+import type { WalletOpener } from '../lateTickets.ts'
 import type { MixnetOptions } from '../openClient.ts'
-import { expectKnown, expectOptions } from '../optionKinds.ts'
-import { type ClientEngine, type TicketOptions, TicketWallet } from './ticketWallet.ts'
+import { checkedTickets, refuseTickets } from '../ticketOptions.ts'
+import { type ClosableEngine, openWallet, type WalletChoice, walletOpener } from './openWallet.ts'
+import type { TicketWallet } from './ticketWallet.ts'
 
-export interface ClosableEngine extends ClientEngine {
-  close?(): Promise<void>
-}
-
-export interface TicketFolderOptions
-  extends Pick<MixnetOptions, 'folder' | 'passphrase' | 'locked' | 'directories' | 'onEvent'> {
-  readonly tickets: TicketOptions
-  readonly log?: Log | undefined
+export interface TicketFolderOptions extends WalletChoice, Pick<MixnetOptions, 'folder' | 'passphrase' | 'locked'> {
   /** Default: one on the spot. */
   readonly engine?: (() => Promise<ClosableEngine>) | undefined
 }
 
 export interface TicketFolder {
-  /** Opens the client's folder with its tickets, and closes them before it lets go of it. */
+  /** Opens the client's folder with its tickets, and closes them before it lets go of it. Without a folder they are in memory. */
   readonly open: typeof openFolder
   /** Once it was opened. */
   wallet(): TicketWallet | undefined
@@ -34,34 +27,19 @@ export interface TicketFolder {
 
 /** Throws BAD_ARGUMENT at once where there can be no tickets. */
 export function ticketFolder(world: ClientWorld, options: TicketFolderOptions): TicketFolder {
-  const { folder, directories, onEvent, log = silentLog } = options
-  const { buy, always } = checked(options.tickets)
-  const home = folder ?? refuse('they are kept in a folder', 'Give a `folder` too: what was paid for would be lost.')
-  if (directories.length === 0) refuse('no directory says who issues them', 'Give a `directory`, not a topology.')
-  const told = isolated(onEvent)
+  const { folder, directories } = options
+  const choice = { ...options, tickets: checkedTickets(options.tickets, directories) }
   let wallet: TicketWallet | undefined
   return {
     wallet: () => wallet,
-    async open(outside, choice) {
-      const place = await openFolder(outside, choice)
+    async open(outside, folderChoice) {
+      const place = await openFolder(outside, folderChoice)
+      const { files } = place
       return {
-        files: place.files,
+        files,
         async tickets(identitySeed) {
-          const engine = await (options.engine?.() ?? localEngine(world.random.stream('credentials')))
-          wallet = await TicketWallet.open({
-            ...{
-              world: { ...outside, files: place.files },
-              folder: home,
-              identitySeed,
-              directories,
-              engine,
-              buy,
-              always,
-            },
-            log: log.child('tickets'),
-            tell: (event) => told?.(event),
-            closed: async () => engine.close?.(),
-          })
+          const engine = await engineOf(world, options)
+          wallet = await openWallet({ world: { ...outside, files }, folder, identitySeed }, choice, engine)
           return wallet
         },
         async release() {
@@ -73,23 +51,27 @@ export function ticketFolder(world: ClientWorld, options: TicketFolderOptions): 
   }
 }
 
+/** For `lateTickets`. */
+export const lateOpener = async (
+  world: ClientWorld,
+  options: WalletChoice & Pick<TicketFolderOptions, 'engine'>,
+): Promise<WalletOpener<TicketWallet>> => walletOpener(await engineOf(world, options), options)
+
 /**
  * The tickets of a client that is not connected: for buying, listing and moving them. Its folder is locked until `close`. Throws as
- * `openFolder` and `ticketFolder`, and KEY_FILE_UNREADABLE.
+ * `openFolder` and `ticketFolder`, BAD_ARGUMENT also without a folder, and KEY_FILE_UNREADABLE.
  */
 export async function openTickets(
   world: ClientWorld,
   options: TicketFolderOptions,
 ): Promise<{ readonly wallet: TicketWallet; close(): Promise<void> }> {
-  const { folder, open, wallet } = { folder: options.folder, ...ticketFolder(world, options) }
+  const { open, wallet } = ticketFolder(world, options)
+  const {
+    folder = refuseTickets('they are kept in a folder', 'Give a `folder` too: what was paid for would be lost.'),
+  } = options
   const place = await open(world, options)
   try {
-    const keys = await loadOrCreateClientKeys(
-      world.crypto,
-      world.random.stream('client-keys'),
-      place.files,
-      folder ?? '',
-    )
+    const keys = await loadOrCreateClientKeys(world.crypto, world.random.stream('client-keys'), place.files, folder)
     await place.tickets?.(keys.identitySeed)
     return { wallet: wallet() as TicketWallet, close: () => place.release() }
   } catch (error) {
@@ -98,19 +80,8 @@ export async function openTickets(
   }
 }
 
-function checked(tickets: unknown): TicketOptions {
-  const nextStep = "Give { buy: 'never' }, or { buy: 'faucet' } in a local network."
-  if (typeof tickets !== 'object' || tickets === null) return refuse('not an object', nextStep)
-  const kinds = { buy: 'text', always: 'flag' } as const
-  expectKnown(tickets, kinds)
-  expectOptions(tickets, kinds)
-  const { buy, always } = tickets as Partial<TicketOptions>
-  return buy === 'never' || buy === 'faucet' ? { buy, always } : refuse('buy: neither never nor faucet', nextStep)
-}
-
-function refuse(why: string, nextStep: string): never {
-  throw new MixnetError('BAD_ARGUMENT', { argument: 'tickets', why }, { nextStep })
-}
+const engineOf = (world: ClientWorld, { engine }: Pick<TicketFolderOptions, 'engine'>): Promise<ClosableEngine> =>
+  engine?.() ?? localEngine(world.random.stream('credentials'))
 
 const localEngine = async (random: RandomStream): Promise<ClosableEngine> =>
   new LocalEngine(createScheme(await loadMclBls()), random)

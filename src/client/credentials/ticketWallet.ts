@@ -20,6 +20,7 @@ import { NONCE_BYTES } from '../../protocol/wire/gateway/protocol.ts'
 import { julianDay, sealTicket } from '../../protocol/wire/gateway/ticket.ts'
 import { DAY_SECONDS } from '../../protocol/wire/issuer/calendarDate.ts'
 import type { MixnetEvent } from '../mixnetEvents.ts'
+import type { TicketOptions } from '../ticketOptions.ts'
 import type { PayingSession, Payment, TicketSource } from '../ticketSource.ts'
 import { BookBuyer, type BoughtBook } from './bookBuyer.ts'
 import { ticketsOf } from './bookRecord.ts'
@@ -27,17 +28,10 @@ import { describeTickets, type TicketsDescription } from './describeTickets.ts'
 import { EpochSource } from './epochSource.ts'
 import { type ImportedBundle, officialForm, openBundle, openOfficialForm, sealBundle } from './exportedBook.ts'
 import { GatewayAccounts } from './gatewayAccounts.ts'
-import { type Deposits, faucetDeposits } from './issuerCalls.ts'
+import { type Deposits, faucetDeposits, faucetOf } from './issuerCalls.ts'
 import { TicketFiles } from './ticketFiles.ts'
 import { TicketPayment } from './ticketPayment.ts'
 import { type BookSummary, ENTRY_TICKET, type MovedTickets, TicketStore } from './ticketStore.ts'
-
-export interface TicketOptions {
-  /** `faucet`: of the local network, whenever tickets run low. `never`: what `buyBook` and `importBook` bring is all there is. */
-  readonly buy: 'never' | 'faucet'
-  /** Default false: tickets are spent only at gateways that take nothing else. */
-  readonly always?: boolean | undefined
-}
 
 /** What of an engine a client uses. */
 export type ClientEngine = UserEngine & Pick<CheckingEngine, 'aggregateKeys' | 'listHolds' | 'verifyPayments'>
@@ -49,6 +43,11 @@ export interface TicketWalletOptions extends TicketOptions {
   readonly identitySeed: Secret
   readonly directories: readonly string[]
   readonly engine: ClientEngine
+  /**
+   * Nobody said that there are tickets here; a gateway did. A directory that knows no issuers is then an answer, and another gateway may
+   * give something for nothing. Default: it is a fault that passes.
+   */
+  readonly unasked?: boolean | undefined
   /** Instead of the faucet of the epoch. */
   readonly deposits?: Deposits | undefined
   readonly log: Log
@@ -99,7 +98,8 @@ export class TicketWallet implements TicketSource {
     this.#store = store
     this.#accounts = parts.accounts
     this.#epochs = new EpochSource({ net: world.net, directories, crypto: world.crypto, engine, files })
-    this.#deposits = options.deposits ?? faucetDeposits(world.net, () => this.#faucet())
+    this.#deposits =
+      options.deposits ?? faucetDeposits(world.net, async () => faucetOf((await this.#epochs.current()).epoch))
     this.#buyer = new BookBuyer({ world, engine, files, store, epochs: this.#epochs, deposits: this.#deposits, log })
   }
 
@@ -155,7 +155,10 @@ export class TicketWallet implements TicketSource {
     return this.#store.books()
   }
 
-  /** One more book, now. Two calls at once buy one. Throws DEPOSIT_REFUSED, ISSUERS_UNAVAILABLE; after the latter call again, or later. */
+  /**
+   * One more book, now. Two calls at once buy one. Throws DEPOSIT_REFUSED, NO_TICKETS where there is no faucet, and ISSUERS_UNAVAILABLE; after
+   * that call again, or later.
+   */
   async buyBook(): Promise<BoughtBook> {
     return this.#got(await this.#buyer.buy())
   }
@@ -287,9 +290,10 @@ export class TicketWallet implements TicketSource {
     try {
       await this.buyBook()
     } catch (error) {
-      this.#failure = { error, at: clock.monotonic() }
-      if (isMixnetError(error)) this.#options.tell({ type: 'purchase-failed', error })
-      throw error
+      const failure = this.#options.unasked === true && isUnsold(error) ? unsold(error) : error
+      this.#failure = { error: failure, at: clock.monotonic() }
+      if (isMixnetError(failure)) this.#options.tell({ type: 'purchase-failed', error: failure })
+      throw failure
     }
   }
 
@@ -340,13 +344,17 @@ export class TicketWallet implements TicketSource {
       this.#lookLater()
     })
   }
+}
 
-  async #faucet(): Promise<{ readonly url: string; readonly priceUnym: number }> {
-    const { epoch } = await this.#epochs.current()
-    const { faucetUrl: url, priceUnym } = epoch
-    if (url === undefined) throw new MixnetError('DEPOSIT_REFUSED', { why: 'this network has no faucet' })
-    return { url, priceUnym }
-  }
+/** Some directory answered, and none named issuers. */
+const isUnsold = (error: unknown): boolean =>
+  isMixnetError(error, 'ISSUERS_UNAVAILABLE') && isMixnetError(error.cause, 'ISSUER_REFUSED')
+
+function unsold(cause: unknown): MixnetError {
+  const why = 'it takes only paid bandwidth, and no directory says who sells it'
+  const nextStep =
+    'Give the directory of a network that sells tickets, or a `folder` with tickets in it (starling credential buy).'
+  return new MixnetError('GATEWAY_REFUSED', { why }, { cause, nextStep })
 }
 
 function expectCount(tickets: number | undefined): void {

@@ -66,7 +66,7 @@ const KINDS: Readonly<Record<ErrorCode, Kind>> = {
   KEY_FILE_UNREADABLE: {
     guilty: 'you',
     message: 'key file cannot be used',
-    nextStep: 'Restore it from a backup, or move it away to start with a new identity.',
+    nextStep: 'Restore it from a backup, or move it away to begin anew.',
   },
   FILE_UNUSABLE: {
     guilty: 'you',
@@ -76,23 +76,23 @@ const KINDS: Readonly<Record<ErrorCode, Kind>> = {
   LOCKED: {
     guilty: 'you',
     message: 'another process uses this directory',
-    nextStep: 'Stop the other process or choose another directory.',
+    nextStep: 'Stop it, or choose another directory.',
   },
   ADDRESS_IN_USE: {
     guilty: 'you',
     message: 'the port is taken by another program',
-    nextStep: 'Choose another port, or stop the other program.',
+    nextStep: 'Choose another port, or stop that program.',
   },
   SPHINX_BAD_ROUTE: {
     guilty: 'you',
     message: 'a Sphinx route has 1 to 5 hops',
-    nextStep: 'Give between 1 and 5 hops with as many delays.',
+    nextStep: 'Give as many delays as hops.',
   },
   MESSAGE_TOO_LONG: { guilty: 'you', message: 'the message does not fit', nextStep: 'Send less at a time.' },
   TOPOLOGY_UNAVAILABLE: {
     guilty: 'network',
     message: 'no usable topology',
-    nextStep: 'Check the directory address, or wait for the directory to come back.',
+    nextStep: 'Check the directory address, or wait for it to come back.',
   },
   NO_ROUTE: {
     guilty: 'network',
@@ -118,12 +118,12 @@ const KINDS: Readonly<Record<ErrorCode, Kind>> = {
   TICKETS_SPENT: {
     guilty: 'you',
     message: 'the ticketbook is used up',
-    nextStep: 'Use another ticketbook, or buy one.',
+    nextStep: 'Use another one, or buy one.',
   },
   OUTSIDE_VALIDITY: {
     guilty: 'you',
     message: 'the ticketbook is not valid that day',
-    nextStep: 'Use another ticketbook, and check the clock.',
+    nextStep: 'Use another one, and check the clock.',
   },
   NO_TICKETS: {
     guilty: 'you',
@@ -161,7 +161,7 @@ const KINDS: Readonly<Record<ErrorCode, Kind>> = {
     message: 'the host name does not exist',
     nextStep: 'Check the spelling of the host name.',
   },
-  QUEUE_FULL: { guilty: 'you', message: 'the queue is full', nextStep: 'Wait for it to drain before sending more.' },
+  QUEUE_FULL: { guilty: 'you', message: 'the queue is full', nextStep: 'Wait before sending more.' },
   EXIT_REFUSED: {
     guilty: 'peer',
     message: "the exit's policy does not allow this destination",

@@ -5,11 +5,18 @@ const toBase64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode
 const fromBase64 = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
 
 let mixnet
+const events = []
 
 globalThis.connect = async (options) => {
-  mixnet = await connect(options)
+  mixnet = await connect({ ...options, onEvent: ({ type }) => events.push(type) })
   listen(mixnet)
 }
+
+globalThis.close = async () => await mixnet.close()
+/** What the client told so far. */
+globalThis.events = () => events
+/** What was loaded beside the page, and whom it asked. */
+globalThis.loaded = () => performance.getEntriesByType('resource').map(({ name }) => name)
 
 /** Stays when the identity was kept. */
 globalThis.identity = () => toBase64(mixnet.address.identity)
