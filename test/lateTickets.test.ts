@@ -182,7 +182,8 @@ describe('a client that was told nothing of tickets', () => {
     )
     assert.ok(events.includes('book-bought') && events.includes('ticket-spent'))
     await network.close(mixnet)
-    assert.deepEqual(await network.simulation.complete(world.files.list('tickets')), [])
+    for (const folder of ['tickets', '/tickets', 'undefined/tickets'])
+      assert.deepEqual(await network.simulation.complete(world.files.list(folder)), [])
   })
 
   it('keeps what it bought in its folder', async () => {

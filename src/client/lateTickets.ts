@@ -1,7 +1,7 @@
 /**
- * Tickets for whoever may never need them. A gateway is asked for bandwidth as by anybody without tickets; only one that refuses to give it
- * for nothing has what pays loaded (half as much again as the rest of a page's client) and the directory asked who issues tickets. Where
- * bandwidth is free neither happens, so nobody can tell this client from one without tickets. @module
+ * Tickets for whoever may never need them. A gateway is asked for bandwidth for nothing, as everywhere; only one that refuses has what pays
+ * loaded (in a page, half as much again as the rest of the client) and the directory asked who issues tickets. Where bandwidth is free
+ * neither happens. @module
  */
 import { isMixnetError, MixnetError } from '../foundation/base/errors.ts'
 import type { Secret } from '../foundation/base/secret.ts'
