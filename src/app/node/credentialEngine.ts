@@ -3,23 +3,7 @@
  * others shall not wait for it. Whoever has many tickets to verify hands them over in one call, which is cheaper for each. @module
  */
 import { siblingModule, startThread } from '../../foundation/platform/node/nodeThread.ts'
-import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
-
-const METHODS: Readonly<Record<keyof CredentialEngine, true>> = {
-  userKey: true,
-  requestBook: true,
-  openBook: true,
-  spend: true,
-  verificationKey: true,
-  issue: true,
-  signList: true,
-  identify: true,
-  aggregateKeys: true,
-  aggregateList: true,
-  listHolds: true,
-  verifyPayments: true,
-  issuedHolds: true,
-}
+import { CREDENTIAL_METHODS, type CredentialEngine } from '../../protocol/credentials/engine.ts'
 
 /** Some seconds of work; who has more to do than that should be told. */
 const MAX_CALLS = 256
@@ -34,6 +18,11 @@ export function startCredentialEngine({
   maxCalls = MAX_CALLS,
 }: CredentialEngineOptions = {}): CredentialEngine & { close(): Promise<void> } {
   const module = siblingModule('credentialThread', import.meta.url)
-  const { calls, close } = startThread<CredentialEngine>({ name: 'credentials', module, methods: METHODS, maxCalls })
+  const { calls, close } = startThread<CredentialEngine>({
+    name: 'credentials',
+    module,
+    methods: CREDENTIAL_METHODS,
+    maxCalls,
+  })
   return { ...calls, close }
 }

@@ -145,3 +145,20 @@ export interface CheckingEngine {
 }
 
 export interface CredentialEngine extends UserEngine, IssuingEngine, CheckingEngine {}
+
+/** Its methods by name, for whoever passes calls on: a list that the compiler holds against the type. */
+export const CREDENTIAL_METHODS: Readonly<Record<keyof CredentialEngine, true>> = {
+  userKey: true,
+  requestBook: true,
+  openBook: true,
+  spend: true,
+  verificationKey: true,
+  issue: true,
+  signList: true,
+  identify: true,
+  aggregateKeys: true,
+  aggregateList: true,
+  listHolds: true,
+  verifyPayments: true,
+  issuedHolds: true,
+}
