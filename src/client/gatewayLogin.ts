@@ -28,7 +28,6 @@ import {
 } from '../protocol/wire/gateway/handshake.ts'
 import {
   AUTHENTICATE_V2_PROTOCOL,
-  CLAIM_THRESHOLD_BYTES,
   GATEWAY_PROTOCOL,
   NONCE_BYTES,
 } from '../protocol/wire/gateway/protocol.ts'
@@ -137,7 +136,7 @@ export class GatewayLogin {
     if (!response.status) return this.#fail(refused('it does not know this client', 'forgotten'))
     this.#balance = response.bandwidthRemaining
     // Nobody waits for a ticket while there is something left.
-    const enough = this.#options.payment ? 1 : CLAIM_THRESHOLD_BYTES
+    const enough = this.#options.payment ? 1 : this.#options.params.claimBelow
     this.#accepted(response, response.upgradeMode || this.#balance >= enough)
   }
 

@@ -126,6 +126,7 @@ export class GatewaySession {
         clock,
         spacing: params.claimSpacing,
         answerWithin: params.stepTimeout,
+        claimBelow: params.claimBelow,
         claim: () => this.#claim(),
         failed: (why) => {
           if (this.#payment?.awaitsTicket) return
