@@ -67,7 +67,7 @@ export interface ClientPlan {
 export class PayingClient {
   readonly plan: ClientPlan
   readonly name: string
-  readonly identitySeed: Secret
+  identitySeed: Secret
   readonly #network: PayingNetwork
   /** Sessions of payments made, by serial number. */
   readonly made: Map<string, number> = new Map()
@@ -79,11 +79,9 @@ export class PayingClient {
   refusedWithTickets = 0
   refused = 0
   longestGap: Gap = { length: millis(0), at: millis(0), gateway: '' }
-  /** Tickets that were given away and are nobody's yet. */
-  given = 0
   wallet: TicketWallet | undefined
   link: EntrySelector | undefined
-  #meter = new Meter()
+  meter: Meter = new Meter()
   #alive: { on: boolean } = { on: false }
   #sending = true
   #lastGood: Millis = millis(0)
@@ -102,7 +100,7 @@ export class PayingClient {
     const network = this.#network
     const alive = { on: true }
     this.#alive = alive
-    this.#meter = new Meter()
+    this.meter = new Meter()
     this.sessions++
     const { identitySeed } = this
     const engine = watchedEngine(network.engine, (serial) => this.made.set(serial, this.sessions))
@@ -126,7 +124,7 @@ export class PayingClient {
       identitySeed,
       tickets: scaledSource(wallet),
       params: ENTRY,
-      meter: this.#meter,
+      meter: this.meter,
       log: silentLog,
     })
     this.link = link
@@ -194,7 +192,7 @@ export class PayingClient {
   #send(link: EntrySelector): void {
     const network = this.#network
     const [hop] = network.topology.current()?.layers[0] ?? []
-    const refused = this.#meter.snapshot()[OUT_OF_BANDWIDTH] ?? 0
+    const refused = this.meter.snapshot()[OUT_OF_BANDWIDTH] ?? 0
     if (hop === undefined) return
     if (refused > this.refused) {
       this.refused = refused
@@ -224,7 +222,6 @@ export class PayingClient {
     const [book] = wallet?.books() ?? []
     if (gives === 0 || wallet === undefined || book === undefined || book.left <= gives) return
     await wallet.exportOfficial(book.id, { tickets: gives })
-    this.given += gives
   }
 
   #failed(code: string): void {

@@ -1,0 +1,92 @@
+/** Many clients that pay, while every process of their network is killed again and again; and what is left is counted. @module */
+import assert from 'node:assert/strict'
+import { type Millis, millis, minutes, seconds } from '../../src/foundation/base/units.ts'
+import { audit, type Totals } from './payingAudit.ts'
+import { PayingClient } from './payingClient.ts'
+import { DIRECTORY, FAUCET, GATEWAYS, ISSUERS, issuerName, PayingNetwork, THRESHOLD } from './payingNetwork.ts'
+import { FullClient } from './payingFullClient.ts'
+
+export interface PayingRun {
+  readonly seed: string
+  readonly clients: number
+  /** With whole clients, which fetch through the exit. */
+  readonly whole: number
+  /** In which processes are killed. */
+  readonly duration: Millis
+  readonly startAt?: Millis
+}
+
+export interface PayingReport extends Totals {
+  readonly crashes: number
+  readonly longestGap: Millis
+  readonly downloads: number
+}
+
+/** Nobody who has tickets may be without a session for longer, while its gateway is there: the pauses between attempts double up to this. */
+const LONGEST_GAP = seconds(20)
+
+export async function payingRun({ seed, clients: count, whole, duration, startAt }: PayingRun): Promise<PayingReport> {
+  const network = await PayingNetwork.start({ seed, ...(startAt === undefined ? {} : { startAt }) })
+  const clients = Array.from(
+    { length: count },
+    // Every fourth has few tickets, so that books are bought all the time.
+    (_, number) => new PayingClient(network, { number, every: millis(500), ...(number % 4 === 0 ? { gives: 47 } : {}) }),
+  )
+  const { clock } = network.simulation
+  for (const client of clients) {
+    clock.after(network.between(0, duration * 0.6), () => void client.start())
+  }
+  const full = Array.from({ length: whole }, (_, i) => new FullClient(network, i))
+  for (const one of full) one.begin()
+  const end = network.now + duration
+  killAll(network, clients, end)
+  await network.runFor(duration)
+  // Everything is up again soon, and is used for a while yet.
+  await network.runFor(seconds(60))
+  for (const one of full) await one.end()
+  await network.complete(Promise.all(clients.map((client) => client.leave())))
+  // Wallets look after what they did not finish every hour, gateways ask issuers again after minutes.
+  await network.runFor(minutes(75))
+
+  const cutOff = clients.filter(({ refusedWithTickets }) => refusedWithTickets > 0)
+  assert.deepEqual(
+    cutOff.map(({ name, refusedWithTickets }) => [name, refusedWithTickets]),
+    [],
+    'refused for want of bandwidth with tickets at hand',
+  )
+  const gaps = clients.map((client) => client.longestGap).toSorted((a, b) => b.length - a.length)
+  const longestGap = gaps[0]?.length ?? millis(0)
+  assert.ok(longestGap <= LONGEST_GAP, JSON.stringify(gaps.slice(0, 5)))
+  for (const { made, name } of clients) assert.ok(made.size > 0, `${name} never paid`)
+  for (const one of full) assert.ok(one.done > 0, `${one.name} fetched nothing`)
+  const totals = await audit(network, [...clients, ...full])
+  return { ...totals, crashes: network.crashes, longestGap, downloads: full.reduce((sum, { done }) => sum + done, 0) }
+}
+
+function killAll(network: PayingNetwork, clients: readonly PayingClient[], end: number): void {
+  const { clock } = network.simulation
+  const repeat = (least: Millis, most: Millis, what: () => void): void => {
+    clock.after(network.between(least, most), () => {
+      if (network.now >= end) return
+      what()
+      repeat(least, most, what)
+    })
+  }
+  const one = <T>(items: readonly T[]): T => items[Math.floor(network.random.uniform() * items.length)] as T
+  for (const name of GATEWAYS) {
+    repeat(seconds(6), seconds(30), () => network.interrupt(name, network.between(50, 4000)))
+  }
+  for (const name of [DIRECTORY, FAUCET]) {
+    repeat(seconds(8), seconds(25), () => network.interrupt(name, network.between(100, 6000)))
+  }
+  const names = Array.from({ length: ISSUERS }, (_, i) => issuerName(i))
+  const running = (): readonly string[] => names.filter((name) => network.upSince(name) !== undefined)
+  repeat(seconds(3), seconds(9), () => {
+    if (running().length > THRESHOLD) network.interrupt(one(running()), network.between(500, 20_000))
+  })
+  // More than the network can do without.
+  repeat(seconds(40), seconds(80), () => {
+    for (const name of running().slice(1)) network.interrupt(name, network.between(5000, 15_000))
+  })
+  repeat(millis(200), millis(1200), () => one(clients).interrupt(network.between(50, 5000)))
+}
