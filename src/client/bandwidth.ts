@@ -2,7 +2,7 @@
  * The bandwidth a gateway says is left, and when to claim more: below a threshold, and when a packet was
  * refused for want of it. Where there are tickets, ticketSource.ts decides what a claim is, and how long it may take. @module
  */
-import type { Millis } from '../foundation/base/units.ts'
+import { type Millis, millis } from '../foundation/base/units.ts'
 import type { Clock, Timer } from '../foundation/platform/clock.ts'
 
 export interface BandwidthOptions {
@@ -26,12 +26,16 @@ export class Bandwidth {
   #timer: Timer | undefined
   #lastClaim: Millis
 
-  /** As a session opens. `refused`: it has answered a claim with no. */
-  constructor(options: BandwidthOptions, start: { readonly balance: number; readonly refused: boolean }) {
+  /** As a session opens. `claimed`: that was asked just now. `refused`: and answered with no. */
+  constructor(
+    options: BandwidthOptions,
+    start: { readonly balance: number; readonly claimed: boolean; readonly refused: boolean },
+  ) {
     this.#options = options
     this.#balance = start.balance
     this.#refused = start.refused
-    this.#lastClaim = options.clock.monotonic()
+    // Who comes back with next to nothing left must not wait until it is refused.
+    this.#lastClaim = start.claimed ? options.clock.monotonic() : millis(Number.NEGATIVE_INFINITY)
   }
 
   /** Packets sent now would be dropped. */

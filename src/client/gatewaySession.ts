@@ -118,7 +118,7 @@ export class GatewaySession {
     limit.cancel()
   }
 
-  #loggedIn({ protocol, balance, claimRefused }: LoggedIn): void {
+  #loggedIn({ protocol, balance, claimed, claimRefused }: LoggedIn): void {
     const { world, params } = this.#options
     const { clock } = world
     const bandwidth = new Bandwidth(
@@ -133,7 +133,7 @@ export class GatewaySession {
           this.#end(why === 'refused' ? readRefusal(ONLY_CREDENTIALS_TEXT) : timedOut('the bandwidth'))
         },
       },
-      { balance, refused: claimRefused },
+      { balance, claimed, refused: claimRefused },
     )
     const life = new SignsOfLife({
       clock,

@@ -27,8 +27,10 @@ export const ENTRY: EntryParams = {
 const OUT_OF_BANDWIDTH = 'client_gateway_odd_total{reason="out-of-bandwidth"}'
 
 /** A ticket is worth less than it thinks, so what it sends counts for more. */
-export const scaledSource = (source: TicketSource): TicketSource => ({
-  payment: (session) => source.payment(session),
+export const dbgs = new Map<any, any>()
+;(globalThis as any).dbg2 = (p: any, t: string, a: boolean) => dbgs.get(p)?.(t + a)
+export const scaledSource = (source: TicketSource, dbg?: any): TicketSource => ({
+  payment: (session) => { const p = source.payment(session); dbgs.set(p, dbg); return p },
   sent: (gateway, bytes) => source.sent(gateway, bytes / TICKET_SCALE),
 })
 
@@ -60,6 +62,8 @@ export interface ClientPlan {
   readonly number: number
   /** Between two packets. */
   readonly every: Millis
+  /** Whether all it sends is in `sent`, and marked. Default true. */
+  readonly marked?: boolean
   /** Gives so many tickets away of each book, so that it buys the next one soon. */
   readonly gives?: number
 }
@@ -72,7 +76,11 @@ export class PayingClient {
   /** Sessions of payments made, by serial number. */
   readonly made: Map<string, number> = new Map()
   sent = 0
+  log: string[] = []
+  dbg(t: string) { this.log.push(`${Math.round(this.#network.now)} ${t} ${this.link ? this.#network.gatewayNamed(this.link.gateway) : ''}`) }
   crashes = 0
+  /** Issuers that answered wrongly when it bought, by index. */
+  readonly culprits: number[] = []
   /** Sessions that ended in whatever way. */
   sessions = 0
   /** Packets refused for want of bandwidth while there were tickets. */
@@ -83,6 +91,7 @@ export class PayingClient {
   link: EntrySelector | undefined
   meter: Meter = new Meter()
   #alive: { on: boolean } = { on: false }
+  #begun = false
   #sending = true
   #lastGood: Millis = millis(0)
   readonly failures = new Map<string, number>()
@@ -98,12 +107,13 @@ export class PayingClient {
   /** Resolves when it has begun; it may take long until it has a ticket. */
   async start(world: World = this.#network.worldOf(this.name)): Promise<void> {
     const network = this.#network
+    this.#begun = true
     const alive = { on: true }
     this.#alive = alive
     this.meter = new Meter()
     this.sessions++
     const { identitySeed } = this
-    const engine = watchedEngine(network.engine, (serial) => this.made.set(serial, this.sessions))
+    const engine = watchedEngine(network.engine, (serial) => { this.dbg('made'); this.made.set(serial, this.sessions) })
     const wallet = await TicketWallet.open({
       world,
       folder: FOLDER,
@@ -113,7 +123,10 @@ export class PayingClient {
       buy: 'faucet',
       log: silentLog,
       tell: (event) => {
-        if (event.type === 'book-bought') void this.#giveAway()
+        if (event.type === 'book-bought') {
+          this.culprits.push(...event.culprits)
+          void this.#giveAway()
+        }
         if (event.type === 'purchase-failed') this.#failed(event.error.code)
       },
     })
@@ -122,7 +135,7 @@ export class PayingClient {
       topology: whileAlive(network.topology, alive),
       folder: FOLDER,
       identitySeed,
-      tickets: scaledSource(wallet),
+      tickets: scaledSource(wallet, (t: string) => { if (!/"send"/.test(t) || /true$/.test(t)) this.dbg(t) }),
       params: ENTRY,
       meter: this.meter,
       log: silentLog,
@@ -130,9 +143,10 @@ export class PayingClient {
     this.link = link
     link.attach({
       pushed() {},
-      opened() {},
+      opened: () => this.dbg('opened'),
       lost: (error) => {
         this.sessions++
+        this.dbg('lost ' + error.code + JSON.stringify(error.details))
         this.#failed(error.code)
       },
     })
@@ -148,8 +162,9 @@ export class PayingClient {
   /** kill -9, and started again after `away`. */
   interrupt(away: Millis): void {
     const network = this.#network
-    if (network.upSince(this.name) === undefined) return
+    if (!this.#begun || network.upSince(this.name) === undefined) return
     this.crashes++
+    this.dbg('crash')
     this.#alive.on = false
     this.wallet = undefined
     network.kill(this.name)
@@ -197,6 +212,8 @@ export class PayingClient {
     if (refused > this.refused) {
       this.refused = refused
       if (this.left > 0) this.refusedWithTickets++
+      this.dbg('OOB left ' + this.left)
+      if (this.left>0) console.log(this.name, this.log.slice(-50))
     }
     const { topology, now } = network
     const rotation = topology.current()?.rotationFlag ?? 1
@@ -221,7 +238,8 @@ export class PayingClient {
     const { wallet } = this
     const [book] = wallet?.books() ?? []
     if (gives === 0 || wallet === undefined || book === undefined || book.left <= gives) return
-    await wallet.exportOfficial(book.id, { tickets: gives })
+    // Two that waited for one purchase hear of it twice.
+    await wallet.exportOfficial(book.id, { tickets: gives }).catch(() => {})
   }
 
   #failed(code: string): void {

@@ -21,7 +21,7 @@ export class FullClient extends PayingClient {
   failed = 0
 
   constructor(network: PayingNetwork, index: number) {
-    super(network, { number: 900 + index, every: EVERY })
+    super(network, { number: 900 + index, every: EVERY, marked: false })
     this.#network = network
   }
 

@@ -24,7 +24,6 @@ import type { Topology } from '../../src/network/topology/topology.ts'
 import { Refreshing, type TopologyProvider } from '../../src/network/topology/topologyProvider.ts'
 import { clientTopologySource } from '../../src/network/topology/topologySources.ts'
 import { LocalDkgEngine } from '../../src/protocol/credentials/dkgEngine.ts'
-import type { CredentialEngine } from '../../src/protocol/credentials/engine.ts'
 import { LocalEngine } from '../../src/protocol/credentials/localEngine.ts'
 import { createScheme } from '../../src/protocol/credentials/scheme.ts'
 import { REGULAR } from '../../src/protocol/packet/sizes.ts'
@@ -47,15 +46,24 @@ export const PACKET_BYTES: number = REGULAR.totalBytes
 const DIRECTORY_IP = '10.0.0.1'
 const FAUCET_IP = '10.0.0.2'
 const issuerIp = (position: number): string => `10.0.1.${position + 1}`
+/** Without /v1. */
+export const issuerUrl = (position: number): string => `http://${issuerIp(position)}:8090`
 /** What packets of light clients begin with, and a number behind it. No point of a curve looks like it. */
 const MARK = 'of client '
 const MARK_BYTES = 20
 
+/** What a process answers instead, over HTTP. */
+export type Lie = (
+  request: { readonly path: string; readonly body: string },
+  honest: () => Promise<Response>,
+  net: World['net'],
+) => Response | Promise<Response>
+
 export interface PayingNetworkOptions {
   readonly seed: string
   readonly startAt?: Millis
-  /** Instead of the engine of all. */
-  readonly engine?: (honest: LocalEngine) => CredentialEngine
+  /** By the name of the host. */
+  readonly lies?: ReadonlyMap<string, Lie>
   /** Instead of issuers that are started with it. */
   readonly issuers?: TestnetOptions['issuers']
 }
@@ -140,6 +148,7 @@ export class PayingNetwork {
   kill(name: string): void {
     if (!this.#up.delete(name)) return
     this.crashes++
+    if (!/client/.test(name) && process.env.DBG) console.log(Math.round(this.now), 'kill', name)
     const meter = this.testnet.nodes.find(({ plan }) => plan.name === name)?.meter
     for (const [what, value] of Object.entries(meter?.snapshot() ?? {})) this.#add(`${name} ${what}`, value)
     this.simulation.crash(name)
@@ -215,7 +224,7 @@ export class PayingNetwork {
     return millis(least + (most - least) * this.random.uniform())
   }
 
-  async #start({ engine, issuers }: PayingNetworkOptions): Promise<void> {
+  async #start({ lies, issuers }: PayingNetworkOptions): Promise<void> {
     const { simulation } = this
     await serveSite(simulation.host(SITE, { ips: ['198.51.100.1'] }))
     const directory = this.#host(DIRECTORY, DIRECTORY_IP)
@@ -227,7 +236,7 @@ export class PayingNetwork {
       [FAUCET_IP, FAUCET],
       ...issuing.map((ip, i) => [ip, issuerName(i)] as const),
     ])
-    const credentials = engine?.(this.engine) ?? this.engine
+    const credentials = this.engine
     const payment = { tickets: { required: true, compatible: false }, credentials, ticketScale: TICKET_SCALE }
     this.#testnet = await startTestnet({
       plans: this.#plans,
@@ -243,7 +252,11 @@ export class PayingNetwork {
               engine: credentials,
               dkgEngine: new LocalDkgEngine(createScheme(nullBls), this.random),
               plan: { hosts: issuing, threshold: THRESHOLD, faucetHost: FAUCET_IP },
-              worldOf: (ip: string) => this.worldOf(byIp.get(ip) as string),
+              worldOf: (ip: string) => {
+                const name = byIp.get(ip) as string
+                const lie = lies?.get(name)
+                return lie === undefined ? this.worldOf(name) : lying(this.worldOf(name), lie)
+              },
               ticketScale: TICKET_SCALE,
             },
           }
@@ -300,6 +313,16 @@ export class PayingNetwork {
       })
     return { ...world, net: { ...world.net, listen } }
   }
+}
+
+function lying(world: World, lie: Lie): World {
+  const serveHttp: World['net']['serveHttp'] = (options, handler) =>
+    world.net.serveHttp(options, async (request, peer) => {
+      const { pathname: path } = new URL(request.url)
+      const body = await request.clone().text()
+      return lie({ path, body }, async () => handler(request, peer), world.net)
+    })
+  return { ...world, net: { ...world.net, serveHttp } }
 }
 
 /** A packet that no mix node can open. */

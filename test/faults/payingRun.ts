@@ -56,6 +56,7 @@ export async function payingRun({ seed, clients: count, whole, duration, startAt
   )
   const gaps = clients.map((client) => client.longestGap).toSorted((a, b) => b.length - a.length)
   const longestGap = gaps[0]?.length ?? millis(0)
+  if (process.env.DBG3) for (const c of clients.toSorted((a, b) => b.longestGap.length - a.longestGap.length).slice(0, 3)) console.log(c.name, c.longestGap, (c as any).log)
   assert.ok(longestGap <= LONGEST_GAP, JSON.stringify(gaps.slice(0, 5)))
   for (const { made, name } of clients) assert.ok(made.size > 0, `${name} never paid`)
   for (const one of full) assert.ok(one.done > 0, `${one.name} fetched nothing`)
