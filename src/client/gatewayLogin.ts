@@ -13,6 +13,7 @@ import { isMixnetError, tryDecode } from '../foundation/base/errors.ts'
 import { Secret } from '../foundation/base/secret.ts'
 import type { Timer } from '../foundation/platform/clock.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
+import { REGULAR } from '../protocol/packet/sizes.ts'
 import { buildAuthentication } from '../protocol/wire/gateway/authentication.ts'
 import {
   type ControlRequest,
@@ -26,12 +27,7 @@ import {
   startClientHandshake,
   stepClientHandshake,
 } from '../protocol/wire/gateway/handshake.ts'
-import { REGULAR } from '../protocol/packet/sizes.ts'
-import {
-  AUTHENTICATE_V2_PROTOCOL,
-  GATEWAY_PROTOCOL,
-  NONCE_BYTES,
-} from '../protocol/wire/gateway/protocol.ts'
+import { AUTHENTICATE_V2_PROTOCOL, GATEWAY_PROTOCOL, NONCE_BYTES } from '../protocol/wire/gateway/protocol.ts'
 import type { EntryParams } from './entryParams.ts'
 import { type GatewayFailure, handshakeRefusal, readRefusal, refused, timedOut } from './gatewayRefusals.ts'
 import type { Registration } from './sharedKeys.ts'

@@ -30,7 +30,9 @@ export async function audit(network: PayingNetwork, clients: readonly PayingClie
   const serials = gateways.flatMap(({ tickets }) => [...tickets.keys()])
   assert.equal(new Set(serials).size, serials.length, 'a ticket was taken twice')
   const accepted = new Set(serials)
-  const makers = new Map(clients.flatMap((client) => [...client.made.keys()].map((serial) => [serial, client] as const)))
+  const makers = new Map(
+    clients.flatMap((client) => [...client.made.keys()].map((serial) => [serial, client] as const)),
+  )
   assert.deepEqual(
     serials.filter((serial) => !makers.has(serial)),
     [],

@@ -2,14 +2,15 @@
  * A client that pays, of the shipped parts and without the rest: its wallet, its choice of gateways, their sessions. It sends packets that
  * go nowhere at a rate of its own, and writes down every moment in which it could not although it had tickets. @module
  */
-import { DEFAULT_ENTRY_PARAMS, type EntryParams } from '../../src/client/entryParams.ts'
-import { EntrySelector } from '../../src/client/entrySelector.ts'
-import { decodeBookRecord, countOf } from '../../src/client/credentials/bookRecord.ts'
+
+import { countOf, decodeBookRecord } from '../../src/client/credentials/bookRecord.ts'
 import { TicketFiles } from '../../src/client/credentials/ticketFiles.ts'
 import { type ClientEngine, TicketWallet } from '../../src/client/credentials/ticketWallet.ts'
+import { DEFAULT_ENTRY_PARAMS, type EntryParams } from '../../src/client/entryParams.ts'
+import { EntrySelector } from '../../src/client/entrySelector.ts'
 import type { TicketSource } from '../../src/client/ticketSource.ts'
 import { toHex } from '../../src/foundation/base/bytes.ts'
-import { Meter, silentLog } from '../../src/foundation/base/observe.ts'
+import { type LogFields, Meter, silentLog } from '../../src/foundation/base/observe.ts'
 import { Secret } from '../../src/foundation/base/secret.ts'
 import { type Millis, millis, seconds } from '../../src/foundation/base/units.ts'
 import type { World } from '../../src/foundation/platform/world.ts'
@@ -24,13 +25,14 @@ export const ENTRY: EntryParams = {
   claimBelow: TICKET_BYTES / 5,
   claimSpacing: seconds(1),
 }
-const OUT_OF_BANDWIDTH = 'client_gateway_odd_total{reason="out-of-bandwidth"}'
+const outOfBandwidth = (meter: Meter): number =>
+  meter.counter('client_gateway_odd_total', 'Messages of the gateway that bring nothing', {
+    reason: 'out-of-bandwidth',
+  }).value
 
 /** A ticket is worth less than it thinks, so what it sends counts for more. */
-export const dbgs = new Map<any, any>()
-;(globalThis as any).dbg2 = (p: any, t: string, a: boolean) => dbgs.get(p)?.(t + a)
-export const scaledSource = (source: TicketSource, dbg?: any): TicketSource => ({
-  payment: (session) => { const p = source.payment(session); dbgs.set(p, dbg); return p },
+export const scaledSource = (source: TicketSource): TicketSource => ({
+  payment: (session) => source.payment(session),
   sent: (gateway, bytes) => source.sent(gateway, bytes / TICKET_SCALE),
 })
 
@@ -76,11 +78,11 @@ export class PayingClient {
   /** Sessions of payments made, by serial number. */
   readonly made: Map<string, number> = new Map()
   sent = 0
-  log: string[] = []
-  dbg(t: string) { this.log.push(`${Math.round(this.#network.now)} ${t} ${this.link ? this.#network.gatewayNamed(this.link.gateway) : ''}`) }
   crashes = 0
   /** Issuers that answered wrongly when it bought, by index. */
   readonly culprits: number[] = []
+  /** Issuers whose lists did not hold, by index. */
+  readonly wrongLists: number[] = []
   /** Sessions that ended in whatever way. */
   sessions = 0
   /** Packets refused for want of bandwidth while there were tickets. */
@@ -111,9 +113,10 @@ export class PayingClient {
     const alive = { on: true }
     this.#alive = alive
     this.meter = new Meter()
+    this.refused = 0
     this.sessions++
     const { identitySeed } = this
-    const engine = watchedEngine(network.engine, (serial) => { this.dbg('made'); this.made.set(serial, this.sessions) })
+    const engine = watchedEngine(network.engine, (serial) => this.made.set(serial, this.sessions))
     const wallet = await TicketWallet.open({
       world,
       folder: FOLDER,
@@ -121,7 +124,7 @@ export class PayingClient {
       directories: [network.testnet.directoryUrl],
       engine,
       buy: 'faucet',
-      log: silentLog,
+      log: { ...silentLog, warn: (what, fields) => this.#warned(what, fields), child: () => silentLog },
       tell: (event) => {
         if (event.type === 'book-bought') {
           this.culprits.push(...event.culprits)
@@ -135,7 +138,7 @@ export class PayingClient {
       topology: whileAlive(network.topology, alive),
       folder: FOLDER,
       identitySeed,
-      tickets: scaledSource(wallet, (t: string) => { if (!/"send"/.test(t) || /true$/.test(t)) this.dbg(t) }),
+      tickets: scaledSource(wallet),
       params: ENTRY,
       meter: this.meter,
       log: silentLog,
@@ -143,10 +146,9 @@ export class PayingClient {
     this.link = link
     link.attach({
       pushed() {},
-      opened: () => this.dbg('opened'),
+      opened() {},
       lost: (error) => {
         this.sessions++
-        this.dbg('lost ' + error.code + JSON.stringify(error.details))
         this.#failed(error.code)
       },
     })
@@ -164,7 +166,6 @@ export class PayingClient {
     const network = this.#network
     if (!this.#begun || network.upSince(this.name) === undefined) return
     this.crashes++
-    this.dbg('crash')
     this.#alive.on = false
     this.wallet = undefined
     network.kill(this.name)
@@ -207,13 +208,11 @@ export class PayingClient {
   #send(link: EntrySelector): void {
     const network = this.#network
     const [hop] = network.topology.current()?.layers[0] ?? []
-    const refused = this.meter.snapshot()[OUT_OF_BANDWIDTH] ?? 0
+    const refused = outOfBandwidth(this.meter)
     if (hop === undefined) return
     if (refused > this.refused) {
       this.refused = refused
       if (this.left > 0) this.refusedWithTickets++
-      this.dbg('OOB left ' + this.left)
-      if (this.left>0) console.log(this.name, this.log.slice(-50))
     }
     const { topology, now } = network
     const rotation = topology.current()?.rotationFlag ?? 1
@@ -240,6 +239,12 @@ export class PayingClient {
     if (gives === 0 || wallet === undefined || book === undefined || book.left <= gives) return
     // Two that waited for one purchase hear of it twice.
     await wallet.exportOfficial(book.id, { tickets: gives }).catch(() => {})
+  }
+
+  #warned(what: string, fields: LogFields | undefined): void {
+    if (what === 'an issuer gave no good list' && fields?.code === 'ISSUER_REFUSED') {
+      this.wrongLists.push(Number(fields.index))
+    }
   }
 
   #failed(code: string): void {

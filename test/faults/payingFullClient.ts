@@ -1,8 +1,9 @@
 /** A whole client of a network that is paid for: fetches through the exit, again and again. @module */
-import { type OpenClient, openClient } from '../../src/client/openClient.ts'
+
 import { ticketFolder } from '../../src/client/credentials/openTickets.ts'
+import { type OpenClient, openClient } from '../../src/client/openClient.ts'
 import { DEFAULT_TRAFFIC } from '../../src/client/trafficParams.ts'
-import { equalBytes, concat } from '../../src/foundation/base/bytes.ts'
+import { concat, equalBytes } from '../../src/foundation/base/bytes.ts'
 import type { Secret } from '../../src/foundation/base/secret.ts'
 import { type Millis, seconds } from '../../src/foundation/base/units.ts'
 import { sleep } from '../../src/foundation/platform/clock.ts'

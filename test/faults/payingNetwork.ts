@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { type NodePlan, planNetwork } from '../../src/app/testnet/layout.ts'
-import { startTestnet, type Testnet, type TestnetOptions } from '../../src/app/testnet/testnet.ts'
+import { startTestnet, type Testnet } from '../../src/app/testnet/testnet.ts'
 import { toBase58 } from '../../src/foundation/base/base58.ts'
 import { fromUtf8Lossy } from '../../src/foundation/base/bytes.ts'
 import { MixnetError } from '../../src/foundation/base/errors.ts'
@@ -28,6 +28,7 @@ import { LocalEngine } from '../../src/protocol/credentials/localEngine.ts'
 import { createScheme } from '../../src/protocol/credentials/scheme.ts'
 import { REGULAR } from '../../src/protocol/packet/sizes.ts'
 import { MixFrameDecoder } from '../../src/protocol/wire/mixFrame.ts'
+import type { TicketOutcome } from '../../src/roles/gateway/ticketLedger.ts'
 
 export const ISSUERS = 5
 export const THRESHOLD = 3
@@ -64,8 +65,8 @@ export interface PayingNetworkOptions {
   readonly startAt?: Millis
   /** By the name of the host. */
   readonly lies?: ReadonlyMap<string, Lie>
-  /** Instead of issuers that are started with it. */
-  readonly issuers?: TestnetOptions['issuers']
+  /** Starts others on the same hosts, and a faucet, and says where; instead of those of a local network. */
+  readonly issuers?: (network: PayingNetwork) => Promise<readonly string[]>
 }
 
 export class PayingNetwork {
@@ -78,8 +79,6 @@ export class PayingNetwork {
   readonly #worlds = new Map<string, World>()
   /** Of processes that run: since when. */
   readonly #up = new Map<string, Millis>()
-  /** Of nodes that died, summed. */
-  readonly #counted = new Map<string, number>()
   #testnet: Testnet | undefined
   #topology: Refreshing<Topology> | undefined
   crashes = 0
@@ -90,7 +89,12 @@ export class PayingNetwork {
       host: `10.1.0.${plan.nodeId}`,
     }))
     const shape = linkShapes(seed, { latencyMs: [2, 25], jitterMs: 1, loss: 0 }, () => false)
-    this.simulation = new Simulation({ seed, crypto: nullProvider, shape, ...(startAt === undefined ? {} : { startAt }) })
+    this.simulation = new Simulation({
+      seed,
+      crypto: nullProvider,
+      shape,
+      ...(startAt === undefined ? {} : { startAt }),
+    })
     this.random = this.simulation.random.stream('paying')
     this.engine = new LocalEngine(createScheme(nullBls), this.random)
   }
@@ -148,9 +152,6 @@ export class PayingNetwork {
   kill(name: string): void {
     if (!this.#up.delete(name)) return
     this.crashes++
-    if (!/client/.test(name) && process.env.DBG) console.log(Math.round(this.now), 'kill', name)
-    const meter = this.testnet.nodes.find(({ plan }) => plan.name === name)?.meter
-    for (const [what, value] of Object.entries(meter?.snapshot() ?? {})) this.#add(`${name} ${what}`, value)
     this.simulation.crash(name)
   }
 
@@ -166,12 +167,17 @@ export class PayingNetwork {
     this.#up.set(name, this.now)
   }
 
-  /** The same for a client, which says how it starts. */
-  async reviveClient(name: string, start: (world: World) => Promise<void>): Promise<void> {
+  /** A new process of somebody the network did not start. */
+  restarted(name: string): World {
     const world = this.simulation.restart(name)
     this.#worlds.set(name, world)
     this.#up.set(name, this.now)
-    await start(world)
+    return world
+  }
+
+  /** The same for a client, which says how it starts. */
+  async reviveClient(name: string, start: (world: World) => Promise<void>): Promise<void> {
+    await start(this.restarted(name))
   }
 
   /** Kills a process and starts it again after `away`, while the simulation runs on. */
@@ -181,10 +187,14 @@ export class PayingNetwork {
     this.simulation.clock.after(away, () => void this.revive(name))
   }
 
-  /** Of a node, over all of its lives. */
-  counter(node: string, name: string): number {
-    const now = this.testnet.nodes.find(({ plan }) => plan.name === node)?.meter.snapshot()[name] ?? 0
-    return now + (this.#counted.get(`${node} ${name}`) ?? 0)
+  /** Tickets ever, by what became of them. */
+  tickets(outcome: TicketOutcome, gateways: readonly string[] = GATEWAYS): number {
+    const count = (name: string): number =>
+      Number(
+        this.gatewayDatabase(name).prepare('SELECT tickets FROM ticket_totals WHERE outcome = ?').get(outcome)
+          ?.tickets ?? 0,
+      )
+    return gateways.reduce((sum, name) => sum + count(name), 0)
   }
 
   /** The database of a process, to look into. */
@@ -228,16 +238,14 @@ export class PayingNetwork {
     const { simulation } = this
     await serveSite(simulation.host(SITE, { ips: ['198.51.100.1'] }))
     const directory = this.#host(DIRECTORY, DIRECTORY_IP)
-    if (issuers === undefined) this.#host(FAUCET, FAUCET_IP)
-    const issuing = Array.from({ length: issuers === undefined ? ISSUERS : 0 }, (_, i) => issuerIp(i))
+    this.#host(FAUCET, FAUCET_IP)
+    const issuing = Array.from({ length: ISSUERS }, (_, i) => issuerIp(i))
     for (const [i, ip] of issuing.entries()) this.#host(issuerName(i), ip)
     for (const { name, host } of this.#plans) this.#host(name, host)
-    const byIp = new Map([
-      [FAUCET_IP, FAUCET],
-      ...issuing.map((ip, i) => [ip, issuerName(i)] as const),
-    ])
+    const byIp = new Map([[FAUCET_IP, FAUCET], ...issuing.map((ip, i) => [ip, issuerName(i)] as const)])
     const credentials = this.engine
     const payment = { tickets: { required: true, compatible: false }, credentials, ticketScale: TICKET_SCALE }
+    const others = await issuers?.(this)
     this.#testnet = await startTestnet({
       plans: this.#plans,
       folder: 'testnet',
@@ -246,7 +254,7 @@ export class PayingNetwork {
       world: directory,
       worldOf: ({ name }) => this.#tapped(this.worldOf(name)),
       logOf: () => silentLog,
-      ...(issuers === undefined
+      ...(others === undefined
         ? {
             paid: {
               engine: credentials,
@@ -260,7 +268,7 @@ export class PayingNetwork {
               ticketScale: TICKET_SCALE,
             },
           }
-        : { issuers, paymentOf: () => payment }),
+        : { issuers: others, paymentOf: () => payment }),
     })
     const observer = simulation.host('observer', { ips: ['10.0.0.9'] })
     const client = new DirectoryClient(observer.net, { baseUrls: [this.#testnet.directoryUrl] })
@@ -278,10 +286,6 @@ export class PayingNetwork {
     this.#worlds.set(name, world)
     this.#up.set(name, this.now)
     return world
-  }
-
-  #add(what: string, value: number): void {
-    this.#counted.set(what, (this.#counted.get(what) ?? 0) + value)
   }
 
   /** Mix nodes note whose packets come in. They are never killed, or they would lose some. */
