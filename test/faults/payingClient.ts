@@ -66,6 +66,8 @@ export interface ClientPlan {
   readonly every: Millis
   /** Whether all it sends is in `sent`, and marked. Default true. */
   readonly marked?: boolean
+  /** A ticket is on its way. */
+  readonly onTicket?: (client: PayingClient) => void
   /** Gives so many tickets away of each book, so that it buys the next one soon. */
   readonly gives?: number
 }
@@ -116,7 +118,10 @@ export class PayingClient {
     this.refused = 0
     this.sessions++
     const { identitySeed } = this
-    const engine = watchedEngine(network.engine, (serial) => this.made.set(serial, this.sessions))
+    const engine = watchedEngine(network.engine, (serial) => {
+      this.made.set(serial, this.sessions)
+      this.plan.onTicket?.(this)
+    })
     const wallet = await TicketWallet.open({
       world,
       folder: FOLDER,

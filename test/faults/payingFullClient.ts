@@ -13,6 +13,7 @@ import { type PayingNetwork, SITE } from './payingNetwork.ts'
 
 const BYTES = 20_000
 const EVERY: Millis = seconds(4)
+const PATIENCE: Millis = seconds(15)
 
 export class FullClient extends PayingClient {
   readonly #network: PayingNetwork
@@ -93,6 +94,8 @@ export class FullClient extends PayingClient {
       },
     })
     stream.write(encodeRequest({ id, bytes: BYTES })).catch(reject)
-    return promise
+    // An exit that was killed knows nothing of it, and who waits for an answer hears of that only after minutes.
+    const late = this.#network.worldOf(this.name).clock.after(PATIENCE, () => stream.destroy())
+    return promise.finally(() => late.cancel())
   }
 }

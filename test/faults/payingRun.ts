@@ -28,13 +28,22 @@ export interface PayingReport extends Totals {
  */
 const LONGEST_GAP = millis(ENTRY.retry.max + ENTRY.connectTimeout)
 
+/** Part of the tickets. */
+const ON_THE_WAY = 0.05
+
 export async function payingRun({ seed, clients: count, whole, duration, startAt }: PayingRun): Promise<PayingReport> {
   const network = await PayingNetwork.start({ seed, ...(startAt === undefined ? {} : { startAt }) })
+  const end = network.now + duration
   const clients = Array.from(
     { length: count },
-    // Every fourth has few tickets, so that books are bought all the time.
+    // Every fifth has few tickets, so that books are bought all the time.
     (_, number) =>
-      new PayingClient(network, { number, every: millis(500), ...(number % 4 === 0 ? { gives: 47 } : {}) }),
+      new PayingClient(network, {
+        number,
+        every: millis(500),
+        onTicket: (client) => dieWithTicket(network, client, end),
+        ...(number % 5 === 0 ? { gives: 47 } : {}),
+      }),
   )
   const { clock } = network.simulation
   for (const client of clients) {
@@ -42,11 +51,10 @@ export async function payingRun({ seed, clients: count, whole, duration, startAt
   }
   const full = Array.from({ length: whole }, (_, i) => new FullClient(network, i))
   for (const one of full) one.begin()
-  const end = network.now + duration
   killAll(network, clients, end)
   await network.runFor(duration)
   // Everything is up again soon, and is used for a while yet.
-  await network.runFor(seconds(60))
+  await network.runFor(seconds(30))
   for (const one of full) await one.end()
   await network.complete(Promise.all(clients.map((client) => client.leave())))
   // Wallets look after what they did not finish every hour, gateways ask issuers again after minutes.
@@ -65,6 +73,16 @@ export async function payingRun({ seed, clients: count, whole, duration, startAt
   for (const one of full) assert.ok(one.done > 0, `${one.name} fetched nothing`)
   const totals = await audit(network, [...clients, ...full])
   return { ...totals, crashes: network.crashes, longestGap, downloads: full.reduce((sum, { done }) => sum + done, 0) }
+}
+
+/** Some of them die, or their gateways do, while a ticket is on its way or its answer is. */
+function dieWithTicket(network: PayingNetwork, client: PayingClient, end: number): void {
+  const chance = network.random.uniform()
+  if (network.now >= end || chance > ON_THE_WAY) return
+  network.simulation.clock.after(network.between(0, 40), () => {
+    if (chance < ON_THE_WAY / 2) client.interrupt(network.between(50, 3000))
+    else network.interrupt(network.gatewayNamed(client.link?.gateway ?? new Uint8Array(0)), network.between(50, 3000))
+  })
 }
 
 function killAll(network: PayingNetwork, clients: readonly PayingClient[], end: number): void {
