@@ -89,7 +89,7 @@ export class PayingClient {
   sessions = 0
   /** Packets refused for want of bandwidth while there were tickets. */
   refusedWithTickets = 0
-  refused = 0
+  #refused = 0
   longestGap: Gap = { length: millis(0), at: millis(0), gateway: '' }
   wallet: TicketWallet | undefined
   link: EntrySelector | undefined
@@ -98,7 +98,6 @@ export class PayingClient {
   #begun = false
   #sending = true
   #lastGood: Millis = millis(0)
-  readonly failures = new Map<string, number>()
 
   constructor(network: PayingNetwork, plan: ClientPlan) {
     this.#network = network
@@ -115,7 +114,7 @@ export class PayingClient {
     const alive = { on: true }
     this.#alive = alive
     this.meter = new Meter()
-    this.refused = 0
+    this.#refused = 0
     this.sessions++
     const { identitySeed } = this
     const engine = watchedEngine(network.engine, (serial) => {
@@ -135,7 +134,6 @@ export class PayingClient {
           this.culprits.push(...event.culprits)
           void this.#giveAway()
         }
-        if (event.type === 'purchase-failed') this.#failed(event.error.code)
       },
     })
     this.wallet = wallet
@@ -152,9 +150,8 @@ export class PayingClient {
     link.attach({
       pushed() {},
       opened() {},
-      lost: (error) => {
+      lost: () => {
         this.sessions++
-        this.#failed(error.code)
       },
     })
     this.#lastGood = network.now
@@ -215,8 +212,8 @@ export class PayingClient {
     const [hop] = network.topology.current()?.layers[0] ?? []
     const refused = outOfBandwidth(this.meter)
     if (hop === undefined) return
-    if (refused > this.refused) {
-      this.refused = refused
+    if (refused > this.#refused) {
+      this.#refused = refused
       if (this.left > 0) this.refusedWithTickets++
     }
     const { topology, now } = network
@@ -250,10 +247,6 @@ export class PayingClient {
     if (what === 'an issuer gave no good list' && fields?.code === 'ISSUER_REFUSED') {
       this.wrongLists.push(Number(fields.index))
     }
-  }
-
-  #failed(code: string): void {
-    this.failures.set(code, (this.failures.get(code) ?? 0) + 1)
   }
 }
 
