@@ -156,6 +156,32 @@ describe('paying a gateway', () => {
     }
   })
 
+  for (const how of ['killed', 'closed'] as const) {
+    it(`blames no gateway for what it sent before it was ${how}`, async () => {
+      const { network, sim, gateway, owner } = await setUp()
+      await sim.complete(owner.wallet.buyBook())
+      await sim.complete(owner.wallet.close())
+      let world = sim.restart('client')
+      for (let run = 0; run < 8; run++) {
+        const { wallet } = await openWallet(network, world)
+        const claimed = new Promise<string | undefined>((resolve) => {
+          wallet
+            .payment({
+              gateway: gateway.identity,
+              send: ({ type }) => type === 'ecashCredential' && resolve(undefined),
+              failed: ({ error }) => resolve(error.code),
+            })
+            .answered(errorResponse(ONLY_CREDENTIALS_TEXT), new Secret(new Uint8Array(32).fill(3)))
+        })
+        assert.equal(await sim.complete(claimed), undefined)
+        for (let sent = 0; sent < TICKET; sent += TICKET / 25) wallet.sent(gateway.identity, TICKET / 25)
+        await sim.runFor(seconds(1))
+        if (how === 'closed') await sim.complete(wallet.close())
+        world = sim.restart('client')
+      }
+    })
+  }
+
   it('takes no ticket along for a session that ended while the book was bought', async () => {
     const { sim, gateway, owner, connect } = await setUp({ buy: 'faucet' })
     sim.shapeLink('faucet', 'client', { latency: seconds(3) })

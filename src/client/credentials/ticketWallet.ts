@@ -230,6 +230,7 @@ export class TicketWallet implements TicketSource {
     this.#closed = true
     this.#refill?.cancel()
     this.#look?.cancel()
+    await this.#accounts.flush()
     await this.#files.close()
     await this.#options.closed?.()
   }
