@@ -55,6 +55,8 @@ export async function payingRun({ seed, clients: count, whole, duration, startAt
   await network.runFor(duration)
   // Everything is up again soon, and is used for a while yet.
   await network.runFor(seconds(30))
+  // Who found issuers or the directory away asks again within a minute.
+  await network.runUntil('everybody has paid', () => clients.every(({ made }) => made.size > 0), minutes(3))
   for (const one of full) await one.end()
   await network.complete(Promise.all(clients.map((client) => client.leave())))
   // Wallets look after what they did not finish every hour, gateways ask issuers again after minutes.
@@ -69,7 +71,6 @@ export async function payingRun({ seed, clients: count, whole, duration, startAt
   const gaps = clients.map((client) => client.longestGap).toSorted((a, b) => b.length - a.length)
   const longestGap = gaps[0]?.length ?? millis(0)
   assert.ok(longestGap <= LONGEST_GAP, JSON.stringify(gaps.slice(0, 5)))
-  for (const { made, name } of clients) assert.ok(made.size > 0, `${name} never paid`)
   for (const one of full) assert.ok(one.done > 0, `${one.name} fetched nothing`)
   const totals = await audit(network, [...clients, ...full])
   return { ...totals, crashes: network.crashes, longestGap, downloads: full.reduce((sum, { done }) => sum + done, 0) }
