@@ -1,16 +1,17 @@
 /**
- * The bandwidth a gateway says is left, and when to claim more: below the protocol's threshold, and when a packet was
+ * The bandwidth a gateway says is left, and when to claim more: below a threshold, and when a packet was
  * refused for want of it. Where there are tickets, ticketSource.ts decides what a claim is, and how long it may take. @module
  */
-import type { Millis } from '../foundation/base/units.ts'
+import { type Millis, millis } from '../foundation/base/units.ts'
 import type { Clock, Timer } from '../foundation/platform/clock.ts'
-import { CLAIM_THRESHOLD_BYTES } from '../protocol/wire/gateway/protocol.ts'
 
 export interface BandwidthOptions {
   readonly clock: Clock
   /** Claims follow each other no closer, whatever the gateway says. */
   readonly spacing: Millis
   readonly answerWithin: Millis
+  /** Bytes. */
+  readonly claimBelow: number
   readonly claim: () => void
   /** Nothing is left and nothing will come: refused, or not answered. */
   readonly failed: (why: 'refused' | 'unanswered') => void
@@ -25,12 +26,16 @@ export class Bandwidth {
   #timer: Timer | undefined
   #lastClaim: Millis
 
-  /** As a session opens. `refused`: it has answered a claim with no. */
-  constructor(options: BandwidthOptions, start: { readonly balance: number; readonly refused: boolean }) {
+  /** As a session opens. `claimed`: that was asked just now. `refused`: and answered with no. */
+  constructor(
+    options: BandwidthOptions,
+    start: { readonly balance: number; readonly claimed: boolean; readonly refused: boolean },
+  ) {
     this.#options = options
     this.#balance = start.balance
     this.#refused = start.refused
-    this.#lastClaim = options.clock.monotonic()
+    // Who comes back with next to nothing left must not wait until it is refused.
+    this.#lastClaim = start.claimed ? options.clock.monotonic() : millis(Number.NEGATIVE_INFINITY)
   }
 
   /** Packets sent now would be dropped. */
@@ -41,7 +46,7 @@ export class Bandwidth {
   /** After a packet; `metered` is false while the gateway does not count. */
   remaining(balance: number, metered: boolean): void {
     this.#balance = balance
-    if (metered && balance < CLAIM_THRESHOLD_BYTES) this.#want()
+    if (metered && balance < this.#options.claimBelow) this.#want()
   }
 
   granted(balance: number): void {

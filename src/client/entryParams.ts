@@ -1,5 +1,6 @@
 /** How a client deals with its gateway: deadlines, bounds, patience. The protocol's own numbers: wire/gateway/protocol.ts. @module */
 import { type Millis, millis, minutes, seconds } from '../foundation/base/units.ts'
+import { CLAIM_THRESHOLD_BYTES } from '../protocol/wire/gateway/protocol.ts'
 import type { GuardParams } from './guardSet.ts'
 
 export interface EntryParams {
@@ -15,6 +16,8 @@ export interface EntryParams {
   readonly maxBufferedBytes: number
   /** Claims follow each other no closer, whatever the gateway says of the balance. */
   readonly claimSpacing: Millis
+  /** Clients claim when the balance they know is below this. Less only in tests, where a ticket is used up in seconds. */
+  readonly claimBelow: number
   /** Unreadable texts, errors or frames in a row after which a gateway makes no sense any more. */
   readonly maxNonsense: number
   /** Silence after which an idle gateway is asked for a sign of life, and one that has packets to answer. */
@@ -71,6 +74,7 @@ export const DEFAULT_ENTRY_PARAMS: EntryParams = {
   maxMessageBytes: 65_536,
   maxBufferedBytes: 262_144,
   claimSpacing: seconds(5),
+  claimBelow: CLAIM_THRESHOLD_BYTES,
   maxNonsense: 32,
   idleProbeAfter: seconds(45),
   busyProbeAfter: seconds(5),

@@ -13,6 +13,7 @@ import { isMixnetError, tryDecode } from '../foundation/base/errors.ts'
 import { Secret } from '../foundation/base/secret.ts'
 import type { Timer } from '../foundation/platform/clock.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
+import { REGULAR } from '../protocol/packet/sizes.ts'
 import { buildAuthentication } from '../protocol/wire/gateway/authentication.ts'
 import {
   type ControlRequest,
@@ -26,12 +27,7 @@ import {
   startClientHandshake,
   stepClientHandshake,
 } from '../protocol/wire/gateway/handshake.ts'
-import {
-  AUTHENTICATE_V2_PROTOCOL,
-  CLAIM_THRESHOLD_BYTES,
-  GATEWAY_PROTOCOL,
-  NONCE_BYTES,
-} from '../protocol/wire/gateway/protocol.ts'
+import { AUTHENTICATE_V2_PROTOCOL, GATEWAY_PROTOCOL, NONCE_BYTES } from '../protocol/wire/gateway/protocol.ts'
 import type { EntryParams } from './entryParams.ts'
 import { type GatewayFailure, handshakeRefusal, readRefusal, refused, timedOut } from './gatewayRefusals.ts'
 import type { Registration } from './sharedKeys.ts'
@@ -49,7 +45,9 @@ export interface LoggedIn {
   /** Decides how packets are sent. */
   readonly protocol: number
   readonly balance: number
-  /** It answered a claim with no; what is left may be used up. */
+  /** It was asked for more than it said was left. */
+  readonly claimed: boolean
+  /** It answered that with no; what is left may be used up. */
   readonly claimRefused: boolean
 }
 
@@ -70,6 +68,10 @@ type State =
   | { readonly state: 'negotiating' | 'authenticating' | 'claiming' | 'finished' }
   | { readonly state: 'registering'; readonly handshake: ClientHandshake }
   | { readonly state: 'confirming'; readonly key: Secret }
+
+const NOTHING_CLAIMED = { claimed: false, claimRefused: false }
+const GRANTED = { claimed: true, claimRefused: false }
+const REFUSED = { claimed: true, claimRefused: true }
 
 export class GatewayLogin {
   readonly #options: GatewayLoginOptions
@@ -136,8 +138,8 @@ export class GatewayLogin {
   #authenticated(response: ControlResponse & { readonly type: 'authenticate' }): void {
     if (!response.status) return this.#fail(refused('it does not know this client', 'forgotten'))
     this.#balance = response.bandwidthRemaining
-    // Nobody waits for a ticket while there is something left.
-    const enough = this.#options.payment ? 1 : CLAIM_THRESHOLD_BYTES
+    // Nobody waits for a ticket while a packet can be paid for. With less the first one would be refused.
+    const enough = this.#options.payment ? REGULAR.totalBytes : this.#options.params.claimBelow
     this.#accepted(response, response.upgradeMode || this.#balance >= enough)
   }
 
@@ -188,7 +190,7 @@ export class GatewayLogin {
   #accepted({ protocolVersion }: { readonly protocolVersion: number }, solvent: boolean): void {
     if (protocolVersion > GATEWAY_PROTOCOL) return this.#fail(refused('it insists on a newer protocol'))
     this.#protocol = protocolVersion
-    if (solvent) return this.#finish(false)
+    if (solvent) return this.#finish(NOTHING_CLAIMED)
     this.#state = { state: 'claiming' }
     this.#options.claim()
     this.#expect('the bandwidth')
@@ -199,18 +201,18 @@ export class GatewayLogin {
     switch (response.type) {
       case 'bandwidth':
         this.#balance = response.availableTotal
-        return this.#balance > 0 ? this.#finish(false) : this.#fail(refused('it grants no bandwidth'))
+        return this.#balance > 0 ? this.#finish(GRANTED) : this.#fail(refused('it grants no bandwidth'))
       case 'error':
-        return this.#balance > 0 ? this.#finish(true) : this.#fail(readRefusal(response.message))
+        return this.#balance > 0 ? this.#finish(REFUSED) : this.#fail(readRefusal(response.message))
       case 'typedError':
         return this.#fail(refused('it grants no bandwidth'))
       default:
     }
   }
 
-  #finish(claimRefused: boolean): void {
+  #finish(claim: Pick<LoggedIn, 'claimed' | 'claimRefused'>): void {
     this.stop()
-    this.#options.done({ protocol: this.#protocol, balance: this.#balance, claimRefused })
+    this.#options.done({ protocol: this.#protocol, balance: this.#balance, ...claim })
   }
 
   #fail(failure: GatewayFailure): void {

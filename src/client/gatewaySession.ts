@@ -118,7 +118,7 @@ export class GatewaySession {
     limit.cancel()
   }
 
-  #loggedIn({ protocol, balance, claimRefused }: LoggedIn): void {
+  #loggedIn({ protocol, balance, claimed, claimRefused }: LoggedIn): void {
     const { world, params } = this.#options
     const { clock } = world
     const bandwidth = new Bandwidth(
@@ -126,13 +126,14 @@ export class GatewaySession {
         clock,
         spacing: params.claimSpacing,
         answerWithin: params.stepTimeout,
+        claimBelow: params.claimBelow,
         claim: () => this.#claim(),
         failed: (why) => {
           if (this.#payment?.awaitsTicket) return
           this.#end(why === 'refused' ? readRefusal(ONLY_CREDENTIALS_TEXT) : timedOut('the bandwidth'))
         },
       },
-      { balance, refused: claimRefused },
+      { balance, claimed, refused: claimRefused },
     )
     const life = new SignsOfLife({
       clock,

@@ -24,6 +24,8 @@ const MAX_AHEAD = 2
 const FORGIVEN_PER_SECOND: number = TICKET_BYTES / 3600
 /** Those that are ahead least go first: a client meets a handful in a month. */
 const MAX_GATEWAYS = 32
+/** What was sent is on the disk by then. A client that is killed, or closed, again and again would else blame honest gateways for it. */
+const WRITTEN_EVERY: number = TICKET_BYTES / 10
 const IDENTITY_BYTES = 32
 const ROW_BYTES = IDENTITY_BYTES + 16
 
@@ -37,6 +39,9 @@ export class GatewayAccounts {
   readonly #clock: Clock
   readonly #files: TicketFiles
   readonly #accounts = new Map<string, Account>()
+  #unwritten = 0
+  // One after the other: an older state must not come last.
+  #writing: Promise<void> = Promise.resolve()
 
   private constructor(clock: Clock, files: TicketFiles) {
     this.#clock = clock
@@ -64,12 +69,27 @@ export class GatewayAccounts {
     this.#accounts.set(toHex(gateway), account)
     const rows = [...this.#accounts.values()].toSorted((a, b) => b.ahead - a.ahead)
     for (const { gateway: least } of rows.splice(MAX_GATEWAYS)) this.#accounts.delete(toHex(least))
-    await this.#files.write(KIND, ID, encodeAccounts(rows))
+    await this.#write()
   }
 
   sent(gateway: Uint8Array, bytes: number): void {
     const account = this.#accounts.get(toHex(gateway))
-    if (account !== undefined) account.ahead = Math.max(0, account.ahead - bytes)
+    if (account === undefined) return
+    account.ahead = Math.max(0, account.ahead - bytes)
+    this.#unwritten += bytes
+    if (this.#unwritten >= WRITTEN_EVERY) void this.flush()
+  }
+
+  /** Writes down what was sent. Where it cannot be, the next ticket says so. */
+  async flush(): Promise<void> {
+    if (this.#unwritten > 0) await this.#write().catch(() => {})
+  }
+
+  #write(): Promise<void> {
+    this.#unwritten = 0
+    const done = this.#writing.then(() => this.#files.write(KIND, ID, encodeAccounts([...this.#accounts.values()])))
+    this.#writing = done.catch(() => {})
+    return done
   }
 
   #account(gateway: Uint8Array): Account {

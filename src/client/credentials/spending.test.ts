@@ -136,6 +136,68 @@ describe('paying a gateway', () => {
     assert.equal(unique(await serials(network, gateway.tickets)), gateway.tickets.length)
   })
 
+  it('is done at once by who comes back with next to nothing', async () => {
+    for (const left of [100, 3000]) {
+      const { sim, gateway, owner, connect } = await setUp()
+      await sim.complete(owner.wallet.buyBook())
+      const { link, events } = connect()
+      await sim.runFor(seconds(2))
+      for (const client of gateway.clients.values()) client.balance = left
+      gateway.hangUp()
+      await sim.runFor(seconds(1.5))
+      assert.deepEqual(events, ['opened', 'GATEWAY_LOST', 'opened'])
+      assert.ok(link.send(PACKET))
+      await sim.runFor(seconds(0.2))
+      assert.ok(link.send(PACKET))
+      await sim.runFor(seconds(0.2))
+      assert.equal(gateway.tickets.length, 2)
+      assert.ok([...gateway.clients.values()].every(({ balance }) => balance > TICKET - 3 * PACKET.packet.length))
+      assert.ok(link.isOpen)
+    }
+  })
+
+  for (const how of ['killed', 'closed'] as const) {
+    it(`blames no gateway for what it sent before it was ${how}`, async () => {
+      const { network, sim, gateway, owner } = await setUp()
+      await sim.complete(owner.wallet.buyBook())
+      await sim.complete(owner.wallet.close())
+      let world = sim.restart('client')
+      for (let run = 0; run < 8; run++) {
+        const { wallet } = await openWallet(network, world)
+        const claimed = new Promise<string | undefined>((resolve) => {
+          wallet
+            .payment({
+              gateway: gateway.identity,
+              send: ({ type }) => type === 'ecashCredential' && resolve(undefined),
+              failed: ({ error }) => resolve(error.code),
+            })
+            .answered(errorResponse(ONLY_CREDENTIALS_TEXT), new Secret(new Uint8Array(32).fill(3)))
+        })
+        assert.equal(await sim.complete(claimed), undefined)
+        for (let sent = 0; sent < TICKET; sent += TICKET / 25) wallet.sent(gateway.identity, TICKET / 25)
+        await sim.runFor(seconds(1))
+        if (how === 'closed') await sim.complete(wallet.close())
+        world = sim.restart('client')
+      }
+    })
+  }
+
+  it('takes no ticket along for a session that ended while the book was bought', async () => {
+    const { sim, gateway, owner, connect } = await setUp({ buy: 'faucet' })
+    sim.shapeLink('faucet', 'client', { latency: seconds(3) })
+    const { events } = connect()
+    for (const wait of [1.5, 1.5, 1.5]) {
+      await sim.runFor(seconds(wait))
+      gateway.hangUp()
+    }
+    assert.equal(owner.wallet.books().length, 0)
+    assert.ok(gateway.connections > 2)
+    await sim.runFor(seconds(15))
+    assert.deepEqual(events, ['opened'])
+    assert.equal(gateway.tickets.length, 1)
+    assert.equal(owner.wallet.books()[0]?.left, 49)
+  })
+
   it('passes over tickets that were seen before, and gives up after three', async () => {
     const { sim, gateway, owner, connect } = await setUp()
     await sim.complete(owner.wallet.buyBook())

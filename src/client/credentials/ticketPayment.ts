@@ -22,9 +22,9 @@ export interface TicketPaymentOptions extends PayingSession {
   readonly always: boolean
   /**
    * A claim with a ticket that nobody has seen, sealed with the key shared with the gateway. The ticket is gone when this resolves, sent or
-   * not. Rejects with NO_TICKETS, with GATEWAY_REFUSED where the gateway has had more than we got from it, and as buying does.
+   * not; none is taken once it is not wanted any more, which is asked after whatever takes long. Rejects with NO_TICKETS, with GATEWAY_REFUSED where the gateway has had more than we got from it, and as buying does.
    */
-  readonly ticket: (key: Secret) => Promise<ControlRequest>
+  readonly ticket: (key: Secret, isWanted: () => boolean) => Promise<ControlRequest>
 }
 
 /** A ticket may meet a gateway that knows it, after a crash; three in a row mean that it takes none of ours. */
@@ -54,7 +54,7 @@ export class TicketPayment implements Payment {
     const { ticket, send, clock } = this.#options
     if (!this.#paying) return send({ type: 'claimFreeTestnetBandwidth' })
     this.#awaiting = true
-    ticket(key).then(
+    ticket(key, () => !this.#ended).then(
       (request) => {
         if (this.#ended) return
         send(request)

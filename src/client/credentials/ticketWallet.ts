@@ -123,15 +123,15 @@ export class TicketWallet implements TicketSource {
       ...session,
       always,
       clock: world.clock,
-      ticket: (key) => this.#ticket(session.gateway, key),
+      ticket: (key, isWanted) => this.#ticket(session.gateway, key, isWanted),
     })
   }
 
-  async #ticket(gateway: Uint8Array, sharedKey: Secret): Promise<ControlRequest> {
+  async #ticket(gateway: Uint8Array, sharedKey: Secret, isWanted: () => boolean): Promise<ControlRequest> {
     const { world, engine } = this.#options
     const { clock, crypto } = world
     this.#accounts.expectHonest(gateway)
-    const taken = (await this.#store.take(ENTRY_TICKET)) ?? (await this.#boughtNow())
+    const taken = (await this.#store.take(ENTRY_TICKET)) ?? (await this.#boughtNow(isWanted))
     if (taken === undefined) throw new MixnetError('NO_TICKETS')
     await this.#accounts.paid(gateway)
     this.#spentHere = true
@@ -249,6 +249,7 @@ export class TicketWallet implements TicketSource {
     this.#closed = true
     this.#refill?.cancel()
     this.#look?.cancel()
+    await this.#accounts.flush()
     await this.#files.close()
     await this.#options.closed?.()
   }
@@ -273,8 +274,11 @@ export class TicketWallet implements TicketSource {
     return this.books().reduce((sum, { left, expiration }) => sum + (expiration > today ? left : 0), 0)
   }
 
-  /** A session waits and there is nothing. */
-  async #boughtNow(): ReturnType<TicketStore['take']> {
+  /**
+   * A session waits and there is nothing. A purchase may take longer than the session, and others that came after it wait for the same
+   * book: each that is over would take a ticket of it along, and have its gateway owe us one.
+   */
+  async #boughtNow(isWanted: () => boolean): ReturnType<TicketStore['take']> {
     if (this.#options.buy === 'never') {
       this.#tellLow()
       return undefined
@@ -282,7 +286,7 @@ export class TicketWallet implements TicketSource {
     const { clock } = this.#options.world
     if (this.#failure !== undefined && clock.monotonic() - this.#failure.at < RETRY_AFTER) throw this.#failure.error
     await this.#bought()
-    return await this.#store.take(ENTRY_TICKET)
+    return isWanted() ? await this.#store.take(ENTRY_TICKET) : undefined
   }
 
   async #bought(): Promise<void> {

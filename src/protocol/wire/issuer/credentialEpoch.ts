@@ -39,13 +39,22 @@ export function credentialEpochToJson(epoch: CredentialEpoch): JsonObject {
     threshold,
     issuers: issuers.map(({ index, key, identity, url }) => ({
       index,
-      verification_key: toBase58(key),
+      verification_key: keyText(key),
       identity: toBase58(identity),
       url,
     })),
     price_unym: priceUnym,
     ...(faucetUrl === undefined ? {} : { faucet_url: faucetUrl }),
   }
+}
+
+/** Base58 of a key takes half a millisecond, and every client that buys asks every issuer for all keys. */
+const keyTexts = new WeakMap<Uint8Array, string>()
+
+function keyText(key: Uint8Array): string {
+  const text = keyTexts.get(key) ?? toBase58(key)
+  keyTexts.set(key, text)
+  return text
 }
 
 /** MALFORMED of indices that are not ascending, and of a threshold that is not most of the issuers or more than all. */
