@@ -69,14 +69,15 @@ export class FullClient extends PayingClient {
     this.sessions++
     const engine = async () => watchedEngine(network.engine, (serial) => void this.made.set(serial, this.sessions))
     const paying = ticketFolder(world, { ...options, tickets: { buy: 'faucet' }, engine })
-    return openClient(world, options, async (outside, choice) => {
+    const open: typeof paying.open = async (outside, choice) => {
       const place = await paying.open(outside, choice)
       const tickets = async (seed: Secret) => {
         this.identitySeed = seed
         return scaledSource(await (place.tickets as NonNullable<typeof place.tickets>)(seed))
       }
       return { ...place, tickets }
-    })
+    }
+    return openClient(world, { ...options, open })
   }
 
   #download({ connections }: OpenClient): Promise<void> {
