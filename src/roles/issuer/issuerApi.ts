@@ -220,23 +220,23 @@ function serveAudits(app: Hono, { world, identitySeed, audits, store, limits }: 
     const outcome = await limits.heavy.run(hostOf(context), async () => work())
     return typeof outcome === 'string' ? busy(outcome) : outcome
   }
-  const ofDay = (path: string, body: (day: number) => JsonObject): void => {
+  const ofDay = (path: string, answerOf: (day: number) => Response): void => {
     app.get(`${PREFIX}${path}/:day`, (context) => {
       const day = parseDate(context.req.param('day') ?? '')
-      return day === undefined ? refuse(400, 'a day is YYYY-MM-DD') : heavy(context, () => signed(body(day)))
+      return day === undefined ? refuse(400, 'a day is YYYY-MM-DD') : heavy(context, () => answerOf(day))
     })
   }
   const total = (counts: readonly DayCount[]): number => counts.reduce((sum, { count }) => sum + count, 0)
   const counted = (counts: readonly DayCount[], name: string): JsonObject[] =>
     counts.map(({ day, count }) => ({ [name]: formatDate(day), count }))
-  ofDay('/issued-ticketbooks-for', (day) => audits.issuedFor(day))
+  ofDay('/issued-ticketbooks-for', (day) => signed(audits.issuedFor(day)))
   ofDay('/issued-ticketbooks-for-count', (day) => {
     const counts = store.counts('countsFor', day)
-    return { expirationDate: formatDate(day), total: total(counts), issued: counted(counts, 'issuanceDate') }
+    return answer({ expirationDate: formatDate(day), total: total(counts), issued: counted(counts, 'issuanceDate') })
   })
   ofDay('/issued-ticketbooks-on-count', (day) => {
     const counts = store.counts('countsOn', day)
-    return { issuanceDate: formatDate(day), total: total(counts), issued: counted(counts, 'expirationDate') }
+    return answer({ issuanceDate: formatDate(day), total: total(counts), issued: counted(counts, 'expirationDate') })
   })
   app.get(`${PREFIX}/issued-ticketbooks-count`, (context) => {
     const [page = 0, perPage = PER_PAGE] = [
@@ -246,11 +246,12 @@ function serveAudits(app: Hono, { world, identitySeed, audits, store, limits }: 
     if (page === 'bad' || perPage === 'bad') return refuse(400, 'page and per_page are numbers')
     const size = Math.max(1, Math.min(perPage, MAX_PER_PAGE))
     return heavy(context, () => {
-      const { total: days, counts } = store.countsByExpiration(page, size)
-      return signed({
-        pagination: { total: days, page, size: counts.length },
-        data: counted(counts, 'expirationDate'),
-      })
+      const issued = store.countsByDays(page, size).map(({ issuance, expiration, count }) => ({
+        issuanceDate: formatDate(issuance),
+        expirationDate: formatDate(expiration),
+        count,
+      }))
+      return answer({ issued })
     })
   })
   const ofSample = (path: string, body: (sample: IssuedSample) => JsonObject | undefined): void => {

@@ -81,8 +81,8 @@ export const ISSUER_STATEMENTS = {
     'SELECT issued_on_s AS day, count(*) AS count FROM issued WHERE expiration_s = ? GROUP BY issued_on_s ORDER BY 1',
   countsOn:
     'SELECT expiration_s AS day, count(*) AS count FROM issued WHERE issued_on_s = ? GROUP BY expiration_s ORDER BY 1',
-  counts: 'SELECT expiration_s AS day, count(*) AS count FROM issued GROUP BY expiration_s ORDER BY 1 LIMIT ? OFFSET ?',
-  countedDays: 'SELECT count(DISTINCT expiration_s) AS value FROM issued',
+  counts: `SELECT issued_on_s AS issuance, expiration_s AS expiration, count(*) AS count FROM issued
+    GROUP BY expiration_s, issued_on_s ORDER BY 2, 1 LIMIT ? OFFSET ?`,
   forgetIssued: `DELETE FROM issued WHERE (deposit_id, epoch_id) IN
     (SELECT deposit_id, epoch_id FROM issued WHERE expiration_s < ? LIMIT ?)`,
   ticket: 'SELECT * FROM tickets WHERE serial = ?',

@@ -120,11 +120,15 @@ export class IssuerStore {
     return this.#statement(by).all(day).map(countOf)
   }
 
-  countsByExpiration(page: number, perPage: number): { readonly total: number; readonly counts: readonly DayCount[] } {
-    const counts = this.#statement('counts')
+  /** How many books of each kind of day there are, a page of them. */
+  countsByDays(page: number, perPage: number): readonly { issuance: number; expiration: number; count: number }[] {
+    return this.#statement('counts')
       .all(perPage, page * perPage)
-      .map(countOf)
-    return { total: this.#number('countedDays'), counts }
+      .map((row) => ({
+        issuance: Number(row.issuance),
+        expiration: Number(row.expiration),
+        count: Number(row.count),
+      }))
   }
 
   get hasRoomForTickets(): boolean {
