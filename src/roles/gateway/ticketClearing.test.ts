@@ -118,6 +118,16 @@ describe('issuers', () => {
     assert.match(await client.next(), /"type":"send"/)
   })
 
+  it('for whom its day has not begun have said nothing yet', async () => {
+    const { test } = await oneTicket((issuers) => {
+      for (const issuer of issuers) issuer.answer = 'too-early'
+    })
+    assert.deepEqual([test.tickets('verified'), test.tickets('lapsed')], [0, 0])
+    for (const issuer of test.issuers) issuer.answer = 'ok'
+    await test.runFor(10 * MINUTE)
+    assert.equal(test.tickets('verified'), 1)
+  })
+
   it('that had the ticket already, from us, have said yes', async () => {
     const { test } = await oneTicket((issuers) => {
       for (const issuer of issuers) issuer.answer = 'replayed'
@@ -167,11 +177,24 @@ describe('judgement', () => {
         const of = opinions.length + silent
         const yes = opinions.filter((one) => one === 'accepted' || one === 'replayed').length
         const no = opinions.filter((one) => one === 'double-spend' || one === 'invalid').length
-        const expected =
-          yes > 0 && 10 * yes >= 7 * of ? 'verified' : no > 0 && 10 * no >= 3 * of ? 'rejected' : undefined
+        const isBad = no > 0 && (no > 1 || of === 1) && 10 * no >= 3 * of
+        const expected = yes > 0 && 10 * yes >= 7 * of ? 'verified' : isBad ? 'rejected' : undefined
         assert.equal(judgement(all, of, DEFAULT_TICKET_PARAMS), expected)
       }),
     )
+  })
+
+  it('is not left to one issuer of three, whether the others speak or not', () => {
+    for (const others of [
+      [],
+      [[2, 'accepted']],
+      [
+        [2, 'accepted'],
+        [3, 'accepted'],
+      ],
+    ] as [number, TicketOpinion][][]) {
+      assert.equal(judgement(new Map([[1, 'double-spend'], ...others]), 3, DEFAULT_TICKET_PARAMS), undefined)
+    }
   })
 })
 

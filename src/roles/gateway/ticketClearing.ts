@@ -171,7 +171,8 @@ export class TicketClearing {
 /**
  * `replayed` is a yes: the issuer has this very payment, which names this gateway, and it was taken here once; so the answer to the
  * first question was lost. `too-old` is neither: the day was checked when the ticket came, and a client must not pay for issuers that
- * were away. Acceptance is looked at first, as where a third are liars both quorums are reached.
+ * were away. Acceptance is looked at first, as where a third are liars both quorums are reached. One issuer alone makes nobody pay: of
+ * three it is more than the quorum, and could ruin every client of a gateway.
  */
 export function judgement(
   opinions: Opinions,
@@ -182,7 +183,7 @@ export function judgement(
   const accepted = all.filter(isAcceptance).length
   const rejected = all.filter((one) => one === 'double-spend' || one === 'invalid').length
   if (reaches(accepted, issuers, acceptedQuorum)) return 'verified'
-  return reaches(rejected, issuers, rejectedQuorum) ? 'rejected' : undefined
+  return rejected >= Math.min(2, issuers) && reaches(rejected, issuers, rejectedQuorum) ? 'rejected' : undefined
 }
 
 export const isAcceptance = (opinion: TicketOpinion): boolean => opinion === 'accepted' || opinion === 'replayed'
