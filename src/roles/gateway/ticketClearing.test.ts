@@ -118,6 +118,20 @@ describe('issuers', () => {
     assert.match(await client.next(), /"type":"send"/)
   })
 
+  it('that are strict cost nobody anything for what a compatible gateway took', async () => {
+    const test = await TicketTest.start({ strictness: 'compatible' })
+    for (const issuer of test.issuers) issuer.answer = 'invalid'
+    const client = await test.gate.registered()
+    const book = await test.mint.book()
+    assert.equal(await test.give(client, await book.unbound(test.paying())), balance(ENTRY))
+    await test.runFor(2000)
+    assert.deepEqual([test.tickets('rejected'), test.tickets('lapsed')], [0, 1])
+    for (const issuer of test.issuers) issuer.answer = 'double-spend'
+    assert.equal(await test.give(client, await book.unbound(test.paying())), balance(2 * ENTRY))
+    await test.runFor(2000)
+    assert.equal(test.tickets('rejected'), 1)
+  })
+
   it('for whom its day has not begun have said nothing yet', async () => {
     const { test } = await oneTicket((issuers) => {
       for (const issuer of issuers) issuer.answer = 'too-early'
