@@ -12,6 +12,7 @@ import {
   errorResponse,
   ONLY_CREDENTIALS_TEXT,
   PAY_INFO_TIMESTAMP_TEXT,
+  spendDateText,
   TICKET_SPENT_TEXT,
   TICKETS_BUSY_TEXT,
   UNKNOWN_EPOCH_TEXT,
@@ -162,15 +163,17 @@ describe('paying a gateway', () => {
     assert.ok(gateway.tickets.length <= 5)
   })
 
-  it('does not send a second ticket after one that comes too late for the gateway', async () => {
-    const { sim, gateway, owner, connect } = await setUp()
-    await sim.complete(owner.wallet.buyBook())
-    gateway.judge = () => errorResponse(PAY_INFO_TIMESTAMP_TEXT)
-    const { failures } = connect()
-    await sim.runFor(seconds(0.4))
-    assert.equal(gateway.tickets.length, 1)
-    assert.deepEqual(failures, ['GATEWAY_REFUSED'])
-  })
+  for (const text of [PAY_INFO_TIMESTAMP_TEXT, spendDateText('2026-01-02', '2026-01-01')]) {
+    it(`does not send a second ticket where the clocks differ: "${text}"`, async () => {
+      const { sim, gateway, owner, connect } = await setUp()
+      await sim.complete(owner.wallet.buyBook())
+      gateway.judge = () => errorResponse(text)
+      const { failures } = connect()
+      await sim.runFor(seconds(0.4))
+      assert.equal(gateway.tickets.length, 1)
+      assert.deepEqual(failures, ['GATEWAY_REFUSED'])
+    })
+  }
 
   it('asks for the balance before it spends again where a ticket was not answered', async () => {
     const { sim, gateway, owner, connect } = await setUp()

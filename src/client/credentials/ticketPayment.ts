@@ -11,6 +11,7 @@ import type { ControlRequest, ControlResponse } from '../../protocol/wire/gatewa
 import {
   ONLY_CREDENTIALS_TEXT,
   PAY_INFO_TIMESTAMP_TEXT,
+  SPEND_DATE_TEXT,
   TICKET_SPENT_TEXT,
   TICKETS_BUSY_TEXT,
   UNKNOWN_EPOCH_TEXT,
@@ -35,6 +36,8 @@ const MAX_TICKETS_REFUSED = 3
 const ANSWER_WITHIN: Millis = seconds(30)
 /** Refusals that leave the ticket as good as it was. The next one would fare no better, so the same is given again. */
 const UNSPENT_TEXTS = [TICKETS_BUSY_TEXT, UNKNOWN_EPOCH_TEXT]
+/** Refusals for the time of day. The next ticket would be as late. */
+const CLOCK_TEXTS = [PAY_INFO_TIMESTAMP_TEXT, SPEND_DATE_TEXT]
 /** So often, all of it within the half minute for which its pay info is good. */
 const GIVEN_AGAIN_AFTER: Millis = seconds(5)
 const MAX_GIVEN = 5
@@ -85,12 +88,10 @@ export class TicketPayment implements Payment {
       this.claim(key)
       return true
     }
-    const unspent = UNSPENT_TEXTS.some((text) => message.includes(text))
+    const unspent = isOneOf(UNSPENT_TEXTS, message)
     if (unspent && this.#giveAgain()) return true
     this.#settle()
-    // The next ticket would be as late.
-    if (message.includes(PAY_INFO_TIMESTAMP_TEXT))
-      this.#fail(refused('its clock and ours are too far apart for tickets'))
+    if (isOneOf(CLOCK_TEXTS, message)) this.#fail(refused('its clock and ours are too far apart for tickets'))
     else if (unspent) this.#fail(refused('it cannot judge our tickets now'))
     else if (++this.#refusals >= MAX_TICKETS_REFUSED) this.#fail(refused('it refuses our tickets'))
     else this.claim(key)
@@ -129,6 +130,8 @@ export class TicketPayment implements Payment {
     if (!this.#ended) this.#options.failed(failure)
   }
 }
+
+const isOneOf = (texts: readonly string[], message: string): boolean => texts.some((text) => message.includes(text))
 
 function failureOf(error: unknown): GatewayFailure {
   if (!isMixnetError(error)) return { error: new MixnetError('INTERNAL', {}, { cause: error }), kind: 'passing' }
