@@ -216,14 +216,16 @@ function serveWork(app: Hono, options: IssuerApiOptions): void {
 
 function serveAudits(app: Hono, { world, identitySeed, audits, store, limits }: IssuerApiOptions): void {
   const signed = (body: JsonObject): Response => answer(signBody(world.crypto, identitySeed.expose(), body))
-  const heavy = async (context: Context, work: () => Response): Promise<Response> => {
-    const outcome = await limits.heavy.run(hostOf(context), async () => work())
+  const heavy = async (context: Context, work: () => Promise<Response>): Promise<Response> => {
+    const outcome = await limits.heavy.run(hostOf(context), work)
     return typeof outcome === 'string' ? busy(outcome) : outcome
   }
-  const ofDay = (path: string, body: (day: number) => JsonObject): void => {
+  const ofDay = (path: string, body: (day: number) => JsonObject | Promise<JsonObject>): void => {
     app.get(`${PREFIX}${path}/:day`, (context) => {
       const day = parseDate(context.req.param('day') ?? '')
-      return day === undefined ? refuse(400, 'a day is YYYY-MM-DD') : heavy(context, () => signed(body(day)))
+      return day === undefined
+        ? refuse(400, 'a day is YYYY-MM-DD')
+        : heavy(context, async () => signed(await body(day)))
     })
   }
   const total = (counts: readonly DayCount[]): number => counts.reduce((sum, { count }) => sum + count, 0)
@@ -245,7 +247,7 @@ function serveAudits(app: Hono, { world, identitySeed, audits, store, limits }: 
     ]
     if (page === 'bad' || perPage === 'bad') return refuse(400, 'page and per_page are numbers')
     const size = Math.max(1, Math.min(perPage, MAX_PER_PAGE))
-    return heavy(context, () => {
+    return heavy(context, async () => {
       const { total: days, counts } = store.countsByExpiration(page, size)
       return signed({
         pagination: { total: days, page, size: counts.length },
@@ -253,13 +255,14 @@ function serveAudits(app: Hono, { world, identitySeed, audits, store, limits }: 
       })
     })
   })
-  const ofSample = (path: string, body: (sample: IssuedSample) => JsonObject | undefined): void => {
+  type Sampled = JsonObject | undefined
+  const ofSample = (path: string, body: (sample: IssuedSample) => Sampled | Promise<Sampled>): void => {
     app.post(`${PREFIX}${path}`, async (context) => {
       const text = await boundedText(context, MAX_CHALLENGE_BYTES)
       if (text === undefined) return tooLong()
       const sample = decodeIssuedSample(text)
-      return heavy(context, () => {
-        const made = body(sample)
+      return heavy(context, async () => {
+        const made = await body(sample)
         return made === undefined ? refuse(404, 'there is no book of one of these deposits') : signed(made)
       })
     })
