@@ -4,6 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { readFile, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { codeBlocks, commandsOf } from './support/guides.ts'
@@ -91,6 +93,9 @@ describe('issuers', { timeout: 240_000, skip }, () => {
 
     await books(processes)
 
+    const liar = await lyingIssuer(t, `http://${OWN_HOST}:8091`)
+    const [handOn] = handing as [string[]]
+    await processes.finish(3, ...handOn.map((arg, i) => (handOn[i - 1] === '--from' ? liar : arg)))
     for (const command of handing) await processes.finish(0, ...command)
     for (const one of [again, ...others]) assert.equal((await one.stop()).code, 0)
     const names = running.slice(1).map((args) => args.at(-1) as string)
@@ -135,6 +140,17 @@ describe('issuers', { timeout: 240_000, skip }, () => {
     await problem('BAD_ARGUMENT', 'issuer', 'run', 'three')
   })
 })
+
+/** Says of the key that is handed on that it is its own. */
+async function lyingIssuer(t: TestContext, honest: string): Promise<string> {
+  const epoch = (await (await fetch(`${honest}/v1/ecash/epoch`)).json()) as { issuers: { verification_key: string }[] }
+  const [one] = epoch.issuers
+  for (const issuer of epoch.issuers) issuer.verification_key = one?.verification_key ?? ''
+  const server = createServer((_, response) => response.end(JSON.stringify(epoch)))
+  await new Promise<void>((resolve) => server.listen(0, OWN_HOST, resolve))
+  t.after(() => server.close())
+  return `http://${OWN_HOST}:${(server.address() as AddressInfo).port}`
+}
 
 /** A directory that knows the issuers, and a client that never runs. */
 async function books(processes: Processes): Promise<void> {

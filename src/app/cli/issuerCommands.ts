@@ -5,11 +5,14 @@ import { equalBytes } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { millis, seconds } from '../../foundation/base/units.ts'
 import type { Files } from '../../foundation/platform/files.ts'
+import type { World } from '../../foundation/platform/world.ts'
+import type { CredentialEpoch } from '../../protocol/wire/issuer/credentialEpoch.ts'
 import { formatRfc3339 } from '../../protocol/wire/timestamp.ts'
 import { startCredentialEngine } from '../node/credentialEngine.ts'
 import {
   checkIssuerConfig,
   DEFAULT_PRICE_UNYM,
+  expectClosed,
   formatIssuerConfig,
   formatIssuerPlan,
   type IssuerConfig,
@@ -146,8 +149,7 @@ export async function handOn(
     throw new MixnetError('BAD_ARGUMENT', { plan: path }, { message: 'the file exists', nextStep })
   }
   const old = await readIssuerPlan(files, before)
-  const epoch = await askEpoch(world, from)
-  if (isMixnetError(epoch)) throw epoch
+  const epoch = await agreedEpoch(world, from, old, expectClosed(old, before).threshold)
   const engine = startCredentialEngine()
   const masterKey = await engine.aggregateKeys(epoch.issuers.slice(0, epoch.threshold)).finally(() => engine.close())
   const { epochId, threshold, issuers } = epoch
@@ -173,6 +175,37 @@ export async function handOn(
   screen.line(`  Then        starling issuer plan ${path} --threshold N, and in each issuer.toml: plan = "${path}"`)
   return 0
 }
+
+/**
+ * What that issuer says, where t of the plan say the same: whoever writes down the key that is handed on decides who can make books, and
+ * one issuer must not.
+ */
+async function agreedEpoch(world: World, from: string, plan: IssuerPlan, threshold: number): Promise<CredentialEpoch> {
+  const [epoch, ...others] = await Promise.all(
+    [from, ...plan.issuers.map(({ url }) => url)].map((url) => askEpoch(world, url)),
+  )
+  if (epoch === undefined || isMixnetError(epoch)) throw epoch
+  const said = keysText(epoch)
+  const agreeing = others.filter((one) => !isMixnetError(one) && keysText(one) === said).length
+  if (agreeing >= threshold && epoch.epochId === plan.epoch && epoch.threshold === threshold) return epoch
+  throw new MixnetError(
+    'ISSUERS_UNAVAILABLE',
+    { agreeing, needed: threshold, epoch: epoch.epochId, plan: plan.epoch },
+    {
+      message: 'the issuers of the plan do not say what that one says',
+      nextStep:
+        'See that they run (starling issuer status), that the plan is of this epoch, and ask another: --from URL.',
+    },
+  )
+}
+
+/** Who has which key, in one line. */
+const keysText = ({ epochId, threshold, issuers }: CredentialEpoch): string =>
+  [
+    epochId,
+    threshold,
+    ...issuers.map(({ index, identity, key }) => `${index} ${toBase58(identity)} ${toBase58(key)}`),
+  ].join('\n')
 
 async function openPlan(files: Files, { plan: path, faucet }: IssuerInitOptions): Promise<IssuerPlan> {
   if ((await files.read(path)) !== undefined) {

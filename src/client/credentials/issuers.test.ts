@@ -212,6 +212,8 @@ export class FragileFiles implements ClientFiles {
   writes = 0
   /** The write that it dies at, from 1, and whether its bytes are on the disk. */
   diesAt: { readonly write: number; readonly after: boolean } | undefined
+  /** What each write waits for. */
+  slow: (() => Promise<void>) | undefined
 
   constructor(files: ClientFiles) {
     this.#files = files
@@ -241,6 +243,7 @@ export class FragileFiles implements ClientFiles {
 
   async #change(change: () => Promise<void>): Promise<void> {
     this.#alive()
+    await this.slow?.()
     this.writes++
     const dies = this.diesAt?.write === this.writes
     if (!dies || this.diesAt?.after) await change()

@@ -3,15 +3,19 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Meter } from '../../foundation/base/observe.ts'
 import { Secret } from '../../foundation/base/secret.ts'
-import { hours, minutes, seconds } from '../../foundation/base/units.ts'
+import { hours, millis, minutes, seconds } from '../../foundation/base/units.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
+import { sleep } from '../../foundation/platform/clock.ts'
 import { decodePayInfo } from '../../protocol/credentials/payInfo.ts'
 import type { ControlRequest } from '../../protocol/wire/gateway/control.ts'
 import {
   errorResponse,
   ONLY_CREDENTIALS_TEXT,
   PAY_INFO_TIMESTAMP_TEXT,
+  spendDateText,
   TICKET_SPENT_TEXT,
+  TICKETS_BUSY_TEXT,
+  UNKNOWN_EPOCH_TEXT,
 } from '../../protocol/wire/gateway/errorTexts.ts'
 import { JULIAN_DAY_OF_UNIX_EPOCH, openTicket, type Ticket } from '../../protocol/wire/gateway/ticket.ts'
 import type { EntryLink } from '../entryLink.ts'
@@ -221,15 +225,17 @@ describe('paying a gateway', () => {
     assert.ok(gateway.tickets.length <= 5)
   })
 
-  it('does not send a second ticket after one that comes too late for the gateway', async () => {
-    const { sim, gateway, owner, connect } = await setUp()
-    await sim.complete(owner.wallet.buyBook())
-    gateway.judge = () => errorResponse(PAY_INFO_TIMESTAMP_TEXT)
-    const { failures } = connect()
-    await sim.runFor(seconds(0.4))
-    assert.equal(gateway.tickets.length, 1)
-    assert.deepEqual(failures, ['GATEWAY_REFUSED'])
-  })
+  for (const text of [PAY_INFO_TIMESTAMP_TEXT, spendDateText('2026-01-02', '2026-01-01')]) {
+    it(`does not send a second ticket where the clocks differ: "${text}"`, async () => {
+      const { sim, gateway, owner, connect } = await setUp()
+      await sim.complete(owner.wallet.buyBook())
+      gateway.judge = () => errorResponse(text)
+      const { failures } = connect()
+      await sim.runFor(seconds(0.4))
+      assert.equal(gateway.tickets.length, 1)
+      assert.deepEqual(failures, ['GATEWAY_REFUSED'])
+    })
+  }
 
   it('asks for the balance before it spends again where a ticket was not answered', async () => {
     const { sim, gateway, owner, connect } = await setUp()
@@ -243,6 +249,56 @@ describe('paying a gateway', () => {
     assert.equal(gateway.tickets.length, 1)
     assert.deepEqual(events, ['opened'])
     assert.deepEqual(gateway.log.slice(-2), ['protocol', 'login'])
+  })
+
+  for (const text of [TICKETS_BUSY_TEXT, UNKNOWN_EPOCH_TEXT]) {
+    it(`gives the same ticket again where the gateway says "${text}"`, async () => {
+      const { network, sim, gateway, owner, connect } = await setUp()
+      await sim.complete(owner.wallet.buyBook())
+      let refusals = 3
+      gateway.judge = (_, client) => {
+        if (refusals-- > 0) return errorResponse(text)
+        client.balance += TICKET
+        return { type: 'bandwidth', availableTotal: client.balance, upgradeMode: false }
+      }
+      const one = connect()
+      await sim.runFor(seconds(25))
+      assert.deepEqual(one.events, ['opened'])
+      assert.equal(gateway.tickets.length, 4)
+      assert.equal(unique(await serials(network, gateway.tickets)), 1)
+      assert.equal(new Set(gateway.tickets.map(({ payInfo }) => Buffer.from(payInfo).toString('hex'))).size, 1)
+      assert.equal(owner.wallet.books()[0]?.left, 49)
+      await sim.complete(one.link.close())
+      gateway.clients.clear()
+      refusals = 100
+      const two = connect()
+      await sim.runFor(seconds(19))
+      assert.deepEqual([gateway.tickets.length, two.failures], [8, []])
+      assert.equal(owner.wallet.books()[0]?.left, 48)
+      await sim.runFor(seconds(2))
+      assert.equal(two.failures[0], 'GATEWAY_REFUSED')
+    })
+  }
+
+  it('names one day in a ticket that is struck off before midnight and made after it', async () => {
+    // A book of today, and one that ends with it.
+    for (const days of [0, 6]) {
+      const { network, sim, gateway, owner, connect } = await setUp()
+      await sim.complete(owner.wallet.buyBook())
+      const now = sim.clock.now()
+      const day = Math.floor(now / 86_400_000) + days
+      await sim.runFor(millis((day + 1) * 86_400_000 - 2000 - now))
+      owner.files.slow = () => sleep(sim.clock, seconds(1.5))
+      connect()
+      await sim.runFor(seconds(5))
+      const [ticket] = gateway.tickets as [Ticket]
+      assert.match((await serials(network, [ticket]))[0] as string, /^[0-9a-f]{96}$/)
+      const spent = ticket.spendDateJulianDay - JULIAN_DAY_OF_UNIX_EPOCH
+      const { unixSeconds } = decodePayInfo(ticket.payInfo)
+      assert.equal(spent, days === 0 ? day + 1 : day)
+      assert.equal(Math.floor(Number(unixSeconds) / 86_400), spent)
+      assert.ok(Math.abs(Number(unixSeconds) - sim.clock.now() / 1000) < 10)
+    }
   })
 
   it('says that no ticket is left, and that it is low on them once', async () => {

@@ -11,7 +11,10 @@ import type { ControlRequest, ControlResponse } from '../../protocol/wire/gatewa
 import {
   ONLY_CREDENTIALS_TEXT,
   PAY_INFO_TIMESTAMP_TEXT,
+  SPEND_DATE_TEXT,
   TICKET_SPENT_TEXT,
+  TICKETS_BUSY_TEXT,
+  UNKNOWN_EPOCH_TEXT,
 } from '../../protocol/wire/gateway/errorTexts.ts'
 import { type GatewayFailure, refused, timedOut } from '../gatewayRefusals.ts'
 import type { PayingSession, Payment } from '../ticketSource.ts'
@@ -31,14 +34,24 @@ export interface TicketPaymentOptions extends PayingSession {
 const MAX_TICKETS_REFUSED = 3
 /** Behind others' tickets it may take a while. */
 const ANSWER_WITHIN: Millis = seconds(30)
+/** Refusals that leave the ticket as good as it was. The next one would fare no better, so the same is given again. */
+const UNSPENT_TEXTS = [TICKETS_BUSY_TEXT, UNKNOWN_EPOCH_TEXT]
+/** Refusals for the time of day. The next ticket would be as late. */
+const CLOCK_TEXTS = [PAY_INFO_TIMESTAMP_TEXT, SPEND_DATE_TEXT]
+/** So often, all of it within the half minute for which its pay info is good. */
+const GIVEN_AGAIN_AFTER: Millis = seconds(5)
+const MAX_GIVEN = 5
 
 export class TicketPayment implements Payment {
   readonly #options: TicketPaymentOptions
   #paying: boolean
   #refusals = 0
+  /** The ticket under way, and how often it was given. */
+  #given: { readonly request: ControlRequest; times: number } | undefined
   #awaiting = false
   #ended = false
-  #deadline: Timer | undefined
+  /** Until its answer is late, or until it is given again. */
+  #timer: Timer | undefined
 
   constructor(options: TicketPaymentOptions) {
     this.#options = options
@@ -51,14 +64,14 @@ export class TicketPayment implements Payment {
 
   claim(key: Secret): void {
     if (this.#awaiting) return
-    const { ticket, send, clock } = this.#options
+    const { ticket, send } = this.#options
     if (!this.#paying) return send({ type: 'claimFreeTestnetBandwidth' })
     this.#awaiting = true
     ticket(key, () => !this.#ended).then(
       (request) => {
         if (this.#ended) return
-        send(request)
-        this.#deadline = clock.after(ANSWER_WITHIN, () => this.#fail(timedOut('a ticket')))
+        this.#given = { request, times: 0 }
+        this.#give()
       },
       (error: unknown) => this.#fail(failureOf(error)),
     )
@@ -75,10 +88,11 @@ export class TicketPayment implements Payment {
       this.claim(key)
       return true
     }
+    const unspent = isOneOf(UNSPENT_TEXTS, message)
+    if (unspent && this.#giveAgain()) return true
     this.#settle()
-    // The next ticket would be as late.
-    if (message.includes(PAY_INFO_TIMESTAMP_TEXT))
-      this.#fail(refused('its clock and ours are too far apart for tickets'))
+    if (isOneOf(CLOCK_TEXTS, message)) this.#fail(refused('its clock and ours are too far apart for tickets'))
+    else if (unspent) this.#fail(refused('it cannot judge our tickets now'))
     else if (++this.#refusals >= MAX_TICKETS_REFUSED) this.#fail(refused('it refuses our tickets'))
     else this.claim(key)
     return true
@@ -86,12 +100,29 @@ export class TicketPayment implements Payment {
 
   stop(): void {
     this.#ended = true
-    this.#deadline?.cancel()
+    this.#timer?.cancel()
+  }
+
+  #give(): void {
+    const { send, clock } = this.#options
+    if (this.#given === undefined) return
+    this.#given.times++
+    send(this.#given.request)
+    this.#timer = clock.after(ANSWER_WITHIN, () => this.#fail(timedOut('a ticket')))
+  }
+
+  /** False where it was given often enough. */
+  #giveAgain(): boolean {
+    if (this.#given === undefined || this.#given.times >= MAX_GIVEN) return false
+    this.#timer?.cancel()
+    this.#timer = this.#options.clock.after(GIVEN_AGAIN_AFTER, () => this.#give())
+    return true
   }
 
   #settle(): void {
     this.#awaiting = false
-    this.#deadline?.cancel()
+    this.#given = undefined
+    this.#timer?.cancel()
   }
 
   #fail(failure: GatewayFailure): void {
@@ -99,6 +130,8 @@ export class TicketPayment implements Payment {
     if (!this.#ended) this.#options.failed(failure)
   }
 }
+
+const isOneOf = (texts: readonly string[], message: string): boolean => texts.some((text) => message.includes(text))
 
 function failureOf(error: unknown): GatewayFailure {
   if (!isMixnetError(error)) return { error: new MixnetError('INTERNAL', {}, { cause: error }), kind: 'passing' }

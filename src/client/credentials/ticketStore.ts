@@ -43,6 +43,8 @@ export interface TakenTicket extends BookContents {
   readonly epochId: bigint
   /** Today: unix seconds of its midnight. */
   readonly day: number
+  /** The last day of its book, the same way. */
+  readonly expiration: number
 }
 
 /** What a bundle carries. Secret. */
@@ -123,7 +125,7 @@ export class TicketStore {
       const ticket = ticketsOf(record.left)[0] as number
       const one = setOf([ticket])
       await this.#write(first.id, { ...record, left: record.left & ~one, spent: record.spent | one })
-      return { ...contents, ticket, epochId: record.epochId, day: today }
+      return { ...contents, ticket, epochId: record.epochId, day: today, expiration: record.expiration }
     })
   }
 

@@ -18,7 +18,7 @@ import { encodePayInfo } from '../../protocol/credentials/payInfo.ts'
 import type { ControlRequest } from '../../protocol/wire/gateway/control.ts'
 import { NONCE_BYTES } from '../../protocol/wire/gateway/protocol.ts'
 import { julianDay, sealTicket } from '../../protocol/wire/gateway/ticket.ts'
-import { DAY_SECONDS } from '../../protocol/wire/issuer/calendarDate.ts'
+import { DAY_SECONDS, midnightOf } from '../../protocol/wire/issuer/calendarDate.ts'
 import type { MixnetEvent } from '../mixnetEvents.ts'
 import type { TicketOptions } from '../ticketOptions.ts'
 import type { PayingSession, Payment, TicketSource } from '../ticketSource.ts'
@@ -31,7 +31,7 @@ import { GatewayAccounts } from './gatewayAccounts.ts'
 import { type Deposits, faucetDeposits, faucetOf } from './issuerCalls.ts'
 import { TicketFiles } from './ticketFiles.ts'
 import { TicketPayment } from './ticketPayment.ts'
-import { type BookSummary, ENTRY_TICKET, type MovedTickets, TicketStore } from './ticketStore.ts'
+import { type BookSummary, ENTRY_TICKET, type MovedTickets, type TakenTicket, TicketStore } from './ticketStore.ts'
 
 /** What of an engine a client uses. */
 export type ClientEngine = UserEngine & Pick<CheckingEngine, 'aggregateKeys' | 'listHolds' | 'verifyPayments'>
@@ -136,12 +136,12 @@ export class TicketWallet implements TicketSource {
     await this.#accounts.paid(gateway)
     this.#spentHere = true
     const random = world.random.stream('tickets')
-    const unixSeconds = BigInt(Math.floor(clock.now() / 1000))
-    const payInfo = encodePayInfo({ random: random.bytes(32), unixSeconds, provider: gateway })
-    const payment = await engine.spend({ ...taken, payInfo })
+    const { day, unixSeconds } = spendTime(taken, Math.floor(clock.now() / 1000))
+    const payInfo = encodePayInfo({ random: random.bytes(32), unixSeconds: BigInt(unixSeconds), provider: gateway })
+    const payment = await engine.spend({ ...taken, payInfo, day })
     this.#options.tell({ type: 'ticket-spent', left: this.#left })
     this.#keepStocked()
-    const spendDateJulianDay = julianDay(taken.day / DAY_SECONDS)
+    const spendDateJulianDay = julianDay(day / DAY_SECONDS)
     const ticket = { payment, payInfo, spendDateJulianDay, epochId: taken.epochId }
     return sealTicket(crypto, sharedKey.expose(), ticket, random.bytes(NONCE_BYTES))
   }
@@ -348,6 +348,18 @@ export class TicketWallet implements TicketSource {
       this.#lookLater()
     })
   }
+}
+
+/**
+ * A day and a second of it: gateways refuse a pay info of another day than the ticket's, and disks are slow enough for midnight to come
+ * between striking off and this. Of a book that ended with that midnight it is the last second, which they take for half a minute more.
+ */
+function spendTime(
+  { day, expiration }: Pick<TakenTicket, 'day' | 'expiration'>,
+  now: number,
+): { readonly day: number; readonly unixSeconds: number } {
+  const today = midnightOf(now)
+  return today > expiration ? { day, unixSeconds: day + DAY_SECONDS - 1 } : { day: today, unixSeconds: now }
 }
 
 /** Some directory answered, and none named issuers. */

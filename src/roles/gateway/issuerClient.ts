@@ -13,7 +13,7 @@ import { decodeTicketVerdict, type TicketVerdict } from '../../protocol/wire/iss
 
 const MAX_ANSWER_BYTES = 4096
 
-/** `too-old`: no opinion at all, for the day is one that this issuer judges no more. */
+/** `too-old`: no opinion, and there will be none, for the day is one that this issuer judges no more. */
 export type TicketOpinion = 'accepted' | 'replayed' | 'double-spend' | 'invalid' | 'too-old'
 
 const OPINIONS: Readonly<Record<TicketVerdict['kind'], TicketOpinion>> = {
@@ -24,6 +24,10 @@ const OPINIONS: Readonly<Record<TicketVerdict['kind'], TicketOpinion>> = {
   MultipleTickets: 'invalid',
   InvalidSpentDate: 'too-old',
 }
+
+/** A day that has not begun for an issuer will: it has said nothing yet. Its clock may be a second behind, just after midnight. */
+const opinionOf = (verdict: TicketVerdict): TicketOpinion | undefined =>
+  verdict.kind === 'InvalidSpentDate' && verdict.received > verdict.today ? undefined : OPINIONS[verdict.kind]
 
 export interface IssuerClientOptions {
   readonly net: Pick<Net, 'request'>
@@ -44,7 +48,7 @@ export class IssuerClient {
 
   /** `body`: encodeVerifyTicket. undefined where there is no verdict. */
   verify(issuer: EpochIssuer, body: string): Promise<TicketOpinion | undefined> {
-    return this.#ask(issuer, 'verify-ecash-ticket', body, (text) => OPINIONS[decodeTicketVerdict(text).kind])
+    return this.#ask(issuer, 'verify-ecash-ticket', body, (text) => opinionOf(decodeTicketVerdict(text)))
   }
 
   /** `body`: encodeRedeemRequest. undefined where there is no answer; the vote in one is not verified here. */
@@ -57,7 +61,12 @@ export class IssuerClient {
     for (const go of this.#waiting.splice(0)) go()
   }
 
-  async #ask<T>(issuer: EpochIssuer, path: string, body: string, decode: (text: string) => T): Promise<T | undefined> {
+  async #ask<T>(
+    issuer: EpochIssuer,
+    path: string,
+    body: string,
+    decode: (text: string) => T | undefined,
+  ): Promise<T | undefined> {
     const { net, atOnce, timeout } = this.#options
     // Whoever leaves hands its place on, so that nobody who comes later takes it.
     if (this.#underWay >= atOnce) await new Promise<void>((go) => this.#waiting.push(go))

@@ -118,6 +118,30 @@ describe('issuers', () => {
     assert.match(await client.next(), /"type":"send"/)
   })
 
+  it('that are strict cost nobody anything for what a compatible gateway took', async () => {
+    const test = await TicketTest.start({ strictness: 'compatible' })
+    for (const issuer of test.issuers) issuer.answer = 'invalid'
+    const client = await test.gate.registered()
+    const book = await test.mint.book()
+    assert.equal(await test.give(client, await book.unbound(test.paying())), balance(ENTRY))
+    await test.runFor(2000)
+    assert.deepEqual([test.tickets('rejected'), test.tickets('lapsed')], [0, 1])
+    for (const issuer of test.issuers) issuer.answer = 'double-spend'
+    assert.equal(await test.give(client, await book.unbound(test.paying())), balance(2 * ENTRY))
+    await test.runFor(2000)
+    assert.equal(test.tickets('rejected'), 1)
+  })
+
+  it('for whom its day has not begun have said nothing yet', async () => {
+    const { test } = await oneTicket((issuers) => {
+      for (const issuer of issuers) issuer.answer = 'too-early'
+    })
+    assert.deepEqual([test.tickets('verified'), test.tickets('lapsed')], [0, 0])
+    for (const issuer of test.issuers) issuer.answer = 'ok'
+    await test.runFor(10 * MINUTE)
+    assert.equal(test.tickets('verified'), 1)
+  })
+
   it('that had the ticket already, from us, have said yes', async () => {
     const { test } = await oneTicket((issuers) => {
       for (const issuer of issuers) issuer.answer = 'replayed'
@@ -167,11 +191,24 @@ describe('judgement', () => {
         const of = opinions.length + silent
         const yes = opinions.filter((one) => one === 'accepted' || one === 'replayed').length
         const no = opinions.filter((one) => one === 'double-spend' || one === 'invalid').length
-        const expected =
-          yes > 0 && 10 * yes >= 7 * of ? 'verified' : no > 0 && 10 * no >= 3 * of ? 'rejected' : undefined
+        const isBad = no > 0 && (no > 1 || of === 1) && 10 * no >= 3 * of
+        const expected = yes > 0 && 10 * yes >= 7 * of ? 'verified' : isBad ? 'rejected' : undefined
         assert.equal(judgement(all, of, DEFAULT_TICKET_PARAMS), expected)
       }),
     )
+  })
+
+  it('is not left to one issuer of three, whether the others speak or not', () => {
+    for (const others of [
+      [],
+      [[2, 'accepted']],
+      [
+        [2, 'accepted'],
+        [3, 'accepted'],
+      ],
+    ] as [number, TicketOpinion][][]) {
+      assert.equal(judgement(new Map([[1, 'double-spend'], ...others]), 3, DEFAULT_TICKET_PARAMS), undefined)
+    }
   })
 })
 

@@ -9,6 +9,7 @@ import { toBase58 } from '../../foundation/base/base58.ts'
 import { isMixnetError, tryDecode } from '../../foundation/base/errors.ts'
 import { type Millis, millis } from '../../foundation/base/units.ts'
 import type { Timer } from '../../foundation/platform/clock.ts'
+import { UNBOUND_PAYMENT_BYTES } from '../../protocol/credentials/payment.ts'
 import type { EpochIssuer } from '../../protocol/wire/issuer/credentialEpoch.ts'
 import { encodeVerifyTicket } from '../../protocol/wire/issuer/ticketVerification.ts'
 import { type CredentialEpochs, type KnownEpoch, reasonOf } from './credentialEpochs.ts'
@@ -155,7 +156,7 @@ export class TicketClearing {
   /** undefined while those who are silent could still change it. */
   #settlement(ticket: WaitingTicket, epoch: KnownEpoch | undefined, opinions: Opinions): Settlement | undefined {
     const { params, store } = this.#place
-    const judged = epoch === undefined ? undefined : judgement(opinions, epoch.issuers.length, params)
+    const judged = epoch === undefined ? undefined : judgement(counted(ticket, opinions), epoch.issuers.length, params)
     if (judged !== undefined) return judged
     const age = store.now() - (ticket.unixDay + 1) * DAY_MS
     const allHaveSpoken = epoch !== undefined && opinions.size >= epoch.issuers.length
@@ -168,10 +169,15 @@ export class TicketClearing {
   }
 }
 
+/** Without a bound index a payment is invalid to strict issuers. A gateway that is compatible knew that, and its client need not. */
+const counted = ({ payment }: WaitingTicket, opinions: Opinions): Opinions =>
+  payment.length === UNBOUND_PAYMENT_BYTES ? new Map([...opinions].filter(([, one]) => one !== 'invalid')) : opinions
+
 /**
  * `replayed` is a yes: the issuer has this very payment, which names this gateway, and it was taken here once; so the answer to the
  * first question was lost. `too-old` is neither: the day was checked when the ticket came, and a client must not pay for issuers that
- * were away. Acceptance is looked at first, as where a third are liars both quorums are reached.
+ * were away. Acceptance is looked at first, as where a third are liars both quorums are reached. One issuer alone makes nobody pay: of
+ * three it is more than the quorum, and could ruin every client of a gateway.
  */
 export function judgement(
   opinions: Opinions,
@@ -182,7 +188,7 @@ export function judgement(
   const accepted = all.filter(isAcceptance).length
   const rejected = all.filter((one) => one === 'double-spend' || one === 'invalid').length
   if (reaches(accepted, issuers, acceptedQuorum)) return 'verified'
-  return reaches(rejected, issuers, rejectedQuorum) ? 'rejected' : undefined
+  return rejected >= Math.min(2, issuers) && reaches(rejected, issuers, rejectedQuorum) ? 'rejected' : undefined
 }
 
 export const isAcceptance = (opinion: TicketOpinion): boolean => opinion === 'accepted' || opinion === 'replayed'

@@ -214,13 +214,14 @@ export class Book {
   }
 }
 
-type Answer = 'ok' | 'replayed' | 'double-spend' | 'invalid' | 'too-old' | 'silent' | 'nonsense'
+type Answer = 'ok' | 'replayed' | 'double-spend' | 'invalid' | 'too-old' | 'too-early' | 'silent' | 'nonsense'
 const ANSWERS: Readonly<Record<Exclude<Answer, 'silent' | 'nonsense'>, unknown>> = {
   ok: { Ok: null },
   replayed: { Err: 'ReplayedTicket' },
   'double-spend': { Err: 'DoubleSpend' },
   invalid: { Err: 'InvalidTicket' },
   'too-old': { Err: { InvalidSpentDate: { today: '2026-01-03', yesterday: '2026-01-02', received: '2026-01-01' } } },
+  'too-early': { Err: { InvalidSpentDate: { today: '2026-01-01', yesterday: '2025-12-31', received: '2026-01-02' } } },
 }
 
 const issuerSeed = (index: number): Uint8Array => new Uint8Array(32).fill(index)

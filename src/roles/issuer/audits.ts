@@ -17,6 +17,8 @@ import type { IssuerStore } from './issuerStore.ts'
 
 /** Trees kept: books are of a week, and may be looked at for two days more. */
 const MAX_TREES = 16
+/** Some milliseconds of hashing. */
+const LEAVES_AT_ONCE = 1000
 
 interface Grown {
   readonly tree: MerkleTree
@@ -26,23 +28,23 @@ interface Grown {
 }
 
 export class Audits {
-  readonly #crypto: World['crypto']
+  readonly #world: Pick<World, 'clock' | 'crypto'>
   readonly #store: IssuerStore
   readonly #grown = new Map<number, Grown>()
 
-  constructor({ crypto }: Pick<World, 'crypto'>, store: IssuerStore) {
-    this.#crypto = crypto
+  constructor(world: Pick<World, 'clock' | 'crypto'>, store: IssuerStore) {
+    this.#world = world
     this.#store = store
   }
 
-  issuedFor(expiration: number): JsonObject {
-    const { tree, deposits } = this.#grow(expiration)
+  async issuedFor(expiration: number): Promise<JsonObject> {
+    const { tree, deposits } = await this.#grow(expiration)
     return issuedForToJson(expiration, deposits, tree.root)
   }
 
   /** Undefined where one of the deposits has no book here. */
-  commitment(sample: IssuedSample): JsonObject | undefined {
-    const { tree, latest } = this.#grow(sample.expiration)
+  async commitment(sample: IssuedSample): Promise<JsonObject | undefined> {
+    const { tree, latest } = await this.#grow(sample.expiration)
     const found = sample.deposits.map((id) => latest.get(id))
     if (found.length === 0 || found.includes(undefined)) return undefined
     const indices = (found as number[]).toSorted((a, b) => a - b)
@@ -61,17 +63,26 @@ export class Audits {
     return issuedDataToJson(sample, books as IssuedTicketbook[])
   }
 
-  /** The tree of a day, with what was issued since somebody last asked. */
-  #grow(expiration: number): Grown {
+  /**
+   * The tree of a day, with what was issued since somebody last asked. Of a day that nobody asked about, a hundred thousand books: not in
+   * one go, and who calls makes sure that it is not called twice at once.
+   */
+  async #grow(expiration: number): Promise<Grown> {
+    const { clock, crypto } = this.#world
     const grown: Grown = this.#grown.get(expiration) ?? {
-      tree: new MerkleTree(this.#crypto),
+      tree: new MerkleTree(crypto),
       deposits: [],
       latest: new Map(),
     }
-    for (const { depositId, merkleIndex, hash } of this.#store.leaves(expiration, grown.tree.leaves.length)) {
-      grown.tree.append(hash)
-      grown.deposits.push({ depositId, merkleIndex })
-      grown.latest.set(depositId, merkleIndex)
+    for (;;) {
+      const leaves = this.#store.leaves(expiration, grown.tree.leaves.length, LEAVES_AT_ONCE)
+      grown.tree.append(leaves.map(({ hash }) => hash))
+      for (const { depositId, merkleIndex } of leaves) {
+        grown.deposits.push({ depositId, merkleIndex })
+        grown.latest.set(depositId, merkleIndex)
+      }
+      if (leaves.length < LEAVES_AT_ONCE) break
+      await new Promise<void>((resolve) => clock.soon(resolve))
     }
     // Days of which there is nothing are as many as anybody likes to name.
     if (grown.deposits.length > 0) this.#grown.set(expiration, grown)

@@ -216,20 +216,20 @@ function serveWork(app: Hono, options: IssuerApiOptions): void {
 
 function serveAudits(app: Hono, { world, identitySeed, audits, store, limits }: IssuerApiOptions): void {
   const signed = (body: JsonObject): Response => answer(signBody(world.crypto, identitySeed.expose(), body))
-  const heavy = async (context: Context, work: () => Response): Promise<Response> => {
-    const outcome = await limits.heavy.run(hostOf(context), async () => work())
+  const heavy = async (context: Context, work: () => Promise<Response>): Promise<Response> => {
+    const outcome = await limits.heavy.run(hostOf(context), work)
     return typeof outcome === 'string' ? busy(outcome) : outcome
   }
-  const ofDay = (path: string, answerOf: (day: number) => Response): void => {
+  const ofDay = (path: string, answerOf: (day: number) => Response | Promise<Response>): void => {
     app.get(`${PREFIX}${path}/:day`, (context) => {
       const day = parseDate(context.req.param('day') ?? '')
-      return day === undefined ? refuse(400, 'a day is YYYY-MM-DD') : heavy(context, () => answerOf(day))
+      return day === undefined ? refuse(400, 'a day is YYYY-MM-DD') : heavy(context, async () => answerOf(day))
     })
   }
   const total = (counts: readonly DayCount[]): number => counts.reduce((sum, { count }) => sum + count, 0)
   const counted = (counts: readonly DayCount[], name: string): JsonObject[] =>
     counts.map(({ day, count }) => ({ [name]: formatDate(day), count }))
-  ofDay('/issued-ticketbooks-for', (day) => signed(audits.issuedFor(day)))
+  ofDay('/issued-ticketbooks-for', async (day) => signed(await audits.issuedFor(day)))
   ofDay('/issued-ticketbooks-for-count', (day) => {
     const counts = store.counts('countsFor', day)
     return answer({ expirationDate: formatDate(day), total: total(counts), issued: counted(counts, 'issuanceDate') })
@@ -245,7 +245,7 @@ function serveAudits(app: Hono, { world, identitySeed, audits, store, limits }: 
     ]
     if (page === 'bad' || perPage === 'bad') return refuse(400, 'page and per_page are numbers')
     const size = Math.max(1, Math.min(perPage, MAX_PER_PAGE))
-    return heavy(context, () => {
+    return heavy(context, async () => {
       const issued = store.countsByDays(page, size).map(({ issuance, expiration, count }) => ({
         issuanceDate: formatDate(issuance),
         expirationDate: formatDate(expiration),
@@ -254,13 +254,14 @@ function serveAudits(app: Hono, { world, identitySeed, audits, store, limits }: 
       return answer({ issued })
     })
   })
-  const ofSample = (path: string, body: (sample: IssuedSample) => JsonObject | undefined): void => {
+  type Sampled = JsonObject | undefined
+  const ofSample = (path: string, body: (sample: IssuedSample) => Sampled | Promise<Sampled>): void => {
     app.post(`${PREFIX}${path}`, async (context) => {
       const text = await boundedText(context, MAX_CHALLENGE_BYTES)
       if (text === undefined) return tooLong()
       const sample = decodeIssuedSample(text)
-      return heavy(context, () => {
-        const made = body(sample)
+      return heavy(context, async () => {
+        const made = await body(sample)
         return made === undefined ? refuse(404, 'there is no book of one of these deposits') : signed(made)
       })
     })

@@ -74,8 +74,8 @@ export const ISSUER_STATEMENTS = {
   issue: `INSERT INTO issued
     (deposit_id, epoch_id, expiration_s, issued_on_s, ticket_type, signature, commitments, leaf, merkle_index)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  leaves:
-    'SELECT deposit_id, merkle_index, leaf FROM issued WHERE expiration_s = ? AND merkle_index >= ? ORDER BY merkle_index',
+  leaves: `SELECT deposit_id, merkle_index, leaf FROM issued WHERE expiration_s = ? AND merkle_index >= ?
+    ORDER BY merkle_index LIMIT ?`,
   sample: 'SELECT * FROM issued WHERE expiration_s = ? AND deposit_id = ? ORDER BY epoch_id DESC LIMIT 1',
   countsFor:
     'SELECT issued_on_s AS day, count(*) AS count FROM issued WHERE expiration_s = ? GROUP BY issued_on_s ORDER BY 1',

@@ -99,10 +99,10 @@ export class IssuerStore {
     })
   }
 
-  /** By index, from that one on. */
-  leaves(expiration: number, from: number): readonly IssuedLeaf[] {
+  /** By index, from that one on, so many at most. */
+  leaves(expiration: number, from: number, limit: number): readonly IssuedLeaf[] {
     return this.#statement('leaves')
-      .all(expiration, from)
+      .all(expiration, from, limit)
       .map((row) => ({
         depositId: Number(row.deposit_id),
         merkleIndex: Number(row.merkle_index),

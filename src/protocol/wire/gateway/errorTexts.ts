@@ -44,9 +44,11 @@ export const UNKNOWN_EPOCH_TEXT = 'the issuers of the provided ticket are not kn
 export const TICKETS_BUSY_TEXT = 'this gateway cannot check the provided ticket right now. it has not been spent'
 export const TOO_MANY_BAD_TICKETS_TEXT = 'too many invalid tickets have been provided. try again later'
 
+/** How `spendDateText` begins. */
+export const SPEND_DATE_TEXT = 'the provided credential has an invalid spending date'
 /** Dates as YYYY-MM-DD. */
 export const spendDateText = (got: string, expected: string): string =>
-  `the provided credential has an invalid spending date. got ${got} but expected ${expected}`
+  `${SPEND_DATE_TEXT}. got ${got} but expected ${expected}`
 
 /** Register or authenticate inside a session; `type` with a capital, as `RegisterHandshakeInitRequest`. */
 export const illegalRequestText = (type: string): string =>

@@ -280,7 +280,8 @@ describe('messages of the issuers', () => {
           }))
           const hashes = books.map((book) => issuedLeaf(crypto, book))
           const tree = new MerkleTree(crypto)
-          for (const hash of hashes) tree.append(hash)
+          // One, then three, then one …
+          for (let i = 0, size = 1; i < total; i += size, size = (size + 2) % 4) tree.append(hashes.slice(i, i + size))
           const root = tree.root as Uint8Array
           assert.deepEqual(root, rootOf(hashes))
           const indices = hashes.map((_, i) => i).filter((i) => chosen.next().value === true || i === total - 1)
@@ -304,6 +305,22 @@ describe('messages of the issuers', () => {
       { numRuns: 40 },
     )
     assert.equal(new MerkleTree(crypto).root, undefined)
+  })
+
+  it('take many books into their tree for a hash each', () => {
+    let hashes = 0
+    const counting = {
+      sha256(bytes: Uint8Array) {
+        hashes++
+        return crypto.sha256(bytes)
+      },
+    }
+    const tree = new MerkleTree(counting)
+    const leaves = Array.from({ length: 1000 }, (_, i) => crypto.sha256(Uint8Array.of(i >> 8, i)))
+    tree.append(leaves)
+    tree.append(leaves)
+    assert.deepEqual(tree.root, rootOf([...leaves, ...leaves]))
+    assert.ok(hashes < 2100, `${hashes}`)
   })
 })
 

@@ -7,7 +7,7 @@ import type { CryptoProvider } from '../../../foundation/crypto/provider.ts'
 
 type Hash = Pick<CryptoProvider, 'sha256'>
 
-/** Grows by its leaves, each for the hashes of one path: whoever asks for roots and proofs costs nothing but reading them. */
+/** Grows by its leaves, many at once for about a hash each: whoever asks for roots and proofs costs nothing but reading them. */
 export class MerkleTree {
   readonly #crypto: Hash
   /** The leaves first, the root last. */
@@ -26,18 +26,21 @@ export class MerkleTree {
     return this.#levels.at(-1)?.[0]
   }
 
-  /** `leaf`: 32 bytes. */
-  append(leaf: Uint8Array): void {
-    let index = this.leaves.length
-    let node = leaf
+  /** 32 bytes each. */
+  append(leaves: readonly Uint8Array[]): void {
+    if (leaves.length === 0) return
+    let changed = this.leaves.length
+    for (const leaf of leaves) this.#levels[0]?.push(leaf)
     for (let depth = 0; ; depth++) {
-      const level = this.#levels[depth] ?? []
-      this.#levels[depth] = level
-      level[index] = node
+      const level = this.#levels[depth] as Uint8Array[]
       if (level.length === 1) break
-      const [left, right] = index % 2 === 0 ? [node, undefined] : [level[index - 1] as Uint8Array, node]
-      node = right === undefined ? left : this.#crypto.sha256(concat(left, right))
-      index >>= 1
+      changed >>= 1
+      const above = this.#levels[depth + 1] ?? []
+      this.#levels[depth + 1] = above
+      for (let index = changed; 2 * index < level.length; index++) {
+        const [left, right] = [level[2 * index] as Uint8Array, level[2 * index + 1]]
+        above[index] = right === undefined ? left : this.#crypto.sha256(concat(left, right))
+      }
     }
   }
 

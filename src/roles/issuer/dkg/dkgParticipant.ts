@@ -65,8 +65,16 @@ async function agree(world: World, options: DkgOptions): Promise<DkgOutcome> {
   const session = dkgSession(world.crypto, options.plan)
   const stored = await loadAgreedKeys(world.files, options.folder, options.plan.epochId)
   if (stored !== undefined) return { kind: 'member', keys: stored, culprits: [] }
+  await checkOwn(world, options)
   await checkPrevious(options.engine, session)
   return (await Participant.open(world, session, options)).run()
+}
+
+/** That who has a share of the key before is to hand on that key: a plan with another one would put its owners above all issuers. */
+async function checkOwn({ files }: World, { plan: { previous }, folder }: DkgOptions): Promise<void> {
+  const own = previous && (await loadAgreedKeys(files, folder, previous.epochId))
+  if (own === undefined || equalBytes(own.masterKey, previous?.masterKey ?? new Uint8Array(0))) return
+  throw new MixnetError('CONFIG_INVALID', { key: 'dkg: previous', why: 'not the key that we have a share of' })
 }
 
 /** That the keys of the old members make the old master key, all of them: what they deal is checked against these. */

@@ -6,6 +6,7 @@ import { isMixnetError } from '../../../foundation/base/errors.ts'
 import { loadMclBls } from '../../../foundation/crypto/mclBls.ts'
 import type { AgreedKeys } from '../agreedKeys.ts'
 import { TakesAnyConstant } from './careless.test.ts'
+import { storeAgreedKeys } from './keyFile.ts'
 import {
   type Behaviour,
   checkKeys,
@@ -135,6 +136,20 @@ describe('resharing', () => {
     assert.equal(masterOf(keys), masterOf(old))
     assert.deepEqual([...keys.keys()], [4, 5, 6])
     assert.deepEqual(faultsOf(ends, 5), ['2 bad-answer'])
+  })
+
+  it('is of the key that its members have, and not of one that others put into the plan', async () => {
+    const own = await firstKeys([1, 2, 3], 2)
+    const previous = await firstKeys([6, 7, 8], 2, { seed: 'another' })
+    const stage = new Stage({ n: 3, t: 2, previous, seed: 'reshare' })
+    for (const [index, keys] of own) {
+      await stage.simulation.complete(storeAgreedKeys(stage.world(index).files, '/dkg', keys))
+    }
+    const ends = await stage.play()
+    for (const index of own.keys()) {
+      const end = ends.get(index) ?? assert.fail()
+      assert.ok('error' in end && isMixnetError(end.error, 'CONFIG_INVALID'))
+    }
   })
 
   it('does not begin from an epoch whose keys are not those of its master key', async () => {

@@ -70,6 +70,7 @@ export class Stage {
   readonly session: DkgSession
   readonly #rehearsal: Rehearsal
   readonly #scheme: Scheme
+  readonly #worlds = new Map<number, World>()
   readonly meters: Map<number, Meter> = new Map()
 
   constructor(rehearsal: Rehearsal) {
@@ -101,7 +102,9 @@ export class Stage {
   }
 
   world(index: number): World {
-    return this.simulation.host(`m${index}`, { ips: [`10.0.0.${index}`] })
+    const world = this.#worlds.get(index) ?? this.simulation.host(`m${index}`, { ips: [`10.0.0.${index}`] })
+    this.#worlds.set(index, world)
+    return world
   }
 
   engine(world: World): DkgEngine {
