@@ -119,7 +119,7 @@ describe('official messages of issuers', () => {
       return hash
     })
     const tree = new MerkleTree(nodeProvider)
-    for (const leaf of books) tree.append(leaf)
+    tree.append(books)
     for (const indices of [[0], [4], [1, 3], [0, 1, 2, 3, 4]]) {
       const { inner_proof, root } = JSON.parse(message(`merkle proof of [${indices.join(', ')}] of 5`).json) as {
         inner_proof: string
