@@ -1,7 +1,7 @@
 /**
  * Shows one of the pages here: bundles it with the client and serves it from this machine.
  *
- *     npm start                          # in another terminal: a network to try it on
+ *     npm start                          # in another terminal: a network to try it on; with "-- --free" for service-worker
  *     npm run example -- chat            # or wallet, service-worker; then open what it prints
  */
 import { existsSync } from 'node:fs'
@@ -15,9 +15,10 @@ import { tlsWithoutTrust } from '../scripts/bundle.mjs'
 export const PAGES = ['chat', 'wallet', 'service-worker']
 const STYLE = new URL('./style.css', import.meta.url)
 const TYPES = { '.html': 'text/html; charset=utf-8', '.css': 'text/css', '.js': 'text/javascript' }
-/** A page needs no more than its own files, its directory, its gateway, and a worker of a blob: that keeps time while it is hidden. */
-const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; worker-src 'self' blob:; connect-src 'self' http://127.0.0.1:* ws:"
+// Whom "npm start" has them pay: five issuers and a faucet.
+const PAID = [1, 2, 3, 4, 5, 6].map((n) => `http://127.0.2.${n}:*`).join(' ')
+/** A page needs no more than its own files, its directory, who sells it tickets, its gateway, and a worker of a blob: that keeps time while it is hidden. */
+const POLICY = `default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; worker-src 'self' blob:; connect-src 'self' http://127.0.0.1:* ${PAID} ws:`
 
 /** Resolves with the URL it serves, and how to end it. Port 0: a free one. */
 export async function serveExample(name, port) {

@@ -61,6 +61,16 @@ describe('starling', { timeout: 120_000, concurrency: true }, () => {
       code: 2,
       says: /that is a folder \(--output: folder\) \(you\) Name a file in it: --output folder\/answer/,
     },
+    'a plan that is not there': {
+      args: 'issuer status issuers.toml',
+      code: 2,
+      says: /issuers\.toml.*no such file.*\(you\).*the folder that the command is run in/,
+    },
+    'tickets of a client that is none': {
+      args: 'credential list --data mine',
+      code: 2,
+      says: /no client.*mine.*\(you\)/,
+    },
     'a folder that is a file': { args: 'up --data file', code: 2, says: /cannot be used.*file.*\(you\)/ },
   }
   for (const [name, { args, code, says }] of Object.entries(refusals)) {

@@ -3,7 +3,8 @@
  * guide is wrong, this fails.
  */
 import assert from 'node:assert/strict'
-import { readFile, stat, writeFile } from 'node:fs/promises'
+
+import { appendFile, readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -177,6 +178,8 @@ async function books(processes: Processes): Promise<void> {
   await writeFile(join(cwd, 'passphrase'), 'a passphrase\n')
   const passphrase = ['--passphrase-file', 'passphrase']
   await credential(2, 'export', bought.id, '--data', 'mine', '-o', 'moved')
+  await credential(2, 'export', bought.id, '--data', 'mine', '-o', 'moved', '--tickets', '51', ...passphrase)
+  await credential(2, 'import', 'passphrase', '--data', 'theirs', ...passphrase)
   const moved = ['export', bought.id.slice(0, 6), '--data', 'mine', '--tickets', '20', ...passphrase] as const
   await credential(2, ...moved, '-o', 'passphrase/below')
   await credential(2, ...moved, '-o', 'passphrase')
@@ -187,5 +190,29 @@ async function books(processes: Processes): Promise<void> {
   await credential(2, 'import', 'moved', '--data', 'theirs', ...passphrase)
   assert.equal(event(await credential(0, 'list', '--data', 'mine'), 'book').left, 30)
 
+  await paid(processes, url)
   await directory.stop()
+}
+
+/** Nodes as docs/guides/run-issuers.md has them paid for, and a client that brings its book along. */
+async function paid(processes: Processes, url: string): Promise<void> {
+  const { cwd } = processes
+  const roles = { wigeon: 'mix', garganey: 'mix', pochard: 'mix', smew: 'entry', scaup: 'exit' }
+  const names = Object.keys(roles)
+  for (const [i, [name, role]] of Object.entries(roles).entries()) {
+    const host = ['--host', `${OWN_HOST.slice(0, -1)}${11 + i}`, '--directory', url, '--local']
+    const open = role === 'exit' ? ['--open-proxy', '--allow-local-addresses'] : []
+    await processes.finish(0, 'node', 'init', name, '--role', role, ...host, ...open)
+    if (role !== 'mix') await appendFile(join(cwd, name, 'node.toml'), '\n[tickets]\nrequired = true\n')
+    const layer = role === 'mix' ? ['--layer', `${i + 1}`] : []
+    await processes.finish(0, 'directory', 'add', 'directory', name, ...layer)
+  }
+  const nodes = names.map((name) => processes.start('node', 'run', name, '--json'))
+  await Promise.all(nodes.map((one) => one.event('ready')))
+  // Its own directory is a site like another: what counts is that the way there was paid for.
+  const site = `http://${OWN_HOST}:27980/api/v1/nym-nodes/rewarded-set`
+  await processes.finish(0, 'fetch', site, '--data', 'mine', '--directory', url)
+  const listed = await processes.finish(0, 'credential', 'list', '--data', 'mine', '--directory', url, '--json')
+  assert.equal(listed.events.find(({ event }) => event === 'tickets')?.left, 29)
+  for (const one of nodes) assert.equal((await one.stop()).code, 0)
 }

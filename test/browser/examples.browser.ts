@@ -22,6 +22,8 @@ describe('the example pages', { skip: noChromium, timeout: 300_000 }, () => {
   let browser: Browser
   let context: BrowserContext
   let directory: string
+  // Service workers cannot pay.
+  let free: Starling | undefined
   const served: Served[] = []
   let wallet: string | undefined
 
@@ -38,10 +40,11 @@ describe('the example pages', { skip: noChromium, timeout: 300_000 }, () => {
     await browser?.close()
     for (const one of served) await one.close()
     await network?.stop()
+    await free?.stop()
     await rm(folder, { recursive: true, force: true, maxRetries: 3 })
   })
 
-  async function open(name: string, context: BrowserContext): Promise<Page> {
+  async function open(name: string, context: BrowserContext, network = directory): Promise<Page> {
     const { serveExample } = (await import(SERVE.href)) as {
       serveExample: (name: string, port: number) => Promise<Served>
     }
@@ -49,7 +52,7 @@ describe('the example pages', { skip: noChromium, timeout: 300_000 }, () => {
     served.push(one)
     const page = await context.newPage()
     page.on('pageerror', (error) => assert.fail(error))
-    await page.goto(`${one.url}?directory=${encodeURIComponent(directory)}`)
+    await page.goto(`${one.url}?directory=${encodeURIComponent(network)}`)
     return page
   }
 
@@ -80,7 +83,10 @@ describe('the example pages', { skip: noChromium, timeout: 300_000 }, () => {
   })
 
   it('service worker: answers the fetches of its page, and comes back as the same client when it was stopped', async () => {
-    const page = await open('service-worker', context)
+    const ports = ['--directory-port', '26710', '--socks-port', '26715', '--status-port', '26716']
+    free = new Starling(['up', '--free', '--json', '--data', join(folder, 'free'), ...ports])
+    const [{ url }] = await Promise.all([free.event('directory'), free.event('proxy')])
+    const page = await open('service-worker', context, url)
     const fetched = async (url: string) => {
       await page.locator('button:enabled').waitFor(DEADLINE)
       await page.locator('#url').fill(url)

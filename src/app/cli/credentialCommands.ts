@@ -49,8 +49,9 @@ export function buyBook(session: Session, options: CredentialOptions): Promise<n
   })
 }
 
-export function listBooks(session: Session, options: CredentialOptions): Promise<number> {
+export async function listBooks(session: Session, options: CredentialOptions): Promise<number> {
   const { screen } = session
+  await expectClient(session, options)
   return withWallet(session, options, 'never', async (wallet) => {
     for (const book of wallet.books()) {
       screen.step('book', `${book.id}   ${describeBook(book)}`, undefined, { event: 'book', ...shown(book) })
@@ -62,8 +63,9 @@ export function listBooks(session: Session, options: CredentialOptions): Promise
 }
 
 /** 0 where gateways would take every book. */
-export function verifyBooks(session: Session, options: CredentialOptions): Promise<number> {
+export async function verifyBooks(session: Session, options: CredentialOptions): Promise<number> {
   const { screen } = session
+  await expectClient(session, options)
   return withWallet(session, options, 'never', async (wallet) => {
     let good = true
     for (const book of wallet.books()) {
@@ -86,21 +88,37 @@ export async function exportBook(session: Session, id: string, options: ExportOp
   const { screen, world } = session
   const { output, tickets, official } = options
   const count = tickets === undefined ? {} : { tickets }
+  await expectClient(session, options)
   const passphrase = official ? undefined : await readPassphrase(session, options)
   return withWallet(session, options, 'never', async (wallet) => {
     const book = wallet.books().find((one) => one.id.startsWith(id))
     if (book === undefined)
-      throw new MixnetError('NO_TICKETS', { book: id }, { nextStep: 'See: starling credential list.' })
+      throw new MixnetError(
+        'NO_TICKETS',
+        { book: id },
+        { message: 'there is no such book', nextStep: `See: starling credential list --data ${options.data}` },
+      )
     if ((await world.files.kindOf(output)) !== undefined) {
       const nextStep = 'Choose a file that is not there yet: nothing is written over.'
       throw new MixnetError('BAD_ARGUMENT', { '--output': output }, { message: 'the file exists', nextStep })
     }
+    if (tickets !== undefined && tickets > book.left) {
+      const nextStep = `Export as many as there are, or fewer; without --tickets all of them.`
+      const message = 'the book has not so many tickets left'
+      throw new MixnetError('NO_TICKETS', { '--tickets': tickets, left: book.left }, { message, nextStep })
+    }
     // Whether it can be written at all is found out before any ticket is gone.
     await write(session, output, new Uint8Array(0))
-    const moved =
-      passphrase === undefined
-        ? await wallet.exportOfficial(book.id, count)
-        : utf8(`${await wallet.exportBook(book.id, passphrase, count)}\n`)
+    let moved: Uint8Array
+    try {
+      moved =
+        passphrase === undefined
+          ? await wallet.exportOfficial(book.id, count)
+          : utf8(`${await wallet.exportBook(book.id, passphrase, count)}\n`)
+    } catch (error) {
+      await world.files.remove(output)
+      throw error
+    }
     try {
       await write(session, output, moved)
     } catch (error) {
@@ -129,14 +147,34 @@ export async function importBook(session: Session, file: string, options: Import
     throw new MixnetError('BAD_ARGUMENT', { file }, { message: 'there is no such file', nextStep })
   }
   return withWallet(session, options, 'never', async (wallet) => {
-    const book =
+    const book = await importing(file, () =>
       passphrase === undefined
-        ? await wallet.importOfficial(contents)
-        : await wallet.importBook(fromUtf8(contents, 'export').trim(), passphrase)
+        ? wallet.importOfficial(contents)
+        : wallet.importBook(fromUtf8(contents, 'export').trim(), passphrase),
+    )
     screen.step('imported', describeBook(book), undefined, { event: 'imported', ...shown(book) })
     screen.line(`  Remove ${file} now: a ticket that is spent twice names who spent it.`)
     return 0
   })
+}
+
+/** Who only looks should not make a client where none is: the folder is a typo. */
+async function expectClient({ world }: Session, { data }: CredentialOptions): Promise<void> {
+  if ((await world.files.read(`${data}/identity.pem`)) !== undefined) return
+  const nextStep = 'Name the folder of a client; buying and importing make one where there is none.'
+  throw new MixnetError('BAD_ARGUMENT', { '--data': data }, { message: 'there is no client', nextStep })
+}
+
+/** A file that is none is no peer's fault. */
+async function importing<T>(file: string, take: () => Promise<T>): Promise<T> {
+  try {
+    return await take()
+  } catch (error) {
+    if (!isMixnetError(error, 'MALFORMED')) throw error
+    const nextStep = 'Give the whole file that "starling credential export" wrote, with --official as it was written.'
+    const details = { file, ...error.details }
+    throw new MixnetError('BAD_ARGUMENT', details, { message: 'these are no exported tickets', nextStep, cause: error })
+  }
 }
 
 async function withWallet(

@@ -1,5 +1,5 @@
 /** `starling issuer init` and `plan`: who issues, and when they make their keys. Running is in issuerRunning.ts. @module */
-import { basename, dirname, relative, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, relative, resolve } from 'node:path'
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { equalBytes } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
@@ -172,7 +172,9 @@ export async function handOn(
   })
   screen.line(`\n  Who joins   starling issuer init FOLDER --url URL --plan ${path}`)
   screen.line(`  Who leaves  remove its entry under [[issuers]] in ${path}; it runs on until the key is handed on`)
-  screen.line(`  Then        starling issuer plan ${path} --threshold N, and in each issuer.toml: plan = "${path}"`)
+  screen.line(
+    `  Then        starling issuer plan ${path} --threshold N, and in each issuer.toml: plan = "${isAbsolute(path) ? path : `../${path}`}"`,
+  )
   return 0
 }
 

@@ -10,7 +10,7 @@ export type Run = (command: Command, work: (session: Session) => Promise<number>
 export function defineIssuer(program: Command, run: Run): void {
   const issuer = program
     .command('issuer')
-    .description('who signs the tickets that pay for bandwidth: init, plan, run, status, faucet')
+    .description('who signs the tickets that pay for bandwidth: init, plan, hand-on, run, status, faucet')
     .helpCommand(false)
   issuer
     .command('init <folder>')

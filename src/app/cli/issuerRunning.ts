@@ -11,6 +11,7 @@ import { EXIT_CODES } from './exitCodes.ts'
 import { explainLocked, lockFolder } from './folders.ts'
 import { readExistingIssuer } from './issuerCommands.ts'
 import { askEpoch } from './issuerQuestions.ts'
+import { listening } from './listening.ts'
 import type { Session } from './session.ts'
 
 /** Logs to standard error until Ctrl-C. */
@@ -134,7 +135,7 @@ export async function runFaucet(
   const lock = await lockFolder(world.files, folder, 'Stop it: one faucet has one process.')
   const faucet = new Faucet(world, { folder, priceUnym: DEFAULT_PRICE_UNYM, log: session.logOf('faucet') })
   try {
-    const listener = await faucet.serve(options)
+    const listener = await listening(options.port, '--port', options.host, (endpoint) => faucet.serve(endpoint))
     const { host, port } = listener.endpoint
     screen.step('faucet', `http://${host}:${port}   deposits for nothing`, undefined, {
       event: 'listening',

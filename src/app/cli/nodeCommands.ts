@@ -7,6 +7,7 @@ import { minutes } from '../../foundation/base/units.ts'
 import type { Clock, Timer } from '../../foundation/platform/clock.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import type { Endpoint } from '../../foundation/platform/net.ts'
+import { startCredentialEngine } from '../node/credentialEngine.ts'
 import { type RunningNode, startNode } from '../node/node.ts'
 import {
   checkNodeConfig,
@@ -108,12 +109,16 @@ export async function runNode(session: Session, folder: string): Promise<number>
   const log = session.logOf(config.name)
   const meter = new Meter()
   screen.step('directory', config.directories.join(', '))
+  // Whoever serves clients takes their tickets, where the network has issuers.
+  const engine = config.roles.some((role) => role !== 'mix') ? startCredentialEngine() : undefined
   const node = await startNode(world, config, {
     meter,
     log,
     signal: interrupted,
     onStep: (wanted, used) => log.warn('port.taken', { wanted, used }),
-  }).catch((error: unknown) => {
+    ...(engine && { credentials: engine }),
+  }).catch(async (error: unknown) => {
+    await engine?.close()
     throw explainLocked(error, folder, 'Stop it: one node is one process.')
   })
   try {
@@ -134,6 +139,7 @@ export async function runNode(session: Session, folder: string): Promise<number>
     log.info('node.stopping')
   } finally {
     await node.stop()
+    await engine?.close()
   }
   return 0
 }

@@ -9,7 +9,10 @@ import type { Files } from '../../foundation/platform/files.ts'
 /** Throws CONFIG_INVALID. */
 export async function readConfigFile<T>(files: Files, path: string, schema: z.ZodType<T, unknown>): Promise<T> {
   const contents = await files.read(path)
-  if (contents === undefined) throw new MixnetError('CONFIG_INVALID', { file: path, problem: 'there is no such file' })
+  if (contents === undefined) {
+    const nextStep = 'Check the path, and the folder that the command is run in.'
+    throw new MixnetError('CONFIG_INVALID', { file: path, problem: 'there is no such file' }, { nextStep })
+  }
   let values: unknown
   try {
     values = parse(fromUtf8Lossy(contents))

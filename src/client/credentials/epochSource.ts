@@ -66,7 +66,8 @@ export class EpochSource {
     const [first] = epochs
     if (first === undefined) {
       const cause = answers.find((answer) => answer.status === 'rejected')?.reason
-      throw new MixnetError('ISSUERS_UNAVAILABLE', { why: 'no directory lists issuers' }, { cause })
+      const nextStep = "Check the directory's address. Where bandwidth is free it lists none, and no ticket is needed."
+      throw new MixnetError('ISSUERS_UNAVAILABLE', { why: 'no directory lists issuers' }, { nextStep, cause })
     }
     const digest = epochDigest(crypto, first)
     if (epochs.some((one) => !equalBytes(epochDigest(crypto, one), digest)))

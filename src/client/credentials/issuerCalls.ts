@@ -93,7 +93,7 @@ export function faucetOf({ faucetUrl: url, priceUnym }: CredentialEpoch): {
 } {
   if (url !== undefined) return { url, priceUnym }
   const nextStep =
-    'Bring tickets along: buy a book (starling credential buy) or import one into a folder, and connect with that `folder`.'
+    'Bring tickets along: import some that another device exported (starling credential import), and connect with that `folder`.'
   throw new MixnetError('NO_TICKETS', { why: 'this network has no faucet' }, { nextStep })
 }
 
@@ -116,8 +116,11 @@ export function faucetDeposits(net: Asked, faucet: () => Promise<{ url: string; 
       } catch (cause) {
         // Below 500 it has decided; above, it may know better later.
         const status = isMixnetError(cause, 'ISSUER_REFUSED') ? Number(cause.details.status) : 0
-        if (status < 400 || status >= 500) throw cause
-        throw new MixnetError('DEPOSIT_REFUSED', { status }, { cause })
+        if (status >= 400 && status < 500) throw new MixnetError('DEPOSIT_REFUSED', { status }, { cause })
+        if (!isMixnetError(cause)) throw cause
+        const nextStep = 'Tell whoever runs the network, and try again later: nothing is paid twice.'
+        const message = 'the faucet, where books are paid for, does not answer as it should'
+        throw new MixnetError(cause.code, { ...cause.details, faucet: url }, { message, nextStep, cause })
       }
     },
   }

@@ -31,10 +31,16 @@ export function socketError(error: unknown, during: While): MixnetError {
   if (during === 'open') return new MixnetError('CONNECTION_CLOSED', { system })
   if (during === 'listening') {
     return system === 'EADDRINUSE'
-      ? new MixnetError('ADDRESS_IN_USE')
+      ? new MixnetError('ADDRESS_IN_USE', portOf(error))
       : new MixnetError('BAD_ARGUMENT', { argument: 'listen address', system })
   }
   return system === 'ETIMEDOUT'
     ? new MixnetError('TIMEOUT', { what: 'connect', system })
     : new MixnetError('CONNECTION_REFUSED', { system })
+}
+
+/** Which one, where several are listened on. */
+function portOf(error: unknown): { port?: number } {
+  const port = error instanceof Error && 'port' in error ? error.port : undefined
+  return typeof port === 'number' ? { port } : {}
 }
