@@ -21,7 +21,7 @@ import {
   readIssuerPlan,
 } from '../node/issuerConfig.ts'
 import { loadOrCreateIssuerKey } from '../node/issuerKey.ts'
-import { askEpoch } from './issuerQuestions.ts'
+import { askEpoch, keysText } from './issuerQuestions.ts'
 import { explainFileError } from './problems.ts'
 import type { Session } from './session.ts'
 
@@ -198,14 +198,6 @@ async function agreedEpoch(world: World, from: string, plan: IssuerPlan, thresho
     },
   )
 }
-
-/** Who has which key, in one line. */
-const keysText = ({ epochId, threshold, issuers }: CredentialEpoch): string =>
-  [
-    epochId,
-    threshold,
-    ...issuers.map(({ index, identity, key }) => `${index} ${toBase58(identity)} ${toBase58(key)}`),
-  ].join('\n')
 
 async function openPlan(files: Files, { plan: path, faucet }: IssuerInitOptions): Promise<IssuerPlan> {
   if ((await files.read(path)) !== undefined) {
