@@ -17,6 +17,7 @@ import {
   formatIssuerPlan,
   type IssuerConfig,
   type IssuerPlan,
+  lowestThreshold,
   readIssuerConfig,
   readIssuerPlan,
 } from '../node/issuerConfig.ts'
@@ -111,8 +112,12 @@ export async function closePlan({ world, screen }: Session, path: string, option
     throw new MixnetError('BAD_ARGUMENT', { plan: path }, { message: 'the plan is closed already', nextStep })
   }
   const { threshold } = options
-  if (threshold > issuers.length || threshold * 2 <= issuers.length) {
-    const nextStep = `Of ${issuers.length} issuers at least ${Math.floor(issuers.length / 2) + 1} must sign, or a minority could make books that nobody paid for.`
+  const lowest = lowestThreshold(plan)
+  if (threshold > issuers.length || threshold < lowest) {
+    const nextStep =
+      lowest > issuers.length
+        ? 'Too few of them know which deposits were used. Let fewer go and come at once.'
+        : `Of these ${issuers.length} issuers at least ${lowest} must sign, or some could make books that nobody paid for.`
     throw new MixnetError(
       'BAD_ARGUMENT',
       { '--threshold': threshold },
