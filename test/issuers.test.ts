@@ -96,6 +96,12 @@ describe('issuers', { timeout: 240_000, skip }, () => {
 
     const liar = await lyingIssuer(t, `http://${OWN_HOST}:8091`)
     const [handOn] = handing as [string[]]
+    // Two are of another epoch and one is away: four answer, and make no book.
+    const split = (await readFile(join(processes.cwd, NETWORK), 'utf8'))
+      .replace(/"http:[^"]*:809([12])"/g, `"${liar}/$1"`)
+      .replace(/"http:[^"]*:8093"/g, `"http://${OWN_HOST}:1"`)
+    await writeFile(join(processes.cwd, 'split.toml'), split)
+    await processes.finish(3, 'issuer', 'status', 'split.toml')
     await processes.finish(3, ...handOn.map((arg, i) => (handOn[i - 1] === '--from' ? liar : arg)))
     for (const command of handing) await processes.finish(0, ...command)
     for (const one of [again, ...others]) assert.equal((await one.stop()).code, 0)

@@ -67,10 +67,10 @@ export class Issuers implements DepositLedger {
       const issuer = await Issuer.start(nodeWorld(nodeProvider), {
         folder: `${folder}/issuer${index}`,
         identitySeed: new Secret(seed),
-        keys: { ...issuers.#keys, own: { index, secretKey } },
+        keys: { ...issuers.#keys, own: { index, secretKey: new Secret(secretKey) } },
         engine,
         deposits: issuers,
-        // Where they are not, a compatible gateway's tickets are bad to them, and its clients pay ten times.
+        // Where they are not, a compatible gateway's tickets are bad to them, and none is redeemed.
         compatible: true,
         listen: { host: '127.0.0.1', port: FIRST_PORT + index },
       })

@@ -17,11 +17,12 @@ import {
   formatIssuerPlan,
   type IssuerConfig,
   type IssuerPlan,
+  lowestThreshold,
   readIssuerConfig,
   readIssuerPlan,
 } from '../node/issuerConfig.ts'
 import { loadOrCreateIssuerKey } from '../node/issuerKey.ts'
-import { askEpoch } from './issuerQuestions.ts'
+import { askEpoch, keysText } from './issuerQuestions.ts'
 import { explainFileError } from './problems.ts'
 import type { Session } from './session.ts'
 
@@ -111,8 +112,12 @@ export async function closePlan({ world, screen }: Session, path: string, option
     throw new MixnetError('BAD_ARGUMENT', { plan: path }, { message: 'the plan is closed already', nextStep })
   }
   const { threshold } = options
-  if (threshold > issuers.length || threshold * 2 <= issuers.length) {
-    const nextStep = `Of ${issuers.length} issuers at least ${Math.floor(issuers.length / 2) + 1} must sign, or a minority could make books that nobody paid for.`
+  const lowest = lowestThreshold(plan)
+  if (threshold > issuers.length || threshold < lowest) {
+    const nextStep =
+      lowest > issuers.length
+        ? 'Too few of them know which deposits were used. Let fewer go and come at once.'
+        : `Of these ${issuers.length} issuers at least ${lowest} must sign, or some could make books that nobody paid for.`
     throw new MixnetError(
       'BAD_ARGUMENT',
       { '--threshold': threshold },
@@ -200,14 +205,6 @@ async function agreedEpoch(world: World, from: string, plan: IssuerPlan, thresho
     },
   )
 }
-
-/** Who has which key, in one line. */
-const keysText = ({ epochId, threshold, issuers }: CredentialEpoch): string =>
-  [
-    epochId,
-    threshold,
-    ...issuers.map(({ index, identity, key }) => `${index} ${toBase58(identity)} ${toBase58(key)}`),
-  ].join('\n')
 
 async function openPlan(files: Files, { plan: path, faucet }: IssuerInitOptions): Promise<IssuerPlan> {
   if ((await files.read(path)) !== undefined) {

@@ -10,7 +10,7 @@ import { startIssuer } from '../node/issuerService.ts'
 import { EXIT_CODES } from './exitCodes.ts'
 import { explainLocked, lockFolder } from './folders.ts'
 import { readExistingIssuer } from './issuerCommands.ts'
-import { askEpoch } from './issuerQuestions.ts'
+import { askEpoch, keysText } from './issuerQuestions.ts'
 import { listening } from './listening.ts'
 import type { Session } from './session.ts'
 
@@ -94,11 +94,11 @@ function showOutcome({ screen }: Session, outcome: DkgOutcome): void {
 export async function showIssuerStatus({ world, screen }: Session, path: string): Promise<number> {
   const plan = await readIssuerPlan(world.files, path)
   const answers = await Promise.all(plan.issuers.map(({ url }) => askEpoch(world, url)))
-  let alive = 0
+  const saying = new Map<string, number>()
   for (const [i, { index, url }] of plan.issuers.entries()) {
     const answer = answers[i]
     const epoch = isMixnetError(answer) ? undefined : answer
-    if (epoch !== undefined) alive++
+    if (epoch !== undefined) saying.set(keysText(epoch), (saying.get(keysText(epoch)) ?? 0) + 1)
     const text =
       epoch === undefined
         ? 'does not issue'
@@ -112,6 +112,8 @@ export async function showIssuerStatus({ world, screen }: Session, path: string)
     })
   }
   const needed = plan.closed?.threshold
+  // Those of two epochs make no book together.
+  const alive = Math.max(0, ...saying.values())
   const enough = needed !== undefined && alive >= needed
   screen.step(
     'books',

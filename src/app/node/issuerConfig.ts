@@ -5,7 +5,7 @@
 import { stringify } from 'smol-toml'
 import { z } from 'zod'
 import { fromBase58, toBase58 } from '../../foundation/base/base58.ts'
-import { utf8 } from '../../foundation/base/bytes.ts'
+import { equalBytes, utf8 } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError, tryDecode } from '../../foundation/base/errors.ts'
 import { parseIp } from '../../foundation/base/ipAddress.ts'
 import type { Millis } from '../../foundation/base/units.ts'
@@ -204,6 +204,20 @@ export function formatIssuerPlan(plan: IssuerPlan): Uint8Array {
   return utf8(
     `# The plan of the issuers: the same file for all of them. Written by "starling issuer init" and "plan"\n${stringify(values)}`,
   )
+}
+
+/**
+ * The lowest threshold that is safe for these issuers. More than half; and where a key is handed on, more than may not know that a deposit
+ * was used: those who come new, and of those who stay as many as its book could do without. Else it could buy a second one.
+ */
+export function lowestThreshold({ issuers, previous }: Pick<IssuerPlan, 'issuers' | 'previous'>): number {
+  const half = Math.floor(issuers.length / 2) + 1
+  if (previous === undefined) return half
+  const stay = issuers.filter((one) =>
+    previous.members.some(({ identity }) => equalBytes(identity, one.identity)),
+  ).length
+  const unaware = issuers.length - stay + Math.min(stay, previous.members.length - previous.threshold)
+  return Math.max(half, unaware + 1)
 }
 
 /** How it was closed. Throws CONFIG_INVALID where it is still open. */

@@ -1,6 +1,6 @@
 /** An issuer as a process: makes its share of the keys with the others of its plan, and serves. @module */
 import type { Log, Meter } from '../../foundation/base/observe.ts'
-import { Secret } from '../../foundation/base/secret.ts'
+import type { Secret } from '../../foundation/base/secret.ts'
 import { seconds } from '../../foundation/base/units.ts'
 import type { Endpoint } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
@@ -137,6 +137,5 @@ async function keysBefore({ files }: World, folder: string, epoch: number): Prom
 
 /** What we deal, where we were of those that hand their key on. */
 function ownKeyOf(older: readonly AgreedKeys[], { previous }: IssuerPlan): Secret | undefined {
-  const keys = older.find(({ epochId }) => epochId === previous?.epochId)
-  return keys && new Secret(keys.own.secretKey)
+  return older.find(({ epochId }) => epochId === previous?.epochId)?.own.secretKey
 }

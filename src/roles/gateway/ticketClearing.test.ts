@@ -252,6 +252,21 @@ describe('redemption', () => {
     assert.deepEqual([test.tickets('accepted'), test.tickets('redeemed')], [7, 7])
   })
 
+  it('counts votes of issuers that have gone on to the next epoch', async () => {
+    const test = await TicketTest.start({ params: { redeemFrom: 2 } })
+    const client = await test.gate.registered()
+    const book = await test.mint.book()
+    for (const issuer of test.issuers) issuer.epochId = 3
+    for (let i = 1; i <= 2; i++) {
+      assert.equal(await test.give(client, await book.ticket(test.paying())), balance(i * ENTRY))
+      await test.runFor(1000)
+    }
+    assert.deepEqual([test.tickets('verified'), test.tickets('redeemed')], [2, 0])
+    for (const issuer of test.issuers) issuer.epochId = 5
+    await test.runFor(16 * MINUTE)
+    assert.equal(test.tickets('redeemed'), 2)
+  })
+
   it('hands in together only what enough issuers have verified all of', async () => {
     const test = await TicketTest.start({ params: { redeemFrom: 4, acceptedQuorum: 0.6 } })
     const client = await test.gate.registered()

@@ -163,7 +163,10 @@ export class TicketRedemption {
     const answer = await this.#issuers.redeem(issuer, body)
     if (answer?.accepted !== true || answer.vote === undefined) return false
     const { index } = issuer
-    const vote = { epochId: epoch.epochId, index, gateway: identity, digest, count: tickets }
+    // Meanwhile it may have a key of a later epoch: it votes as what it is, for what it verified before.
+    const { epochId } = answer.vote
+    if (epochId < epoch.epochId) return false
+    const vote = { epochId, index, gateway: identity, digest, count: tickets }
     return voteHolds(world.crypto, issuer.identity, vote, answer.vote.signature)
   }
 }

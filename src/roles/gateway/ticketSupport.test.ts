@@ -230,6 +230,8 @@ const issuerSeed = (index: number): Uint8Array => new Uint8Array(32).fill(index)
 export class ScriptedIssuer {
   answer: Answer = 'ok'
   votes = true
+  /** Of its key. */
+  epochId = 4
   readonly asked: string[] = []
   /** Requests, word for word, and whether their signatures hold. */
   readonly redemptions: { readonly body: string; readonly count: number; readonly holds: boolean }[] = []
@@ -256,7 +258,7 @@ export class ScriptedIssuer {
     const count = request.serialNumbers.length
     this.redemptions.push({ body, count, holds: redeemRequestHolds(nullProvider, request) })
     if (!this.votes) return Response.json(encodeRedeemAnswer({ accepted: false, vote: undefined }))
-    const vote = { epochId: 4, index: this.#index, gateway, digest, count }
+    const vote = { epochId: this.epochId, index: this.#index, gateway, digest, count }
     const signature = signVote(nullProvider, issuerSeed(this.#index + (this.forges ? 1 : 0)), vote)
     return Response.json(encodeRedeemAnswer({ accepted: true, vote: { ...vote, signature } }))
   }

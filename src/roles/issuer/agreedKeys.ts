@@ -1,4 +1,5 @@
 /** The keys of an epoch of issuers, however they were agreed upon: dealt together (`dkg/participant.ts`), or by the ledger later. @module */
+import type { Secret } from '../../foundation/base/secret.ts'
 
 export interface AgreedMember {
   /** Of its share, from 1. */
@@ -22,6 +23,6 @@ export interface AgreedKeys {
   readonly own: {
     readonly index: number
     /** x ‖ q ‖ y, 168 bytes. */
-    readonly secretKey: Uint8Array
+    readonly secretKey: Secret
   }
 }

@@ -8,6 +8,7 @@ import { type Log, Meter, silentLog } from '../../foundation/base/observe.ts'
 import { seconds } from '../../foundation/base/units.ts'
 import type { Database } from '../../foundation/platform/database.ts'
 import type { Endpoint, HttpListener } from '../../foundation/platform/net.ts'
+import { below } from '../../foundation/platform/random.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import {
   answer,
@@ -51,6 +52,8 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS deposits_by_age ON deposits (made_at_s);
 `
 const MAX_ID = 0xffff_ffff
+/** A new faucet begins somewhere below: issuers remember the numbers of one that was lost, and sign for none of them again. */
+const FIRST_IDS = 2 ** 31
 const MAX_PER_DAY = 200_000
 /** All clients of a network on one machine are at one address. */
 const MAX_PER_ADDRESS = 20_000
@@ -127,8 +130,8 @@ export class Faucet implements DepositLedger {
       return refuse(429, 'that is enough for today')
     }
     const id = this.#database.transaction(() => {
-      const row = this.#database.prepare('SELECT coalesce(max(id) + 1, 0) AS id FROM deposits').get()
-      const next = Number(row?.id ?? 0)
+      const row = this.#database.prepare('SELECT max(id) + 1 AS id FROM deposits').get()
+      const next = Number(row?.id ?? below(this.#world.random.stream('faucet'), FIRST_IDS))
       if (next > MAX_ID) return undefined
       this.#database.prepare('INSERT INTO deposits (id, identity, made_at_s) VALUES (?, ?, ?)').run(next, identity, now)
       return next

@@ -132,7 +132,7 @@ export class Issuance {
     }
     let result: Awaited<ReturnType<typeof engine.issue>>
     try {
-      result = await engine.issue({ secretKey: keys.own.secretKey, request, publicKey, attributes })
+      result = await engine.issue({ secretKey: keys.own.secretKey.expose(), request, publicKey, attributes })
     } catch (error) {
       if (isMixnetError(error, 'MALFORMED')) return refused('malformed')
       throw error

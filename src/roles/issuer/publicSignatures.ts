@@ -65,7 +65,9 @@ export class PublicSignatures {
   /** Seven or fifty times 96 bytes. Only of topics that are served. */
   partial(keys: AgreedKeys, topic: ListTopic): Promise<Uint8Array> {
     const { engine } = this.#options
-    return this.#once(this.#partial, keys, topic, () => engine.signList(keys.own.secretKey, topic, keys.masterKey))
+    return this.#once(this.#partial, keys, topic, () =>
+      engine.signList(keys.own.secretKey.expose(), topic, keys.masterKey),
+    )
   }
 
   /** Throws ISSUERS_UNAVAILABLE where too few parts are right, for some seconds without asking for them again. */

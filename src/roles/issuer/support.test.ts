@@ -151,7 +151,7 @@ export class TestIssuers {
       threshold,
       masterKey,
       members,
-      own: { index: i + 1, secretKey },
+      own: { index: i + 1, secretKey: new Secret(secretKey) },
     }))
   }
 

@@ -304,7 +304,7 @@ describe('what issuers write into logs and refusals', () => {
     const { masterKey, own } = test.keys[0] as AgreedKeys
     for (const secret of [
       serialOf(ticket.payment),
-      own.secretKey.slice(8, 40),
+      own.secretKey.expose().slice(8, 40),
       ticket.payInfo,
       masterKey.slice(0, 48),
     ]) {

@@ -234,7 +234,7 @@ class Participant {
         const key = keyOf.get(index)
         return key === undefined || !confirmed.includes(index) ? [] : [{ index, identity, url, key }]
       }),
-      own: { index: receiver.index, secretKey: own.expose() },
+      own: { index: receiver.index, secretKey: own },
     }
     await storeAgreedKeys(this.#world.files, folder, keys)
     await this.#state.remove()

@@ -237,10 +237,14 @@ describe('files', () => {
         threshold: 2,
         masterKey: new Uint8Array(680).fill(1),
         members: [1, 2].map((index) => ({ ...memberOf(index), key: new Uint8Array(680).fill(index) })),
-        own: { index: 2, secretKey: new Uint8Array(168).fill(8) },
+        own: { index: 2, secretKey: new Secret(new Uint8Array(168).fill(8)) },
       }
       await storeAgreedKeys(world.files, '/k', keys)
-      assert.deepEqual(await loadAgreedKeys(world.files, '/k', 3), keys)
+      const loaded = await loadAgreedKeys(world.files, '/k', 3)
+      assert.deepEqual(loaded, keys)
+      assert.deepEqual(loaded?.own.secretKey.expose(), keys.own.secretKey.expose())
+      const shown = `${inspect(loaded, { depth: 9 })}${JSON.stringify(loaded)}`
+      assert.ok(!shown.includes('8, 8') && !shown.includes('8,8'))
       assert.equal(await loadAgreedKeys(world.files, '/k', 4), undefined)
       const text = JSON.stringify({ epoch_id: 3, threshold: 2, master_key: 'x', members: [], own: {} })
       for (const document of ['', '{}', '[]', 'null', text, '\u0000']) {

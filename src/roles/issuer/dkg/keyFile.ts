@@ -2,6 +2,7 @@
 import { fromBase58, toBase58 } from '../../../foundation/base/base58.ts'
 import { expectLength, fromHex, fromUtf8, toHex, utf8 } from '../../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError, malformed, tryDecode } from '../../../foundation/base/errors.ts'
+import { Secret } from '../../../foundation/base/secret.ts'
 import type { Files } from '../../../foundation/platform/files.ts'
 import { type Json, parseJson } from '../../../protocol/wire/directory/json.ts'
 import type { AgreedKeys, AgreedMember } from '../agreedKeys.ts'
@@ -26,7 +27,7 @@ export function storeAgreedKeys(files: Pick<Files, 'write'>, folder: string, key
       url,
       key: toBase58(key),
     })),
-    own: { index: keys.own.index, secret_key: toHex(keys.own.secretKey) },
+    own: { index: keys.own.index, secret_key: toHex(keys.own.secretKey.expose()) },
   }
   return files.write(pathOf(folder, keys.epochId), utf8(`${JSON.stringify(document, undefined, 2)}\n`), {
     secret: true,
@@ -68,7 +69,9 @@ export function readAgreedKeys(json: Json): AgreedKeys {
     members,
     own: {
       index,
-      secretKey: expectLength(fromHex(own.field('secret_key').string(), 'secret_key'), SECRET_KEY_BYTES, 'secret_key'),
+      secretKey: new Secret(
+        expectLength(fromHex(own.field('secret_key').string(), 'secret_key'), SECRET_KEY_BYTES, 'secret_key'),
+      ),
     },
   }
 }

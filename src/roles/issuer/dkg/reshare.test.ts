@@ -59,7 +59,7 @@ describe('resharing', () => {
       await payWith(engine, [...keys.values()].reverse())
       for (const [index, { own, epochId }] of keys) {
         assert.equal(epochId, 8)
-        assert.notDeepEqual(own.secretKey, old.get(index)?.own.secretKey)
+        assert.notDeepEqual(own.secretKey.expose(), old.get(index)?.own.secretKey.expose())
       }
       for (const index of from) {
         if (!(to as readonly number[]).includes(index)) assert.equal(outcomeOf(ends, index).kind, 'retired')
@@ -83,8 +83,8 @@ describe('resharing', () => {
     assert.ok(oldOne && newOne)
     const engine = stage.credentials()
     const mixed = await engine.aggregateKeys([
-      { index: 1, key: await engine.verificationKey(oldOne.own.secretKey) },
-      { index: 2, key: await engine.verificationKey(newOne.own.secretKey) },
+      { index: 1, key: await engine.verificationKey(oldOne.own.secretKey.expose()) },
+      { index: 2, key: await engine.verificationKey(newOne.own.secretKey.expose()) },
     ])
     assert.notEqual(toHex(mixed), masterOf(old))
   })

@@ -129,7 +129,7 @@ export class Stage {
       board: liar?.board ?? board,
       engine: behaviour.engine?.(engine) ?? engine,
       folder: '/dkg',
-      previousKey: own && new Secret(own.own.secretKey),
+      previousKey: own?.own.secretKey,
       log: silentLog,
       meter,
       rehearsal: { ...(judge && { judge }), ...(liar && { say: liar.say }) },
@@ -225,7 +225,7 @@ export async function checkKeys(engine: LocalEngine, keys: ReadonlyMap<number, A
       [first.masterKey, first.members, first.threshold, first.epochId],
     )
     const key = members.find((one) => one.index === index)?.key
-    assert.deepEqual(key, await engine.verificationKey(own.secretKey))
+    assert.deepEqual(key, await engine.verificationKey(own.secretKey.expose()))
   }
   const { members, threshold } = first
   for (let i = 0; i + threshold <= members.length; i++) {
@@ -247,7 +247,7 @@ export async function payWith(engine: LocalEngine, keys: readonly AgreedKeys[]):
   const keyOf = (index: number) => members.find((one) => one.index === index)?.key ?? assert.fail()
   const answers = []
   for (const { own } of issuers) {
-    const issued = await engine.issue({ secretKey: own.secretKey, request, publicKey, attributes })
+    const issued = await engine.issue({ secretKey: own.secretKey.expose(), request, publicKey, attributes })
     assert.equal(issued.kind, 'issued')
     if (issued.kind === 'issued') answers.push({ index: own.index, key: keyOf(own.index), signature: issued.signature })
   }
@@ -256,7 +256,7 @@ export async function payWith(engine: LocalEngine, keys: readonly AgreedKeys[]):
   const list = async (topic: Parameters<LocalEngine['signList']>[1]): Promise<Uint8Array> => {
     const parts = []
     for (const { own } of issuers) {
-      const signatures = await engine.signList(own.secretKey, topic, masterKey)
+      const signatures = await engine.signList(own.secretKey.expose(), topic, masterKey)
       parts.push({ index: own.index, key: keyOf(own.index), signatures })
     }
     const aggregated = await engine.aggregateList(topic, masterKey, parts)
