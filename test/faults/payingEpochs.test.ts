@@ -88,7 +88,7 @@ class Epochs {
           ...{ plan, board, engine, log: silentLog, meter: new Meter() },
           identitySeed: seedOf(position),
           folder: `testnet/issuers/${position + 1}`,
-          previousKey: previousKey && new Secret(previousKey),
+          previousKey,
         })
         assert.ok(outcome.kind === 'member')
         return outcome.keys

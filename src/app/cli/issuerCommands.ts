@@ -139,6 +139,7 @@ export async function closePlan({ world, screen }: Session, path: string, option
       startsAt: formatRfc3339(startsAt),
     },
   )
+  screen.line('\n  Run all of them by then   starling issuer run FOLDER')
   return 0
 }
 

@@ -251,6 +251,8 @@ async function startClient(
     entry,
     ...(tickets && { ticketsLeft: tickets.left, tickets: tickets.text }),
   })
+  if (tickets !== undefined)
+    screen.step('tickets', `${tickets.left} left of a book of the faucet, free here: docs/guides/tickets.md`)
   return mixnet
 }
 

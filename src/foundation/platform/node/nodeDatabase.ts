@@ -1,5 +1,5 @@
 /** SQLite files that keep what was committed through kill -9 and power loss. @module */
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Database, Databases } from '../database.ts'
@@ -11,10 +11,17 @@ const BUSY_TIMEOUT_MS = 5000
 const MAX_IDLE_LOG_BYTES = 16 * 1024 * 1024
 const OWNER_ONLY = 0o600
 
+/** With those above it; not `recursive` of mkdir, for the reason in nodeFiles.ts. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  if (dirname(folder) !== folder) makeFolder(dirname(folder))
+  mkdirSync(folder)
+}
+
 /** Makes the file, owner-only and durable: SQLite gives its log the permissions of the file but makes the file with the umask's. */
 function makeFile(path: string): void {
   const folder = dirname(path)
-  mkdirSync(folder, { recursive: true })
+  makeFolder(folder)
   closeSync(openSync(path, 'a', OWNER_ONLY))
   if (process.platform === 'win32') return
   const handle = openSync(folder, 'r')

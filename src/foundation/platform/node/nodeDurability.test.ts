@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { isMixnetError } from '../../base/errors.ts'
-import { nodeDatabases } from './nodeDatabase.ts'
+import { nodeDatabases, nodeDatabases } from './nodeDatabase.ts'
 import { nodeFiles } from './nodeFiles.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'starling-durability-'))
@@ -40,6 +40,10 @@ describe('a write that fails', () => {
     const inTheWay = join(folder, 'way', 'folder')
     mkdirSync(inTheWay, { recursive: true })
     await assert.rejects(nodeFiles.write(inTheWay, Uint8Array.of(1)))
+    // Where a file system knows of nothing, whatever it is asked: Linux's.
+    await assert.rejects(nodeFiles.write('/proc/nobody/made/this', Uint8Array.of(1)))
+    await assert.rejects(nodeFiles.lock('/proc/nobody/made/lock'))
+    assert.throws(() => nodeDatabases.open('/proc/nobody/made/database'))
     assert.deepEqual(readdirSync(join(folder, 'way')), ['folder'])
   })
 })

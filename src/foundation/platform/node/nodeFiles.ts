@@ -42,9 +42,30 @@ async function syncFolder(folder: string): Promise<void> {
   if (process.platform !== 'win32') await withHandle(folder, 'r', 0, (handle) => handle.sync())
 }
 
+/**
+ * With the folders above it. Not `recursive` of mkdir: where a file system says ENOENT to whatever is asked of it (`/proc`), Node 26 tries
+ * again for ever, in a thread that no signal ends.
+ */
 async function makeFolder(folder: string, secret: boolean): Promise<void> {
-  await mkdir(folder, { recursive: true, ...(secret ? { mode: OWNER_ONLY_FOLDER } : {}) })
+  const make = () => mkdir(folder, secret ? { mode: OWNER_ONLY_FOLDER } : {})
+  try {
+    await make()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' && dirname(folder) !== folder) {
+      await makeFolder(dirname(folder), secret)
+      await make().catch(unlessFolder(folder))
+    } else await unlessFolder(folder)(error)
+  }
 }
+
+/** Somebody made it meanwhile, or it was there: some systems say so in other words (EROFS, EPERM, EISDIR). */
+const unlessFolder =
+  (folder: string) =>
+  async (error: unknown): Promise<void> => {
+    const found = await stat(folder).catch(() => undefined)
+    if (found?.isDirectory() !== true) throw error
+  }
 
 async function replace(path: string, contents: Uint8Array, { secret = false }: WriteOptions): Promise<void> {
   const folder = dirname(path)
