@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { isMixnetError } from '../../base/errors.ts'
-import { nodeDatabases, nodeDatabases } from './nodeDatabase.ts'
+import { nodeDatabases } from './nodeDatabase.ts'
 import { nodeFiles } from './nodeFiles.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'starling-durability-'))
