@@ -11,6 +11,7 @@ import { startCredentialEngine } from '../node/credentialEngine.ts'
 import { openDkgEngine } from '../node/dkgEngine.ts'
 import { serveStatus } from '../node/statusServer.ts'
 import { listenStepped } from '../node/steppedPort.ts'
+import { commitmentsOnce, listsOnce } from '../testnet/computedOnce.ts'
 import { DEMO_HOST, type DemoSite, serveDemoSite } from '../testnet/demoSite.ts'
 import { hasLoopbackAddresses, planIssuers, planNetwork } from '../testnet/layout.ts'
 import { withNamedHosts } from '../testnet/namedHosts.ts'
@@ -82,8 +83,9 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
   try {
     const lock = await lockFolder(world.files, options.data)
     stops.push(() => lock.release())
-    const engine = options.free ? undefined : startCredentialEngine()
-    if (engine !== undefined) stops.push(() => engine.close())
+    const thread = options.free ? undefined : startCredentialEngine()
+    if (thread !== undefined) stops.push(() => thread.close())
+    const engine = thread && listsOnce(thread)
     const taken = new TakenPorts()
     const site = await serveDemoSite(world, (wanted, used) => taken.add('demo site', wanted, used))
     stops.push(() => site.close())
@@ -137,7 +139,7 @@ async function startNetwork(
   let issuersTook: number | undefined
   const paid = engine && {
     engine,
-    dkgEngine: await openDkgEngine(world),
+    dkgEngine: commitmentsOnce(await openDkgEngine(world)),
     plan: planIssuers(ISSUERS, ISSUER_THRESHOLD, ownAddresses),
     worldOf: () => world,
     onIssuers: () => {
