@@ -221,7 +221,7 @@ describe('a client that was told nothing of tickets', () => {
     const before = network.payments.length
     const error = await failureOf(network.connect(world, { gateway: network.gateway, folder: 'client' }))
     assert.equal(error.code, 'NO_TICKETS')
-    assert.match(error.nextStep, /starling credential buy.*`folder`/)
+    assert.match(error.nextStep, /starling credential import.*`folder`/)
     assert.deepEqual(
       network.payments.slice(before).filter((url) => !url.endsWith('/v1/ecash/epoch')),
       [],

@@ -69,10 +69,6 @@ type State =
   | { readonly state: 'registering'; readonly handshake: ClientHandshake }
   | { readonly state: 'confirming'; readonly key: Secret }
 
-const NOTHING_CLAIMED = { claimed: false, claimRefused: false }
-const GRANTED = { claimed: true, claimRefused: false }
-const REFUSED = { claimed: true, claimRefused: true }
-
 export class GatewayLogin {
   readonly #options: GatewayLoginOptions
   #state: State = { state: 'negotiating' }
@@ -190,7 +186,7 @@ export class GatewayLogin {
   #accepted({ protocolVersion }: { readonly protocolVersion: number }, solvent: boolean): void {
     if (protocolVersion > GATEWAY_PROTOCOL) return this.#fail(refused('it insists on a newer protocol'))
     this.#protocol = protocolVersion
-    if (solvent) return this.#finish(NOTHING_CLAIMED)
+    if (solvent) return this.#finish(false)
     this.#state = { state: 'claiming' }
     this.#options.claim()
     this.#expect('the bandwidth')
@@ -201,18 +197,18 @@ export class GatewayLogin {
     switch (response.type) {
       case 'bandwidth':
         this.#balance = response.availableTotal
-        return this.#balance > 0 ? this.#finish(GRANTED) : this.#fail(refused('it grants no bandwidth'))
+        return this.#balance > 0 ? this.#finish(true) : this.#fail(refused('it grants no bandwidth'))
       case 'error':
-        return this.#balance > 0 ? this.#finish(REFUSED) : this.#fail(readRefusal(response.message))
+        return this.#balance > 0 ? this.#finish(true, true) : this.#fail(readRefusal(response.message))
       case 'typedError':
         return this.#fail(refused('it grants no bandwidth'))
       default:
     }
   }
 
-  #finish(claim: Pick<LoggedIn, 'claimed' | 'claimRefused'>): void {
+  #finish(claimed: boolean, claimRefused = false): void {
     this.stop()
-    this.#options.done({ protocol: this.#protocol, balance: this.#balance, ...claim })
+    this.#options.done({ protocol: this.#protocol, balance: this.#balance, claimed, claimRefused })
   }
 
   #fail(failure: GatewayFailure): void {

@@ -60,11 +60,14 @@ const EXEMPT = new Set([
   ...['checkHeaderParams', 'checkLength'], // arguments of our own
   ...['splitMessage'], // our own messages, on their way out
   ...['checkConfig', 'readConfigFile', 'readNodeConfig', 'readDirectoryConfig', 'loadExitRules'], // through checkNodeConfig, parseExitPolicy
+  ...['readIssuerConfig', 'readIssuerPlan'], // through checkIssuerConfig and its like; test/issuers.test.ts
+  ...['openBundle'], // base64 and a seal around decodePlain, half a second each; moving.test.ts
   ...['checkLogin', 'checkStoredLogin'], // checkAuthentication and checkRegistered, with the host's storage
-  ...['loadOrCreateClientKeys', 'loadOrCreateNodeKeys', 'loadWebProvider'], // decodePem and lengths; keys.test.ts
+  ...['loadOrCreateClientKeys', 'loadOrCreateNodeKeys', 'loadOrCreateKey', 'loadOrCreateIssuerKey', 'loadWebProvider'], // decodePem and lengths; keys.test.ts
   ...['openSnapshot'], // JSON into the decoders of a directory's answers; topologySnapshot.test.ts
   ...['parseVolume'], // the caller's own words
   ...['openClient', 'openFolder', 'openMixLink', 'openSchema', 'unavailable', 'untilNextEpoch'], // no decoders
+  ...['openDkgEngine', 'openIssuerSchema', 'openTickets', 'openWallet'], // nor these
   ...[
     'openPushedWith',
     'verifyHostInformation',
@@ -72,6 +75,9 @@ const EXEMPT = new Set([
     'checkRegistered',
     'isOpenExitPolicy',
     'BincodeReader',
+    'FramedReader',
+    'readHex',
+    'readSigned',
     'NoiseHandshake',
   ], // inside others
   ...['startClientHandshake', 'DirectoryReader', 'fromUtf8Lossy'], // our own words; requests; total

@@ -4,6 +4,7 @@ import { credentialDecoders } from './tables/credentials.ts'
 import { directoryDecoders } from './tables/directory.ts'
 import { dkgDecoders } from './tables/dkg.ts'
 import { exitDecoders } from './tables/exit.ts'
+import { issuerDecoders } from './tables/issuers.ts'
 import { localDecoders } from './tables/local.ts'
 import { packetDecoders } from './tables/packets.ts'
 import { webDecoders } from './tables/web.ts'
@@ -18,4 +19,5 @@ export const decoders: readonly Decoder[] = [
   ...webDecoders,
   ...credentialDecoders,
   ...dkgDecoders,
+  ...issuerDecoders,
 ]

@@ -127,12 +127,12 @@ const KINDS: Readonly<Record<ErrorCode, Kind>> = {
   },
   NO_TICKETS: {
     guilty: 'you',
-    message: 'no ticket is left that is valid today',
+    message: 'no valid ticket is left',
     nextStep: 'Buy a ticketbook: starling credential buy.',
   },
   DEPOSIT_REFUSED: {
     guilty: 'you',
-    message: 'the deposit was not taken',
+    message: 'the deposit was refused',
     nextStep: 'See the reason in the details.',
   },
   ISSUERS_UNAVAILABLE: {
@@ -148,7 +148,7 @@ const KINDS: Readonly<Record<ErrorCode, Kind>> = {
   NOISE_HANDSHAKE_FAILED: {
     guilty: 'peer',
     message: 'the Noise handshake failed',
-    nextStep: "Check that the directory announces the peer's current Noise key.",
+    nextStep: "Check the peer's Noise key.",
   },
   CONNECTION_REFUSED: {
     guilty: 'network',

@@ -1,5 +1,6 @@
 /** Decoders of files: keys and configuration, which people edit and disks damage; and of the texts everything is spelled in. @module */
 
+import { checkIssuerConfig } from '../../../src/app/node/issuerConfig.ts'
 import { checkNodeConfig, formatNodeConfig } from '../../../src/app/node/nodeConfig.ts'
 import { fromBase58, fromBase64 } from '../../../src/foundation/base/base58.ts'
 import { fromHex, fromUtf8 } from '../../../src/foundation/base/bytes.ts'
@@ -40,6 +41,12 @@ export const localDecoders: readonly Decoder[] = [
   }),
   bytesDecoder('readBondedNodes of TOML', (input) => readBondedNodes(input, 'nodes.toml'), {
     seeds: [`[[nodes]]\nnodeId = 1\nidentity = "${bonded.nodes[0]?.identity}"\nhost = "node.example"\n`],
+    refusals: ['CONFIG_INVALID'],
+  }),
+  textDecoder('checkIssuerConfig', (text) => checkIssuerConfig(JSON.parse(asJson(text)), 'issuer.toml'), {
+    seeds: [
+      '{"name":"ibis","listen":{"host":"127.0.0.1","port":8090},"data":".","plan":"../issuers.toml","compatible":false}',
+    ],
     refusals: ['CONFIG_INVALID'],
   }),
   textDecoder('checkNodeConfig', (text) => checkNodeConfig(JSON.parse(asJson(text)), 'node.toml'), {
