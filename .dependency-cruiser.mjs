@@ -23,6 +23,7 @@ const floors = [
       packet: { beside: ['protocol/sphinx'] },
       wire: { beside: ['protocol/sphinx', 'protocol/packet'] },
       credentials: {},
+      economy: {},
     },
   },
   { floor: 'network', rooms: { transport: {}, topology: {}, api: {}, ledger: {} } },
@@ -38,7 +39,7 @@ const floors = [
       monitor: {},
     },
   },
-  { floor: 'lab', rooms: { simulator: {}, adversary: { only: ['foundation'] } } },
+  { floor: 'lab', rooms: { simulator: {}, economy: {}, adversary: { only: ['foundation'] } } },
   {
     floor: 'app',
     rooms: {
