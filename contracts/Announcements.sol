@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IAnnouncements} from "./interfaces/IAnnouncements.sol";
 import {IMixnet} from "./interfaces/IMixnet.sol";
-import {Bond} from "./interfaces/Types.sol";
+import {Bond, Interval} from "./interfaces/Types.sol";
 
 /// What nodes say of themselves: docs/spec/ledger.md, "Announcements". Two slots a node; the text is in the event. The signature is
 /// not checked here, at 400,000 gas an announcement: whoever could forge one is the bond's own owner, and readers refuse it.
@@ -15,6 +15,10 @@ contract Announcements is IAnnouncements {
         bytes32 leaf;
         uint64 sequence;
         uint8 capabilities;
+        /// As they were before the period of the last change, and the numbers of that period and of the first announcement's.
+        uint8 earlier;
+        uint32 changedIn;
+        uint32 firstIn;
     }
 
     IMixnet public immutable mixnet;
@@ -33,6 +37,11 @@ contract Announcements is IAnnouncements {
         Entry storage entry = _entries[nodeId];
         if (sequence != entry.sequence + 1) revert WrongSequence(entry.sequence + 1);
         if (data.length > MAX_DATA_BYTES || signature.length > SIGNATURE_BYTES) revert DataTooLong();
+        if (sequence == 1 || capabilities != entry.capabilities) {
+            uint32 period = _period();
+            if (sequence == 1) entry.firstIn = period;
+            if (period != entry.changedIn) (entry.earlier, entry.changedIn) = (entry.capabilities, period);
+        }
         entry.leaf = keccak256(abi.encode(nodeId, sequence, capabilities, keccak256(data), keccak256(signature)));
         entry.sequence = sequence;
         entry.capabilities = capabilities;
@@ -63,5 +72,26 @@ contract Announcements is IAnnouncements {
             leaves[i] = entry.leaf;
             capabilities[i] = entry.capabilities;
         }
+    }
+
+    /// @inheritdoc IAnnouncements
+    function entriesForDraw(uint32[] calldata nodeIds) external view returns (bytes32[] memory leaves, uint8[] memory capabilities) {
+        uint32 running = mixnet.interval().totalElapsedEpochs;
+        leaves = new bytes32[](nodeIds.length);
+        capabilities = new uint8[](nodeIds.length);
+        for (uint256 i = 0; i < nodeIds.length; i++) {
+            Entry storage entry = _entries[nodeIds[i]];
+            if (entry.firstIn > running) continue;
+            leaves[i] = entry.leaf;
+            capabilities[i] = entry.changedIn > running ? entry.earlier : entry.capabilities;
+        }
+    }
+
+    /// Periods end where the reveals of an epoch begin, and have its number: what is said later counts in the next draw but one.
+    /// Otherwise whoever knows the seed could choose the stage in which its node would be drawn.
+    function _period() private view returns (uint32) {
+        Interval memory interval = mixnet.interval();
+        uint256 revealFrom = interval.currentEpochStart + uint256(interval.epochLength) * 3 / 4;
+        return block.timestamp < revealFrom ? interval.totalElapsedEpochs : interval.totalElapsedEpochs + 1;
     }
 }
