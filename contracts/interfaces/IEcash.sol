@@ -66,28 +66,38 @@ interface IIssuers {
         Issuer[] members;
     }
 
-    /// Governance: a new set, for the next epoch.
+    /// Governance: a new set, for the next epoch. A member of zeroes and no URL is a vacant position.
     function plan(Issuer[] calldata members, uint32 threshold, uint64 startsAt, uint32 phaseSeconds) external returns (uint64 epochId);
     /// A member: what it ended with. Once `threshold` members say the same, it is agreed.
     function confirm(uint64 epochId, bytes32 masterKeyHash) external;
-    function updateUrl(string calldata url) external; // a member of the newest plan
+    function updateUrl(string calldata url) external; // a member of the newest plan, once it is agreed
     function planOf(uint64 epochId) external view returns (Plan memory);
     /// The newest that is agreed, and the newest planned; 0 for none. Epochs count from 1.
     function epochs() external view returns (uint64 agreed, uint64 planned);
+    /// The newest that was agreed when that epoch was planned; 0 for none. Its members may write on that epoch's board too.
+    function agreedBefore(uint64 epochId) external view returns (uint64);
     /// 0 threshold where that epoch is not agreed.
     function issuerOf(uint64 epochId, uint32 index) external view returns (bytes32 identityKey, uint32 threshold);
 
-    /// The board of an epoch: members only, at most 128 KiB a message in parts of at most 24 KiB, 64 MiB in all.
+    /// The board of the newest epoch: members, and those of the agreed one before it; at most 128 KiB a message in parts of at most
+    /// 24 KiB, 64 MiB in all, of which each has an equal part. An empty part, not the last, throws away what the sender has begun.
     function append(uint64 epochId, bytes calldata part, bool last) external;
+    function begunBy(uint64 epochId, address writer) external view returns (uint32 bytesBegun);
+    /// Those that are whole.
     function boardLength(uint64 epochId) external view returns (uint32 entries);
 
     event Planned(uint64 indexed epochId, uint32 threshold, uint64 startsAt, uint32 phaseSeconds);
     event Agreed(uint64 indexed epochId, bytes32 masterKeyHash);
-    /// Entries of a board count from 0; parts of one follow each other in order, perhaps between those of another member.
+    /// `entry` counts from 0 and comes with the last part of a message, which is when it stands on the board; before, it is 2^32 - 1.
+    /// Parts of a member's message follow each other in order, perhaps between those of another member.
     event Appended(uint64 indexed epochId, uint32 indexed entry, address indexed member, bytes part, bool last);
 
+    event UrlChanged(uint64 indexed epochId, uint32 indexed index, string url);
+
+    error NotGovernance();
     error NotMember();
     error BadPlan(string problem);
+    error BadMessage();
     error BoardFull();
     error AlreadyConfirmed();
 }

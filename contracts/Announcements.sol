@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IAnnouncements} from "./interfaces/IAnnouncements.sol";
+import {IMixnet} from "./interfaces/IMixnet.sol";
+import {Bond, Interval} from "./interfaces/Types.sol";
+
+/// What nodes say of themselves: docs/spec/ledger.md, "Announcements". Two slots a node; the text is in the event. The signature is
+/// not checked here, at 400,000 gas an announcement: whoever could forge one is the bond's own owner, and readers refuse it.
+contract Announcements is IAnnouncements {
+    uint256 public constant MAX_DATA_BYTES = 4096;
+    uint256 private constant SIGNATURE_BYTES = 64;
+
+    struct Entry {
+        bytes32 leaf;
+        uint64 sequence;
+        uint8 capabilities;
+        /// As they were before the period of the last change, and the numbers of that period and of the first announcement's.
+        uint8 earlier;
+        uint32 changedIn;
+        uint32 firstIn;
+    }
+
+    IMixnet public immutable mixnet;
+    /// Ids are never given twice, so what a node said stays when it has gone.
+    mapping(uint32 nodeId => Entry) private _entries;
+
+    constructor(IMixnet mixnet_) {
+        mixnet = mixnet_;
+    }
+
+    /// @inheritdoc IAnnouncements
+    function announce(uint32 nodeId, uint64 sequence, uint8 capabilities, bytes calldata data, bytes calldata signature) external {
+        Bond memory bond = mixnet.bondOf(nodeId);
+        // Nobody sends from address 0, which is the owner of what is not bonded.
+        if (bond.owner != msg.sender) revert NotOwner();
+        Entry storage entry = _entries[nodeId];
+        if (sequence != entry.sequence + 1) revert WrongSequence(entry.sequence + 1);
+        if (data.length > MAX_DATA_BYTES || signature.length > SIGNATURE_BYTES) revert DataTooLong();
+        if (sequence == 1 || capabilities != entry.capabilities) {
+            uint32 period = _period();
+            if (sequence == 1) entry.firstIn = period;
+            if (period != entry.changedIn) (entry.earlier, entry.changedIn) = (entry.capabilities, period);
+        }
+        entry.leaf = keccak256(abi.encode(nodeId, sequence, capabilities, keccak256(data), keccak256(signature)));
+        entry.sequence = sequence;
+        entry.capabilities = capabilities;
+        emit Announced(nodeId, sequence, capabilities, data, signature);
+    }
+
+    /// @inheritdoc IAnnouncements
+    function leafOf(uint32 nodeId) external view returns (bytes32) {
+        return _entries[nodeId].leaf;
+    }
+
+    /// @inheritdoc IAnnouncements
+    function capabilitiesOf(uint32 nodeId) external view returns (uint8) {
+        return _entries[nodeId].capabilities;
+    }
+
+    /// @inheritdoc IAnnouncements
+    function sequenceOf(uint32 nodeId) external view returns (uint64) {
+        return _entries[nodeId].sequence;
+    }
+
+    /// @inheritdoc IAnnouncements
+    function entriesOf(uint32[] calldata nodeIds) external view returns (bytes32[] memory leaves, uint8[] memory capabilities) {
+        leaves = new bytes32[](nodeIds.length);
+        capabilities = new uint8[](nodeIds.length);
+        for (uint256 i = 0; i < nodeIds.length; i++) {
+            Entry storage entry = _entries[nodeIds[i]];
+            leaves[i] = entry.leaf;
+            capabilities[i] = entry.capabilities;
+        }
+    }
+
+    /// @inheritdoc IAnnouncements
+    function entriesForDraw(uint32[] calldata nodeIds) external view returns (bytes32[] memory leaves, uint8[] memory capabilities) {
+        uint32 running = mixnet.interval().totalElapsedEpochs;
+        leaves = new bytes32[](nodeIds.length);
+        capabilities = new uint8[](nodeIds.length);
+        for (uint256 i = 0; i < nodeIds.length; i++) {
+            Entry storage entry = _entries[nodeIds[i]];
+            if (entry.firstIn > running) continue;
+            leaves[i] = entry.leaf;
+            capabilities[i] = entry.changedIn > running ? entry.earlier : entry.capabilities;
+        }
+    }
+
+    /// Periods end where the reveals of an epoch begin, and have its number: what is said later counts in the next draw but one.
+    /// Otherwise whoever knows the seed could choose the stage in which its node would be drawn.
+    function _period() private view returns (uint32) {
+        Interval memory interval = mixnet.interval();
+        uint256 revealFrom = interval.currentEpochStart + uint256(interval.epochLength) * 3 / 4;
+        return block.timestamp < revealFrom ? interval.totalElapsedEpochs : interval.totalElapsedEpochs + 1;
+    }
+}
