@@ -1,0 +1,91 @@
+/** Parameters: what may be changed, at once or at the end of an epoch or an interval. Tokenomics 5.2. No coin moves here. @module */
+import { ONE } from './decimal.ts'
+import { isEpochOver, isIntervalOver, reconfigured } from './interval.ts'
+import {
+  type ActiveSet,
+  type EpochEvent,
+  epochInProgress,
+  type IntervalEvent,
+  type MixnetState,
+  type OperatorsParams,
+  tell,
+} from './mixnetState.ts'
+import { Refusal } from './refusal.ts'
+import { activeSize, type ChosenParams, deriveParams, isValidSet, rewardedSize } from './rewards.ts'
+
+type Change =
+  | Extract<EpochEvent, { kind: 'activeSet' }>
+  | Extract<IntervalEvent, { kind: 'rewardingParams' | 'intervalConfig' }>
+
+const inRange = (good: boolean): void => {
+  if (!good) throw new Refusal('OutOfRange')
+}
+
+/** At once where forced or the interval is over. */
+export function updateRewardingParams(state: MixnetState, now: bigint, params: ChosenParams, force: boolean): void {
+  inRange(isValidSet(params.rewardedSet))
+  inRange(params.activeSetWorkFactor >= ONE)
+  inRange(params.stakingSupplyScaleFactor <= ONE)
+  inRange(params.sybilResistance <= ONE)
+  inRange(params.intervalPoolEmission <= ONE)
+  atOnceOrQueued(state, force || isIntervalOver(state.interval, now), { kind: 'rewardingParams', params })
+}
+
+export function updateIntervalConfig(
+  state: MixnetState,
+  now: bigint,
+  { epochsInInterval, epochLength }: { readonly epochsInInterval: number; readonly epochLength: number },
+  force: boolean,
+): void {
+  inRange(epochsInInterval > 0)
+  inRange(epochLength > 0)
+  const atOnce = force || isIntervalOver(state.interval, now)
+  atOnceOrQueued(state, atOnce, { kind: 'intervalConfig', epochsInInterval, epochLength })
+}
+
+/** At once where forced or the epoch is over. The rewarded set keeps its size. */
+export function updateActiveSetDistribution(state: MixnetState, now: bigint, set: ActiveSet, force: boolean): void {
+  inRange(isValidSet({ ...set, standby: 0 }))
+  inRange(activeSize({ ...set, standby: 0 }) <= rewardedSize(state.params.rewardedSet))
+  atOnceOrQueued(state, force || isEpochOver(state.interval, now), { kind: 'activeSet', set })
+}
+
+function atOnceOrQueued(state: MixnetState, atOnce: boolean, change: Change): void {
+  if (atOnce) return apply(state, change)
+  epochInProgress(state)
+  if (change.kind === 'activeSet') state.epochEvents.push(change)
+  else state.intervalEvents.push(change)
+}
+
+/**
+ * Derived numbers are always what follows from the others: the official contract recomputes one of them or both, by what was changed,
+ * which comes to the same.
+ */
+export function apply(state: MixnetState, change: Change): void {
+  switch (change.kind) {
+    case 'activeSet': {
+      const size = rewardedSize(state.params.rewardedSet)
+      const standby = size - activeSize({ ...change.set, standby: 0 })
+      // The set became smaller since this was asked for. An error here would hold the epoch for ever.
+      if (standby < 0) return
+      state.params = { ...state.params, rewardedSet: { ...change.set, standby } }
+      break
+    }
+    case 'rewardingParams':
+      state.params = deriveParams(change.params, state.interval.epochsInInterval)
+      break
+    case 'intervalConfig':
+      state.interval = reconfigured(state.interval, change.epochsInInterval, change.epochLength)
+      state.params = deriveParams(state.params, state.interval.epochsInInterval)
+  }
+  tell(state, 'ParamsChanged', {})
+}
+
+/** At once: nodes outside the new ranges are brought inside when they are next rewarded. */
+export function updateOperatorsParams(state: MixnetState, params: OperatorsParams): void {
+  inRange(params.maximumProfitMargin <= ONE)
+  inRange(params.minimumProfitMargin <= params.maximumProfitMargin)
+  inRange(params.minimumOperatingCost <= params.maximumOperatingCost)
+  state.operatorsParams = params
+  tell(state, 'ParamsChanged', {})
+}
