@@ -1,6 +1,7 @@
 // Compiles contracts/*.sol and writes what the program needs of them, typed, to src/network/ledger/artifacts. `--check` only says
 // whether what stands there is what they compile to: nobody then has to trust bytecode that came from elsewhere.
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -68,6 +69,28 @@ export function compileContracts(sources = contractSources()) {
   return output
 }
 
+/**
+ * The same, from what was compiled before where nothing has changed since: it takes half a minute, and every test of the contracts
+ * wants it.
+ */
+export function compiledContracts() {
+  const sources = contractSources()
+  const hash = createHash('sha256')
+  for (const name of ['solc', '@openzeppelin/contracts']) {
+    hash.update(readFileSync(join(root, 'node_modules', name, 'package.json')))
+  }
+  hash.update(readFileSync(fileURLToPath(import.meta.url))).update(JSON.stringify(sources))
+  const path = join(root, 'node_modules/.cache/starling', `contracts-${hash.digest('hex').slice(0, 32)}.json`)
+  if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8'))
+  const output = compileContracts(sources)
+  mkdirSync(dirname(path), { recursive: true })
+  // Two test processes may do this at once.
+  const draft = `${path}.${process.pid}`
+  writeFileSync(draft, JSON.stringify(output))
+  renameSync(draft, path)
+  return output
+}
+
 /** `IMixnet` is iMixnet, `NymToken` nymToken. */
 const fileNameOf = (name) => `${name[0].toLowerCase()}${name.slice(1)}`
 const artefactPath = (name) => `src/network/ledger/artifacts/${fileNameOf(name)}.ts`
@@ -110,7 +133,7 @@ function linksOf(references) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const checking = process.argv.includes('--check')
   const stale = []
-  for (const [path, text] of artefacts(compileContracts())) {
+  for (const [path, text] of artefacts(compiledContracts())) {
     const full = join(root, path)
     if (existsSync(full) && readFileSync(full, 'utf8') === text) continue
     stale.push(path)

@@ -15,7 +15,7 @@ import {
   type Hex,
   toHex,
 } from 'viem'
-import { compileContracts, type SolcContract } from '../../scripts/compile-contracts.mjs'
+import { compiledContracts, type SolcContract } from '../../scripts/compile-contracts.mjs'
 
 /** What a message did. */
 export interface Outcome<Result = unknown> {
@@ -42,7 +42,7 @@ let compiled: Map<string, SolcContract> | undefined
 
 /** By name; compiles everything once a process. */
 export function contract(name: string): SolcContract {
-  compiled ??= new Map(Object.values(compileContracts().contracts).flatMap((file) => Object.entries(file)))
+  compiled ??= new Map(Object.values(compiledContracts().contracts).flatMap((file) => Object.entries(file)))
   const found = compiled.get(name)
   if (found === undefined) throw new Error(`no contract ${name}`)
   return found
