@@ -4,7 +4,7 @@
  */
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import { canonicalIpText } from '../../foundation/base/ipAddress.ts'
-import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
+import { type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
 import { DirectoryClient } from '../../network/topology/directoryClient.ts'
 import type { NodeView } from '../../network/topology/nodeView.ts'
 import { identityKey } from '../../network/topology/topology.ts'
@@ -29,6 +29,16 @@ const ANNOUNCE_TIMEOUT = seconds(10)
 const ASK_AGAIN = seconds(60)
 const LOCAL_ASK_AGAIN = seconds(1)
 const NOT_LISTED = seconds(5)
+// Clients go on by the network as it was for the five minutes between their questions, and packets take a while.
+const DEPARTED_FOR = minutes(10)
+const MAX_DEPARTED = 65_536
+
+interface Departed {
+  readonly ports: ReadonlySet<number>
+  readonly noiseKey: Uint8Array | undefined
+  /** Monotonic. */
+  readonly until: number
+}
 
 export class DirectoryContact {
   readonly #parts: NodeParts
@@ -37,6 +47,9 @@ export class DirectoryContact {
   readonly view: Refreshing<NodeView>
   #listing: StayListed | undefined
   #askedAgain = Number.NEGATIVE_INFINITY
+  #before: NodeView | undefined
+  /** Nodes that have left the network, by IP: routes through them are still in use. */
+  readonly #departed = new Map<string, Departed>()
   readonly #stopping = new AbortController()
 
   readonly #memory: ViewMemory
@@ -58,6 +71,8 @@ export class DirectoryContact {
       remembered,
       log,
     })
+    this.#before = remembered
+    this.view.onChange((view) => this.#noteDepartures(view))
   }
 
   /** Knows the network as it was when the node last ran, unless that is long ago. */
@@ -122,6 +137,8 @@ export class DirectoryContact {
     const ports = view?.addresses.get(ip) ?? view?.addresses.get(canonicalIpText(ip))
     if (ports !== undefined && (mixPort === undefined || ports.has(mixPort))) return true
     const now = this.#parts.world.clock.monotonic()
+    const departed = this.#departedAt(ip)
+    if (departed !== undefined && (mixPort === undefined || departed.ports.has(mixPort))) return true
     if (view !== undefined && now - this.#askedAgain > this.#askAgain) {
       this.#askedAgain = now
       // Counted and logged by the view itself.
@@ -132,7 +149,7 @@ export class DirectoryContact {
 
   /** The Noise key of the node at that canonical IP, where there is one that has a key. */
   noiseKey(ip: string): Uint8Array | undefined {
-    return this.view.current()?.noiseKeys.get(ip)
+    return this.view.current()?.noiseKeys.get(ip) ?? this.#departedAt(ip)?.noiseKey
   }
 
   /** From now on notices where the network has lost this node, and says that it is there. */
@@ -161,6 +178,28 @@ export class DirectoryContact {
     this.#listing?.stop()
     this.view.stop()
     return this.#memory.flushed()
+  }
+
+  #departedAt(ip: string): Departed | undefined {
+    // Packets ask: nearly always there is none at all.
+    if (this.#departed.size === 0) return undefined
+    const departed = this.#departed.get(ip) ?? this.#departed.get(canonicalIpText(ip))
+    return departed !== undefined && departed.until > this.#parts.world.clock.monotonic() ? departed : undefined
+  }
+
+  #noteDepartures(view: NodeView | undefined): void {
+    const before = this.#before
+    this.#before = view
+    const now = this.#parts.world.clock.monotonic()
+    for (const [ip, { until }] of this.#departed) if (until <= now) this.#departed.delete(ip)
+    // Where the view itself is given up nobody is known any more.
+    if (before === undefined || view === undefined) return
+    for (const [ip, ports] of before.addresses) {
+      if (view.addresses.has(ip) || this.#departed.size >= MAX_DEPARTED) continue
+      this.#departed.set(ip, { ports, noiseKey: before.noiseKeys.get(ip), until: now + DEPARTED_FOR })
+    }
+    // Whoever is back, perhaps as another, is what the directory says.
+    for (const ip of view.addresses.keys()) this.#departed.delete(ip)
   }
 
   get #askAgain(): Millis {

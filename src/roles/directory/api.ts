@@ -43,6 +43,8 @@ import type { Describer } from './describer.ts'
 import type { EpochSource } from './epochs.ts'
 import { formatHttpDate } from './httpDate.ts'
 import { type Issuers, PASSED_ON } from './issuers.ts'
+import { answerFromLedger } from './ledgerApi.ts'
+import type { LedgerNetwork } from './ledgerNetwork.ts'
 import { isActive, listNodes, NODE_LISTINGS, type NodeListing, withRole } from './nodeListings.ts'
 import { mixPortOf, type Snapshot, type Snapshots } from './snapshot.ts'
 
@@ -55,6 +57,7 @@ export interface DirectoryApiOptions {
   readonly network: NetworkDetails
   readonly build: BuildInformation
   readonly chainStatus: () => ApiHealth['chainStatus']
+  readonly ledger: LedgerNetwork | undefined
   readonly meter: Meter
   readonly log: Log
   /** Adds what other roles serve at the same address, such as the issuers' `/v1/ecash`. */
@@ -89,6 +92,7 @@ export function directoryApi(options: DirectoryApiOptions): JsonHandler {
   app.get('/v1/network/details', () => answer(encodeNetworkDetails(network, 1)))
   app.get('/v2/network/details', () => answer(encodeNetworkDetails(network, 2)))
   passOnIssuers(app, options)
+  if (options.ledger !== undefined) answerFromLedger(app, world.clock, options.ledger)
   extend?.(app)
 
   const help = 'Answers of the directory by HTTP status'
@@ -124,7 +128,7 @@ function passOnIssuers(app: Hono, { issuers }: DirectoryApiOptions): void {
   }
 }
 
-function answerFromSnapshots(app: Hono, { snapshots }: DirectoryApiOptions): void {
+function answerFromSnapshots(app: Hono, { snapshots, ledger }: DirectoryApiOptions): void {
   const get = (path: string, make: (snapshot: Snapshot) => JsonValue): void => {
     app.get(path, (context) => {
       const snapshot = snapshots.current()
@@ -139,7 +143,8 @@ function answerFromSnapshots(app: Hono, { snapshots }: DirectoryApiOptions): voi
   get('/v1/nym-nodes/described', described(1))
   get('/v2/nym-nodes/described', described(2))
   get('/v1/nym-nodes/noise', listNoise)
-  get('/v1/nym-nodes/bonded', listBonded)
+  // Pledges and rewards change while snapshots stay.
+  if (ledger === undefined) get('/v1/nym-nodes/bonded', listBonded)
 
   const getForNode = (path: string, make: (snapshot: Snapshot, nodeId: number) => JsonValue): void => {
     app.get(`${path}/:id`, (context) => {

@@ -17,9 +17,11 @@ import { directoryApi, MAX_REQUEST_BYTES } from './api.ts'
 import type { BondedNodes } from './bondedNodes.ts'
 import { Describer } from './describer.ts'
 import { DEFAULT_DESCRIBER_PARAMS, type DescriberParams } from './describerParams.ts'
-import { DEFAULT_EPOCH_PARAMS, type EpochParams, Epochs } from './epochs.ts'
+import { DEFAULT_EPOCH_PARAMS, type EpochParams, type EpochSource, Epochs } from './epochs.ts'
 import { Issuers } from './issuers.ts'
+import type { LedgerNetwork } from './ledgerNetwork.ts'
 import { RoleMemory } from './roleMemory.ts'
+import { dealtRoles, type Roles } from './roles.ts'
 import { BOOTSTRAP_SCORES, type Scores } from './scores.ts'
 import { type Snapshot, Snapshots } from './snapshot.ts'
 
@@ -28,7 +30,10 @@ export interface DirectoryOptions {
   readonly folder: string
   /** Where the API listens; none where its `handler` is served by somebody else. */
   readonly listen?: Endpoint | undefined
-  readonly bonded: BondedNodes
+  /** Of a network without a ledger. */
+  readonly bonded?: BondedNodes | undefined
+  /** Says which nodes there are, what they are and when, and how good; instead of `bonded`, `epochs` and `scores`. Stopped along with the directory. */
+  readonly ledger?: LedgerNetwork | undefined
   readonly network: NetworkDetails
   readonly build: BuildInformation
   readonly epochs?: Partial<EpochParams> | undefined
@@ -58,6 +63,14 @@ export interface DirectoryStatus {
 
 const MAX_CONNECTIONS = 4096
 const REQUEST_TIMEOUT: Millis = seconds(30)
+/** What differs where a ledger keeps the network. */
+interface Kept {
+  readonly bonded: BondedNodes
+  readonly epochs: EpochSource
+  readonly roles: Roles
+  readonly memory: RoleMemory | undefined
+}
+
 /** Past the end of an epoch, so that the clock has surely reached the next. */
 const AFTER_EPOCH: Millis = millis(1)
 /** The clock is ahead and not believed yet. */
@@ -70,8 +83,9 @@ export class Directory implements AsyncDisposable {
   readonly ready: Promise<void>
   readonly #world: World
   readonly #meter: Meter
-  readonly #epochs: Epochs
-  readonly #roles: RoleMemory
+  readonly #epochs: EpochSource
+  readonly #memory: RoleMemory | undefined
+  readonly #ledger: LedgerNetwork | undefined
   readonly #describer: Describer
   readonly #snapshots: Snapshots
   readonly #issuers: Issuers
@@ -80,13 +94,15 @@ export class Directory implements AsyncDisposable {
   #timer: Timer | undefined
   #stopping: Promise<void> | undefined
 
-  private constructor(world: World, options: DirectoryOptions, epochs: Epochs, roles: RoleMemory) {
-    const { bonded, network, build, scores = BOOTSTRAP_SCORES, extend, meter = new Meter() } = options
+  private constructor(world: World, options: DirectoryOptions, { bonded, epochs, roles, memory }: Kept) {
+    const { ledger, network, build, extend, meter = new Meter() } = options
+    const scores = ledger?.scores ?? options.scores ?? BOOTSTRAP_SCORES
     const log = (options.log ?? silentLog).child('directory')
     this.#world = world
     this.#meter = meter
     this.#epochs = epochs
-    this.#roles = roles
+    this.#memory = memory
+    this.#ledger = ledger
     const params = { ...DEFAULT_DESCRIBER_PARAMS, ...options.describer }
     const onChange = (): void => this.#look()
     this.#describer = new Describer({ world, bonded, epochs, params, meter, log, onChange })
@@ -100,7 +116,8 @@ export class Directory implements AsyncDisposable {
       describer: this.#describer,
       network,
       build,
-      chainStatus: options.chainStatus ?? (() => 'unknown'),
+      chainStatus: options.chainStatus ?? (() => ledger?.chainStatus() ?? 'unknown'),
+      ledger,
       meter,
       log,
       extend,
@@ -132,19 +149,18 @@ export class Directory implements AsyncDisposable {
 
   /** Throws CONFIG_INVALID, also for bonded nodes that cannot be read, and ADDRESS_IN_USE. Serves when it resolves. */
   static async start(world: World, options: DirectoryOptions): Promise<Directory> {
-    const { folder, listen, bonded } = options
-    const { clock, files } = world
-    const params = { ...DEFAULT_EPOCH_PARAMS, ...options.epochs }
-    // What is wrong with the configuration should be said now and not in a log.
-    await bonded.current()
-    const epochs = await Epochs.open({ clock, files, path: `${folder}/epochs.json`, params })
-    const roles = await RoleMemory.open(files, `${folder}/roles.json`, options.log ?? silentLog)
-    const directory = new Directory(world, options, epochs, roles)
+    const { listen, ledger } = options
+    const kept: Kept =
+      ledger === undefined
+        ? await keptHere(world, options)
+        : { bonded: ledger.bonded, epochs: ledger.epochs, roles: ledger.roles, memory: undefined }
+    const directory = new Directory(world, options, kept)
     if (listen !== undefined) {
       directory.#listener = await directory.serve(listen)
     }
     directory.#describer.start()
     directory.#issuers.start()
+    ledger?.start(() => directory.#look())
     directory.#waitForEpoch()
     return directory
   }
@@ -202,7 +218,8 @@ export class Directory implements AsyncDisposable {
     await this.#listener?.close()
     await this.#describer.stop()
     await this.#issuers.stop()
-    await this.#roles.flushed()
+    await this.#ledger?.stop()
+    await this.#memory?.flushed()
   }
 
   /** Makes the snapshot now where nobody asks, so that roles are on disk and the log tells of the epoch. */
@@ -219,4 +236,16 @@ export class Directory implements AsyncDisposable {
       this.#waitForEpoch()
     })
   }
+}
+
+async function keptHere({ clock, files, crypto }: World, options: DirectoryOptions): Promise<Kept> {
+  const { folder, bonded, log = silentLog } = options
+  if (bonded === undefined)
+    throw new MixnetError('CONFIG_INVALID', { key: 'bonded', problem: 'neither nodes nor a ledger' })
+  const params = { ...DEFAULT_EPOCH_PARAMS, ...options.epochs }
+  // What is wrong with the configuration should be said now and not in a log.
+  await bonded.current()
+  const epochs = await Epochs.open({ clock, files, path: `${folder}/epochs.json`, params })
+  const memory = await RoleMemory.open(files, `${folder}/roles.json`, log)
+  return { bonded, epochs, roles: dealtRoles(memory, crypto), memory }
 }

@@ -2,6 +2,7 @@
  * How well each node works, as listings state it. The network monitor measures; until it does, a node that describes itself
  * counts as perfect, because clients leave out whatever is below one half. @module
  */
+import type { DescribedNode } from '../../protocol/wire/directory/describedNodes.ts'
 
 /** Fractions of one. */
 export interface Score {
@@ -14,8 +15,7 @@ export interface Score {
 }
 
 export interface Scores {
-  /** Of a described node. */
-  of(nodeId: number): Score
+  of(nodeId: number, described: DescribedNode | undefined): Score
 }
 
 const PERFECT: Score = { performance: 1, routing: 1, config: 1 }

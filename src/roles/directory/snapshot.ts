@@ -15,8 +15,7 @@ import { settleClaims } from './addressClaims.ts'
 import type { BondedNode } from './bondedNodes.ts'
 import type { Description } from './describer.ts'
 import type { Epoch, EpochSource } from './epochs.ts'
-import { assignRoles } from './rewardedSet.ts'
-import type { RoleMemory } from './roleMemory.ts'
+import type { Roles } from './roles.ts'
 import { sphinxKeyFor } from './rotationKeys.ts'
 import type { Score, Scores } from './scores.ts'
 
@@ -35,11 +34,11 @@ export interface DescriptionSource {
 }
 
 export interface SnapshotsOptions {
-  readonly world: Pick<World, 'clock' | 'crypto'>
+  readonly world: Pick<World, 'clock'>
   readonly epochs: EpochSource
   readonly describer: DescriptionSource
   readonly scores: Scores
-  readonly roles: RoleMemory
+  readonly roles: Roles
   readonly log: Log
 }
 
@@ -123,22 +122,17 @@ export class Snapshots {
     const allowed = settleClaims(claims, bonded)
     const ipsOf = ({ node }: Description): readonly string[] => allowed.get(node.nodeId) ?? []
     const usable = all.filter((description) => ipsOf(description).length > 0)
-    const assignment = assignRoles({
-      epochId: epoch.absoluteId,
-      candidates: usable.map(({ node, bonded: { role, layer } }) => ({
-        nodeId: node.nodeId,
-        roles: node.declaredRole,
-        role,
-        layer,
-      })),
-      earlier: roles.rolesIn(epoch.absoluteId),
-      crypto: world.crypto,
-    })
-    roles.remember(epoch.absoluteId, assignment.roles)
+    const candidates = usable.map(({ node, bonded: { role, layer } }) => ({
+      nodeId: node.nodeId,
+      roles: node.declaredRole,
+      role,
+      layer,
+    }))
+    const assignment = roles.assign(epoch, candidates)
     const nodes = usable.map((description): ListedNode => {
       const { node } = description
       const described = { ...node, hostInformation: { ...node.hostInformation, ipAddresses: ipsOf(description) } }
-      const score = scores.of(node.nodeId)
+      const score = scores.of(node.nodeId, node)
       const role = assignment.roles.get(node.nodeId) ?? UNDESCRIBED_ROLE
       return { described, score, skimmed: skim(described, role, score, epoch.rotation.currentKeyRotationId) }
     })

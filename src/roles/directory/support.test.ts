@@ -18,6 +18,7 @@ import { encodeRefreshDescribed, signRefreshDescribed } from '../../protocol/wir
 import type { BondedNode } from './bondedNodes.ts'
 import { MemoryBondedNodes } from './bondedNodes.ts'
 import { Directory, type DirectoryOptions } from './directory.ts'
+import type { LedgerNetwork } from './ledgerNetwork.ts'
 
 export const BUILD: BuildInformation = {
   binaryName: 'starling',
@@ -171,6 +172,8 @@ export interface TestNetworkOptions extends Partial<Pick<DirectoryOptions, 'epoc
   readonly seed?: string
   readonly startAt?: Millis
   readonly prepare?: (nodes: readonly FakeNode[], bonded: MemoryBondedNodes, simulation: Simulation) => void
+  /** Instead of `bonded`, which then counts for nothing. */
+  readonly ledger?: (nodes: readonly FakeNode[], world: World, meter: Meter) => Promise<LedgerNetwork>
   /** How long to wait for the first round. */
   readonly settle?: Millis
 }
@@ -191,18 +194,21 @@ export async function startNetwork(options: TestNetworkOptions = {}): Promise<Te
     await simulation.complete(host.net.serveHttp({ host: node.ip, port: 8080, ...limits }, node.handler))
   }
   const meter = new Meter()
-  const start = (): Promise<Directory> =>
-    simulation.complete(
+  const { ledger: openLedger, ...directoryOptions } = options
+  const start = async (): Promise<Directory> => {
+    const ledger = await openLedger?.(nodes, world, meter)
+    return simulation.complete(
       Directory.start(world, {
         folder: 'directory',
-        bonded,
+        ...(ledger === undefined ? { bonded } : { ledger }),
         network: NETWORK,
         build: BUILD,
         meter,
-        ...options,
+        ...directoryOptions,
         describer: { allowLocalAddresses: true, ...options.describer },
       }),
     )
+  }
   const network = {
     simulation,
     world,
