@@ -37,16 +37,26 @@ const forDraw = async () => {
 
 test('the leaf is a hash of all that was said, and the event holds it', async () => {
   const { logs } = await announce(1, { capabilities: 9 })
-  assert.deepEqual(logs.map(({ name, args }) => [name, args]), [
-    ['Announced', { nodeId: 7, sequence: 1n, capabilities: 9, data: '0x0102', signature: SIGNATURE }],
-  ])
+  assert.deepEqual(
+    logs.map(({ name, args }) => [name, args]),
+    [['Announced', { nodeId: 7, sequence: 1n, capabilities: 9, data: '0x0102', signature: SIGNATURE }]],
+  )
   const leaf = keccak256(
-    encodeAbiParameters(parseAbiParameters('uint32, uint64, uint8, bytes32, bytes32'), [7, 1n, 9, keccak256('0x0102'), keccak256(SIGNATURE)]),
+    encodeAbiParameters(parseAbiParameters('uint32, uint64, uint8, bytes32, bytes32'), [
+      7,
+      1n,
+      9,
+      keccak256('0x0102'),
+      keccak256(SIGNATURE),
+    ]),
   )
   assert.equal(await evm.read(announcements, 'leafOf', [7]), leaf)
   assert.equal(await evm.read(announcements, 'capabilitiesOf', [7]), 9)
   assert.equal(await evm.read(announcements, 'sequenceOf', [7]), 1n)
-  assert.deepEqual(await evm.read(announcements, 'entriesOf', [[7, 8]]), [[leaf, NOTHING], [9, 0]])
+  assert.deepEqual(await evm.read(announcements, 'entriesOf', [[7, 8]]), [
+    [leaf, NOTHING],
+    [9, 0],
+  ])
 })
 
 test('nobody but the owner of the bond speaks for a node, and nobody for one that is not bonded', async () => {
@@ -63,7 +73,10 @@ test('what was said once cannot be said again later: numbers follow each other',
   for (const sequence of [0, 2]) await assert.rejects(announce(sequence), refused('WrongSequence'))
   await announce(1)
   for (const sequence of [0, 1, 3]) {
-    await assert.rejects(announce(sequence), (error) => refused('WrongSequence')(error) && (error as Reverted).args[0] === 2n)
+    await assert.rejects(
+      announce(sequence),
+      (error) => refused('WrongSequence')(error) && (error as Reverted).args[0] === 2n,
+    )
   }
   await announce(2)
 })

@@ -32,20 +32,35 @@ const verify = async (key: Uint8Array, text: Uint8Array, signature: Uint8Array) 
 
 const verifiesInNode = (key: Uint8Array, text: Uint8Array, signature: Uint8Array) => {
   const x = Buffer.from(key).toString('base64url')
-  return opensslVerify(null, text, createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }), signature)
+  return opensslVerify(
+    null,
+    text,
+    createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }),
+    signature,
+  )
 }
 
 const little = (value: bigint): Uint8Array => fromHex(value.toString(16).padStart(64, '0')).reverse()
 const number = (bytes: Uint8Array): bigint => BigInt(`0x${toHex(Uint8Array.from(bytes).reverse())}`)
 const challenge = (...parts: Uint8Array[]): bigint =>
-  number(new Uint8Array(createHash('sha512').update(concat(...parts)).digest())) % ORDER
+  number(
+    new Uint8Array(
+      createHash('sha512')
+        .update(concat(...parts))
+        .digest(),
+    ),
+  ) % ORDER
 
-test('SHA-512 is Node\'s, at every length around the ends of blocks', async () => {
+test("SHA-512 is Node's, at every length around the ends of blocks", async () => {
   const lengths = [0, 1, 55, 56, 63, 64, 110, 111, 112, 113, 127, 128, 129, 239, 240, 255, 256, 257, 1000]
   for (const length of lengths) {
     const data = Uint8Array.from({ length }, (_, i) => (i * 7 + length) & 0xff)
     const halves = (await evm.read(harness, 'sha512', [`0x${toHex(data)}`])) as [string, string]
-    assert.equal(halves.map((half) => half.slice(2)).join(''), createHash('sha512').update(data).digest('hex'), `${length}`)
+    assert.equal(
+      halves.map((half) => half.slice(2)).join(''),
+      createHash('sha512').update(data).digest('hex'),
+      `${length}`,
+    )
   }
 })
 
@@ -97,7 +112,9 @@ test('S and S + order are two spellings of one number, of which the second is re
   const seed = new Uint8Array(32).fill(5)
   const [key, signature] = [nodeProvider.ed25519PublicKey(seed), nodeProvider.ed25519Sign(seed, message)]
   const s = number(signature.subarray(32))
-  for (const other of [s + ORDER, s + 2n * ORDER, s + 15n * ORDER, ORDER, ORDER - 1n, 0n, 2n ** 256n - 1n].filter((n) => n < 2n ** 256n)) {
+  for (const other of [s + ORDER, s + 2n * ORDER, s + 15n * ORDER, ORDER, ORDER - 1n, 0n, 2n ** 256n - 1n].filter(
+    (n) => n < 2n ** 256n,
+  )) {
     assert.equal(await verify(key, message, concat(signature.subarray(0, 32), little(other))), false, `${other}`)
   }
 })
@@ -114,7 +131,7 @@ test('keys of small order are refused, however they are spelled, though they "si
   }
 })
 
-test('keys that are no points, and numbers that are not below the field\'s prime, are refused', async () => {
+test("keys that are no points, and numbers that are not below the field's prime, are refused", async () => {
   const signature = nodeProvider.ed25519Sign(new Uint8Array(32).fill(5), message)
   const notPoints: string[] = vectors.ed25519Points.notPoints.filter((point: string) => point.length === 64)
   assert.ok(notPoints.length > 0)

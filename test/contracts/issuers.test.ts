@@ -29,8 +29,13 @@ beforeEach(async () => {
 
 const refused = (name: string, why?: string) => (error: unknown) =>
   error instanceof Reverted && error.errorName === name && (why === undefined || String(error.args[0]).includes(why))
-const plan = async (members: readonly unknown[] = five, threshold = 3, startsAt = START, from = governance, phase = 600) =>
-  (await evm.send(issuers, 'plan', [members, threshold, startsAt, phase], from)).result as bigint
+const plan = async (
+  members: readonly unknown[] = five,
+  threshold = 3,
+  startsAt = START,
+  from = governance,
+  phase = 600,
+) => (await evm.send(issuers, 'plan', [members, threshold, startsAt, phase], from)).result as bigint
 const confirm = (epoch: bigint, n: number, hash = HASH) => evm.send(issuers, 'confirm', [epoch, hash], Evm.address(n))
 const append = (epoch: bigint, n: number, part: `0x${string}`, last = true) =>
   evm.send(issuers, 'append', [epoch, part, last], Evm.address(n))
@@ -102,10 +107,14 @@ test('keys are agreed once the threshold of members says the same, each once', a
   await confirm(epoch, 3)
   assert.deepEqual(await evm.read(issuers, 'epochs'), [0n, 1n])
   const { logs } = await confirm(epoch, 4)
-  assert.deepEqual(logs.map(({ name, args }) => [name, args.masterKeyHash]), [['Agreed', HASH]])
+  assert.deepEqual(
+    logs.map(({ name, args }) => [name, args.masterKeyHash]),
+    [['Agreed', HASH]],
+  )
   assert.deepEqual(await evm.read(issuers, 'epochs'), [1n, 1n])
   assert.deepEqual(await evm.read(issuers, 'issuerOf', [epoch, 5]), [member(5).identityKey, 3])
-  for (const index of [0, 6]) assert.deepEqual(await evm.read(issuers, 'issuerOf', [epoch, index]), [VACANT.identityKey, 3])
+  for (const index of [0, 6])
+    assert.deepEqual(await evm.read(issuers, 'issuerOf', [epoch, index]), [VACANT.identityKey, 3])
   // The fifth is late, with whatever it has: nothing changes, and nothing is agreed a second time.
   assert.deepEqual((await confirm(epoch, 5, OTHER_HASH)).logs, [])
   assert.equal(((await evm.read(issuers, 'planOf', [epoch])) as { masterKeyHash: string }).masterKeyHash, HASH)
@@ -187,7 +196,7 @@ test('parts and messages are bounded', async () => {
   await append(epoch, 1, bytes(8 * 1024))
 })
 
-test('a member that floods the board fills its own part of it and nobody else\'s', async () => {
+test("a member that floods the board fills its own part of it and nobody else's", async () => {
   const hundred = Array.from({ length: 100 }, (_, i) => member(i + 1))
   const epoch = await plan(hundred, 67)
   const quota = Math.floor((64 * 1024 * 1024) / 100)

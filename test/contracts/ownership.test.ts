@@ -63,7 +63,10 @@ test('the text is the official one, with the owner as this ledger writes it', as
 
 const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
 const printable = fc.string({
-  unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)).filter((c) => c !== '"' && c !== '\\'),
+  unit: fc
+    .integer({ min: 0x21, max: 0x7e })
+    .map((code) => String.fromCharCode(code))
+    .filter((c) => c !== '"' && c !== '\\'),
   maxLength: 255,
 })
 /** Zeroes in front of keys are a case of their own in base58, zeroes behind percents one in decimals. */
@@ -99,19 +102,42 @@ test('Solidity and TypeScript write the same bytes, which are JSON', async () =>
 })
 
 test('hosts that JSON would escape, or that end the field, are refused by both', async () => {
-  for (const host of ['a"b', '","custom_http_port":1,"x":"', 'a\\', '\u0000', 'a\nb', 'a b', '\u007f', 'ä.example', '例え']) {
-    await assert.rejects(payload({ ...example, host }), (error) => error instanceof Reverted && error.errorName === 'BadHost', host)
-    assert.throws(() => bondingPayload({ ...example, host }), (error) => isMixnetError(error, 'MALFORMED'), host)
+  for (const host of [
+    'a"b',
+    '","custom_http_port":1,"x":"',
+    'a\\',
+    '\u0000',
+    'a\nb',
+    'a b',
+    '\u007f',
+    'ä.example',
+    '例え',
+  ]) {
+    await assert.rejects(
+      payload({ ...example, host }),
+      (error) => error instanceof Reverted && error.errorName === 'BadHost',
+      host,
+    )
+    assert.throws(
+      () => bondingPayload({ ...example, host }),
+      (error) => isMixnetError(error, 'MALFORMED'),
+      host,
+    )
   }
 })
 
 test('owners that are no addresses and keys of other lengths have no text', () => {
   for (const owner of ['', '0x', 'n1abc', `0x${'g'.repeat(40)}`, `0x${'a'.repeat(41)}`, '"']) {
-    assert.throws(() => bondingPayload({ ...example, owner }), (error) => isMixnetError(error, 'MALFORMED'), owner)
+    assert.throws(
+      () => bondingPayload({ ...example, owner }),
+      (error) => isMixnetError(error, 'MALFORMED'),
+      owner,
+    )
   }
   for (const length of [0, 31, 33]) {
-    assert.throws(() => bondingPayload({ ...example, identityKey: new Uint8Array(length) }), (error) =>
-      isMixnetError(error, 'MALFORMED'),
+    assert.throws(
+      () => bondingPayload({ ...example, identityKey: new Uint8Array(length) }),
+      (error) => isMixnetError(error, 'MALFORMED'),
     )
   }
 })
