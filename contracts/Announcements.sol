@@ -91,7 +91,7 @@ contract Announcements is IAnnouncements {
     /// Otherwise whoever knows the seed could choose the stage in which its node would be drawn.
     function _period() private view returns (uint32) {
         Interval memory interval = mixnet.interval();
-        uint256 revealFrom = interval.currentEpochStart + uint256(interval.epochLength) * 3 / 4;
+        uint256 revealFrom = interval.currentEpochStart + interval.epochLength - interval.epochLength / 4;
         return block.timestamp < revealFrom ? interval.totalElapsedEpochs : interval.totalElapsedEpochs + 1;
     }
 }

@@ -84,6 +84,8 @@ contract EcashDeposits is IEcashDeposits, ReentrancyGuardTransient {
     function deposit(bytes32 identityKey) external nonReentrant returns (uint32 depositId) {
         if (identityKey == 0) revert BadKey();
         uint64 amount = price;
+        // Whole unym a ticket, floored; what is set aside is that times 50, not the floor of the whole.
+        // slither-disable-next-line divide-before-multiply
         uint64 rate = amount * gatewayShare / 100 / TICKETS;
         depositId = SafeCast.toUint32(_keys.length);
         _keys.push(identityKey);
@@ -125,10 +127,11 @@ contract EcashDeposits is IEcashDeposits, ReentrancyGuardTransient {
         _expire();
         // Whatever is here beyond what is set aside, so also what somebody sent without a deposit.
         moved = SafeCast.toUint64(token.balanceOf(address(this)) - reserved - totalEarned);
-        if (moved == 0) return 0;
-        emit SurplusReleased(moved);
-        token.forceApprove(address(mixnet), moved);
-        mixnet.fundPool(moved);
+        if (moved > 0) {
+            emit SurplusReleased(moved);
+            token.forceApprove(address(mixnet), moved);
+            mixnet.fundPool(moved);
+        }
     }
 
     /// @inheritdoc IEcashDeposits
@@ -160,6 +163,8 @@ contract EcashDeposits is IEcashDeposits, ReentrancyGuardTransient {
     /// The quorum is that of one epoch, the earliest that a vote names, which must be the newest agreed or the one before it: two
     /// minorities of two epochs do not add up, and keys of issuers that left long ago are worth nothing. An issuer that has moved to a
     /// later epoch meanwhile votes as what it is there, under the same number and key.
+    // Functions of IIssuers give two values, of which one is enough at a time.
+    // slither-disable-start unused-return
     function _checkVotes(bytes32 gateway, bytes32 digest, uint32 count, Vote[] calldata votes) private view {
         (uint64 newest,) = issuers.epochs();
         uint64 epochId = newest;
@@ -187,11 +192,13 @@ contract EcashDeposits is IEcashDeposits, ReentrancyGuardTransient {
         }
     }
 
+    // slither-disable-end unused-return
+
     /// Takes tickets off the lots, the oldest first.
     function _use(uint64 count) private returns (uint64 amount) {
         uint256 head = _head;
         while (count > 0) {
-            if (head == _lots.length) revert NotEnoughDeposits();
+            if (head >= _lots.length) revert NotEnoughDeposits();
             Lot storage lot = _lots[head];
             uint64 taken = count < lot.tickets ? count : lot.tickets;
             lot.tickets -= taken;

@@ -6,9 +6,9 @@ import {Sha512} from "./Sha512.sol";
 /// Verification of Ed25519 signatures (RFC 8032, 5.1.7), for which there is no precompile. Some 200,000 gas with a short message.
 ///
 /// Of what the RFC leaves open, the strict choice everywhere: S below the order of the group, keys and R in their only encoding, keys
-/// of small order refused (they "sign" everything), and the equation without the cofactor, so that there is one answer to every input.
-/// It accepts whatever an honest signer makes. Verifiers that are more lenient, as those with the cofactor, differ from it only in
-/// signatures that the key's own holder deformed.
+/// of small order refused (they "sign" everything), R of small order too, and the equation without the cofactor. It accepts whatever an
+/// honest signer makes, and nothing that OpenSSL or libsodium refuse: these are more lenient, in signatures that only the key's own
+/// holder can have deformed.
 library Ed25519 {
     uint256 private constant P = 0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed;
     uint256 private constant L = 0x1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed;
@@ -36,7 +36,8 @@ library Ed25519 {
         // The complete addition law never gives z = 0. R is compared as bytes: what is no encoding of a point equals none.
         uint256 inverse = _power(rz, P - 2);
         uint256 sign = mulmod(rx, inverse, P) & 1;
-        return _reversed(mulmod(ry, inverse, P) | (sign << 255)) == uint256(r);
+        y = mulmod(ry, inverse, P);
+        return !_hasSmallOrder(y) && _reversed(y | (sign << 255)) == uint256(r);
     }
 
     /// RFC 8032, 5.1.3, and not of small order.
@@ -45,7 +46,7 @@ library Ed25519 {
         y = encoded & ~SIGN;
         if (y >= P) return (false, 0, 0);
         // x = 0 belongs to y = 1 and y = -1 alone, so it is among these, with either sign.
-        if (y < 2 || y == P - 1 || y == Y_OF_ORDER_8 || y == P - Y_OF_ORDER_8) return (false, 0, 0);
+        if (_hasSmallOrder(y)) return (false, 0, 0);
         uint256 square = mulmod(y, y, P);
         uint256 u = square + (P - 1);
         uint256 v = mulmod(square, D, P) + 1;
@@ -58,6 +59,11 @@ library Ed25519 {
         }
         if ((x & 1) != encoded >> 255) x = P - x;
         valid = true;
+    }
+
+    /// Of the point with that y: 1 has order 1, -1 order 2, 0 order 4.
+    function _hasSmallOrder(uint256 y) private pure returns (bool) {
+        return y < 2 || y == P - 1 || y == Y_OF_ORDER_8 || y == P - Y_OF_ORDER_8;
     }
 
     /// [s]B + [k]Q for Q = (x, y), both scalars below 2^254: two bits of each at a time, out of a table of the sums [i]B + [j]Q.
