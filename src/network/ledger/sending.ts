@@ -1,0 +1,399 @@
+/**
+ * Transactions from their estimate to their receipt, for several at once and several programs with one key. What can go wrong on the way:
+ *
+ * - the nonce was used, or is being used, by another program: the transaction is signed anew with the next one;
+ * - no node knows it any more (a restart, a reorganisation): the same bytes are sent again, which cannot happen twice;
+ * - nobody includes it: it is replaced by one of the same nonce that pays more, of which at most one can happen;
+ * - one before it is missing, from an earlier life of this program: an empty one takes its place.
+ *
+ * All of that ends at a deadline with LEDGER_UNDECIDED, which names the transaction. @module
+ */
+import { keccak256 } from 'viem/utils'
+import { type ErrorDetails, isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import { type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
+import { awaited, sleep } from '../../foundation/platform/clock.ts'
+import type { Block, Hex } from './chain.ts'
+import {
+  type CallRequest,
+  estimateGas,
+  ethCall,
+  hexOf,
+  isKnownTransaction,
+  NEWEST_HEADER,
+  receiptByHash,
+  sendRaw,
+  transactionCount,
+} from './chainCalls.ts'
+import { bumped, currentFees, type Fees, least } from './fees.ts'
+import { expectReply, JsonRpc, type RpcReply, type RpcWorld } from './jsonRpc.ts'
+import type { Preview, Signer, UnsignedTransaction, WriteOptions } from './ledger.ts'
+import { refusalError } from './ledgerErrors.ts'
+import { bytesOf, type Header, type RawReceipt } from './rpcValues.ts'
+
+export interface SendingOptions {
+  /** In wei: more is never offered. Default: 500 gwei, above all but the worst hours of public chains. */
+  readonly maxFeePerGas: bigint
+  /** For a transaction to get into a block. */
+  readonly deadline: Millis
+  /** One that is in no block by then is replaced by one that pays more. Several blocks of the slowest chains. */
+  readonly replaceAfter: Millis
+  /** How soon to look again; grows fourfold while nothing happens. */
+  readonly pollEvery: Millis
+}
+
+export const DEFAULT_SENDING: SendingOptions = {
+  maxFeePerGas: 500_000_000_000n,
+  deadline: minutes(5),
+  replaceAfter: seconds(45),
+  pollEvery: millis(250),
+}
+
+export interface SendRequest {
+  /** undefined: makes a contract. */
+  readonly to: Hex | undefined
+  readonly data: Hex
+  readonly value?: bigint
+  /** Default: estimated, which refuses what would revert. */
+  readonly gas?: bigint
+}
+
+interface SendingParts {
+  readonly world: RpcWorld
+  readonly rpc: JsonRpc
+  readonly signer: Signer
+  readonly options: Partial<SendingOptions>
+}
+
+type KeySigner = Extract<Signer, { kind: 'key' }>
+
+/** One nonce, and every transaction that was sent with it. */
+interface Sent {
+  readonly unsigned: UnsignedTransaction
+  readonly raw: Hex
+  readonly hash: Hex
+  readonly hashes: Hex[]
+}
+
+/** A human looks at it. */
+const EXTERNAL_TIMEOUT = minutes(5)
+/** Estimates are of the state as it is; others write before us. */
+const GAS_MARGIN_PERCENT = 125n
+const SLOWEST_POLL = 4
+const NONCE_ATTEMPTS = 20
+/** A receipt and a count that are asked for together may be of two blocks. */
+const POLLS_TO_BELIEVE = 2
+
+const ALREADY_THERE = /already known|already imported|known transaction|already exists|already in/i
+const NONCE_USED = /nonce (?:is )?too low|invalid nonce|old ?nonce|nonce has already been used/i
+const NONCE_TAKEN = /replacement|could not replace/i
+const TOO_CHEAP = /underpriced|fee cap|less than block base fee|max fee per gas|gas price below/i
+
+export class Sending {
+  readonly #world: RpcWorld
+  readonly #rpc: JsonRpc
+  readonly #signer: Signer
+  readonly #options: SendingOptions
+  /** Sent and waited for, by nonce. */
+  readonly #inFlight = new Set<number>()
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor({ world, rpc, signer, options }: SendingParts) {
+    this.#world = world
+    this.#rpc = rpc
+    this.#signer = signer
+    this.#options = {
+      maxFeePerGas: options.maxFeePerGas ?? DEFAULT_SENDING.maxFeePerGas,
+      deadline: options.deadline ?? DEFAULT_SENDING.deadline,
+      replaceAfter: options.replaceAfter ?? DEFAULT_SENDING.replaceAfter,
+      pollEvery: options.pollEvery ?? DEFAULT_SENDING.pollEvery,
+    }
+  }
+
+  async preview(request: SendRequest, details: ErrorDetails, signal: AbortSignal | undefined): Promise<Preview> {
+    const { fees, header } = await currentFees(this.#rpc, this.#options.maxFeePerGas, signal)
+    const gas = await this.#gas(request, details, header, signal)
+    const { maxFeePerGas, maxPriorityFeePerGas } = fees
+    return { gas, maxFeePerGas, fee: gas * least(header.baseFee + maxPriorityFeePerGas, maxFeePerGas) }
+  }
+
+  /** The receipt of a transaction that succeeded. */
+  async send(request: SendRequest, details: ErrorDetails, options: WriteOptions): Promise<RawReceipt> {
+    const { signal } = options
+    const { fees, header } = await currentFees(this.#rpc, this.#options.maxFeePerGas, signal)
+    const gas = await this.#gas(request, details, header, signal)
+    const until = this.#world.clock.monotonic() + this.#options.deadline
+    const receipt =
+      this.#signer.kind === 'external'
+        ? await this.#sendElsewhere(this.#signer, request, gas, until, details, options)
+        : await this.#sendHere(this.#signer, { request, gas, fees }, until, details, options)
+    if (!receipt.succeeded) throw await this.#whyReverted(request, gas, receipt, details)
+    return receipt
+  }
+
+  async #gas(
+    request: SendRequest,
+    details: ErrorDetails,
+    header: Header,
+    signal: AbortSignal | undefined,
+  ): Promise<bigint> {
+    if (request.gas !== undefined) return request.gas
+    const reply = await this.#rpc.tryAsk(estimateGas(this.#callOf(request)), { signal })
+    if (!reply.ok) throw refusalError(reply.refusal, details)
+    const generous = (reply.value * GAS_MARGIN_PERCENT) / 100n
+    return generous > header.gasLimit ? header.gasLimit : generous
+  }
+
+  #callOf({ to, data, value }: SendRequest): CallRequest {
+    return { from: this.#signer.address, to, data, ...(value === undefined ? {} : { value }) }
+  }
+
+  async #sendHere(
+    signer: KeySigner,
+    { request, gas, fees }: { readonly request: SendRequest; readonly gas: bigint; readonly fees: Fees },
+    until: number,
+    details: ErrorDetails,
+    options: WriteOptions,
+  ): Promise<RawReceipt> {
+    const chainId = await this.#rpc.chainId(options)
+    const { to, data, value = 0n } = request
+    for (;;) {
+      const sent = await this.#inTurn(() =>
+        this.#sendFirst(signer, { chainId, to, data, value, gas, ...fees }, details, options.signal),
+      )
+      try {
+        const receipt = await this.#wait(signer, sent, until, details, options)
+        if (receipt !== 'displaced') return receipt
+      } finally {
+        this.#inFlight.delete(sent.unsigned.nonce)
+      }
+    }
+  }
+
+  /** One after the other: two that ask for the nonce at once would get the same. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work)
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
+  async #sendFirst(
+    signer: KeySigner,
+    transaction: Omit<UnsignedTransaction, 'nonce'>,
+    details: ErrorDetails,
+    signal: AbortSignal | undefined,
+  ): Promise<Sent> {
+    const { address } = signer
+    let floor = 0
+    for (let attempt = 0; attempt < NONCE_ATTEMPTS; attempt++) {
+      const counts = await this.#rpc.askAll(
+        [transactionCount(address, 'latest'), transactionCount(address, 'pending')],
+        {
+          signal,
+        },
+      )
+      const nonce = Math.max(
+        floor,
+        ...counts.map((reply) => (reply.ok ? reply.value : 0)),
+        ...[...this.#inFlight].map((one) => one + 1),
+      )
+      const sent = await signed(signer, { ...transaction, nonce })
+      const outcome = await this.#broadcast(sent, details)
+      if (outcome === 'sent') {
+        this.#inFlight.add(nonce)
+        return sent
+      }
+      if (outcome === 'too cheap')
+        throw new MixnetError('LEDGER_NOT_NOW', { ...details, reason: 'fees' }, { message: 'the fees rose meanwhile' })
+      floor = nonce + 1
+    }
+    throw new MixnetError('LEDGER_UNDECIDED', { ...details, why: 'another program uses this key all the time' })
+  }
+
+  /** `sent` also where nobody answered: it may have arrived, and the same bytes can be sent again. */
+  async #broadcast({ raw, hash }: Sent, details: ErrorDetails): Promise<'sent' | 'nonce gone' | 'too cheap'> {
+    let reply: RpcReply<Hex>
+    try {
+      reply = await this.#rpc.tryAsk(sendRaw(raw, hash))
+    } catch (error) {
+      if (isMixnetError(error, 'LEDGER_UNREACHABLE')) return 'sent'
+      throw error
+    }
+    if (reply.ok) return 'sent'
+    const { message } = reply.refusal
+    if (ALREADY_THERE.test(message)) return 'sent'
+    // By us, where an earlier server took it and then did not answer.
+    if (NONCE_USED.test(message)) return (await this.#rpc.ask(isKnownTransaction(hash))) ? 'sent' : 'nonce gone'
+    if (NONCE_TAKEN.test(message)) return 'nonce gone'
+    if (TOO_CHEAP.test(message)) return 'too cheap'
+    throw refusalError(reply.refusal, details)
+  }
+
+  async #wait(
+    signer: KeySigner,
+    first: Sent,
+    until: number,
+    details: ErrorDetails,
+    { signal, confirmations = 0 }: WriteOptions,
+  ): Promise<RawReceipt | 'displaced'> {
+    const { clock } = this.#world
+    const { nonce } = first.unsigned
+    let sent = first
+    let lastSent = clock.monotonic()
+    let displaced = 0
+    for (let poll = 0; ; poll++) {
+      const found = await this.#look(signer, sent, signal)
+      if (found !== undefined) {
+        const { receipt, head, count, known } = found
+        if (receipt !== undefined && head.number - receipt.block >= confirmations) return receipt
+        displaced = receipt === undefined && count > nonce ? displaced + 1 : 0
+        if (displaced >= POLLS_TO_BELIEVE) return 'displaced'
+        if (receipt === undefined && count <= nonce) {
+          const waited = clock.monotonic() - lastSent
+          if (waited >= this.#options.replaceAfter) {
+            if (count < nonce && !this.#inFlight.has(count)) await this.#fill(signer, count, sent.unsigned)
+            sent = await this.#replace(signer, sent)
+            lastSent = clock.monotonic()
+          } else if (!known) await this.#broadcast(sent, details)
+        }
+      }
+      if (clock.monotonic() >= until) {
+        throw new MixnetError('LEDGER_UNDECIDED', { ...details, transaction: sent.hash, nonce })
+      }
+      await this.#pause(poll, signal)
+    }
+  }
+
+  /** Soon at first: chains of one machine answer with a block. */
+  async #pause(poll: number, signal: AbortSignal | undefined): Promise<void> {
+    const delay = millis(this.#options.pollEvery * Math.min(SLOWEST_POLL, 1 + poll / SLOWEST_POLL))
+    await awaited(this.#world.clock, sleep(this.#world.clock, delay, signal))
+  }
+
+  /** undefined: nobody answers now. */
+  async #look(
+    { address }: Signer,
+    { hash, hashes }: Sent,
+    signal: AbortSignal | undefined,
+  ): Promise<
+    | {
+        readonly receipt: RawReceipt | undefined
+        readonly head: Header
+        readonly count: number
+        readonly known: boolean
+      }
+    | undefined
+  > {
+    try {
+      const [receipts, [newest, count, known]] = [
+        await this.#rpc.askAll(hashes.map(receiptByHash), { signal }),
+        await this.#rpc.askAll([NEWEST_HEADER, transactionCount(address, 'latest'), isKnownTransaction(hash)], {
+          signal,
+        }),
+      ]
+      const head = expectReply(newest, 'newest block')
+      if (head === undefined) return undefined
+      return {
+        receipt: receipts.flatMap((reply) => (reply.ok ? (reply.value ?? []) : []))[0],
+        head,
+        count: expectReply(count, 'transaction count'),
+        // A server that cannot say is not asked to take it again and again.
+        known: known.ok ? known.value : true,
+      }
+    } catch (error) {
+      if (isMixnetError(error, 'LEDGER_UNREACHABLE') || isMixnetError(error, 'LEDGER_MISMATCH')) return undefined
+      throw error
+    }
+  }
+
+  /** As it was, where the limit of fees or the chain does not let it pay more. */
+  async #replace(signer: KeySigner, before: Sent): Promise<Sent> {
+    try {
+      const { fees } = await currentFees(this.#rpc, this.#options.maxFeePerGas, undefined)
+      const higher = bumped(before.unsigned, fees, this.#options.maxFeePerGas)
+      if (higher === undefined) return before
+      const next = await signed(signer, { ...before.unsigned, ...higher })
+      const outcome = await this.#broadcast(next, {})
+      // Whatever was said of it: it may be on its way, so its receipt counts.
+      const hashes = [...before.hashes, next.hash]
+      return outcome === 'sent' ? { ...next, hashes } : { ...before, hashes }
+    } catch (error) {
+      if (isMixnetError(error)) return before
+      throw error
+    }
+  }
+
+  /** An empty transaction for a nonce of which nobody here knows anything, and without which nothing after it can happen. */
+  async #fill(signer: KeySigner, nonce: number, like: UnsignedTransaction): Promise<void> {
+    try {
+      const fees = bumped(like, like, this.#options.maxFeePerGas) ?? like
+      const empty = { to: signer.address, data: '0x', value: 0n, gas: 21_000n } as const
+      const { maxFeePerGas, maxPriorityFeePerGas } = fees
+      await this.#broadcast(await signed(signer, { ...like, ...empty, nonce, maxFeePerGas, maxPriorityFeePerGas }), {})
+    } catch (error) {
+      if (!isMixnetError(error)) throw error
+    }
+  }
+
+  /** The signer chooses nonce and fees, and sees to it that it gets into a block. */
+  async #sendElsewhere(
+    { address, urls }: Extract<Signer, { kind: 'external' }>,
+    request: SendRequest,
+    gas: bigint,
+    until: number,
+    details: ErrorDetails,
+    { signal, confirmations = 0 }: WriteOptions,
+  ): Promise<RawReceipt> {
+    const chainId = await this.#rpc.chainId({ signal })
+    const signing = new JsonRpc(this.#world, { urls, chainId, timeout: EXTERNAL_TIMEOUT })
+    const { to, data, value = 0n } = request
+    const reply = await signing.tryAsk(
+      {
+        method: 'eth_sendTransaction',
+        params: [{ from: address, ...(to === undefined ? {} : { to }), data, value: hexOf(value), gas: hexOf(gas) }],
+        decode: (result) => bytesOf(result, 'transaction hash', 32),
+      },
+      { once: true, signal },
+    )
+    if (!reply.ok) {
+      const { code, message } = reply.refusal
+      throw new MixnetError(
+        'LEDGER_REFUSED',
+        { ...details, reason: 'signer', why: message, rpcCode: code },
+        {
+          message: 'the signer refuses',
+          nextStep: 'Look there: it was declined, or it does not have that account.',
+        },
+      )
+    }
+    const hash = reply.value
+    for (let poll = 0; ; poll++) {
+      const found = await this.#look(this.#signer, { hash, hashes: [hash] } as unknown as Sent, signal)
+      if (found?.receipt !== undefined && found.head.number - found.receipt.block >= confirmations) return found.receipt
+      if (this.#world.clock.monotonic() >= until)
+        throw new MixnetError('LEDGER_UNDECIDED', { ...details, transaction: hash })
+      await this.#pause(poll, signal)
+    }
+  }
+
+  /** It was estimated before, so another was faster; what it would say now is most probably what it said. */
+  async #whyReverted(
+    request: SendRequest,
+    gas: bigint,
+    receipt: RawReceipt,
+    details: ErrorDetails,
+  ): Promise<MixnetError> {
+    const { transactionHash: transaction, block: number, blockHash: hash } = receipt
+    const all = { ...details, transaction }
+    const block: Block = { number, hash, time: 0 }
+    const reply = await this.#rpc.tryAsk(ethCall(this.#callOf(request), block)).catch(() => undefined)
+    if (reply?.ok === false) return refusalError(reply.refusal, all)
+    const reason = receipt.gasUsed >= gas ? 'out of gas' : 'reverted'
+    return new MixnetError('LEDGER_REFUSED', { ...all, reason })
+  }
+}
+
+async function signed(signer: KeySigner, unsigned: UnsignedTransaction): Promise<Sent> {
+  const raw = await signer.signTransaction(unsigned)
+  const hash = keccak256(raw)
+  return { unsigned, raw, hash, hashes: [hash] }
+}
