@@ -1,0 +1,133 @@
+/**
+ * A session at one gateway, as a client without a program keeps it: the same login and payment, and the same two streams of packets by the
+ * same sender. In an idle client all of them are loop cover; here they are tests, which look like it. @module
+ */
+
+import type { EntryParams } from '../../client/entryParams.ts'
+import { EntrySelector } from '../../client/entrySelector.ts'
+import { type ClientKeys, createClientKeys } from '../../client/keys.ts'
+import { LaneQueue } from '../../client/laneQueue.ts'
+import { type Outgoing, Sender } from '../../client/sender.ts'
+import type { TicketSource } from '../../client/ticketSource.ts'
+import type { TrafficParams } from '../../client/trafficParams.ts'
+import { toBase58 } from '../../foundation/base/base58.ts'
+import { isMixnetError, tryDecode } from '../../foundation/base/errors.ts'
+import { type Log, Meter } from '../../foundation/base/observe.ts'
+import type { Secret } from '../../foundation/base/secret.ts'
+import type { Millis } from '../../foundation/base/units.ts'
+import type { ClientWorld } from '../../foundation/platform/world.ts'
+import type { TopologyProvider } from '../../network/topology/topologyProvider.ts'
+import { decodeAck } from '../../protocol/packet/acks.ts'
+import type { MixnetPacket } from '../../protocol/packet/prepare.ts'
+import { classifyPushed } from '../../protocol/packet/pushed.ts'
+import type { Recipient } from '../../protocol/packet/recipient.ts'
+import { VARIANT_BYTES } from '../../protocol/packet/sizes.ts'
+
+/** Who pays for the sessions, as a client does. */
+export type TicketsOf = (identitySeed: Secret) => Promise<TicketSource | undefined>
+
+export interface TestSessionOptions {
+  /** Of this process. */
+  readonly number: number
+  readonly gateway: { readonly nodeId: number; readonly identity: Uint8Array }
+  readonly topology: TopologyProvider
+  readonly traffic: TrafficParams
+  readonly entry?: EntryParams | undefined
+  readonly tickets?: TicketsOf | undefined
+  /** The next packet; undefined where there is no route. */
+  readonly prepare: (session: TestSession) => MixnetPacket | undefined
+  /** What `prepare` gave has left, or it has not. */
+  readonly transmitted: (packet: MixnetPacket) => void
+  readonly arrived: (session: TestSession, pushed: Uint8Array) => void
+  readonly acknowledged: (session: TestSession, number: number) => void
+  readonly log: Log
+}
+
+export class TestSession {
+  readonly number: number
+  readonly nodeId: number
+  readonly keys: ClientKeys
+  readonly #link: EntrySelector
+  readonly #sender: Sender
+  readonly #clock: ClientWorld['clock']
+  #downSince: Millis | undefined
+
+  private constructor(world: ClientWorld, options: TestSessionOptions, keys: ClientKeys, link: EntrySelector) {
+    const { clock, random } = world
+    this.number = options.number
+    this.nodeId = options.gateway.nodeId
+    this.keys = keys
+    this.#link = link
+    this.#clock = clock
+    this.#downSince = clock.monotonic()
+    this.#sender = new Sender({
+      clock,
+      random,
+      params: options.traffic,
+      lanes: new LaneQueue<Outgoing>(random.stream('lane'), 0),
+      transmit: (packet) => {
+        const taken = link.send({ rotation: packet.rotation, nextHop: packet.firstHop, packet: packet.packet })
+        if (taken) options.transmitted(packet)
+        return taken
+      },
+      canTransmit: () => link.isOpen,
+      prepareCover: () => options.prepare(this),
+      unacknowledged: () => 0,
+      // Of one session among many: their sums are the monitor's.
+      meter: new Meter(),
+    })
+  }
+
+  /** Connects and begins to send. Goes on trying where the gateway does not let it in. */
+  static async open(world: ClientWorld, options: TestSessionOptions): Promise<TestSession> {
+    const { gateway, topology, entry, log, tickets } = options
+    const keys = createClientKeys(world.crypto, world.random.stream('client-keys'))
+    const link = await EntrySelector.create(world, {
+      identitySeed: keys.identitySeed,
+      topology,
+      gateway: toBase58(gateway.identity),
+      params: entry,
+      tickets: await tickets?.(keys.identitySeed),
+      meter: new Meter(),
+      log,
+    })
+    const session = new TestSession(world, options, keys, link)
+    link.attach({
+      pushed: (plaintext) => session.#pushed(world, options, plaintext),
+      opened: () => {
+        session.#downSince = undefined
+      },
+      lost: () => {
+        session.#downSince ??= world.clock.monotonic()
+      },
+    })
+    session.#sender.start()
+    return session
+  }
+
+  get isOpen(): boolean {
+    return this.#link.isOpen
+  }
+
+  /** How long it has not been open; 0 while it is. */
+  get downFor(): number {
+    return this.#downSince === undefined || this.isOpen ? 0 : this.#clock.monotonic() - this.#downSince
+  }
+
+  get address(): Recipient {
+    const { identity, encryptionKey } = this.keys
+    return { identity, encryptionKey, gateway: this.#link.gateway }
+  }
+
+  async close(): Promise<void> {
+    this.#sender.stop()
+    await this.#link.close()
+  }
+
+  #pushed({ crypto }: ClientWorld, options: TestSessionOptions, plaintext: Uint8Array): void {
+    if (classifyPushed(plaintext) === 'ack') {
+      const id = tryDecode(() => decodeAck(crypto, this.keys.ackKey.expose(), plaintext))
+      if (!isMixnetError(id) && id !== 'cover') options.acknowledged(this, id.setId)
+    } else if (plaintext.length >= VARIANT_BYTES) options.arrived(this, plaintext)
+  }
+}

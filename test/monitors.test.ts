@@ -1,0 +1,134 @@
+/** Monitors against whole networks of the shipped roles, in the simulator: whom they find, and what becomes of them when they die. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { millis, seconds } from '../src/foundation/base/units.ts'
+import { scoreEpoch } from '../src/roles/monitor/epochScores.ts'
+import { decodeEvidence } from '../src/roles/monitor/evidence.ts'
+import { MonitoredNetwork, outage } from './support/monitoredNetwork.ts'
+
+test('a clean network: everybody close to all, and no link accused', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'clean' })
+  const scores = await network.epochScores()
+  assert.deepEqual(scores.links, [])
+  assert.equal(scores.nodes.length, network.nodeIds.length)
+  for (const { nodeId, score, packets, range } of scores.nodes) {
+    assert.ok(packets >= 100, `${nodeId}: ${packets} packets`)
+    assert.ok((score ?? 0) >= 98, `${nodeId}: ${score} of ${range}`)
+  }
+})
+
+test('a bad node is found, and its neighbours are not blamed', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'bad-node' })
+  const [bad] = network.mixesOf(2)
+  network.degradeNode(bad, 0.4)
+  const scores = await network.epochScores()
+  for (const { nodeId, score = 0 } of scores.nodes) {
+    if (nodeId === bad.plan.nodeId) assert.ok(Math.abs(score - 60) <= 8, `${score}`)
+    else assert.ok(score >= 94, `${nodeId}: ${score}`)
+  }
+})
+
+test('a bad link is named, and its two ends share it', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'bad-link' })
+  const [from] = network.mixesOf(1)
+  const [to] = network.mixesOf(2)
+  network.degradeLink(from, to, 1)
+  const scores = await network.epochScores()
+  assert.deepEqual(
+    scores.links.map((link) => [link.from, link.to, link.percent <= 10]),
+    [[from.plan.nodeId, to.plan.nodeId, true]],
+  )
+  for (const { nodeId, score = 0 } of scores.nodes) {
+    const isEnd = nodeId === from.plan.nodeId || nodeId === to.plan.nodeId
+    // A third of what passes an end of two takes that link; half of it is that end's.
+    if (isEnd) assert.ok(score >= 65 && score <= 90, `${nodeId}: ${score}`)
+    else assert.ok(score >= 94, `${nodeId}: ${score}`)
+  }
+})
+
+test('a monitor that is killed between commitment and reveal reveals all the same', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'killed' })
+  const { ledger } = network
+  const epoch = ledger.now().epochId + 1
+  await network.until('a commitment', () => ledger.commits.has(epoch))
+  assert.equal(await network.simulation.complete(network.monitor.evidence(epoch)), undefined, 'others could copy it')
+  network.crashMonitor()
+  await network.until('the reveals have begun', () => ledger.now().now > ledger.now().revealFrom + 2000)
+  await network.restartMonitor()
+  await network.until('the reveal', () => ledger.reveals.has(epoch))
+  assert.equal(ledger.now().epochId, epoch)
+  // And goes on.
+  await network.until('the next reveal', () => ledger.reveals.has(epoch + 1))
+})
+
+test('killed between the disk and the ledger, it commits to what is on the disk', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'killed-early' })
+  const { ledger } = network
+  const epoch = ledger.now().epochId + 1
+  await network.until('the next epoch', () => ledger.now().epochId === epoch)
+  ledger.refusesCommits = true
+  await network.until('an attempt', () => ledger.refused > 0)
+  network.crashMonitor()
+  ledger.refusesCommits = false
+  await network.restartMonitor()
+  await network.until('the reveal', () => ledger.reveals.has(epoch))
+  assert.equal(ledger.now().epochId, epoch)
+})
+
+test('killed while it measures, it measures what is left', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'killed-measuring' })
+  const { ledger } = network
+  const epoch = ledger.now().epochId + 1
+  await network.until(
+    'the middle of its measuring',
+    () => ledger.now().now > ledger.now().startsAt + 30_000 && ledger.now().epochId === epoch,
+  )
+  await network.restartMonitor()
+  await network.until('the reveal', () => ledger.reveals.has(epoch))
+  assert.equal(ledger.reveals.get(epoch)?.report.scores.size, network.nodeIds.length)
+})
+
+test('a ledger whose blocks are late is not told a secret early, nor one that is away', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'late-ledger' })
+  const { ledger } = network
+  const epoch = ledger.now().epochId + 1
+  await network.until('a commitment', () => ledger.commits.has(epoch))
+  ledger.behind = millis(8_000)
+  ledger.trouble = outage
+  await network.simulation.runFor(seconds(5))
+  ledger.trouble = undefined
+  // It asserts that none comes before its own time.
+  await network.until('the reveal', () => ledger.reveals.has(epoch))
+})
+
+test('without a directory or with half of the gateways away it keeps quiet rather than blame', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'cut-off' })
+  const { ledger, simulation } = network
+  const epoch = ledger.now().epochId + 1
+  await network.until('measuring', () => ledger.now().epochId === epoch && network.monitor.status.phase === 'measuring')
+  await simulation.runFor(seconds(15))
+  // The monitor's own uplink.
+  const everybody = network.testnet.nodes.map(({ plan }) => plan.name)
+  const mend = simulation.partition(['monitor'], everybody)
+  await simulation.runFor(seconds(25))
+  mend()
+  await network.until('the reveal', () => ledger.reveals.has(epoch))
+  const bytes = await simulation.complete(network.monitor.evidence(epoch))
+  assert.ok(bytes)
+  for (const { nodeId, score = 100 } of scoreEpoch(decodeEvidence(bytes)).nodes) {
+    assert.ok(score >= 80, `${nodeId}: ${score}`)
+  }
+})
+
+test('a gateway that is gone is 0, and the others are not', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'gone' })
+  const gone = network.testnet.nodes.find(({ plan }) => plan.roles.includes('entry'))
+  assert.ok(gone)
+  await network.until('a reveal', () => network.ledger.reveals.size > 0)
+  network.simulation.crash(gone.plan.name)
+  const scores = await network.epochScores()
+  for (const { nodeId, score = 100 } of scores.nodes) {
+    if (nodeId === gone.plan.nodeId) assert.ok(score <= 5, `${score}`)
+    else assert.ok(score >= 92, `${nodeId}: ${score}`)
+  }
+})

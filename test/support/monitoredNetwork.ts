@@ -1,0 +1,210 @@
+/** A network in the simulator with a monitor beside it, and a ledger that does nothing but keep time and take reports. */
+import assert from 'node:assert/strict'
+import { planNetwork } from '../../src/app/testnet/layout.ts'
+import { startTestnet, type Testnet, type TestnetNode } from '../../src/app/testnet/testnet.ts'
+import { DEFAULT_TRAFFIC, type TrafficParams } from '../../src/client/trafficParams.ts'
+import { equalBytes } from '../../src/foundation/base/bytes.ts'
+import { MixnetError } from '../../src/foundation/base/errors.ts'
+import { Meter, silentLog } from '../../src/foundation/base/observe.ts'
+import { type Millis, millis, minutes, seconds } from '../../src/foundation/base/units.ts'
+import { nullProvider } from '../../src/foundation/crypto/nullProvider.ts'
+import { Simulation } from '../../src/foundation/platform/simulated/simulation.ts'
+import type { World } from '../../src/foundation/platform/world.ts'
+import { DirectoryClient } from '../../src/network/topology/directoryClient.ts'
+import type { Topology } from '../../src/network/topology/topology.ts'
+import type { Refreshing } from '../../src/network/topology/topologyProvider.ts'
+import { type EpochScores, scoreEpoch } from '../../src/roles/monitor/epochScores.ts'
+import { decodeEvidence } from '../../src/roles/monitor/evidence.ts'
+import { Monitor } from '../../src/roles/monitor/monitor.ts'
+import { monitoredTopology } from '../../src/roles/monitor/monitoredTopology.ts'
+import type { LedgerEpoch, MonitorLedger, SealedReport, Standing } from '../../src/roles/monitor/monitorLedger.ts'
+
+const DIRECTORY_IP = '10.0.0.1'
+const MONITOR = 'monitor'
+export const EPOCH: Millis = seconds(120)
+/** A third of a client's, or most of the time is cover. */
+const TRAFFIC: TrafficParams = { ...DEFAULT_TRAFFIC, mainStreamInterval: millis(60), loopCoverInterval: millis(600) }
+
+/** Keeps what a ledger keeps, and refuses what it refuses. */
+export class TestLedger implements MonitorLedger {
+  readonly commits: Map<number, SealedReport> = new Map()
+  readonly reveals: Map<number, { readonly report: SealedReport; readonly at: Millis }> = new Map()
+  readonly #clock: World['clock']
+  readonly #first: { readonly epochId: number; readonly startsAt: Millis }
+  /** Until it is cleared, calls fail by this. */
+  trouble: MixnetError | undefined
+  /** How far its blocks are behind. */
+  behind: Millis = millis(0)
+  refusesCommits = false
+  refused = 0
+
+  constructor(clock: World['clock'], { epochId, validUntil }: Topology) {
+    this.#clock = clock
+    this.#first = { epochId, startsAt: millis(validUntil - EPOCH) }
+  }
+
+  async epoch(): Promise<LedgerEpoch> {
+    this.#check()
+    return this.now()
+  }
+
+  now(): LedgerEpoch {
+    const now = millis(this.#clock.now() - this.behind)
+    const passed = Math.floor((now - this.#first.startsAt) / EPOCH)
+    const startsAt = millis(this.#first.startsAt + passed * EPOCH)
+    const [revealFrom, endsAt] = [millis(startsAt + 0.75 * EPOCH), millis(startsAt + EPOCH)]
+    return { epochId: this.#first.epochId + passed, startsAt, revealFrom, endsAt, now }
+  }
+
+  async standing(epochId: number, report?: SealedReport): Promise<Standing> {
+    this.#check()
+    const commit = this.commits.get(epochId)
+    const isOurs = commit !== undefined && report !== undefined && equalBytes(commit.secret, report.secret)
+    return { isMonitor: true, committed: commit !== undefined, isOurs, revealed: this.reveals.has(epochId) }
+  }
+
+  async commit(report: SealedReport): Promise<void> {
+    this.#check()
+    if (this.refusesCommits) {
+      this.refused++
+      throw outage
+    }
+    const { epochId, now, revealFrom } = this.now()
+    assert.ok(report.epochId === epochId && now < revealFrom, 'a commitment too late')
+    assert.ok(!this.commits.has(epochId), 'a second commitment')
+    this.commits.set(epochId, report)
+  }
+
+  async reveal(report: SealedReport): Promise<void> {
+    this.#check()
+    const { epochId, now, revealFrom } = this.now()
+    assert.ok(report.epochId === epochId && now >= revealFrom, 'a reveal too early')
+    assert.deepEqual(this.commits.get(epochId), report, 'another report than the one committed to')
+    this.reveals.set(epochId, { report, at: now })
+  }
+
+  #check(): void {
+    if (this.trouble !== undefined) throw this.trouble
+  }
+}
+
+export class MonitoredNetwork {
+  readonly simulation: Simulation
+  readonly testnet: Testnet
+  readonly ledger: TestLedger
+  #world: World
+  #monitor: Monitor
+
+  private constructor(simulation: Simulation, testnet: Testnet, world: World, ledger: TestLedger, monitor: Monitor) {
+    this.simulation = simulation
+    this.testnet = testnet
+    this.ledger = ledger
+    this.#world = world
+    this.#monitor = monitor
+  }
+
+  static async start({ seed, mixNodes = 6 }: { seed: string; mixNodes?: number }): Promise<MonitoredNetwork> {
+    const simulation = new Simulation({ seed, crypto: nullProvider })
+    const plans = planNetwork({ mixNodes, entries: 2, exits: 1 }, true).map((plan) => ({
+      ...plan,
+      host: `10.1.0.${plan.nodeId}`,
+    }))
+    const worlds = new Map(plans.map(({ name, host }) => [name, simulation.host(name, { ips: [host] })] as const))
+    const testnet = await simulation.complete(
+      startTestnet({
+        plans,
+        folder: 'testnet',
+        directory: { host: DIRECTORY_IP, port: 8080 },
+        noise: false,
+        epochs: { epochLength: EPOCH },
+        world: simulation.host('directory', { ips: [DIRECTORY_IP] }),
+        worldOf: ({ name }) => worlds.get(name) as World,
+        logOf: () => silentLog,
+      }),
+      minutes(2),
+    )
+    const world = simulation.host(MONITOR, { ips: ['10.3.0.1'] })
+    const topology = topologyFor(world, testnet.directoryUrl)
+    const ledger = new TestLedger(simulation.clock, await simulation.complete(topology.start()))
+    return new MonitoredNetwork(simulation, testnet, world, ledger, monitorIn(world, topology, ledger, testnet))
+  }
+
+  get monitor(): Monitor {
+    return this.#monitor
+  }
+
+  get nodeIds(): number[] {
+    return this.testnet.nodes.map(({ plan }) => plan.nodeId)
+  }
+
+  /** At least one. */
+  mixesOf(layer: 1 | 2 | 3): [TestnetNode, ...TestnetNode[]] {
+    return this.testnet.nodes.filter(({ plan }) => plan.layer === layer) as [TestnetNode, ...TestnetNode[]]
+  }
+
+  /** It loses so much of what it should hand on. */
+  degradeNode(node: TestnetNode, loss: number): void {
+    for (const other of this.testnet.nodes) if (other !== node) this.degradeLink(node, other, loss)
+  }
+
+  degradeLink(from: TestnetNode, to: TestnetNode, loss: number): void {
+    this.simulation.shapeLink(from.plan.name, to.plan.name, { loss })
+  }
+
+  /** Kills the monitor, and starts it anew on what it left behind. */
+  async restartMonitor(): Promise<void> {
+    this.#world = this.simulation.restart(MONITOR)
+    const topology = topologyFor(this.#world, this.testnet.directoryUrl)
+    await this.simulation.complete(topology.start())
+    this.#monitor = monitorIn(this.#world, topology, this.ledger, this.testnet)
+  }
+
+  crashMonitor(): void {
+    this.simulation.crash(MONITOR)
+  }
+
+  /** Virtual time until it holds; fails where it does not come to hold. */
+  async until(what: string, holds: () => boolean, limit: Millis = millis(3 * EPOCH)): Promise<void> {
+    const end = this.simulation.clock.monotonic() + limit
+    while (!holds()) {
+      assert.ok(this.simulation.clock.monotonic() < end, `never: ${what}`)
+      await this.simulation.runFor(millis(250))
+    }
+  }
+
+  /** Of the first whole epoch from now: what its evidence says, which is what was revealed. */
+  async epochScores(): Promise<EpochScores> {
+    const whole = this.ledger.now().epochId + 1
+    await this.until('a reveal', () => this.ledger.reveals.has(whole))
+    const bytes = await this.simulation.complete(this.#monitor.evidence(whole))
+    assert.ok(bytes)
+    const { report } = this.ledger.reveals.get(whole) as { report: SealedReport }
+    assert.deepEqual(report.evidenceHash, nullProvider.sha256(bytes))
+    const scores = scoreEpoch(decodeEvidence(bytes))
+    assert.deepEqual(
+      [...report.scores],
+      scores.nodes.flatMap(({ nodeId, score }) => (score === undefined ? [] : [[nodeId, score]])),
+    )
+    await this.simulation.complete(this.#monitor.stop())
+    return scores
+  }
+}
+
+function topologyFor(world: World, url: string): Refreshing<Topology> {
+  const directory = new DirectoryClient(world.net, { baseUrls: [url] })
+  return monitoredTopology({ clock: world.clock, directory, log: silentLog })
+}
+
+function monitorIn(world: World, topology: Refreshing<Topology>, ledger: MonitorLedger, testnet: Testnet): Monitor {
+  return Monitor.start(world, {
+    folder: 'monitor',
+    ledger,
+    topology,
+    configScores: async () => new Map(testnet.nodes.map(({ plan }) => [plan.nodeId, 100])),
+    traffic: TRAFFIC,
+    meter: new Meter(),
+    log: silentLog,
+  })
+}
+
+export const outage: MixnetError = new MixnetError('TIMEOUT', { what: 'ledger' })
