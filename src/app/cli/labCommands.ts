@@ -1,14 +1,15 @@
 /** What can be typed behind `starling lab`, and what it does: experiments that need no network. @module */
 import { join } from 'node:path'
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { millis } from '../../foundation/base/units.ts'
 import { performanceLoss, sybilGain } from '../../lab/economy/experiments.ts'
 import { simulateYear } from '../../lab/economy/year.ts'
 import { checkOptions, DEFAULT_YEAR, EPOCHS_IN_DAY, LIMITS, type YearOptions } from '../../lab/economy/yearOptions.ts'
 import { figuresOf, linesOf, yearFiles } from '../../lab/economy/yearReport.ts'
-import { formatDecimal, type Percent, parsePercent } from '../../protocol/economy/decimal.ts'
+import { formatDecimal, type Percent } from '../../protocol/economy/decimal.ts'
 import type { RewardedSetParams } from '../../protocol/economy/rewards.ts'
+import { setSizes, share, upTo } from './arguments.ts'
 import type { Run } from './issuerProgram.ts'
 import type { Session } from './session.ts'
 
@@ -66,7 +67,18 @@ docs/guides/operator-income.md`,
     .action((options: EconomyOptions, command: Command) => run(command, (session) => runEconomy(session, options)))
 }
 
-async function runEconomy({ world, screen, interrupted }: Session, options: EconomyOptions): Promise<number> {
+/** Interrupted before its result, it has failed; plots are written at the end only, so none is left half. */
+async function runEconomy(session: Session, options: EconomyOptions): Promise<number> {
+  try {
+    return await economy(session, options)
+  } catch (error) {
+    if (!session.interrupted.aborted || !isMixnetError(error, 'ABORTED')) throw error
+    session.screen.step('economy', 'stopped; nothing was written', undefined, { event: 'stopped' })
+    return session.interruptedCode
+  }
+}
+
+async function economy({ world, screen, interrupted }: Session, options: EconomyOptions): Promise<number> {
   const began = world.clock.monotonic()
   const year: YearOptions = {
     seed: options.seed,
@@ -87,6 +99,19 @@ async function runEconomy({ world, screen, interrupted }: Session, options: Econ
     await new Promise<void>((resolve) => world.clock.after(millis(0), resolve))
     if (interrupted.aborted) throw new MixnetError('ABORTED')
   }
+  const { epochs, operators, delegators, seed } = year
+  screen.step(
+    'economy',
+    `${epochs} epochs, ${operators} operators, ${delegators} delegators, seed ${seed}`,
+    undefined,
+    {
+      event: 'start',
+      epochs,
+      operators,
+      delegators,
+      seed,
+    },
+  )
   const running = simulateYear(year)
   let step = running.next()
   while (step.done !== true) {
@@ -111,7 +136,7 @@ async function runEconomy({ world, screen, interrupted }: Session, options: Econ
     screen.step('plots', join(out, 'index.html'))
   }
   const took = world.clock.monotonic() - began
-  screen.step('economy', `${year.epochs} epochs, seed ${year.seed}`, took, {
+  screen.step('done', `${epochs} epochs, seed ${seed}`, took, {
     event: 'economy',
     ...figures,
     ...(options.out === undefined ? {} : { folder: options.out }),
@@ -133,35 +158,4 @@ function typed(year: YearOptions): string {
   const usual = new Map(Object.entries(words(DEFAULT_YEAR)))
   const changed = Object.entries(words(year)).filter(([name, value]) => value !== usual.get(name))
   return ['starling lab economy --seed', year.seed, ...changed.map(([name, value]) => `--${name} ${value}`)].join(' ')
-}
-
-const upTo =
-  (most: number) =>
-  (text: string): number => {
-    const value = Number(text)
-    if (text.trim() === '' || !Number.isInteger(value) || value < 1 || value > most) {
-      throw new InvalidArgumentError(`It must be a whole number from 1 to ${most}.`)
-    }
-    return value
-  }
-
-function share(text: string): Percent {
-  try {
-    return parsePercent(text)
-  } catch (error) {
-    if (!isMixnetError(error)) throw error
-    throw new InvalidArgumentError('It must be a number from 0 to 1, for instance 0.3.')
-  }
-}
-
-function setSizes(text: string): RewardedSetParams {
-  const [, entryGateways, exitGateways, mixnodes, standby] =
-    /^(\d{1,4})\/(\d{1,4})\/(\d{1,4})\/(\d{1,4})$/.exec(text)?.map(Number) ?? []
-  if (entryGateways === undefined || exitGateways === undefined || mixnodes === undefined || standby === undefined) {
-    throw new InvalidArgumentError('It must be four numbers, for instance 80/100/60/0.')
-  }
-  if (entryGateways < 1 || exitGateways < 1 || mixnodes < 1 || mixnodes % 3 !== 0) {
-    throw new InvalidArgumentError('There is at least one of each active role, and mix nodes fill three layers evenly.')
-  }
-  return { entryGateways, exitGateways, mixnodes, standby }
 }

@@ -2,11 +2,11 @@
  * The operators of the lab: who they are, how well their nodes run, and what each strategy does at the end of an interval. @module
  */
 import { below, type Random, type RandomStream } from '../../foundation/platform/random.ts'
-import { least, ONE, type Percent, plus, ratio, type Unym } from '../../protocol/economy/decimal.ts'
-import { type CostParams, saturations } from '../../protocol/economy/rewards.ts'
+import { ONE, type Percent, plus, ratio, type Unym } from '../../protocol/economy/decimal.ts'
+import { type CostParams, clampCosts, saturations } from '../../protocol/economy/rewards.ts'
 import { type Capabilities, type LabLedger, type LabNode, MINIMUM_PLEDGE } from './labLedger.ts'
 import { tailed } from './tailed.ts'
-import { EPOCHS_IN_DAY, MARGINS, UNYM_IN_NYM } from './yearOptions.ts'
+import { COST_RANGE, EPOCHS_IN_DAY, UNYM_IN_NYM } from './yearOptions.ts'
 
 export const OPERATOR_STRATEGIES = {
   steady: 'keeps its margin, runs well, takes its rewards out every interval',
@@ -44,7 +44,7 @@ const FULL = ratio(9, 10)
 const NEARLY_EMPTY = ratio(8, 10)
 const NODES_OF_A_SPLITTER = 10
 
-/** How many strategies' worth of coins each begins with, by account. */
+/** What each begins with, by account. */
 export const operatorWallets = (random: Random, count: number): readonly Unym[] => {
   const stream = random.stream('pledges')
   return Array.from({ length: count }, () => tailed(stream, LEAST_PLEDGE_NYM * UNYM_IN_NYM, PLEDGE_DOUBLINGS))
@@ -96,8 +96,8 @@ function undercut(node: LabNode, ledger: LabLedger): void {
   const { profitMargin, intervalOperatingCost } = node.rewarding
   const wanted =
     saturation < NEARLY_EMPTY ? profitMargin - STEP : saturation >= ONE ? profitMargin + STEP : profitMargin
-  const within = least(MARGINS.most, wanted < MARGINS.least ? MARGINS.least : wanted)
-  if (within !== profitMargin) ledger.changeCosts(node, { profitMargin: within, intervalOperatingCost })
+  const costs = clampCosts({ profitMargin: wanted, intervalOperatingCost }, COST_RANGE)
+  if (costs.profitMargin !== profitMargin) ledger.changeCosts(node, costs)
 }
 
 function split({ account, nodes }: Operator, bonded: readonly LabNode[], ledger: LabLedger): LabNode | undefined {

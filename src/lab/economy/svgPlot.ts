@@ -132,7 +132,7 @@ function drawn({ kind, points, dashed = false }: Series, index: number, x: Scale
     const [high, base] = [y.at(py), y.at(0)]
     return `<rect x="${fixed(begin + 1)}" y="${fixed(high)}" width="${fixed(Math.max(1, end - begin - 2))}" height="${fixed(base - high)}"/>`
   })
-  return `<g fill="${colour}" fill-opacity="0.8">${bars.join('')}</g>`
+  return `<g fill="${colour}" fill-opacity="0.95">${bars.join('')}</g>`
 }
 
 interface LegendEntry {

@@ -9,7 +9,12 @@ import {
   type Unym,
   whole,
 } from '../../protocol/economy/decimal.ts'
-import { type ChosenParams, isValidSet, type RewardedSetParams } from '../../protocol/economy/rewards.ts'
+import {
+  type ChosenParams,
+  type clampCosts,
+  isValidSet,
+  type RewardedSetParams,
+} from '../../protocol/economy/rewards.ts'
 
 export interface YearOptions {
   /** What everything random comes from. */
@@ -53,8 +58,15 @@ const STAKING_SUPPLY: Decimal = parseDecimal('61194672938727.325886595653401629'
 const SCALE: Percent = parseDecimal('0.07342892')
 const WORK_FACTOR: Decimal = whole(10)
 
-/** The operators' range of margins on Nym's main network. */
-export const MARGINS = { least: ratio(20, 100), most: ratio(50, 100) } as const
+/** What operators may ask for on Nym's main network; the range of costs is as far as they ever went. */
+export const COST_RANGE: CostRange = {
+  minimumProfitMargin: ratio(20, 100),
+  maximumProfitMargin: ratio(50, 100),
+  minimumOperatingCost: 0n,
+  maximumOperatingCost: 1_000n * UNYM_IN_NYM,
+}
+
+type CostRange = Parameters<typeof clampCosts>[1]
 
 export const LIMITS = {
   epochs: 100_000,

@@ -19,6 +19,8 @@ export interface YearStudy {
 }
 
 const BIN = 10
+/** All above is in the last bin. */
+const LAST_BIN = 250
 
 export function yearPlots(study: YearStudy): readonly NamedPlot[] {
   const { year, performance, sybil } = study
@@ -81,15 +83,14 @@ function operatorPlot({ nodes, intervals }: Year): NamedPlot {
     x: { label: 'stake of the node, pledge and delegations (thousand NYM)' },
     y: { label: "operator's reward (NYM an interval)" },
     series: [
-      ...strategies.map((strategy) => ({
-        name: strategy,
-        kind: 'dots' as const,
-        points: nodes
+      ...strategies.flatMap((strategy) => {
+        const points = nodes
           .filter((node) => node.strategy === strategy)
-          .map((node) => [inNym(node.stake) / 1e3, inNym(node.operatorReward)] as const),
-      })),
+          .map((node) => [inNym(node.stake) / 1e3, inNym(node.operatorReward)] as const)
+        return points.length === 0 ? [] : [{ name: strategy, kind: 'dots' as const, points }]
+      }),
       {
-        name: 'saturation',
+        name: 'saturation point',
         kind: 'line',
         dashed: true,
         points: [
@@ -105,7 +106,7 @@ function saturationPlot({ saturationAtStart, saturationAtEnd }: Year): NamedPlot
   const bins = (values: readonly bigint[], offset: number) => {
     const counts = new Map<number, number>()
     for (const value of values) {
-      const bin = Math.floor((decimalToNumber(value) * 100) / BIN) * BIN
+      const bin = Math.min(LAST_BIN, Math.floor((decimalToNumber(value) * 100) / BIN) * BIN)
       counts.set(bin, (counts.get(bin) ?? 0) + 1)
     }
     return [...counts].sort(([a], [b]) => a - b).map(([bin, count]) => [bin + offset, count] as const)
@@ -113,8 +114,8 @@ function saturationPlot({ saturationAtStart, saturationAtEnd }: Year): NamedPlot
   return {
     name: 'saturation',
     title: 'How full nodes are',
-    caption: 'At 100 % a node is full. What is above earns nothing, so all its delegators earn less.',
-    x: { label: 'stake of the node (% of the saturation point, in steps of 10)' },
+    caption: `In steps of ${BIN} %; the last bars are of all nodes with more than ${LAST_BIN} %. At 100 % a node is full. What is above earns nothing, so all its delegators earn less.`,
+    x: { label: 'stake of the node (% of the saturation point)', min: 0, max: LAST_BIN + BIN },
     y: { label: 'nodes' },
     barWidth: BIN / 2,
     series: [
