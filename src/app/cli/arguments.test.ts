@@ -16,6 +16,7 @@ const refuses = (parse: (text: string) => unknown, texts: readonly string[], say
 
 it('a whole number up to a limit', () => {
   assert.equal(upTo(5_000)('5000'), 5_000)
+  assert.equal(upTo(5_000, 0)('0'), 0)
   refuses(upTo(5_000), ['', ' ', '0', '-1', '1.5', '5001', 'many', 'Infinity', 'NaN'], /whole number from 1 to 5000/)
 })
 

@@ -94,16 +94,11 @@ export function role(text: string, before: readonly NodeRole[] = []): readonly N
   return [...before, ...roles]
 }
 
-/** A whole number from 1 on. */
+/** A whole number. */
 export const upTo =
-  (most: number) =>
-  (text: string): number => {
-    const value = Number(text)
-    if (text.trim() === '' || !Number.isInteger(value) || value < 1 || value > most) {
-      throw new InvalidArgumentError(`It must be a whole number from 1 to ${most}.`)
-    }
-    return value
-  }
+  (most: number, least = 1) =>
+  (text: string): number =>
+    whole(text, least, most, `It must be a whole number from ${least} to ${most}.`)
 
 /** 0 to 1, exactly. */
 export function share(text: string): Percent {

@@ -7,10 +7,11 @@ import { performanceLoss, sybilGain } from '../../lab/economy/experiments.ts'
 import { simulateYear } from '../../lab/economy/year.ts'
 import { checkOptions, DEFAULT_YEAR, EPOCHS_IN_DAY, LIMITS, type YearOptions } from '../../lab/economy/yearOptions.ts'
 import { figuresOf, linesOf, yearFiles } from '../../lab/economy/yearReport.ts'
-import { formatDecimal, type Percent } from '../../protocol/economy/decimal.ts'
+import { formatDecimal, ONE, type Percent, ratio } from '../../protocol/economy/decimal.ts'
 import type { RewardedSetParams } from '../../protocol/economy/rewards.ts'
 import { setSizes, share, upTo } from './arguments.ts'
 import type { Run } from './issuerProgram.ts'
+import { showIncome } from './labIncome.ts'
 import type { Session } from './session.ts'
 
 interface EconomyOptions {
@@ -27,7 +28,7 @@ interface EconomyOptions {
 }
 
 export function defineLab(program: Command, run: Run): void {
-  const lab = program.command('lab').description('experiments that need no network: economy').helpCommand(false)
+  const lab = program.command('lab').description('experiments that need no network: economy, income').helpCommand(false)
   const { rewardedSet: set } = DEFAULT_YEAR
   lab
     .command('economy')
@@ -65,6 +66,25 @@ Pool, supply and work factor are those of Nym's main network in 2026. What it me
 docs/guides/operator-income.md`,
     )
     .action((options: EconomyOptions, command: Command) => run(command, (session) => runEconomy(session, options)))
+  defineIncome(lab, run)
+}
+
+function defineIncome(lab: Command, run: Run): void {
+  const nym = upTo(LIMITS.delegatedNym, 0)
+  lab
+    .command('income')
+    .description("what a node would earn, and why not more, with the parameters of Nym's main network in 2026")
+    .addHelpText('before', 'Example: starling lab income --pledge 20000 --delegated 200000 --performance 0.98\n')
+    .option('--pledge <NYM>', "the operator's own stake", nym, 20_000)
+    .option('--delegated <NYM>', 'what all delegators have there', nym, 200_000)
+    .option('--cost <NYM>', 'operating cost of an interval, 720 hours', nym, 600)
+    .option('--margin <share>', 'profit margin, 0 to 1 (default: 0.2)', share)
+    .option('--performance <share>', 'p: routing and configuration, 0 to 1 (default: 1)', share)
+    .option('--chance <share>', 'of epochs in which it is drawn, 0 to 1 (default: 1)', share)
+    .addHelpText('after', '\nThe formulas in words: docs/guides/operator-income.md')
+    .action(({ margin = ratio(20, 100), performance = ONE, chance = ONE, ...options }, command: Command) =>
+      run(command, (session) => showIncome(session, { ...options, margin, performance, chance })),
+    )
 }
 
 /** Interrupted before its result, it has failed; plots are written at the end only, so none is left half. */
