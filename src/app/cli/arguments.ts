@@ -5,6 +5,8 @@ import { fromBase58 } from '../../foundation/base/base58.ts'
 import { isMixnetError, tryDecode } from '../../foundation/base/errors.ts'
 import { parseIp } from '../../foundation/base/ipAddress.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
+import { type Percent, parsePercent } from '../../protocol/economy/decimal.ts'
+import type { RewardedSetParams } from '../../protocol/economy/rewards.ts'
 import { parseRecipient } from '../../protocol/packet/recipient.ts'
 import type { NodeRole } from '../node/nodeConfig.ts'
 
@@ -90,6 +92,32 @@ export function role(text: string, before: readonly NodeRole[] = []): readonly N
     return known
   })
   return [...before, ...roles]
+}
+
+/** A whole number. */
+export const upTo =
+  (most: number, least = 1) =>
+  (text: string): number =>
+    whole(text, least, most, `It must be a whole number from ${least} to ${most}.`)
+
+/** 0 to 1, exactly. */
+export function share(text: string): Percent {
+  const value = tryDecode(() => parsePercent(text))
+  if (isMixnetError(value)) throw new InvalidArgumentError('It must be a number from 0 to 1, for instance 0.3.')
+  return value
+}
+
+/** `80/100/60/0`: entry gateways, exit gateways, mix nodes, standby. */
+export function setSizes(text: string): RewardedSetParams {
+  const [, entryGateways, exitGateways, mixnodes, standby] =
+    /^(\d{1,4})\/(\d{1,4})\/(\d{1,4})\/(\d{1,4})$/.exec(text)?.map(Number) ?? []
+  if (entryGateways === undefined || exitGateways === undefined || mixnodes === undefined || standby === undefined) {
+    throw new InvalidArgumentError('It must be four numbers, for instance 80/100/60/0.')
+  }
+  if (entryGateways < 1 || exitGateways < 1 || mixnodes < 1 || mixnodes % 3 !== 0) {
+    throw new InvalidArgumentError('There is at least one of each active role, and mix nodes fill three layers evenly.')
+  }
+  return { entryGateways, exitGateways, mixnodes, standby }
 }
 
 function whole(text: string, min: number, max: number, why: string): number {

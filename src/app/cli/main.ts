@@ -23,6 +23,7 @@ import { EXIT_CODES } from './exitCodes.ts'
 import { runFetch } from './fetchCommand.ts'
 import { defineIssuer } from './issuerProgram.ts'
 import { showKeys } from './keysCommand.ts'
+import { defineLab } from './labCommands.ts'
 import { initNode, runNode } from './nodeCommands.ts'
 import { explainFileError } from './problems.ts'
 import { runProxy } from './proxyCommand.ts'
@@ -196,6 +197,7 @@ directory
 
 defineIssuer(program, run)
 defineCredential(program, run, LOCAL_DIRECTORY)
+defineLab(program, run)
 
 program
   .command('keys <folder>')
