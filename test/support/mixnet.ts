@@ -5,7 +5,7 @@
 import { type AddressHex, Evm, type Outcome } from './evm.ts'
 
 /** Raw of 1: Decimals have 18 fractional digits. */
-export const ONE = 10n ** 18n
+export const ONE: bigint = 10n ** 18n
 /** unym in a NYM. */
 export const NYM = 1_000_000n
 
