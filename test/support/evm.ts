@@ -16,6 +16,7 @@ import {
   toHex,
 } from 'viem'
 import { compiledContracts, type SolcContract } from '../../scripts/compile-contracts.mjs'
+import { EvmState } from './evmState.ts'
 
 /** What a message did. */
 export interface Outcome<Result = unknown> {
@@ -50,6 +51,29 @@ export function contract(name: string): SolcContract {
 
 const GAS_LIMIT = 1_000_000_000n
 
+interface Analysis {
+  _getValidJumpDestinations(code: Uint8Array): unknown
+}
+
+/**
+ * The library looks through all of a contract's code for jump destinations each time it is called, which is most of what a call costs.
+ * It is not configurable and its class not exported; without this tests are the same, and take three times as long.
+ */
+async function analyseCodeOnce(): Promise<void> {
+  const place = new URL('interpreter.js', import.meta.resolve('@ethereumjs/evm'))
+  const { Interpreter } = (await import(place.href)) as { Interpreter: { prototype: Analysis } }
+  const { prototype } = Interpreter
+  const analyse = prototype._getValidJumpDestinations
+  const known = new WeakMap<Uint8Array, unknown>()
+  prototype._getValidJumpDestinations = function (code): unknown {
+    const found = known.get(code) ?? analyse.call(this, code)
+    known.set(code, found)
+    return found
+  }
+}
+
+const codeAnalysedOnce = analyseCodeOnce()
+
 export class Evm {
   readonly #vm: VM
   readonly #abis = new Map<AddressHex, Abi>()
@@ -64,8 +88,9 @@ export class Evm {
   }
 
   static async create(): Promise<Evm> {
+    await codeAnalysedOnce
     const common = new Common({ chain: Mainnet, hardfork: Hardfork.Prague })
-    return new Evm(await createVM({ common }))
+    return new Evm(await createVM({ common, stateManager: new EvmState() }))
   }
 
   /** An address of nobody; equal numbers give equal addresses. */
@@ -131,11 +156,19 @@ export class Evm {
     args: readonly unknown[] = [],
     from: AddressHex = Evm.address(0),
   ): Promise<unknown> {
+    return this.undone(async () => (await this.send(to, fn, args, from)).result)
+  }
+
+  /** A story of which nothing stays, whether it ends well or not. */
+  async undone<Result>(story: () => Promise<Result>): Promise<Result> {
+    const { now, blockNumber } = this
     await this.#vm.stateManager.checkpoint()
     try {
-      return (await this.send(to, fn, args, from)).result
+      return await story()
     } finally {
       await this.#vm.stateManager.revert()
+      this.now = now
+      this.blockNumber = blockNumber
     }
   }
 
@@ -161,6 +194,7 @@ export class Evm {
     const caller = new Address(hexToBytes(from))
     // A transaction of its own: warm slots and transient storage end with it.
     await this.#vm.evm.journal.cleanup?.()
+    this.#vm.stateManager.originalStorageCache.clear()
     const { execResult, createdAddress } = await this.#vm.evm.runCall({
       caller,
       origin: caller,
