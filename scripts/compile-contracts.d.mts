@@ -15,3 +15,4 @@ export declare function contractSources(): Record<string, { readonly content: st
 export declare function compileContracts(sources?: Record<string, { readonly content: string }>): {
   readonly contracts: Readonly<Record<string, Readonly<Record<string, SolcContract>>>>
 }
+export declare function compiledContracts(): ReturnType<typeof compileContracts>

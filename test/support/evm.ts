@@ -15,7 +15,8 @@ import {
   type Hex,
   toHex,
 } from 'viem'
-import { compileContracts, type SolcContract } from '../../scripts/compile-contracts.mjs'
+import { compiledContracts, type SolcContract } from '../../scripts/compile-contracts.mjs'
+import { EvmState } from './evmState.ts'
 
 /** What a message did. */
 export interface Outcome<Result = unknown> {
@@ -42,13 +43,36 @@ let compiled: Map<string, SolcContract> | undefined
 
 /** By name; compiles everything once a process. */
 export function contract(name: string): SolcContract {
-  compiled ??= new Map(Object.values(compileContracts().contracts).flatMap((file) => Object.entries(file)))
+  compiled ??= new Map(Object.values(compiledContracts().contracts).flatMap((file) => Object.entries(file)))
   const found = compiled.get(name)
   if (found === undefined) throw new Error(`no contract ${name}`)
   return found
 }
 
 const GAS_LIMIT = 1_000_000_000n
+
+interface Analysis {
+  _getValidJumpDestinations(code: Uint8Array): unknown
+}
+
+/**
+ * The library looks through all of a contract's code for jump destinations each time it is called, which is most of what a call costs.
+ * It is not configurable and its class not exported; without this tests are the same, and take three times as long.
+ */
+async function analyseCodeOnce(): Promise<void> {
+  const place = new URL('interpreter.js', import.meta.resolve('@ethereumjs/evm'))
+  const { Interpreter } = (await import(place.href)) as { Interpreter: { prototype: Analysis } }
+  const { prototype } = Interpreter
+  const analyse = prototype._getValidJumpDestinations
+  const known = new WeakMap<Uint8Array, unknown>()
+  prototype._getValidJumpDestinations = function (code): unknown {
+    const found = known.get(code) ?? analyse.call(this, code)
+    known.set(code, found)
+    return found
+  }
+}
+
+const codeAnalysedOnce = analyseCodeOnce()
 
 export class Evm {
   readonly #vm: VM
@@ -64,8 +88,9 @@ export class Evm {
   }
 
   static async create(): Promise<Evm> {
+    await codeAnalysedOnce
     const common = new Common({ chain: Mainnet, hardfork: Hardfork.Prague })
-    return new Evm(await createVM({ common }))
+    return new Evm(await createVM({ common, stateManager: new EvmState() }))
   }
 
   /** An address of nobody; equal numbers give equal addresses. */
@@ -131,11 +156,19 @@ export class Evm {
     args: readonly unknown[] = [],
     from: AddressHex = Evm.address(0),
   ): Promise<unknown> {
+    return this.undone(async () => (await this.send(to, fn, args, from)).result)
+  }
+
+  /** A story of which nothing stays, whether it ends well or not. */
+  async undone<Result>(story: () => Promise<Result>): Promise<Result> {
+    const { now, blockNumber } = this
     await this.#vm.stateManager.checkpoint()
     try {
-      return (await this.send(to, fn, args, from)).result
+      return await story()
     } finally {
       await this.#vm.stateManager.revert()
+      this.now = now
+      this.blockNumber = blockNumber
     }
   }
 
@@ -160,7 +193,8 @@ export class Evm {
   }> {
     const caller = new Address(hexToBytes(from))
     // A transaction of its own: warm slots and transient storage end with it.
-    this.#vm.evm.journal.cleanup?.()
+    await this.#vm.evm.journal.cleanup?.()
+    this.#vm.stateManager.originalStorageCache.clear()
     const { execResult, createdAddress } = await this.#vm.evm.runCall({
       caller,
       origin: caller,
@@ -221,4 +255,22 @@ export class Evm {
     })
     return { address, name: decoded.eventName ?? '?', args: (decoded.args ?? {}) as unknown as Record<string, unknown> }
   }
+}
+
+/** Expects a contract's own error, by name, and by its arguments where they are given. */
+export async function refused(
+  attempt: Promise<unknown>,
+  errorName: string,
+  ...args: readonly unknown[]
+): Promise<void> {
+  try {
+    await attempt
+  } catch (error) {
+    if (!(error instanceof Reverted)) throw error
+    const told = args.length === 0 ? '' : `(${args.map(String).join(', ')})`
+    const found = args.length === 0 ? error.errorName : error.message
+    if (found !== `${errorName}${told}`) throw new Error(`refused by ${error.message}, not ${errorName}${told}`)
+    return
+  }
+  throw new Error(`not refused by ${errorName}`)
 }

@@ -3,7 +3,7 @@
  * moves, by the reward T that an imagined delegation of U unym would have had since the bond began; a real one that began at T = s has
  * grown as (U + T) / (U + s). docs/spec/ledger.md, "Accounts"; tokenomics part 4. @module
  */
-import { type Decimal, minus, over, plus, times, truncate, type Unym, whole } from './decimal.ts'
+import { checked, type Decimal, minus, ONE, over, plus, times, truncate, type Unym, whole } from './decimal.ts'
 import type { CostParams, RewardSplit, Stake } from './rewards.ts'
 
 /** U. */
@@ -49,10 +49,14 @@ export function distribute(node: NodeRewarding, { operator, delegates }: RewardS
   }
 }
 
-/** Tokenomics 4.3: the product first. */
+/**
+ * Tokenomics 4.3: the product first. Officially it has to fit 128 bits, which a delegation of ten million NYM no longer does once it
+ * has grown by a few percent: it could not be taken out any more. Here only the quotient has to fit, and it is a part of `delegates`.
+ */
 export function delegatorReward(node: NodeRewarding, delegation: Delegation): Decimal {
   const grown = minus(node.totalUnitReward, delegation.cumulativeRewardRatio)
-  return over(times(grown, whole(delegation.amount)), plus(delegation.cumulativeRewardRatio, UNIT_DELEGATION))
+  const product = (grown * whole(delegation.amount)) / ONE
+  return checked((product * ONE) / plus(delegation.cumulativeRewardRatio, UNIT_DELEGATION))
 }
 
 /** All rewards since the last withdrawal. */

@@ -20,7 +20,7 @@ const MAX = 2n ** 128n - 1n
 export class Overflow extends RangeError {}
 
 /** Only results are bounded: the official intermediates have 256 bits, which two factors of 128 never exceed. */
-function checked(raw: bigint): Decimal {
+export function checked(raw: bigint): Decimal {
   if (raw < 0n || raw > MAX) throw new Overflow(raw < 0n ? 'below zero' : 'above 128 bits')
   return raw
 }

@@ -4,7 +4,7 @@
  * pieces of any size, and all calls come to the same. @module
  */
 import { addDelegation, distribute, removeDelegation } from './accounts.ts'
-import { minus, ONE, type Percent, plus, truncate, whole } from './decimal.ts'
+import { minus, type Percent, plus, truncate, whole } from './decimal.ts'
 import { apply as applyGovernance } from './governance.ts'
 import { isEpochOver, isIntervalOver, nextEpoch } from './interval.ts'
 import {
@@ -34,16 +34,16 @@ export interface Served {
 
 const standbyOf = (set: readonly RewardedNode[]): number => set.filter(({ standby }) => standby).length
 
-/** Needs the epoch to be over. Without active nodes nobody is rewarded, and nothing waits for scores. */
+/** Needs the epoch to be over. Where the set is empty nobody is rewarded, and nothing waits for scores. */
 export function beginEpochTransition(state: MixnetState, now: bigint, { set }: Pick<Served, 'set'>): void {
-  if (state.epoch.kind !== 'inProgress') throw new Refusal('WrongEpochState')
   if (!isEpochOver(state.interval, now)) throw new Refusal('EpochNotOver')
-  const empty = set.length === standbyOf(set)
+  if (state.epoch.kind !== 'inProgress') throw new Refusal('WrongEpochState')
+  const empty = set.length === 0
   state.cumulativeWork = 0n
   state.epoch = empty ? { kind: 'reconcilingEvents' } : { kind: 'rewarding', next: 0, nodes: set.length }
   tell(state, 'EpochTransitionBegan', {
     epochId: state.interval.totalElapsedEpochs,
-    nodesToReward: empty ? 0 : set.length,
+    nodesToReward: set.length,
   })
 }
 
@@ -52,8 +52,8 @@ export function rewardNodes(state: MixnetState, now: bigint, served: Served, lim
   const { epoch } = state
   if (epoch.kind !== 'rewarding') throw new Refusal('WrongEpochState')
   if (!isEpochOver(state.interval, now)) throw new Refusal('EpochNotOver')
-  if (!served.settled) throw new Refusal('ScoresNotSettled')
   if (limit === 0) throw new Refusal('NothingToDo')
+  if (!served.settled) throw new Refusal('ScoresNotSettled')
   const work = epochWork(state, served)
   const end = Math.min(epoch.nodes, epoch.next + limit)
   for (const node of served.set.slice(epoch.next, end)) rewardNode(state, node, work, served)
@@ -68,12 +68,15 @@ export function epochWork(state: MixnetState, { set }: Pick<Served, 'set'>): Wor
 const NO_BOND = 0
 const ZERO_PERFORMANCE = 1
 const ALREADY_REWARDED = 2
+const POOL_EXHAUSTED = 3
 
 function rewardNode(state: MixnetState, { nodeId, standby }: RewardedNode, work: WorkFactors, served: Served): void {
   const epochId = state.interval.totalElapsedEpochs
   const node = state.rewarding.get(nodeId)
   const without = (reason: number): void => tell(state, 'NodeNotRewarded', { epochId, nodeId, reason })
-  if (node === undefined || node.operator === 0n) return without(NO_BOND)
+  // Officially an operator's stake that is not 0, which is true again once the last delegator's dust came to a node that had left:
+  // what such a record earned nobody could fetch. Nobody draws such a node.
+  if (node === undefined || !state.bonds.has(nodeId)) return without(NO_BOND)
   // Officially an error, for which the whole epoch would stand still here.
   if (node.lastRewardedEpoch === epochId) return without(ALREADY_REWARDED)
   const performance = served.performanceOf(nodeId)
@@ -83,13 +86,20 @@ function rewardNode(state: MixnetState, { nodeId, standby }: RewardedNode, work:
     return without(ZERO_PERFORMANCE)
   }
   const costs = clampCosts(node, state.operatorsParams)
+  if (costs.profitMargin !== node.profitMargin || costs.intervalOperatingCost !== node.intervalOperatingCost) {
+    tell(state, 'CostParamsChanged', { nodeId, ...costs })
+  }
   const reward = nodeReward(state.params, node, performance, share)
   const split = splitReward(reward, node, costs, performance, state.interval.epochsInInterval)
-  const cumulativeWork = plus(state.cumulativeWork, share)
-  if (cumulativeWork > ONE) throw new Refusal('TotalWorkAboveOne')
-  state.cumulativeWork = cumulativeWork
+  const removed = plus(state.poolChange.removed, reward)
+  if (removed > state.params.rewardPool) {
+    // An interval that was made shorter while it ran may promise more than there is. Officially its end would fail, for ever.
+    state.rewarding.set(nodeId, { ...node, ...costs, lastRewardedEpoch: epochId })
+    return without(POOL_EXHAUSTED)
+  }
+  state.cumulativeWork = plus(state.cumulativeWork, share)
   state.rewarding.set(nodeId, distribute({ ...node, ...costs }, split, epochId))
-  state.poolChange = { ...state.poolChange, removed: plus(state.poolChange.removed, reward) }
+  state.poolChange = { ...state.poolChange, removed }
   tell(state, 'NodeRewarded', {
     epochId,
     nodeId,
@@ -104,15 +114,15 @@ function rewardNode(state: MixnetState, { nodeId, standby }: RewardedNode, work:
 /** Up to `limit` events: those of the epoch, then, where the interval is over, its own. */
 export function reconcileEpochEvents(state: MixnetState, now: bigint, limit: number): void {
   if (state.epoch.kind !== 'reconcilingEvents') throw new Refusal('WrongEpochState')
-  if (limit === 0) throw new Refusal('NothingToDo')
+  const intervalOver = isIntervalOver(state.interval, now)
+  const waiting = (): number => state.epochEvents.length + (intervalOver ? state.intervalEvents.length : 0)
+  if (limit === 0 && waiting() > 0) throw new Refusal('NothingToDo')
   let left = limit
   for (; left > 0 && state.epochEvents.length > 0; left--) applyEpochEvent(state, now, state.epochEvents.shift()!)
-  if (isIntervalOver(state.interval, now)) {
+  if (intervalOver) {
     for (; left > 0 && state.intervalEvents.length > 0; left--) applyIntervalEvent(state, state.intervalEvents.shift()!)
   }
-  const done =
-    state.epochEvents.length === 0 && (state.intervalEvents.length === 0 || !isIntervalOver(state.interval, now))
-  if (done) state.epoch = { kind: 'roleAssignment' }
+  if (waiting() === 0) state.epoch = { kind: 'roleAssignment' }
 }
 
 function applyEpochEvent(state: MixnetState, now: bigint, event: EpochEvent): void {
@@ -196,7 +206,7 @@ function applyUnbonding(state: MixnetState, nodeId: number): void {
 function applyIntervalEvent(state: MixnetState, event: IntervalEvent): void {
   if (event.kind !== 'costs') return applyGovernance(state, event)
   const node = state.rewarding.get(event.nodeId)
-  if (node === undefined || node.operator === 0n) return
+  if (node === undefined || !state.bonds.has(event.nodeId)) return
   const { profitMargin, intervalOperatingCost } = event.costs
   state.rewarding.set(event.nodeId, { ...node, profitMargin, intervalOperatingCost })
   tell(state, 'CostParamsChanged', { nodeId: event.nodeId, profitMargin, intervalOperatingCost })

@@ -1,5 +1,8 @@
-/** Parameters: what may be changed, at once or at the end of an epoch or an interval. Tokenomics 5.2. No coin moves here. @module */
-import { ONE } from './decimal.ts'
+/**
+ * Parameters: what may be changed, at once or at the end of an epoch or an interval. Tokenomics 5.2. Unlike officially nothing is
+ * changed while an epoch ends, not even by force: two nodes of one epoch are paid by one rule. No coin moves here. @module
+ */
+import { ONE, whole } from './decimal.ts'
 import { isEpochOver, isIntervalOver, reconfigured } from './interval.ts'
 import {
   type ActiveSet,
@@ -8,10 +11,11 @@ import {
   type IntervalEvent,
   type MixnetState,
   type OperatorsParams,
+  type ParamsUpdate,
   tell,
 } from './mixnetState.ts'
 import { Refusal } from './refusal.ts'
-import { activeSize, type ChosenParams, deriveParams, isValidSet, rewardedSize } from './rewards.ts'
+import { activeSize, deriveParams, isValidSet, rewardedSize } from './rewards.ts'
 
 type Change =
   | Extract<EpochEvent, { kind: 'activeSet' }>
@@ -21,13 +25,23 @@ const inRange = (good: boolean): void => {
   if (!good) throw new Refusal('OutOfRange')
 }
 
+/** All there is. */
+const SUPPLY = 10n ** 15n
+const MAX_WORK_FACTOR = whole(10 ** 6)
+const MAX_SET = 10 ** 6
+
 /** At once where forced or the interval is over. */
-export function updateRewardingParams(state: MixnetState, now: bigint, params: ChosenParams, force: boolean): void {
-  inRange(isValidSet(params.rewardedSet))
-  inRange(params.activeSetWorkFactor >= ONE)
+export function updateRewardingParams(state: MixnetState, now: bigint, params: ParamsUpdate, force: boolean): void {
+  epochInProgress(state)
+  inRange(isValidSet(params.rewardedSet) && rewardedSize(params.rewardedSet) <= MAX_SET)
+  inRange(
+    params.stakingSupply === undefined || (params.stakingSupply >= SUPPLY && params.stakingSupply <= whole(SUPPLY)),
+  )
+  inRange(params.activeSetWorkFactor >= ONE && params.activeSetWorkFactor <= MAX_WORK_FACTOR)
   inRange(params.stakingSupplyScaleFactor <= ONE)
   inRange(params.sybilResistance <= ONE)
   inRange(params.intervalPoolEmission <= ONE)
+  inRange(isBacked(state, params))
   atOnceOrQueued(state, force || isIntervalOver(state.interval, now), { kind: 'rewardingParams', params })
 }
 
@@ -37,6 +51,7 @@ export function updateIntervalConfig(
   { epochsInInterval, epochLength }: { readonly epochsInInterval: number; readonly epochLength: number },
   force: boolean,
 ): void {
+  epochInProgress(state)
   inRange(epochsInInterval > 0)
   inRange(epochLength > 0)
   const atOnce = force || isIntervalOver(state.interval, now)
@@ -45,6 +60,7 @@ export function updateIntervalConfig(
 
 /** At once where forced or the epoch is over. The rewarded set keeps its size. */
 export function updateActiveSetDistribution(state: MixnetState, now: bigint, set: ActiveSet, force: boolean): void {
+  epochInProgress(state)
   inRange(isValidSet({ ...set, standby: 0 }))
   inRange(activeSize({ ...set, standby: 0 }) <= rewardedSize(state.params.rewardedSet))
   atOnceOrQueued(state, force || isEpochOver(state.interval, now), { kind: 'activeSet', set })
@@ -52,7 +68,6 @@ export function updateActiveSetDistribution(state: MixnetState, now: bigint, set
 
 function atOnceOrQueued(state: MixnetState, atOnce: boolean, change: Change): void {
   if (atOnce) return apply(state, change)
-  epochInProgress(state)
   if (change.kind === 'activeSet') state.epochEvents.push(change)
   else state.intervalEvents.push(change)
 }
@@ -71,9 +86,15 @@ export function apply(state: MixnetState, change: Change): void {
       state.params = { ...state.params, rewardedSet: { ...change.set, standby } }
       break
     }
-    case 'rewardingParams':
-      state.params = deriveParams(change.params, state.interval.epochsInInterval)
+    case 'rewardingParams': {
+      // The pool may have paid out since this was asked for.
+      if (!isBacked(state, change.params)) return
+      const { rewardPool, stakingSupply } = state.params
+      const chosen = { rewardPool, stakingSupply, ...change.params }
+      state.unallocated += rewardPool - chosen.rewardPool
+      state.params = deriveParams(chosen, state.interval.epochsInInterval)
       break
+    }
     case 'intervalConfig':
       state.interval = reconfigured(state.interval, change.epochsInInterval, change.epochLength)
       state.params = deriveParams(state.params, state.interval.epochsInInterval)
@@ -81,11 +102,20 @@ export function apply(state: MixnetState, change: Change): void {
   tell(state, 'ParamsChanged', {})
 }
 
+/** There are tokens behind the pool that is asked for, and the running interval has not paid out more than that. */
+function isBacked(state: MixnetState, { rewardPool }: ParamsUpdate): boolean {
+  if (rewardPool === undefined) return true
+  return rewardPool >= state.poolChange.removed && rewardPool <= state.params.rewardPool + state.unallocated
+}
+
 /** At once: nodes outside the new ranges are brought inside when they are next rewarded. */
 export function updateOperatorsParams(state: MixnetState, params: OperatorsParams): void {
+  epochInProgress(state)
+  inRange(params.minimumPledge > 0n && params.minimumPledge <= SUPPLY)
+  inRange(params.minimumDelegation <= SUPPLY)
   inRange(params.maximumProfitMargin <= ONE)
   inRange(params.minimumProfitMargin <= params.maximumProfitMargin)
-  inRange(params.minimumOperatingCost <= params.maximumOperatingCost)
+  inRange(params.minimumOperatingCost <= params.maximumOperatingCost && params.maximumOperatingCost <= SUPPLY)
   state.operatorsParams = params
   tell(state, 'ParamsChanged', {})
 }

@@ -54,8 +54,12 @@ export type EpochEvent =
 /** At the end of the interval, behind the epoch events of that moment. */
 export type IntervalEvent =
   | { readonly kind: 'costs'; readonly nodeId: number; readonly costs: CostParams }
-  | { readonly kind: 'rewardingParams'; readonly params: ChosenParams }
+  | { readonly kind: 'rewardingParams'; readonly params: ParamsUpdate }
   | { readonly kind: 'intervalConfig'; readonly epochsInInterval: number; readonly epochLength: number }
+
+/** Without a pool or a supply, these stay what they are when the change comes into force: they move by themselves. */
+export type ParamsUpdate = Omit<ChosenParams, 'rewardPool' | 'stakingSupply'> &
+  Partial<Pick<ChosenParams, 'rewardPool' | 'stakingSupply'>>
 
 export type ActiveSet = Omit<RewardedSetParams, 'standby'>
 
@@ -77,6 +81,8 @@ export interface MixnetState {
   params: RewardingParams
   operatorsParams: OperatorsParams
   poolChange: PoolChange
+  /** Tokens that governance took out of the pool's number and may put back: they are behind no other. */
+  unallocated: Decimal
   epoch: EpochState
   /** Of the transition that runs: at most 1 in the end. */
   cumulativeWork: Decimal
@@ -123,6 +129,7 @@ export function newMixnet(config: MixnetConfig): MixnetState {
     params: deriveParams(params, epochsInInterval),
     operatorsParams,
     poolChange: { removed: 0n, added: 0n },
+    unallocated: 0n,
     epoch: { kind: 'inProgress' },
     cumulativeWork: 0n,
     lastNodeId: 0,
@@ -187,7 +194,7 @@ export type Performance = Percent
 
 /** The whole amount in unym that the accounts say is somebody's or the pool's: never above the balance. */
 export function claims(state: MixnetState): Decimal {
-  let sum = state.params.rewardPool + state.poolChange.added - state.poolChange.removed
+  let sum = state.unallocated + state.params.rewardPool + state.poolChange.added - state.poolChange.removed
   for (const node of state.rewarding.values()) sum += node.operator + node.delegates
   for (const amount of state.owed.values()) sum += whole(amount)
   for (const event of state.epochEvents) {

@@ -88,7 +88,7 @@ export function pledgeMore(state: MixnetState, owner: Owner, amount: Unym): void
   epochInProgress(state)
   const { nodeId, bond } = stayingBondOf(state, owner)
   if (bond.pledgeChanges) throw new Refusal('PendingPledgeChange')
-  if (amount === 0n) throw new Refusal('NothingToDo')
+  if (amount === 0n) throw new Refusal('OutOfRange')
   state.balance += amount
   state.bonds.set(nodeId, { ...bond, pledgeChanges: true })
   state.epochEvents.push({ kind: 'pledgeMore', nodeId, amount })
@@ -98,7 +98,7 @@ export function decreasePledge(state: MixnetState, owner: Owner, amount: Unym): 
   epochInProgress(state)
   const { nodeId, bond } = stayingBondOf(state, owner)
   if (bond.pledgeChanges) throw new Refusal('PendingPledgeChange')
-  if (amount === 0n) throw new Refusal('NothingToDo')
+  if (amount === 0n) throw new Refusal('OutOfRange')
   const left = bond.originalPledge > amount ? bond.originalPledge - amount : 0n
   if (left < state.operatorsParams.minimumPledge) throw new Refusal('BelowMinimumPledge')
   state.bonds.set(nodeId, { ...bond, pledgeChanges: true })
@@ -175,7 +175,7 @@ export function claim(state: MixnetState, owner: Owner): Unym {
 
 /** Anybody; the pool has it at the end of the interval. */
 export function fundPool(state: MixnetState, from: Owner, amount: Unym): void {
-  if (amount === 0n) throw new Refusal('NothingToDo')
+  if (amount === 0n) throw new Refusal('OutOfRange')
   state.balance += amount
   state.poolChange = { ...state.poolChange, added: state.poolChange.added + whole(amount) }
   tell(state, 'PoolFunded', { from, amount })

@@ -76,15 +76,18 @@ export interface WorkFactors {
 
 /**
  * ω of a node, by whether it was active: over a whole set they add up to at most 1. `set` is the one on hand: where it has more nodes
- * than the parameters say, because they changed within the epoch, shares become smaller. Tokenomics 6.4.
+ * than the parameters say, because they changed within the epoch, shares become smaller. Tokenomics 6.4. Where a set keeps its size
+ * and swaps active places for standby the official sum would pass 1, and its driver gives up; here the set on hand counts whole.
  */
 export function workFactors(
   params: Pick<ChosenParams, 'activeSetWorkFactor' | 'rewardedSet'>,
   set: { readonly active: number; readonly standby: number } = { active: 0, standby: 0 },
 ): WorkFactors {
   const f = params.activeSetWorkFactor
-  const k = whole(Math.max(rewardedSize(params.rewardedSet), set.active + set.standby))
-  const onStandby = whole(Math.max(params.rewardedSet.standby, set.standby))
+  const standbyNodes = Math.max(params.rewardedSet.standby, set.standby)
+  const nodes = Math.max(rewardedSize(params.rewardedSet), set.active + set.standby, set.active + standbyNodes)
+  const k = whole(nodes)
+  const onStandby = whole(standbyNodes)
   const standby = over(ONE, minus(times(f, k), times(minus(f, ONE), onStandby)))
   return { active: times(f, standby), standby }
 }
