@@ -19,7 +19,7 @@ import { type Candidate, drawSet } from './lottery.ts'
 import { chosenParams, EPOCHS_IN_DAY, EPOCHS_IN_INTERVAL, UNYM_IN_NYM, type YearOptions } from './yearOptions.ts'
 
 /** What the experiments ask about: as many of the lab's nodes are. */
-export const EXAMPLE_COSTS: CostParams = { profitMargin: ratio(20, 100), intervalOperatingCost: 600n * UNYM_IN_NYM }
+const EXAMPLE_COSTS: CostParams = { profitMargin: ratio(20, 100), intervalOperatingCost: 600n * UNYM_IN_NYM }
 export const EXAMPLE_PLEDGE_NYM = 20_000n
 const LENGTHS = { epochsInInterval: EPOCHS_IN_INTERVAL, epochsInDay: EPOCHS_IN_DAY }
 /** Of each performance that is drawn: a chance of a half is then known to two percent. */
