@@ -1,4 +1,4 @@
-/** docs/guides/first-app.md, typed as it stands: in a clone, and in a project with the package that the clone made; docs/guides/local-api.md; docs/guides/traffic.md. */
+/** docs/guides/first-app.md, typed as it stands: in a clone, and in a project with the package that the clone made; docs/guides/local-api.md; docs/guides/traffic.md; docs/guides/operator-income.md. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -25,7 +25,7 @@ async function type(command: string | undefined, cwd: string): Promise<string> {
 
 const skip = process.platform === 'win32' && 'it is typed into sh'
 
-for (const guide of ['run-a-node.md', 'run-a-network.md', 'local-api.md']) {
+for (const guide of ['run-a-node.md', 'run-a-network.md', 'local-api.md', 'operator-income.md']) {
   it(`${guide} says what "starling" is in a clone, before it uses it`, { skip }, async () => {
     const [alias] = await codeBlocks(guide)
     assert.equal(alias?.info, 'sh alias')
@@ -128,4 +128,18 @@ it('traffic as a choice does what its guide says', { timeout: 120_000, skip }, a
   const said = await type(`node -C starling-source ${path}`, ROOT)
   assert.match(said, /^Traffic: 1 GB a day\.$[\s\S]*^\d+(\.\d+)?\n200$/m)
   assert.equal((await network.stop()).code, 0)
+})
+
+it('what a node earns is what its guide says', { timeout: 120_000 }, async (t) => {
+  const blocks = await codeBlocks('operator-income.md')
+  const examples = blocks.filter(({ info }) => info === 'sh')
+  const said = blocks.filter(({ info }) => info === 'text')
+  assert.equal(examples.length, 2)
+  for (const [index, block] of examples.entries()) {
+    const [args, ...more] = commandsOf(block)
+    assert.ok(args && more.length === 0)
+    const run = starling(t, ...args)
+    assert.deepEqual([await run.exit(), run.stderr], [{ code: 0, signal: null }, ''])
+    assert.equal(run.stdout, said[index]?.text)
+  }
 })

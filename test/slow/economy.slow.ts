@@ -4,7 +4,8 @@ import { describe, it } from 'node:test'
 import { performanceLoss, sybilGain } from '../../src/lab/economy/experiments.ts'
 import { simulateYear, type Year } from '../../src/lab/economy/year.ts'
 import { DEFAULT_YEAR } from '../../src/lab/economy/yearOptions.ts'
-import { figuresOf, yearFiles } from '../../src/lab/economy/yearReport.ts'
+import { figuresOf, linesOf, yearFiles } from '../../src/lab/economy/yearReport.ts'
+import { codeBlocks } from '../support/guides.ts'
 
 function whole(): Year {
   const running = simulateYear(DEFAULT_YEAR)
@@ -28,6 +29,12 @@ describe('the default year', () => {
     assert.equal(year.intervals.length, 12)
     for (const { paid, budget } of year.intervals) assert.ok(paid > 0n && paid < budget)
     assert.ok(year.dust >= 0n && year.dust < 1_000_000n * 10n ** 18n)
+  })
+
+  it('is the one of docs/guides/operator-income.md', async () => {
+    const told = (await codeBlocks('operator-income.md')).find(({ info }) => info === 'text year')
+    const lines = linesOf(figuresOf(study)).map(([label, text]) => `  ${label.padEnd(12)}${text}\n`)
+    assert.equal(told?.text, lines.join(''))
   })
 
   it('is the same byte for byte', () => {

@@ -177,5 +177,6 @@ function typed(year: YearOptions): string {
   })
   const usual = new Map(Object.entries(words(DEFAULT_YEAR)))
   const changed = Object.entries(words(year)).filter(([name, value]) => value !== usual.get(name))
-  return ['starling lab economy --seed', year.seed, ...changed.map(([name, value]) => `--${name} ${value}`)].join(' ')
+  const seed = /^[\w.-]+$/.test(year.seed) ? year.seed : `'${year.seed.replaceAll("'", "'\\''")}'`
+  return ['starling lab economy --seed', seed, ...changed.map(([name, value]) => `--${name} ${value}`)].join(' ')
 }

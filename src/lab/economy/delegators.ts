@@ -173,7 +173,7 @@ export class Delegators {
 }
 
 /** What a coin would earn in an epoch, were `coins` added to the node: mean over the chance to be drawn. */
-export function yieldOf(node: LabNode, coins: Unym, ledger: LabLedger, market: Market): Decimal {
+function yieldOf(node: LabNode, coins: Unym, ledger: LabLedger, market: Market): Decimal {
   const { operator, delegates } = node.rewarding
   const all = plus(delegates, whole(coins))
   if (all === 0n) return 0n

@@ -13,13 +13,13 @@ import {
   type Unym,
   whole,
 } from '../../protocol/economy/decimal.ts'
-import { drawWeight, expectedIncome, type NodeSituation } from '../../protocol/economy/estimate.ts'
+import { expectedIncome, type NodeSituation, selectionWeight } from '../../protocol/economy/estimate.ts'
 import { type CostParams, deriveParams, type RewardingParams, type Stake } from '../../protocol/economy/rewards.ts'
 import { type Candidate, drawSet } from './lottery.ts'
 import { chosenParams, EPOCHS_IN_DAY, EPOCHS_IN_INTERVAL, UNYM_IN_NYM, type YearOptions } from './yearOptions.ts'
 
 /** What the experiments ask about: as many of the lab's nodes are. */
-export const EXAMPLE_COSTS: CostParams = { profitMargin: ratio(20, 100), intervalOperatingCost: 600n * UNYM_IN_NYM }
+const EXAMPLE_COSTS: CostParams = { profitMargin: ratio(20, 100), intervalOperatingCost: 600n * UNYM_IN_NYM }
 export const EXAMPLE_PLEDGE_NYM = 20_000n
 const LENGTHS = { epochsInInterval: EPOCHS_IN_INTERVAL, epochsInDay: EPOCHS_IN_DAY }
 /** Of each performance that is drawn: a chance of a half is then known to two percent. */
@@ -52,7 +52,7 @@ export function performanceLoss(options: YearOptions, market: readonly Candidate
   const points: PerformancePoint[] = []
   for (let percent = 100; percent >= LEAST_PERFORMANCE; percent--) {
     const node: NodeSituation = { stake, costs: EXAMPLE_COSTS, performance: ratio(percent, 100) }
-    const weight = drawWeight(stake, node.performance, params.stakeSaturationPoint)
+    const weight = selectionWeight(stake, node.performance, params.stakeSaturationPoint)
     const candidates = [{ weight, ...ENTRY }, ...others]
     const chance = activeChances(candidates, options)[0] ?? 0
     const income = expectedIncome(params, node, { active: percentOf(chance), standby: 0n }, LENGTHS)
@@ -99,7 +99,7 @@ function splitIncome(options: YearOptions, market: readonly Candidate[], count: 
   const params = deriveParams(chosenParams(options), EPOCHS_IN_INTERVAL)
   const pledge = over(params.stakeSaturationPoint, whole(count))
   const stake = fill ? filled(pledge, params) : { operator: pledge, delegates: 0n }
-  const weight = drawWeight(stake, ONE, params.stakeSaturationPoint)
+  const weight = selectionWeight(stake, ONE, params.stakeSaturationPoint)
   const own = Array.from({ length: count }, () => ({ weight, ...ENTRY }))
   const chance = activeChances([...own, ...market], options)[0] ?? 0
   const node: NodeSituation = { stake, costs: EXAMPLE_COSTS, performance: ONE }

@@ -197,7 +197,8 @@ export class LabLedger {
 
   #reward(id: number, active: boolean, work: Decimal, performance: (node: LabNode) => Percent): Payment | undefined {
     const node = this.nodes[id]
-    if (node === undefined || node.state === 'gone' || node.rewarding.lastRewardedEpoch === this.epoch) return undefined
+    // Whoever was bonded in this epoch was not there when its set was drawn.
+    if (node === undefined || node.state === 'gone') return undefined
     const p = performance(node)
     if (p === 0n) return undefined
     const reward = nodeReward(this.params, node.rewarding, p, work)

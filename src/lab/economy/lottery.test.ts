@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { keccak_256 } from '@noble/hashes/sha3.js'
 import { SimulatedRandom } from '../../foundation/platform/simulated/simulatedRandom.ts'
 import { drawChances } from '../../protocol/economy/chance.ts'
 import { ONE } from '../../protocol/economy/decimal.ts'
+import { CAPABILITY, drawSet as drawOfLedger, ROLE } from '../../protocol/economy/draw.ts'
 import { type Candidate, drawSet } from './lottery.ts'
 
 const candidate = (weight: bigint, more: Partial<Candidate> = {}): Candidate => ({
@@ -72,6 +74,42 @@ describe('the draw of the lab', () => {
       // The deviation of 4,000 draws is 0.008 at most; the approximation is off by about as much with sixty nodes.
       assert.ok(Math.abs(count.active / draws - (entry + exit + mix)) < 0.035, `${index}`)
       assert.ok(Math.abs(count.standby / draws - standby) < 0.035, `${index}`)
+    }
+  })
+
+  it('draws as often as the ledger does from its seeds', () => {
+    const nodes = Array.from({ length: 14 }, (_, index) =>
+      candidate((ONE * BigInt(index + 1)) / 14n, { entry: index % 3 !== 0, exit: index % 3 === 0 }),
+    )
+    const sizes = { entryGateways: 2, exitGateways: 1, mixnodes: 3, standby: 2 }
+    const candidates = nodes.map(({ weight, entry }, index) => ({
+      nodeId: index + 1,
+      stake: weight,
+      performance: ONE,
+      capabilities: CAPABILITY.mix | (entry ? CAPABILITY.entry : CAPABILITY.exitRequester),
+      eligible: true,
+      bondedAt: 0n,
+    }))
+    const draws = 1_000
+    const [ours, theirs] = [nodes.map(() => 0), nodes.map(() => 0)]
+    const stream = random()
+    for (let draw = 0; draw < draws; draw++) {
+      for (const index of drawSet(nodes, sizes, stream).active) ours[index] = (ours[index] ?? 0) + 1
+      const seed = stream.bytes(32)
+      const { roles } = drawOfLedger({
+        seed,
+        nodes: candidates,
+        saturationPoint: ONE,
+        wanted: sizes,
+        keccak256: keccak_256,
+      })
+      for (const [nodeId, role] of roles) {
+        if (role !== ROLE.standby && role !== ROLE.none) theirs[nodeId - 1] = (theirs[nodeId - 1] ?? 0) + 1
+      }
+    }
+    for (const [index, count] of ours.entries()) {
+      // Five deviations of the difference, each count having at most 0.016.
+      assert.ok(Math.abs(count - (theirs[index] ?? 0)) / draws < 0.115, `${index}: ${count}, ${theirs[index]}`)
     }
   })
 })

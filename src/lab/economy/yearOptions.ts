@@ -111,5 +111,3 @@ const bad = (option: string, why: string) =>
   new MixnetError('BAD_ARGUMENT', { option, why }, { nextStep: `Give ${option}: ${why}.` })
 
 export const inNym = (amount: Unym): number => Number(amount) / Number(UNYM_IN_NYM)
-/** Of a raw Decimal of unym. */
-export const decimalInNym = (amount: Decimal): number => Number(amount) / Number(ONE * UNYM_IN_NYM)

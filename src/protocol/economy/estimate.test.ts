@@ -3,13 +3,14 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { newRewarding } from './accounts.ts'
 import { ONE, type Percent, parseDecimal, plus, ratio, whole } from './decimal.ts'
+import { drawWeight } from './draw.ts'
 import {
   delegatorShare,
-  drawWeight,
   expectedIncome,
   explainEpoch,
   type NodeSituation,
   rewardInRole,
+  selectionWeight,
 } from './estimate.ts'
 import { deriveParams, endInterval, type RewardingParams } from './rewards.ts'
 
@@ -90,9 +91,26 @@ describe('income', () => {
         assert.ok(better.operator >= worse.operator)
         assert.ok(better.delegates >= worse.delegates)
         assert.ok(
-          drawWeight(node.stake, ratio(percent + 1, 100), PARAMS.stakeSaturationPoint) >=
-            drawWeight(node.stake, ratio(percent, 100), PARAMS.stakeSaturationPoint),
+          selectionWeight(node.stake, ratio(percent + 1, 100), PARAMS.stakeSaturationPoint) >=
+            selectionWeight(node.stake, ratio(percent, 100), PARAMS.stakeSaturationPoint),
         )
+      }),
+    )
+  })
+
+  it('has the weight that the draw has', () => {
+    fc.assert(
+      fc.property(situations, ({ stake, performance }) => {
+        const candidate = {
+          nodeId: 1,
+          stake: plus(stake.operator, stake.delegates),
+          performance,
+          capabilities: 15,
+          eligible: true,
+          bondedAt: 0n,
+        }
+        const point = PARAMS.stakeSaturationPoint
+        assert.equal(selectionWeight(stake, performance, point), drawWeight(candidate, point))
       }),
     )
   })

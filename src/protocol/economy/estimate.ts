@@ -47,8 +47,8 @@ export interface EpochLengths {
 
 const POWER_OF_PERFORMANCE = 20
 
-/** σ · p^20: what the draw goes by. */
-export const drawWeight = (stake: Stake, performance: Percent, saturationPoint: Decimal): Decimal =>
+/** σ · p^20: what the draw goes by (`drawWeight` in draw.ts is the same, of a candidate). */
+export const selectionWeight = (stake: Stake, performance: Percent, saturationPoint: Decimal): Decimal =>
   times(saturations(stake, saturationPoint).bond, power(performance, POWER_OF_PERFORMANCE))
 
 /** What a node is paid for one epoch in a role. */
@@ -172,6 +172,6 @@ export function explainEpoch(
     split,
     uncoveredCost: role === 'none' || left >= cost ? 0n : minus(cost, left),
     idleStake: bond > point ? over(minus(bond, point), bond) : 0n,
-    weight: drawWeight(stake, performance, point),
+    weight: selectionWeight(stake, performance, point),
   }
 }
