@@ -59,17 +59,23 @@ test('a node that has left the network is reached a while longer, for routes thr
   })
   const roles: readonly EpochRole[] = ['layer1', 'layer2', 'layer3', 'entryGateway', 'layer1']
   let nodes = roles.map((role, i) => node(i + 1, role))
-  const set = { epochId: 5, entryGateways: [4], exitGateways: [], layer1: [1, 5], layer2: [2], layer3: [3], standby: [] }
+  const set = {
+    epochId: 5,
+    entryGateways: [4],
+    exitGateways: [],
+    layer1: [1, 5],
+    layer2: [2],
+    layer3: [3],
+    standby: [],
+  }
   const metadata = { status: { kind: 'unstated' }, absoluteEpochId: 5, rotationId: 1, refreshedAt: millis(0) } as const
   await sim.complete(
-    directory.net.serveHttp(
-      { host: '10.0.0.1', port: 80, maxBodyBytes: 1024, requestTimeout: seconds(5) },
-      ({ url }) =>
-        Response.json(
-          url.includes('rewarded-set')
-            ? encodeRewardedSet(set)
-            : encodeSemiSkimmedListing({ metadata, ...onePage(nodes) }),
-        ),
+    directory.net.serveHttp({ host: '10.0.0.1', port: 80, maxBodyBytes: 1024, requestTimeout: seconds(5) }, ({ url }) =>
+      Response.json(
+        url.includes('rewarded-set')
+          ? encodeRewardedSet(set)
+          : encodeSemiSkimmedListing({ metadata, ...onePage(nodes) }),
+      ),
     ),
   )
   const values = { name: 'knot', roles: ['mix'], host: '10.0.0.2', directories: ['http://10.0.0.1/api'], data: 'data' }

@@ -1,7 +1,7 @@
 /** The answers of a directory that only a ledger can give. Rules: docs/spec/directory-server.md, "From the ledger". @module */
 import type { Hono } from 'hono'
 import type { Clock } from '../../foundation/platform/clock.ts'
-import { answer, numberParameter, refuse } from '../../network/api/jsonApi.ts'
+import { answer, answerText, numberParameter, refuse } from '../../network/api/jsonApi.ts'
 import { encodeAccountAddress } from '../../protocol/wire/directory/accountAddress.ts'
 import {
   encodeNodeDetails,
@@ -12,6 +12,7 @@ import {
 } from '../../protocol/wire/directory/ledgerAnswers.ts'
 import { encodePage, onePage } from '../../protocol/wire/directory/listings.ts'
 import type { NetworkDetails } from '../../protocol/wire/directory/networkDetails.ts'
+import { TOPOLOGY_BUNDLE_PATH } from '../../protocol/wire/directory/topologyBundle.ts'
 import type { LedgerNetwork } from './ledgerNetwork.ts'
 import type { LedgerSnapshot } from './ledgerSnapshot.ts'
 
@@ -41,6 +42,12 @@ export function answerFromLedger(app: Hono, clock: Pick<Clock, 'now'>, ledger: L
     const uncapped = ((node.operator + node.delegates) * ONE) / stakeSaturationPoint
     const asAt = Math.floor(clock.now() / 1000)
     return answer(encodeSaturation({ saturation: uncapped > ONE ? ONE : uncapped, uncapped, asAt }))
+  })
+  app.get(`${TOPOLOGY_BUNDLE_PATH}/:epoch`, async ({ req }) => {
+    const epochId = numberParameter(req.param('epoch'))
+    if (typeof epochId !== 'number') return refuse(400, 'an epoch is a number')
+    const text = await ledger.topology(epochId)
+    return text === undefined ? refuse(404, 'this directory has no topology of that epoch') : answerText(text)
   })
 }
 

@@ -18,6 +18,7 @@ import {
 } from '../../protocol/wire/directory/ledgerAnswers.ts'
 import { decodeSkimmedListing, readPage } from '../../protocol/wire/directory/listings.ts'
 import type { EpochRole } from '../../protocol/wire/directory/skimmedNodes.ts'
+import { decodeTopologyBundle, type TopologyBundle } from '../../protocol/wire/directory/topologyBundle.ts'
 import { contractsOf } from './ledgerApi.ts'
 import { LedgerNetwork, type LedgerNetworkParams } from './ledgerNetwork.ts'
 import type { LedgerNode, LedgerSnapshot, LedgerSource } from './ledgerSnapshot.ts'
@@ -34,6 +35,13 @@ class FakeSource implements LedgerSource {
   readonly blocks: LedgerSnapshot[] = []
   isAway = false
   asked = 0
+  bundle: TopologyBundle | undefined
+  topologiesRead = 0
+
+  topology(epochId: number): Promise<TopologyBundle | undefined> {
+    this.topologiesRead++
+    return Promise.resolve(this.bundle?.epochId === epochId ? this.bundle : undefined)
+  }
 
   snapshot(confirmations: number): Promise<LedgerSnapshot> {
     this.asked++
@@ -342,6 +350,33 @@ describe('a directory on a ledger', () => {
     assert.ok(decodeSaturation(await text('/v1/nym-nodes/stake-saturation/2')).saturation < ONE)
     assert.equal((await get('/v1/nym-nodes/stake-saturation/77')).response.status, 404)
     assert.equal((await get('/v1/nym-nodes/stake-saturation/x')).response.status, 400)
+    await end(network)
+  })
+
+  it('hands out the topology to check, of this epoch and the last', async () => {
+    const network = await start()
+    const { get, source, simulation } = network
+    const status = async (epoch: string) => (await get(`/v1/starling/topology/${epoch}`)).response.status
+    assert.deepEqual([await status('5'), await status('5'), await status('6'), await status('x')], [404, 404, 404, 400])
+    assert.equal(source.topologiesRead, 1)
+    const [node] = source.last.nodes
+    assert.ok(node)
+    const { nodeId, identity } = node
+    source.bundle = {
+      epochId: 5,
+      seed: new Uint8Array(32).fill(3),
+      nodes: [{ nodeId, identity, role: 1, announcement: undefined }],
+    }
+    await simulation.runFor(seconds(6))
+    assert.deepEqual(decodeTopologyBundle(await network.text('/v1/starling/topology/5')), source.bundle)
+    await status('5')
+    assert.equal(source.topologiesRead, 2)
+    source.advance()
+    await simulation.runFor(seconds(10))
+    assert.equal(await status('5'), 200)
+    source.advance()
+    await simulation.runFor(seconds(10))
+    assert.equal(await status('5'), 404)
     await end(network)
   })
 

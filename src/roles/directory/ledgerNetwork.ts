@@ -13,6 +13,7 @@ import type { ApiHealth } from '../../protocol/wire/directory/apiStatus.ts'
 import type { DescribedNode } from '../../protocol/wire/directory/describedNodes.ts'
 import { keyRotationInfo, type RewardedSet } from '../../protocol/wire/directory/epochs.ts'
 import type { EpochRole } from '../../protocol/wire/directory/skimmedNodes.ts'
+import { encodeTopologyBundle } from '../../protocol/wire/directory/topologyBundle.ts'
 import type { BondedNode, BondedNodes } from './bondedNodes.ts'
 import type { Epoch, EpochSource } from './epochs.ts'
 import type { LedgerNode, LedgerSnapshot, LedgerSource } from './ledgerSnapshot.ts'
@@ -66,6 +67,7 @@ export class LedgerNetwork {
   readonly #params: LedgerNetworkParams
   #view: View
   #heardAt: Millis
+  readonly #topologies = new Map<number, { text: Promise<string | undefined>; isThere: boolean; until: number }>()
   #failures = 0
   #isBehind = false
   #timer: Timer | undefined
@@ -119,11 +121,40 @@ export class LedgerNetwork {
   readonly roles: Roles = { assign: (_epoch, candidates) => assignmentOf(this.#view, candidates) }
   readonly scores: Scores = { of: (nodeId, described) => scoreOf(this.#view, nodeId, described) }
 
+  /**
+   * The JSON of the topology to check, of the epoch that runs or the one before it; undefined for others and where it is not known.
+   * Read once: it never changes, and strangers ask.
+   */
+  topology(epochId: number): Promise<string | undefined> {
+    const { epochId: running } = this.snapshot
+    if (epochId > running || epochId + 1 < running) return Promise.resolve(undefined)
+    const now = this.#options.world.clock.monotonic()
+    const known = this.#topologies.get(epochId)
+    if (known !== undefined && (known.isThere || now < known.until)) return known.text
+    const entry = { text: this.#readTopology(epochId), isThere: false, until: now + this.#params.poll }
+    this.#topologies.set(epochId, entry)
+    entry.text.then((text) => {
+      entry.isThere = text !== undefined
+    })
+    return entry.text
+  }
+
   /** For `api-status/health`. */
   chainStatus(): ApiHealth['chainStatus'] {
     const age = this.#blockAge()
     if (age < this.#params.stalledAfter) return 'synced'
     return { stalled: `${Math.floor(age / minutes(1))}m` }
+  }
+
+  /** Never rejects. What is not there may be in a moment; but not every stranger's question is one to the ledger. */
+  async #readTopology(epochId: number): Promise<string | undefined> {
+    try {
+      const bundle = await this.#options.source.topology?.(epochId)
+      return bundle === undefined ? undefined : JSON.stringify(encodeTopologyBundle(bundle))
+    } catch (error) {
+      this.#options.log.warn('directory.topology-unread', { code: isMixnetError(error) ? error.code : 'INTERNAL' })
+      return undefined
+    }
   }
 
   #wait(delay: Millis): void {
@@ -160,7 +191,10 @@ export class LedgerNetwork {
       return
     }
     this.#isBehind = false
-    this.#view = viewOf(snapshot, this.#view)
+    const before = this.#view
+    this.#view = viewOf(snapshot, before)
+    // A reorganisation may have drawn the same epoch anew.
+    if (this.#view.epoch !== before.epoch) this.#topologies.clear()
     this.#onChange()
   }
 

@@ -3,6 +3,7 @@
  * Amounts are unym, decimals raw (times 10^18), instants and durations seconds, epoch ids absolute. @module
  */
 import type { EpochRole } from '../../protocol/wire/directory/skimmedNodes.ts'
+import type { TopologyBundle } from '../../protocol/wire/directory/topologyBundle.ts'
 
 export interface LedgerNode {
   readonly nodeId: number
@@ -63,4 +64,9 @@ export interface LedgerSnapshot {
 export interface LedgerSource {
   /** As of the block that has so many on top of it. Rejects with MixnetErrors. */
   snapshot(confirmations: number): Promise<LedgerSnapshot>
+  /**
+   * All that the root of that epoch was made of, each announcement as it was at the draw; undefined where it is not known. It is the
+   * reader who checks it. Without it the directory serves none.
+   */
+  topology?(epochId: number): Promise<TopologyBundle | undefined>
 }

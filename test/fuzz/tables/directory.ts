@@ -1,6 +1,8 @@
 /** Decoders of what directories and nodes say over HTTP. @module */
 import { readFileSync } from 'node:fs'
 import { nodeProvider as crypto } from '../../../src/foundation/crypto/nodeProvider.ts'
+import { decodeAccountAddress, encodeAccountAddress } from '../../../src/protocol/wire/directory/accountAddress.ts'
+import { decodeAnnouncement, encodeAnnouncement } from '../../../src/protocol/wire/directory/announcement.ts'
 import {
   decodeAddressesAnswer,
   decodeAddressesRequest,
@@ -20,6 +22,17 @@ import {
   verifyHostInformation,
 } from '../../../src/protocol/wire/directory/hostInformation.ts'
 import { parseJson } from '../../../src/protocol/wire/directory/json.ts'
+import {
+  decodeRewardingParams,
+  decodeSaturation,
+  decodeSupply,
+  encodeNodeDetails,
+  encodeRewardingParams,
+  encodeSupply,
+  readCoin,
+  readDecimal,
+  readNodeDetails,
+} from '../../../src/protocol/wire/directory/ledgerAnswers.ts'
 import {
   decodeSemiSkimmedListing,
   decodeSemiSkimmedListingV1,
@@ -50,8 +63,9 @@ import {
   readSemiSkimmedNode,
   readSkimmedNode,
 } from '../../../src/protocol/wire/directory/skimmedNodes.ts'
+import { decodeTopologyBundle, encodeTopologyBundle } from '../../../src/protocol/wire/directory/topologyBundle.ts'
 import { parseLooseInstant, parseRfc3339 } from '../../../src/protocol/wire/timestamp.ts'
-import { type Decoder, jsonDecoder, textDecoder } from '../decoder.ts'
+import { bytesDecoder, type Decoder, jsonDecoder, textDecoder } from '../decoder.ts'
 
 const documents: Record<string, unknown> = JSON.parse(
   readFileSync(new URL('../../../src/protocol/wire/directory/documents.json', import.meta.url), 'utf8'),
@@ -70,6 +84,62 @@ function partsOf(value: unknown): unknown[] {
 
 const text = (name: string, run: (text: string) => unknown): Decoder => textDecoder(name, run, { seeds })
 const json = (name: string, run: Parameters<typeof jsonDecoder>[1]): Decoder => jsonDecoder(name, run, { seeds: parts })
+
+const account = encodeAccountAddress(new Uint8Array(20).fill(7))
+const rewardingParams = JSON.stringify(
+  encodeRewardingParams({
+    rewardPool: 10n ** 30n,
+    stakingSupply: 10n ** 30n,
+    stakingSupplyScaleFactor: 1n,
+    epochRewardBudget: 2n,
+    stakeSaturationPoint: 3n,
+    sybilResistance: 4n,
+    activeSetWorkFactor: 5n,
+    intervalPoolEmission: 6n,
+    rewardedSet: { entryGateways: 1, exitGateways: 2, mixnodes: 3, standby: 4 },
+  }),
+)
+const supply = JSON.stringify(encodeSupply({ total: 9n, mixminingReserve: 1n, vesting: 0n, circulating: 8n }))
+const nodeDetails = JSON.stringify(
+  encodeNodeDetails({
+    nodeId: 1,
+    owner: new Uint8Array(20),
+    originalPledge: 5n,
+    bondedAt: 6,
+    isUnbonding: false,
+    host: '1.2.3.4',
+    httpPort: 8080,
+    identity: new Uint8Array(32),
+    profitMargin: 1n,
+    intervalOperatingCost: 2n,
+    operator: 3n,
+    delegates: 4n,
+    totalUnitReward: 5n,
+    lastRewardedEpoch: 6,
+    uniqueDelegations: 7,
+  }),
+)
+const announced = encodeAnnouncement({
+  ipAddresses: ['1.2.3.4', '2001:db8::1'],
+  mixPort: 1789,
+  hostname: 'node.example.org',
+  wsPort: 9000,
+  wssPort: 9001,
+  sphinxKeys: [
+    { rotationId: 1, publicKey: new Uint8Array(32).fill(1) },
+    { rotationId: 2, publicKey: new Uint8Array(32).fill(2) },
+  ],
+  noiseKey: { supportedVersion: 1, publicKey: new Uint8Array(32).fill(3) },
+  buildVersion: '1.31.0',
+})
+const said = { sequence: 1n, capabilities: 15, data: announced, signature: new Uint8Array(64) }
+const bundle = JSON.stringify(
+  encodeTopologyBundle({
+    epochId: 5,
+    seed: new Uint8Array(32),
+    nodes: [{ nodeId: 1, identity: new Uint8Array(32), role: 1, announcement: said }],
+  }),
+)
 
 export const directoryDecoders: readonly Decoder[] = [
   textDecoder('parseJson', (input) => parseJson(input, 'fuzz'), { seeds }),
@@ -97,6 +167,17 @@ export const directoryDecoders: readonly Decoder[] = [
   textDecoder('decodeApiHealth', decodeApiHealth, { seeds: ['{"status":"up","chain_status":"unknown","uptime":5}'] }),
   textDecoder('decodeAddressesRequest', decodeAddressesRequest, { seeds: ['{"addresses":["1.2.3.4","::1"]}'] }),
   textDecoder('decodeAddressesAnswer', decodeAddressesAnswer, { seeds: ['{"existence":{"1.2.3.4":5,"::1":null}}'] }),
+  bytesDecoder('decodeAnnouncement', decodeAnnouncement, { seeds: [announced] }),
+  textDecoder('decodeTopologyBundle', decodeTopologyBundle, { seeds: [bundle] }),
+  textDecoder('decodeAccountAddress', decodeAccountAddress, { seeds: [account, `0x${'ab'.repeat(20)}`] }),
+  textDecoder('decodeRewardingParams', decodeRewardingParams, { seeds: [rewardingParams] }),
+  textDecoder('decodeSaturation', decodeSaturation, {
+    seeds: ['{"saturation":"1","uncapped_saturation":"1.25","as_at":5}'],
+  }),
+  textDecoder('decodeSupply', decodeSupply, { seeds: [supply] }),
+  jsonDecoder('readNodeDetails', readNodeDetails, { seeds: [nodeDetails] }),
+  jsonDecoder('readDecimal', readDecimal, { seeds: ['"0.00416666666666666"'] }),
+  jsonDecoder('readCoin', readCoin, { seeds: ['{"denom":"unym","amount":"100000000"}'] }),
   json('readSkimmedNode', readSkimmedNode),
   json('readSemiSkimmedNode', readSemiSkimmedNode),
   json('readDeclaredRoles', readDeclaredRoles),

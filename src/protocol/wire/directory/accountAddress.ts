@@ -1,7 +1,7 @@
 /**
  * Addresses of accounts as the JSON of directories has them: bech32 (BIP 173) with the network's prefix over 20 bytes, because some
  * client types parse it strictly. Accounts of the ledger are the same 20 bytes written as 0x and hex; both are read.
- * Format: docs/spec/directory.md. @module
+ * Format: docs/spec/directory-server.md, "From the ledger". @module
  */
 import { bech32 } from '@scure/base'
 import { expectLength, fromHex } from '../../../foundation/base/bytes.ts'

@@ -1,6 +1,6 @@
 /**
  * What directories say of the ledger: parameters of rewards, bonds with their accounts, saturation, supply. Decimals are raw here, times
- * 10^18, and text on the wire; amounts are unym. Format: docs/spec/directory.md, "From the ledger". @module
+ * 10^18, and text on the wire; amounts are unym. Format: docs/spec/directory-server.md, "From the ledger". @module
  */
 import { toBase58 } from '../../../foundation/base/base58.ts'
 import { decodeAccountAddress, encodeAccountAddress } from './accountAddress.ts'
