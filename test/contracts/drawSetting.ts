@@ -60,7 +60,8 @@ export const plainNode = (nodeId: number, change: Partial<DrawNode> = {}): DrawN
   ...change,
 })
 
-export const seedOf = (n: number): Uint8Array => keccak256(new Uint8Array([n & 0xff, (n >> 8) & 0xff, (n >> 16) & 0xff]))
+export const seedOf = (n: number): Uint8Array =>
+  keccak256(new Uint8Array([n & 0xff, (n >> 8) & 0xff, (n >> 16) & 0xff]))
 
 export class DrawSetting {
   readonly evm: Evm
