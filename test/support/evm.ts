@@ -160,7 +160,7 @@ export class Evm {
   }> {
     const caller = new Address(hexToBytes(from))
     // A transaction of its own: warm slots and transient storage end with it.
-    this.#vm.evm.journal.cleanup?.()
+    await this.#vm.evm.journal.cleanup?.()
     const { execResult, createdAddress } = await this.#vm.evm.runCall({
       caller,
       origin: caller,
