@@ -15,6 +15,12 @@ import {Keys} from "./draw/Keys.sol";
 contract RewardedSet is IRewardedSet {
     /// In the order in which they choose: entry, exit, mix, standby.
     uint256 private constant STAGES = 4;
+    /// 16 bits each, from the right: role, capabilities. A table, for this is read four times a node.
+    uint256 private constant STAGE_TABLE =
+        (uint256(uint8(Role.EntryGateway)) << 8 | Capabilities.ENTRY)
+        | (uint256(uint8(Role.ExitGateway)) << 8 | Capabilities.EXIT_REQUESTER | Capabilities.EXIT_ROUTER) << 16
+        | (uint256(uint8(Role.Layer1)) << 8 | Capabilities.MIX) << 32
+        | (uint256(uint8(Role.Standby)) << 8 | 15) << 48;
     uint256 private constant ENTRIES_IN_WORD = 6;
     uint256 private constant ENTRY_BITS = 40;
 
@@ -23,7 +29,15 @@ contract RewardedSet is IRewardedSet {
     uint8 private constant NOT_A_CANDIDATE = 2;
     uint8 private constant NO_SUCH_ROLE = 3;
 
-    /// One driver's way through the nodes. Keys hold the node's id in their last 32 bits.
+    /// What an attempt has shown of one stage. Keys hold the node's id in their last 32 bits.
+    struct Stage {
+        uint256 highestChosen;
+        uint256 lowestOther;
+        uint32 chosen;
+        uint32 candidates;
+    }
+
+    /// One driver's way through the nodes.
     struct Attempt {
         /// For which the set is.
         uint32 epochId;
@@ -33,10 +47,7 @@ contract RewardedSet is IRewardedSet {
         /// Of what must not change between two calls.
         bytes32 rules;
         bytes32 root;
-        uint256[4] highestChosen;
-        uint256[4] lowestOther;
-        uint32[4] chosen;
-        uint32[4] candidates;
+        Stage[4] stages;
     }
 
     struct InForce {
@@ -129,7 +140,7 @@ contract RewardedSet is IRewardedSet {
         attempt.bucket = _inForce.driver == msg.sender ? 1 - _inForce.bucket : 0;
         attempt.rules = rules.rules;
         attempt.root = keccak256(abi.encode(attempt.epochId, rules.seed));
-        for (uint256 stage = 0; stage < STAGES; ++stage) attempt.lowestOther[stage] = type(uint256).max;
+        for (uint256 stage = 0; stage < STAGES; ++stage) attempt.stages[stage].lowestOther = type(uint256).max;
     }
 
     /// Ids of the next bonded nodes from `nodeId` on: `count` of them, or as many as there are.
@@ -173,7 +184,7 @@ contract RewardedSet is IRewardedSet {
         NodeStake memory stake = nodes.stakes[i];
         bytes32 leaf = nodes.leaves[i];
         if (stake.bondedAt >= rules.bondedBefore) revert WrongChoice(nodeId, NO_SUCH_NODE);
-        attempt.root = keccak256(abi.encode(attempt.root, nodeId, stake.identityKey, leaf, role));
+        attempt.root = Keys.hash5(attempt.root, nodeId, stake.identityKey, leaf, role);
         uint256 able = stake.eligible && leaf != 0 ? nodes.capabilities[i] & 15 : 0;
         if (able == 0) {
             if (role != uint256(Role.None)) revert WrongChoice(nodeId, NOT_A_CANDIDATE);
@@ -202,48 +213,50 @@ contract RewardedSet is IRewardedSet {
 
     /// Takes the node through the stages until one has chosen it.
     function _compete(bytes32 seed, Attempt memory attempt, uint32 nodeId, uint256 weight, uint256 able, uint256 role) private pure {
-        uint256 stage = 0;
-        for (; stage < STAGES; ++stage) {
-            (uint256 stageRole, uint256 needed) = _stage(stage);
-            if (able & needed == 0) continue;
-            uint256 key = Keys.keyOf(keccak256(abi.encode(seed, stageRole, nodeId)), weight, nodeId);
-            ++attempt.candidates[stage];
-            if (role == stageRole) {
-                ++attempt.chosen[stage];
-                if (key > attempt.highestChosen[stage]) attempt.highestChosen[stage] = key;
-                return;
+        unchecked {
+            for (uint256 i = 0; i < STAGES; ++i) {
+                (uint256 stageRole, uint256 needed) = _stage(i);
+                if (able & needed == 0) continue;
+                uint256 key = Keys.keyOf(Keys.hash3(seed, stageRole, nodeId), weight, nodeId);
+                Stage memory stage = attempt.stages[i];
+                ++stage.candidates;
+                if (role == stageRole) {
+                    ++stage.chosen;
+                    if (key > stage.highestChosen) stage.highestChosen = key;
+                    return;
+                }
+                if (key < stage.lowestOther) stage.lowestOther = key;
             }
-            if (key < attempt.lowestOther[stage]) attempt.lowestOther[stage] = key;
         }
         if (role == uint256(Role.None)) return;
         bool known = role == uint256(Role.EntryGateway) || role == uint256(Role.ExitGateway) || role == uint256(Role.Layer1);
         revert WrongChoice(nodeId, known ? NOT_A_CANDIDATE : NO_SUCH_ROLE);
     }
 
+    /// Its role, and the capabilities of which a candidate needs one.
     function _stage(uint256 stage) private pure returns (uint256 role, uint256 needed) {
-        if (stage == 0) return (uint256(Role.EntryGateway), Capabilities.ENTRY);
-        if (stage == 1) return (uint256(Role.ExitGateway), Capabilities.EXIT_REQUESTER | Capabilities.EXIT_ROUTER);
-        if (stage == 2) return (uint256(Role.Layer1), Capabilities.MIX);
-        return (uint256(Role.Standby), type(uint256).max);
+        uint256 packed = STAGE_TABLE >> (16 * stage);
+        return ((packed >> 8) & 0xff, packed & 0xff);
     }
 
     // ---- the end of an attempt
 
     /// Also between calls, so that a wrong call reverts by itself and does not spoil those before it.
     function _checkOrder(Draw memory rules, Attempt memory attempt) private pure {
-        for (uint256 stage = 0; stage < STAGES; ++stage) {
-            (uint256 role,) = _stage(stage);
-            uint32 chosen = attempt.chosen[stage];
-            if (chosen > rules.wanted[stage]) revert WrongCounts(Role(role), uint32(rules.wanted[stage]), chosen);
-            if (attempt.highestChosen[stage] > attempt.lowestOther[stage]) revert NotDrawnByWeight(Role(role));
+        for (uint256 i = 0; i < STAGES; ++i) {
+            Stage memory stage = attempt.stages[i];
+            (uint256 role,) = _stage(i);
+            if (stage.chosen > rules.wanted[i]) revert WrongCounts(Role(role), uint32(rules.wanted[i]), stage.chosen);
+            if (stage.highestChosen > stage.lowestOther) revert NotDrawnByWeight(Role(role));
         }
     }
 
     function _checkCounts(Draw memory rules, Attempt memory attempt) private pure {
-        for (uint256 stage = 0; stage < STAGES; ++stage) {
-            uint256 wanted = Math.min(rules.wanted[stage], attempt.candidates[stage]);
-            (uint256 role,) = _stage(stage);
-            if (attempt.chosen[stage] != wanted) revert WrongCounts(Role(role), uint32(wanted), attempt.chosen[stage]);
+        for (uint256 i = 0; i < STAGES; ++i) {
+            Stage memory stage = attempt.stages[i];
+            uint256 wanted = Math.min(rules.wanted[i], stage.candidates);
+            (uint256 role,) = _stage(i);
+            if (stage.chosen != wanted) revert WrongCounts(Role(role), uint32(wanted), stage.chosen);
         }
     }
 
@@ -252,13 +265,13 @@ contract RewardedSet is IRewardedSet {
         mapping(uint256 => uint256) storage entries = _entries[msg.sender][attempt.bucket];
         uint256 words = (attempt.count + ENTRIES_IN_WORD - 1) / ENTRIES_IN_WORD;
         uint256[] memory packed = new uint256[](words);
-        uint256[] memory order = new uint256[](attempt.chosen[2]);
+        uint256[] memory order = new uint256[](attempt.stages[2].chosen);
         uint256 mixes;
         for (uint256 place = 0; place < attempt.count; ++place) {
             if (place % ENTRIES_IN_WORD == 0) packed[place / ENTRIES_IN_WORD] = entries[place / ENTRIES_IN_WORD];
             uint256 entry = packed[place / ENTRIES_IN_WORD] >> (ENTRY_BITS * (place % ENTRIES_IN_WORD));
             if ((entry >> 32) & 0xff != uint256(Role.Layer1)) continue;
-            bytes32 lot = keccak256(abi.encode(seed, bytes32("layer"), uint32(entry)));
+            bytes32 lot = Keys.hash3(seed, uint256(bytes32("layer")), uint32(entry));
             // 224 bits of a hash; the rest says where the mix is.
             order[mixes++] = (uint256(lot) >> 32 << 32) | place;
         }
@@ -271,8 +284,8 @@ contract RewardedSet is IRewardedSet {
     }
 
     function _putInForce(Draw memory rules, Attempt memory attempt) private {
-        uint32[4] memory chosen = attempt.chosen;
-        _inForce = InForce(attempt.epochId, chosen[0] + chosen[1] + chosen[2], chosen[3], msg.sender, attempt.bucket);
+        uint32 standby = attempt.stages[3].chosen;
+        _inForce = InForce(attempt.epochId, attempt.count - standby, standby, msg.sender, attempt.bucket);
         _roots[attempt.epochId] = attempt.root;
         delete _attempts[msg.sender];
         emit SetDrawn(attempt.epochId, attempt.root, rules.seed);
