@@ -160,7 +160,7 @@ export class Evm {
   }> {
     const caller = new Address(hexToBytes(from))
     // A transaction of its own: warm slots and transient storage end with it.
-    this.#vm.evm.journal.cleanup?.()
+    await this.#vm.evm.journal.cleanup?.()
     const { execResult, createdAddress } = await this.#vm.evm.runCall({
       caller,
       origin: caller,
@@ -221,4 +221,22 @@ export class Evm {
     })
     return { address, name: decoded.eventName ?? '?', args: (decoded.args ?? {}) as unknown as Record<string, unknown> }
   }
+}
+
+/** Expects a contract's own error, by name, and by its arguments where they are given. */
+export async function refused(
+  attempt: Promise<unknown>,
+  errorName: string,
+  ...args: readonly unknown[]
+): Promise<void> {
+  try {
+    await attempt
+  } catch (error) {
+    if (!(error instanceof Reverted)) throw error
+    const told = args.length === 0 ? '' : `(${args.map(String).join(', ')})`
+    const found = args.length === 0 ? error.errorName : error.message
+    if (found !== `${errorName}${told}`) throw new Error(`refused by ${error.message}, not ${errorName}${told}`)
+    return
+  }
+  throw new Error(`not refused by ${errorName}`)
 }
