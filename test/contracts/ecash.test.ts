@@ -348,9 +348,13 @@ test('coins are neither made nor lost, and each ticket pays what the model says,
           assert.equal(result, model.earned)
           model.paid += model.earned
           model.earned = 0n
-        } else if (one.do === 'price') await evm.send(ecash, 'updatePrice', [(price = one.to)], governance)
-        else if (one.do === 'share') await evm.send(ecash, 'updateGatewayShare', [(share = one.to)], governance)
-        else evm.now += one.to
+        } else if (one.do === 'price') {
+          price = one.to
+          await evm.send(ecash, 'updatePrice', [price], governance)
+        } else if (one.do === 'share') {
+          share = one.to
+          await evm.send(ecash, 'updateGatewayShare', [share], governance)
+        } else if (one.do === 'wait') evm.now += one.to
         assert.equal(await earned(), model.earned)
         assert.equal(await balance(operator), model.paid)
         assert.equal(await balance(bonds), model.pool)

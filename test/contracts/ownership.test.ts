@@ -157,7 +157,7 @@ test('a signature verifies for what was signed, and for nothing that differs in 
     { intervalOperatingCost: 40_000_001n },
     { pledge: 100_000_001n },
   ]
-  for (const other of others) assert.equal(await holds({ ...example, ...other }), false, Object.keys(other)[0])
+  for (const other of others) assert.equal(await holds({ ...example, ...other }), false, `${Object.keys(other)}`)
   assert.equal(await holds(example, [signature[1], signature[0]]), false)
 })
 
