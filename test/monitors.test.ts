@@ -1,6 +1,7 @@
 /** Monitors against whole networks of the shipped roles, in the simulator: whom they find, and what becomes of them when they die. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { fromUtf8 } from '../src/foundation/base/bytes.ts'
 import { millis, seconds } from '../src/foundation/base/units.ts'
 import { scoreEpoch } from '../src/roles/monitor/epochScores.ts'
 import { decodeEvidence } from '../src/roles/monitor/evidence.ts'
@@ -14,6 +15,32 @@ test('a clean network: everybody close to all, and no link accused', async () =>
   for (const { nodeId, score, packets, range } of scores.nodes) {
     assert.ok(packets >= 100, `${nodeId}: ${packets} packets`)
     assert.ok((score ?? 0) >= 98, `${nodeId}: ${score} of ${range}`)
+  }
+})
+
+test('everybody may read the evidence, and nobody the counters', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'read' })
+  const { ledger } = network
+  const epoch = ledger.now().epochId + 1
+  const path = `/v1/monitor/epochs/${epoch}`
+  await network.until('a commitment', () => ledger.commits.has(epoch))
+  for (const hidden of [path, `${path}/evidence`, '/v1/monitor/epochs/x/evidence', '/v1/monitor/epochs/99999999999']) {
+    assert.equal((await network.ask(hidden)).status, 404, hidden)
+  }
+  await network.until('a reveal', () => ledger.reveals.has(epoch))
+  const { status, body } = await network.ask(path)
+  assert.equal(status, 200)
+  const summary = JSON.parse(fromUtf8(body, 'summary')) as { nodes: { node_id: number; score: number }[] }
+  assert.deepEqual(
+    summary.nodes.map(({ node_id, score }) => [node_id, score]),
+    [...(ledger.reveals.get(epoch)?.report.scores ?? [])],
+  )
+  const { epochs } = JSON.parse(fromUtf8((await network.ask('/v1/monitor/epochs')).body, 'epochs')) as {
+    epochs: number[]
+  }
+  assert.equal(epochs.at(-1), epoch)
+  for (const secret of ['/status', '/metrics', '/v1/../metrics']) {
+    assert.equal((await network.ask(secret)).status === 200, false, secret)
   }
 })
 

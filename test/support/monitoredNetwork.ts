@@ -1,5 +1,6 @@
 /** A network in the simulator with a monitor beside it, and a ledger that does nothing but keep time and take reports. */
 import assert from 'node:assert/strict'
+import { type MonitorConfig, type RunningMonitor, startMonitor } from '../../src/app/node/monitorService.ts'
 import { planNetwork } from '../../src/app/testnet/layout.ts'
 import { startTestnet, type Testnet, type TestnetNode } from '../../src/app/testnet/testnet.ts'
 import { DEFAULT_TRAFFIC, type TrafficParams } from '../../src/client/trafficParams.ts'
@@ -12,15 +13,15 @@ import { Simulation } from '../../src/foundation/platform/simulated/simulation.t
 import type { World } from '../../src/foundation/platform/world.ts'
 import { DirectoryClient } from '../../src/network/topology/directoryClient.ts'
 import type { Topology } from '../../src/network/topology/topology.ts'
-import type { Refreshing } from '../../src/network/topology/topologyProvider.ts'
+import { nodeViewSource } from '../../src/network/topology/topologySources.ts'
 import { type EpochScores, scoreEpoch } from '../../src/roles/monitor/epochScores.ts'
-import { decodeEvidence } from '../../src/roles/monitor/evidence.ts'
-import { Monitor } from '../../src/roles/monitor/monitor.ts'
-import { monitoredTopology } from '../../src/roles/monitor/monitoredTopology.ts'
+import { decodeEvidence, MAX_EVIDENCE_BYTES } from '../../src/roles/monitor/evidence.ts'
+import type { Monitor } from '../../src/roles/monitor/monitor.ts'
 import type { LedgerEpoch, MonitorLedger, SealedReport, Standing } from '../../src/roles/monitor/monitorLedger.ts'
 
 const DIRECTORY_IP = '10.0.0.1'
 const MONITOR = 'monitor'
+const MONITOR_IP = '10.3.0.1'
 export const EPOCH: Millis = seconds(120)
 /** A third of a client's, or most of the time is cover. */
 const TRAFFIC: TrafficParams = { ...DEFAULT_TRAFFIC, mainStreamInterval: millis(60), loopCoverInterval: millis(600) }
@@ -92,14 +93,14 @@ export class MonitoredNetwork {
   readonly simulation: Simulation
   readonly testnet: Testnet
   readonly ledger: TestLedger
-  #world: World
-  #monitor: Monitor
+  readonly #operator: World
+  #monitor: RunningMonitor
 
-  private constructor(simulation: Simulation, testnet: Testnet, world: World, ledger: TestLedger, monitor: Monitor) {
+  private constructor(simulation: Simulation, testnet: Testnet, ledger: TestLedger, monitor: RunningMonitor) {
     this.simulation = simulation
     this.testnet = testnet
     this.ledger = ledger
-    this.#world = world
+    this.#operator = simulation.host('operator', { ips: ['10.4.0.1'] })
     this.#monitor = monitor
   }
 
@@ -123,14 +124,18 @@ export class MonitoredNetwork {
       }),
       minutes(2),
     )
-    const world = simulation.host(MONITOR, { ips: ['10.3.0.1'] })
-    const topology = topologyFor(world, testnet.directoryUrl)
-    const ledger = new TestLedger(simulation.clock, await simulation.complete(topology.start()))
-    return new MonitoredNetwork(simulation, testnet, world, ledger, monitorIn(world, topology, ledger, testnet))
+    const world = simulation.host(MONITOR, { ips: [MONITOR_IP] })
+    const directory = new DirectoryClient(world.net, { baseUrls: [testnet.directoryUrl] })
+    const view = await simulation.complete(
+      nodeViewSource({ clock: world.clock, directory })(new AbortController().signal),
+    )
+    const ledger = new TestLedger(simulation.clock, view.topology)
+    const monitor = await simulation.complete(monitorIn(world, ledger, testnet))
+    return new MonitoredNetwork(simulation, testnet, ledger, monitor)
   }
 
   get monitor(): Monitor {
-    return this.#monitor
+    return this.#monitor.monitor
   }
 
   get nodeIds(): number[] {
@@ -153,10 +158,8 @@ export class MonitoredNetwork {
 
   /** Kills the monitor, and starts it anew on what it left behind. */
   async restartMonitor(): Promise<void> {
-    this.#world = this.simulation.restart(MONITOR)
-    const topology = topologyFor(this.#world, this.testnet.directoryUrl)
-    await this.simulation.complete(topology.start())
-    this.#monitor = monitorIn(this.#world, topology, this.ledger, this.testnet)
+    const world = this.simulation.restart(MONITOR)
+    this.#monitor = await this.simulation.complete(monitorIn(world, this.ledger, this.testnet))
   }
 
   crashMonitor(): void {
@@ -172,12 +175,22 @@ export class MonitoredNetwork {
     }
   }
 
+  /** As somebody somewhere on the net. */
+  async ask(path: string): Promise<{ readonly status: number; readonly body: Uint8Array }> {
+    const { host, port } = this.#monitor.endpoint
+    const asking = this.#operator.net.request({
+      url: `http://${host}:${port}/api${path}`,
+      timeout: seconds(5),
+      maxBodyBytes: MAX_EVIDENCE_BYTES,
+    })
+    return await this.simulation.complete(asking)
+  }
+
   /** Of the first whole epoch from now: what its evidence says, which is what was revealed. */
   async epochScores(): Promise<EpochScores> {
     const whole = this.ledger.now().epochId + 1
     await this.until('a reveal', () => this.ledger.reveals.has(whole))
-    const bytes = await this.simulation.complete(this.#monitor.evidence(whole))
-    assert.ok(bytes)
+    const { body: bytes } = await this.ask(`/v1/monitor/epochs/${whole}/evidence`)
     const { report } = this.ledger.reveals.get(whole) as { report: SealedReport }
     assert.deepEqual(report.evidenceHash, nullProvider.sha256(bytes))
     const scores = scoreEpoch(decodeEvidence(bytes))
@@ -190,21 +203,18 @@ export class MonitoredNetwork {
   }
 }
 
-function topologyFor(world: World, url: string): Refreshing<Topology> {
-  const directory = new DirectoryClient(world.net, { baseUrls: [url] })
-  return monitoredTopology({ clock: world.clock, directory, log: silentLog })
-}
-
-function monitorIn(world: World, topology: Refreshing<Topology>, ledger: MonitorLedger, testnet: Testnet): Monitor {
-  return Monitor.start(world, {
-    folder: 'monitor',
-    ledger,
-    topology,
-    configScores: async () => new Map(testnet.nodes.map(({ plan }) => [plan.nodeId, 100])),
-    traffic: TRAFFIC,
-    meter: new Meter(),
-    log: silentLog,
-  })
+function monitorIn(world: World, ledger: MonitorLedger, { directoryUrl }: Testnet): Promise<RunningMonitor> {
+  const config: MonitorConfig = {
+    name: MONITOR,
+    listen: { host: MONITOR_IP, port: 8095 },
+    data: 'monitor',
+    directories: [directoryUrl],
+    traffic: 'default',
+    keepEpochs: 2,
+    local: true,
+  }
+  const meter = new Meter()
+  return startMonitor(world, config, { ledger, configScore: () => 100, traffic: TRAFFIC, meter, log: silentLog })
 }
 
 export const outage: MixnetError = new MixnetError('TIMEOUT', { what: 'ledger' })
