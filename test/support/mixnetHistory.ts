@@ -255,8 +255,11 @@ export class MixnetHistory {
     }
   }
 
+  /** Mostly one that is bonded; at times one that is gone, or never was. */
   #nodeOf(n: number): number {
-    return 1 + (n % (this.#state.lastNodeId + 1))
+    const bonded = [...this.#state.bonds.keys()]
+    const id = n % 4 === 0 ? undefined : bonded[n % bonded.length]
+    return id ?? 1 + (n % (this.#state.lastNodeId + 1))
   }
 
   /** By node and owner, operators apart. */
