@@ -173,4 +173,4 @@ function* shorter(history: readonly Action[]): Generator<readonly Action[]> {
   }
 }
 
-export const histories = (length = ACTIONS): fc.Arbitrary<readonly Action[]> => new Histories(length)
+export const histories = (length: number = ACTIONS): fc.Arbitrary<readonly Action[]> => new Histories(length)

@@ -24,6 +24,7 @@ import { epochEnd } from '../../src/protocol/economy/interval.ts'
 import {
   claims,
   type Happened,
+  type MixnetConfig,
   type MixnetState,
   newMixnet,
   type OperatorsParams,
@@ -54,7 +55,7 @@ import { NaiveAccounts } from './naiveAccounts.ts'
 const WALLET = 60_000_000n * NYM
 const UNCHANGED = 2n ** 128n - 1n
 
-export const HISTORY_CONFIG = {
+export const HISTORY_CONFIG: Omit<MixnetConfig, 'firstEpochStart'> = {
   firstEpochId: 24,
   epochsInInterval: 4,
   epochLength: 3600,
@@ -75,7 +76,7 @@ export const HISTORY_CONFIG = {
     minimumOperatingCost: 0n,
     maximumOperatingCost: 10n ** 15n,
   },
-} as const
+}
 
 const person = (i: number): AddressHex => Evm.address(100 + i)
 const PERSONS = Array.from({ length: PEOPLE }, (_, i) => person(i))
@@ -104,7 +105,7 @@ const percentOf = (n: number): Percent => PERCENTS[n % PERCENTS.length] as Perce
 const COSTS = [0n, 1n, 40n * NYM, 800n * NYM, 10n ** 12n, 10n ** 15n, 3n, 7_777_777n, 10n ** 15n + 1n, 5n * NYM]
 const costOf = (n: number): bigint => COSTS[n % COSTS.length] as bigint
 
-/** What a failing action says of itself. */
+/** Of one call. */
 interface Result {
   readonly result: unknown
   readonly error: string | undefined
@@ -121,7 +122,7 @@ export class MixnetHistory {
   #set: readonly RewardedNode[] = []
   #dust = 0n
   /** Everything that ever happened, by name: a history that never rewards anybody shows nothing. */
-  readonly counts = new Map<string, number>()
+  readonly counts: Map<string, number> = new Map()
 
   /** `contract`: new, of `HISTORY_CONFIG`, its people in funds: `fundPeople`. */
   constructor(contract: MixnetFixture) {
@@ -255,8 +256,11 @@ export class MixnetHistory {
     }
   }
 
+  /** Mostly one that is bonded; at times one that is gone, or never was. */
   #nodeOf(n: number): number {
-    return 1 + (n % (this.#state.lastNodeId + 1))
+    const bonded = [...this.#state.bonds.keys()]
+    const id = n % 4 === 0 ? undefined : bonded[n % bonded.length]
+    return id ?? 1 + (n % (this.#state.lastNodeId + 1))
   }
 
   /** By node and owner, operators apart. */
