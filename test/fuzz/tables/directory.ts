@@ -1,17 +1,14 @@
 /** Decoders of what directories and nodes say over HTTP. @module */
+
 import { readFileSync } from 'node:fs'
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { millis } from '../../../src/foundation/base/units.ts'
 import { nodeProvider as crypto } from '../../../src/foundation/crypto/nodeProvider.ts'
 import { checkTopology } from '../../../src/network/topology/verifiedTopology.ts'
+import { announcementLeaf, NO_LEAF } from '../../../src/protocol/economy/announcementLeaf.ts'
 import { topologyRoot } from '../../../src/protocol/economy/topologyRoot.ts'
 import { decodeAccountAddress, encodeAccountAddress } from '../../../src/protocol/wire/directory/accountAddress.ts'
-import {
-  announcementLeaf,
-  decodeAnnouncement,
-  encodeAnnouncement,
-  NO_LEAF,
-} from '../../../src/protocol/wire/directory/announcement.ts'
+import { decodeAnnouncement, encodeAnnouncement } from '../../../src/protocol/wire/directory/announcement.ts'
 import {
   decodeAddressesAnswer,
   decodeAddressesRequest,
