@@ -72,6 +72,7 @@ const EXEMPT = new Set([
     'openPushedWith',
     'verifyHostInformation',
     'verifyRefreshDescribed',
+    'verifyAnnouncement',
     'checkRegistered',
     'isOpenExitPolicy',
     'BincodeReader',

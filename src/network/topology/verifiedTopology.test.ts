@@ -6,14 +6,13 @@ import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { millis } from '../../foundation/base/units.ts'
 import { nodeProvider as crypto } from '../../foundation/crypto/nodeProvider.ts'
 import { abiWords } from '../../protocol/economy/abiWords.ts'
+import { announcementLeaf, NO_LEAF } from '../../protocol/economy/announcementLeaf.ts'
 import { mixLayers, ROLE } from '../../protocol/economy/draw.ts'
 import { topologyRoot } from '../../protocol/economy/topologyRoot.ts'
 import {
   type Announcement,
-  announcementLeaf,
   decodeAnnouncement,
   encodeAnnouncement,
-  NO_LEAF,
   signAnnouncement,
 } from '../../protocol/wire/directory/announcement.ts'
 import {

@@ -3,19 +3,19 @@
  * in it is what the ledger drew and says of itself what its identity key signed. The directory is trusted with nothing but being there;
  * whoever tells the root is, so name an RPC of your own, or several that must agree. docs/spec/announcements.md, "Checking a topology". @module
  */
+
 import { equalBytes, toHex } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError, tryDecode } from '../../foundation/base/errors.ts'
 import { type Millis, millis } from '../../foundation/base/units.ts'
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
 import type { Clock } from '../../foundation/platform/clock.ts'
 import type { Keccak256 } from '../../protocol/economy/abiWords.ts'
+import { announcementLeaf, NO_LEAF } from '../../protocol/economy/announcementLeaf.ts'
 import { CAPABILITY, mixLayers, ROLE } from '../../protocol/economy/draw.ts'
 import { topologyRoot } from '../../protocol/economy/topologyRoot.ts'
 import {
   type Announcement,
-  announcementLeaf,
   decodeAnnouncement,
-  NO_LEAF,
   verifyAnnouncement,
 } from '../../protocol/wire/directory/announcement.ts'
 import type { RewardedSet } from '../../protocol/wire/directory/epochs.ts'

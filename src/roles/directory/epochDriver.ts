@@ -72,7 +72,7 @@ export interface EpochDriverParams {
   readonly lateAfter: Millis
 }
 
-export const DEFAULT_DRIVER_PARAMS: EpochDriverParams = {
+const DEFAULT_DRIVER_PARAMS: EpochDriverParams = {
   batches: { settle: 16, reward: 200, reconcile: 100, draw: 200 },
   stagger: seconds(10),
   patience: seconds(15),
@@ -300,7 +300,7 @@ export class EpochDriver {
 }
 
 /** Of an epoch that is over. */
-export function nextStep({ phase, isSettled }: EpochReading): EpochStep {
+function nextStep({ phase, isSettled }: EpochReading): EpochStep {
   switch (phase) {
     case 'inProgress':
       return isSettled ? 'begin' : 'settle'

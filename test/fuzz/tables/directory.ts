@@ -1,6 +1,12 @@
 /** Decoders of what directories and nodes say over HTTP. @module */
+
 import { readFileSync } from 'node:fs'
+import { keccak_256 } from '@noble/hashes/sha3.js'
+import { millis } from '../../../src/foundation/base/units.ts'
 import { nodeProvider as crypto } from '../../../src/foundation/crypto/nodeProvider.ts'
+import { checkTopology } from '../../../src/network/topology/verifiedTopology.ts'
+import { announcementLeaf, NO_LEAF } from '../../../src/protocol/economy/announcementLeaf.ts'
+import { topologyRoot } from '../../../src/protocol/economy/topologyRoot.ts'
 import { decodeAccountAddress, encodeAccountAddress } from '../../../src/protocol/wire/directory/accountAddress.ts'
 import { decodeAnnouncement, encodeAnnouncement } from '../../../src/protocol/wire/directory/announcement.ts'
 import {
@@ -141,6 +147,30 @@ const bundle = JSON.stringify(
   }),
 )
 
+/** With the root that it has, so that what is behind that check is reached. */
+function checkAgainstItself(input: string): unknown {
+  const given = decodeTopologyBundle(input)
+  const nodes = given.nodes.map(({ nodeId, identity, role, announcement }) => ({
+    nodeId,
+    identityKey: identity,
+    leaf:
+      announcement === undefined
+        ? NO_LEAF
+        : announcementLeaf({ nodeId, ...announcement }, announcement.data, announcement.signature, keccak_256),
+    role,
+  }))
+  const root = topologyRoot({ epochId: given.epochId, seed: given.seed, nodes }, keccak_256)
+  const truth = { epochId: given.epochId, root, epochEnd: millis(5), rotationId: 1 }
+  // Whether it is signed is not for bytes to find out.
+  const checks = { crypto: { ed25519Verify: () => true }, keccak256: keccak_256 }
+  return checkTopology(
+    given,
+    truth,
+    { ...checks, announcements: { chainId: 1, contract: new Uint8Array(20) } },
+    millis(1),
+  )
+}
+
 export const directoryDecoders: readonly Decoder[] = [
   textDecoder('parseJson', (input) => parseJson(input, 'fuzz'), { seeds }),
   text('decodeSkimmedListing', decodeSkimmedListing),
@@ -169,6 +199,10 @@ export const directoryDecoders: readonly Decoder[] = [
   textDecoder('decodeAddressesAnswer', decodeAddressesAnswer, { seeds: ['{"existence":{"1.2.3.4":5,"::1":null}}'] }),
   bytesDecoder('decodeAnnouncement', decodeAnnouncement, { seeds: [announced] }),
   textDecoder('decodeTopologyBundle', decodeTopologyBundle, { seeds: [bundle] }),
+  textDecoder('checkTopology', checkAgainstItself, {
+    seeds: [bundle],
+    refusals: ['MALFORMED', 'TOPOLOGY_UNAVAILABLE'],
+  }),
   textDecoder('decodeAccountAddress', decodeAccountAddress, { seeds: [account, `0x${'ab'.repeat(20)}`] }),
   textDecoder('decodeRewardingParams', decodeRewardingParams, { seeds: [rewardingParams] }),
   textDecoder('decodeSaturation', decodeSaturation, {

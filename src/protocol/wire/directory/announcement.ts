@@ -13,7 +13,6 @@ import { formatIp, IPV4_BYTES, IPV6_BYTES, parseIp } from '../../../foundation/b
 import { Reader } from '../../../foundation/base/reader.ts'
 import { Writer } from '../../../foundation/base/writer.ts'
 import type { CryptoProvider } from '../../../foundation/crypto/provider.ts'
-import { abiWords, type Keccak256 } from '../../economy/abiWords.ts'
 import { KEY_BYTES, type RotationKey, type VersionedNoiseKey } from './nodeKeys.ts'
 
 export interface Announcement {
@@ -147,16 +146,3 @@ export function verifyAnnouncement(
 ): boolean {
   return crypto.ed25519Verify(identity, announcementText(place, data), signature)
 }
-
-/** `Announcements.leafOf`: 32 bytes. */
-export function announcementLeaf(
-  { nodeId, sequence, capabilities }: Pick<AnnouncementPlace, 'nodeId' | 'sequence' | 'capabilities'>,
-  data: Uint8Array,
-  signature: Uint8Array,
-  keccak256: Keccak256,
-): Uint8Array {
-  return keccak256(abiWords(nodeId, sequence, capabilities, keccak256(data), keccak256(signature)))
-}
-
-/** Of a node that has announced nothing. */
-export const NO_LEAF: Uint8Array = new Uint8Array(32)
