@@ -15,7 +15,7 @@ import {Accounts} from "./mixnet/Accounts.sol";
 import {Decimals} from "./mixnet/Decimals.sol";
 import {Governance} from "./mixnet/Governance.sol";
 import {
-    EpochEventKind, IntervalEventKind, Layout, MixnetStorage, Node, Queue, StoredDelegation
+    EpochEvent, EpochEventKind, IntervalEvent, IntervalEventKind, Layout, MixnetStorage, Node, Queue, StoredDelegation
 } from "./mixnet/MixnetStorage.sol";
 import {Parameters} from "./mixnet/Parameters.sol";
 import {Queues} from "./mixnet/Queues.sol";
@@ -269,6 +269,7 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
 
         RewardingParams memory params = $.params;
         OperatorsParams memory bounds = $.operators;
+        epoch.size = Rewards.sizeOf(params.rewardedSet).ofInt();
         (epoch.activeWork, epoch.standbyWork) = epochWorkFactors();
         uint256 removed = $.removed;
         epoch.available = params.rewardPool - removed;
@@ -462,6 +463,22 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
     function pendingChangesOf(uint32 nodeId) external view returns (uint64 pledgeChange, uint64 costParamsChange) {
         Node storage node = MixnetStorage.get().nodes[nodeId];
         return (node.pledgeChange, node.costParamsChange);
+    }
+
+    /// Ids of the last event and of the last that was applied: those between wait.
+    function eventQueues() external view returns (Queue memory ofEpochs, Queue memory ofIntervals) {
+        Layout storage $ = MixnetStorage.get();
+        return ($.epochQueue, $.intervalQueue);
+    }
+
+    /// Of one that waits.
+    function epochEventOf(uint64 id) external view returns (EpochEvent memory) {
+        return MixnetStorage.get().epochEvents[id];
+    }
+
+    /// Of one that waits.
+    function intervalEventOf(uint64 id) external view returns (IntervalEvent memory) {
+        return MixnetStorage.get().intervalEvents[id];
     }
 
     /// @inheritdoc IMixnet

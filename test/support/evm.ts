@@ -194,6 +194,7 @@ export class Evm {
     const caller = new Address(hexToBytes(from))
     // A transaction of its own: warm slots and transient storage end with it.
     await this.#vm.evm.journal.cleanup?.()
+    // And what a slot held before it: the price of a write depends on it.
     this.#vm.stateManager.originalStorageCache.clear()
     const { execResult, createdAddress } = await this.#vm.evm.runCall({
       caller,
