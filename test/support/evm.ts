@@ -60,7 +60,7 @@ interface Analysis {
  * It is not configurable and its class not exported; without this tests are the same, and take three times as long.
  */
 async function analyseCodeOnce(): Promise<void> {
-  const place = new URL('interpreter.js', import.meta.resolve('@ethereumjs/evm'))
+  const place = new URL('../../../evm/dist/esm/interpreter.js', import.meta.resolve('@ethereumjs/vm'))
   const { Interpreter } = (await import(place.href)) as { Interpreter: { prototype: Analysis } }
   const { prototype } = Interpreter
   const analyse = prototype._getValidJumpDestinations

@@ -18,6 +18,8 @@ interface NaiveNode {
 
 export class NaiveAccounts {
   readonly #nodes = new Map<number, NaiveNode>()
+  /** Raw Decimal: the furthest that any delegation was from what it should be worth. */
+  widest = 0n
 
   #of(nodeId: number): NaiveNode {
     const found = this.#nodes.get(nodeId) ?? { worth: new Map(), slack: 0n }
@@ -26,7 +28,7 @@ export class NaiveAccounts {
   }
 
   /** One event of the mixnet; `state` as it is behind all of that call. */
-  happened(name: string, args: Happened['args'], _state: MixnetState): void {
+  happened(name: string, args: Happened['args'], state: MixnetState): void {
     const node = this.#of(Number(args.nodeId ?? 0))
     const owner = args.owner as Owner
     if (name === 'NodeRewarded') deal(node, args)
@@ -42,7 +44,7 @@ export class NaiveAccounts {
       node.worth.delete(owner)
     }
     if (name === 'DelegatorRewardWithdrawn') {
-      const delegation = _state.delegations.get(Number(args.nodeId))?.get(owner)
+      const delegation = state.delegations.get(Number(args.nodeId))?.get(owner)
       const principal = (delegation?.amount ?? 0n) * FINE
       close(args.paid as bigint, (node.worth.get(owner) ?? 0n) - principal, node)
       node.worth.set(owner, principal)
@@ -59,6 +61,7 @@ export class NaiveAccounts {
         const worth = amount * ONE + pendingDelegatorReward(state, nodeId, owner)
         const naive = (node.worth.get(owner) ?? 0n) / ONE
         const apart = naive > worth ? naive - worth : worth - naive
+        if (apart > this.widest) this.widest = apart
         assert.ok(apart <= node.slack + 1n, `${owner} of ${nodeId}: ${apart} apart, ${node.slack} allowed`)
         sum += worth
       }
@@ -79,6 +82,8 @@ function deal(node: NaiveNode, args: Happened['args']): void {
   // Of a reward `del` the unit gets del · floor(unit / delegates): one in the eighteenth digit there, del·delegates/unit of all of them;
   // then one more for the product. Each delegation's own reward is cut twice.
   const unit = UNIT_DELEGATION + (args.priorUnitReward as bigint)
+  // What was cut off before would have earned too, for whoever it was cut off, as did the dust among the delegates.
+  node.slack += (3n * node.slack * reward) / delegates
   node.slack += ((reward + ONE) * delegates) / unit / ONE + delegates / unit + 4n
 }
 

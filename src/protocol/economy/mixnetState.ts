@@ -4,7 +4,7 @@
  * economy lab; it takes everybody's word for who they are. @module
  */
 import type { Delegation, NodeRewarding } from './accounts.ts'
-import type { Decimal, Percent, Unym } from './decimal.ts'
+import type { Decimal, Unym } from './decimal.ts'
 import { whole } from './decimal.ts'
 import type { Interval } from './interval.ts'
 import { Refusal } from './refusal.ts'
@@ -188,9 +188,6 @@ export function tell(state: MixnetState, name: string, args: Happened['args']): 
 export function owe(state: MixnetState, owner: Owner, amount: Unym): void {
   if (amount > 0n) state.owed.set(owner, (state.owed.get(owner) ?? 0n) + amount)
 }
-
-/** The share of its place in the set that an epoch's reward is multiplied with: routing times configuration. */
-export type Performance = Percent
 
 /** The whole amount in unym that the accounts say is somebody's or the pool's: never above the balance. */
 export function claims(state: MixnetState): Decimal {
