@@ -277,6 +277,7 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
 
         RewardingParams memory params = $.params;
         OperatorsParams memory bounds = $.operators;
+        epoch.size = Rewards.sizeOf(params.rewardedSet).ofInt();
         (epoch.activeWork, epoch.standbyWork) = epochWorkFactors();
         uint256 removed = $.removed;
         epoch.available = params.rewardPool - removed;

@@ -21,6 +21,8 @@ library Accounts {
     struct Epoch {
         uint32 id;
         uint32 epochsInInterval;
+        /// Of the rewarded set, by the parameters: Decimal.
+        uint256 size;
         uint256 activeWork;
         uint256 standbyWork;
         /// What the pool still holds.
@@ -48,44 +50,53 @@ library Accounts {
         }
         // A measure of more than all would be a bug elsewhere; it must not become money here.
         if (performance > ONE) performance = ONE;
-        (uint256 margin, uint256 cost) = clampCosts(node, bounds, nodeId);
-        return pay($, epoch, params, node, nodeId, performance, work, margin, cost);
+        clampCosts(node, bounds, nodeId);
+        return pay(epoch, params, node, nodeId, performance, work);
     }
 
     function pay(
-        Layout storage, Epoch memory epoch, RewardingParams memory params, Node storage node, uint32 nodeId, uint256 performance,
-        uint256 work, uint256 margin, uint256 cost
+        Epoch memory epoch, RewardingParams memory params, Node storage node, uint32 nodeId, uint256 performance, uint256 work
     ) private returns (uint256 total) {
         uint256 operator = node.operator;
         uint256 delegates = node.delegates;
         uint256 unit = node.totalUnitReward;
-        total = Rewards.nodeReward(params, operator, operator + delegates, performance, work);
-        Rewards.Split memory parts =
-            Rewards.split(total, operator, operator + delegates, margin, cost, epoch.epochsInInterval, performance);
-        uint256 unitReward =
-            delegates == 0 ? 0 : parts.delegates.mul((Rewards.UNIT_DELEGATION + unit).div(delegates));
-        node.lastRewardedEpoch = epoch.id;
+        Rewards.Split memory parts;
+        uint256 unitAfter;
+        // Sums of two Decimals, and differences whose second is a part of the first.
+        unchecked {
+            uint256 bond = operator + delegates;
+            total = Rewards.nodeReward(params, epoch.size, operator, bond, performance, work);
+            parts = Rewards.split(
+                total, operator, bond, node.profitMargin, node.intervalOperatingCost, epoch.epochsInInterval, performance
+            );
+            unitAfter = unit;
+            if (delegates != 0) unitAfter += parts.delegates.mul((Rewards.UNIT_DELEGATION + unit).div(delegates));
+        }
         // Official code would abort, and with it the epoch of everybody. Neither happens while parameters stay as they are: the budget
         // is a part of the pool, and a unit's reward passes 128 bits only where a stake has grown by itself a hundred billion times.
-        if (total > epoch.available || unit + unitReward > type(uint128).max) return unrewarded(epoch.id, nodeId, OUT_OF_BOUNDS);
-        node.operator = uint128(operator + parts.operator);
-        node.delegates = uint128(delegates + parts.delegates);
-        node.totalUnitReward = uint128(unit + unitReward);
+        if (total > epoch.available || unitAfter > type(uint128).max) {
+            node.lastRewardedEpoch = epoch.id;
+            return unrewarded(epoch.id, nodeId, OUT_OF_BOUNDS);
+        }
+        // In one go each: two words are written.
+        unchecked {
+            node.operator = uint128(operator + parts.operator);
+            node.delegates = uint128(delegates + parts.delegates);
+        }
+        node.totalUnitReward = uint128(unitAfter);
+        node.lastRewardedEpoch = epoch.id;
         emit IMixnet.NodeRewarded(
             epoch.id, nodeId, uint64(performance), uint128(parts.operator), uint128(parts.delegates), uint128(delegates), uint128(unit)
         );
     }
 
     /// For good: tokenomics 5.3, part 2.
-    function clampCosts(Node storage node, OperatorsParams memory bounds, uint32 nodeId)
-        private returns (uint256 margin, uint256 cost)
-    {
-        uint64 oldMargin = node.profitMargin;
-        uint64 oldCost = node.intervalOperatingCost;
-        uint64 newMargin = clamp(oldMargin, bounds.minimumProfitMargin, bounds.maximumProfitMargin);
-        uint64 newCost = clamp(oldCost, bounds.minimumOperatingCost, bounds.maximumOperatingCost);
-        if (newMargin != oldMargin || newCost != oldCost) setCosts(node, nodeId, CostParams(newMargin, newCost));
-        return (newMargin, newCost);
+    function clampCosts(Node storage node, OperatorsParams memory bounds, uint32 nodeId) private {
+        uint64 margin = node.profitMargin;
+        uint64 cost = node.intervalOperatingCost;
+        uint64 newMargin = clamp(margin, bounds.minimumProfitMargin, bounds.maximumProfitMargin);
+        uint64 newCost = clamp(cost, bounds.minimumOperatingCost, bounds.maximumOperatingCost);
+        if (newMargin != margin || newCost != cost) setCosts(node, nodeId, CostParams(newMargin, newCost));
     }
 
     function clamp(uint64 value, uint64 minimum, uint64 maximum) private pure returns (uint64) {

@@ -8,11 +8,15 @@ library Decimals {
     uint256 internal constant ONE = 10 ** 18;
 
     function mul(uint256 a, uint256 b) internal pure returns (uint256) {
-        return (a * b) / ONE;
+        unchecked {
+            return (a * b) / ONE;
+        }
     }
 
     function div(uint256 a, uint256 b) internal pure returns (uint256) {
-        return (a * ONE) / b;
+        unchecked {
+            return (a * ONE) / b;
+        }
     }
 
     function ofInt(uint256 n) internal pure returns (uint256) {

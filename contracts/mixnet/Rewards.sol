@@ -33,16 +33,16 @@ library Rewards {
         activeWork = f.mul(standbyWork);
     }
 
-    /// 6.2: of a node with a pledge, so that `operator` is more than 0.
+    /// 6.2: of a node with a pledge, so that `operator` is more than 0. `size`: of the rewarded set, as a Decimal.
     function nodeReward(
-        RewardingParams memory params, uint256 operator, uint256 bond, uint256 performance, uint256 work
+        RewardingParams memory params, uint256 size, uint256 operator, uint256 bond, uint256 performance, uint256 work
     ) internal pure returns (uint256) {
         uint256 saturation = params.stakeSaturationPoint;
         uint256 lambda = operator > saturation ? ONE : operator.div(saturation);
         uint256 sigma = bond > saturation ? ONE : bond.div(saturation);
         uint256 alpha = params.sybilResistance;
         return uint256(params.epochRewardBudget).mul(performance).mul(sigma).mul(
-            work + alpha.mul(lambda).div(sizeOf(params.rewardedSet).ofInt())
+            work + alpha.mul(lambda).div(size)
         ).div(ONE + alpha);
     }
 

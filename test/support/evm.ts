@@ -3,6 +3,7 @@
  * sets. Each call is one message with a sender; a call that reverts leaves nothing behind, as on a chain. @module
  */
 import { Common, Hardfork, Mainnet } from '@ethereumjs/common'
+import { SimpleStateManager } from '@ethereumjs/statemanager'
 import { Account, Address, hexToBytes } from '@ethereumjs/util'
 import { createVM, type VM } from '@ethereumjs/vm'
 import {
@@ -65,7 +66,7 @@ export class Evm {
 
   static async create(): Promise<Evm> {
     const common = new Common({ chain: Mainnet, hardfork: Hardfork.Prague })
-    return new Evm(await createVM({ common }))
+    return new Evm(await createVM({ common, stateManager: new SimpleStateManager({ common }) }))
   }
 
   /** An address of nobody; equal numbers give equal addresses. */
@@ -161,6 +162,8 @@ export class Evm {
     const caller = new Address(hexToBytes(from))
     // A transaction of its own: warm slots and transient storage end with it.
     await this.#vm.evm.journal.cleanup?.()
+    // And what a slot held before it: the price of a write depends on it.
+    this.#vm.stateManager.originalStorageCache?.clear()
     const { execResult, createdAddress } = await this.#vm.evm.runCall({
       caller,
       origin: caller,
