@@ -85,7 +85,6 @@ contract EcashDeposits is IEcashDeposits, ReentrancyGuardTransient {
         if (identityKey == 0) revert BadKey();
         uint64 amount = price;
         // Whole unym a ticket, floored; what is set aside is that times 50, not the floor of the whole.
-        // slither-disable-next-line divide-before-multiply
         uint64 rate = amount * gatewayShare / 100 / TICKETS;
         depositId = SafeCast.toUint32(_keys.length);
         _keys.push(identityKey);

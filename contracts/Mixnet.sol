@@ -185,6 +185,8 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
         (uint32 nodeId, Node storage node) = _ownNode();
         if (node.pledgeChange != 0) revert PendingPledgeChange();
         node.isUnbonding = true;
+        // The event's number is for those that remember it.
+        // slither-disable-next-line unused-return
         MixnetStorage.get().push(EpochEventKind.Unbond, nodeId, 0, msg.sender);
         emit UnbondRequested(nodeId);
     }
@@ -206,6 +208,8 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
         if (minimum == 0) minimum = 1;
         if (amount < minimum) revert BelowMinimumDelegation(minimum);
         _bondedNode(nodeId);
+        // The event's number is for those that remember it.
+        // slither-disable-next-line unused-return
         $.push(EpochEventKind.Delegate, nodeId, amount, msg.sender);
         emit DelegationRequested(nodeId, msg.sender, amount);
         _pull(amount);
@@ -215,6 +219,8 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
     function undelegate(uint32 nodeId) external duringEpoch {
         Layout storage $ = MixnetStorage.get();
         if ($.delegations[nodeId][msg.sender].amount == 0) revert NoDelegation();
+        // The event's number is for those that remember it.
+        // slither-disable-next-line unused-return
         $.push(EpochEventKind.Undelegate, nodeId, 0, msg.sender);
         emit UndelegationRequested(nodeId, msg.sender);
     }
@@ -257,6 +263,8 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
         Layout storage $ = MixnetStorage.get();
         _expect(EpochState.Rewarding);
         if (limit == 0) revert NothingToDo();
+        // Every field of it is filled in below.
+        // slither-disable-next-line uninitialized-local
         Accounts.Epoch memory epoch;
         epoch.id = $.interval.totalElapsedEpochs;
         epoch.epochsInInterval = $.interval.epochsInInterval;

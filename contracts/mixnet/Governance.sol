@@ -30,6 +30,8 @@ library Governance {
         Parameters.checkSet(set);
         if (Rewards.activeSizeOf(set) > Rewards.sizeOf($.params.rewardedSet)) revert IMixnet.OutOfRange("rewardedSet");
         if (now_) {
+            // Checked above.
+            // slither-disable-next-line unused-return
             Parameters.applyActiveSet($, set);
         } else {
             uint64 id = $.push(EpochEventKind.UpdateActiveSet, 0, 0, address(0));
@@ -41,6 +43,8 @@ library Governance {
         Layout storage $ = MixnetStorage.get();
         Parameters.checkInterval(epochsInInterval, epochLength);
         if (now_) Parameters.applyInterval($, epochsInInterval, epochLength);
+        // The event's number is for those that remember it.
+        // slither-disable-next-line unused-return
         else $.push(IntervalEventKind.IntervalConfig, 0, epochsInInterval, epochLength);
     }
 

@@ -2,23 +2,18 @@
 pragma solidity 0.8.37;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
-import {IOwnershipProof} from "../interfaces/IOwnershipProof.sol";
-import {Bond, CostParams, Interval} from "../interfaces/Types.sol";
+import {Bond, Interval} from "../interfaces/Types.sol";
 
-/// Of the mixnet, what deposits, announcements and bonding with a proof need. Bonds are given as a test likes them.
+/// Of the mixnet, what deposits and announcements need. Bonds are given as a test likes them.
 contract BondsMock {
     ERC20 public immutable token;
-    IOwnershipProof public immutable proof;
     uint64 public pool;
-    uint32 public lastNodeId;
-    mapping(address => uint32) public signingNonce;
     mapping(bytes32 => uint32) public nodeIdOfKey;
     mapping(uint32 => Bond) private _bonds;
     Interval private _interval;
 
-    constructor(ERC20 token_, IOwnershipProof proof_) {
+    constructor(ERC20 token_) {
         token = token_;
-        proof = proof_;
     }
 
     function setInterval(uint32 epoch, uint64 start, uint32 length) external {
@@ -40,14 +35,6 @@ contract BondsMock {
 
     function bondOf(uint32 nodeId) external view returns (Bond memory) {
         return _bonds[nodeId];
-    }
-
-    /// As the mixnet's, without coins: the nonce is the sender's.
-    function bond(
-        bytes32 identityKey, string calldata host, uint16 httpPort, CostParams calldata costs, uint64 pledge, bytes32 r, bytes32 s
-    ) external returns (bool bonded) {
-        bonded = proof.verify(msg.sender, signingNonce[msg.sender], identityKey, host, httpPort, costs, pledge, r, s);
-        if (bonded) signingNonce[msg.sender]++;
     }
 
     function fundPool(uint64 amount) external {

@@ -19,7 +19,7 @@ let announcements: AddressHex
 beforeEach(async () => {
   evm = await Evm.create()
   evm.now = START
-  bonds = await evm.deploy('BondsMock', [NOBODY, NOBODY])
+  bonds = await evm.deploy('BondsMock', [NOBODY])
   announcements = await evm.deploy('Announcements', [bonds])
   await evm.send(bonds, 'setInterval', [24, START, HOUR])
   await evm.send(bonds, 'set', [7, owner, KEY])

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
 import fc from 'fast-check'
 import { encodeFunctionData, type Hex, toHex } from 'viem'
+import { fromHex } from '../../src/foundation/base/bytes.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import { signVote } from '../../src/protocol/wire/issuer/redemption.ts'
 import { type AddressHex, contract, Evm, Reverted } from '../support/evm.ts'
+import { MixnetFixture } from '../support/mixnet.ts'
 
 const START = 1_700_000_000n
 const DAY = 86_400n
@@ -34,7 +36,7 @@ async function deploy({ share = 50n, price = PRICE } = {}): Promise<void> {
   evm = await Evm.create()
   evm.now = START
   token = await evm.deploy('HostileToken')
-  bonds = await evm.deploy('BondsMock', [token, `0x${'00'.repeat(20)}`])
+  bonds = await evm.deploy('BondsMock', [token])
   issuers = await evm.deploy('Issuers', [governance])
   ecash = await evm.deploy('EcashDeposits', [token, bonds, issuers, governance, price, share])
   await evm.send(token, 'transfer', [user, 10n ** 14n], bank)
@@ -174,6 +176,50 @@ test("issuers that moved to the next epoch vote as what they are there; two epoc
     redeem({ digest: 2 }, votes({ digest: 2, voters: [2, 3], epoch: 2n })),
     refused('NotEnoughVotes'),
   )
+})
+
+test("a number that is somebody else's in the later epoch is not voted with", async () => {
+  await agree([0, 1], 2)
+  await deposit()
+  // In the second epoch number 1 is the fifth member's.
+  const moved = [members[4], members[1]]
+  const epoch = (await evm.send(issuers, 'plan', [moved, 2, evm.now, 600], governance)).result
+  for (const i of [4, 1]) await evm.send(issuers, 'confirm', [epoch, KEY], members[i]?.owner)
+  const [gone] = votes({ voters: [1], epoch: 2n })
+  const [stayed] = votes({ voters: [2], epoch: 1n })
+  assert.ok(gone && stayed)
+  await assert.rejects(redeem({}, [gone, stayed]), refused('BadVote'))
+})
+
+test('with the mixnet and the token as they are: surplus is in its pool, earnings go to who bonded the key', async () => {
+  const fixture = await MixnetFixture.create()
+  evm = fixture.evm
+  const nodeId = await fixture.bond(operator)
+  const { identityKey } = await fixture.read<{ identityKey: Hex }>('bondOf', [nodeId])
+  issuers = await evm.deploy('Issuers', [governance])
+  ecash = await evm.deploy('EcashDeposits', [fixture.token, fixture.mixnet, issuers, governance, PRICE, 40n])
+  await agree([0], 1)
+  await fixture.fund(user, PRICE)
+  await evm.send(fixture.token, 'approve', [ecash, PRICE], user)
+  await deposit()
+  const before = await fixture.balanceOf(fixture.mixnet)
+  assert.equal((await evm.send(ecash, 'releaseSurplus', [], stranger)).result, (PRICE * 60n) / 100n)
+  assert.equal((await fixture.balanceOf(fixture.mixnet)) - before, (PRICE * 60n) / 100n)
+  const [, added] = await fixture.read<[bigint, bigint]>('poolChange')
+  assert.equal(added, ((PRICE * 60n) / 100n) * 10n ** 18n)
+  const vote = { epochId: 1, index: 1, gateway: fromHex(identityKey.slice(2)), digest: digestOf(1), count: 50 }
+  const signature = signVote(nodeProvider, seeds[0] ?? GATEWAY, vote)
+  const [signatureR, signatureS] = [toHex(signature.subarray(0, 32)), toHex(signature.subarray(32))]
+  await evm.send(ecash, 'redeem', [
+    identityKey,
+    toHex(vote.digest),
+    50,
+    [{ epochId: 1n, index: 1, signatureR, signatureS }],
+  ])
+  const paid = (await evm.send(ecash, 'withdrawEarnings', [identityKey], operator)).result
+  assert.equal(paid, (PRICE * 40n) / 100n)
+  assert.equal(await fixture.balanceOf(operator), paid)
+  assert.equal(await fixture.balanceOf(ecash), 0n)
 })
 
 test('votes of epochs that are not agreed, or gone by, are worth nothing', async () => {

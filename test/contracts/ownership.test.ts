@@ -8,15 +8,13 @@ import { isMixnetError } from '../../src/foundation/base/errors.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import { type Bonding, bondingPayload } from '../../src/protocol/economy/bondingPayload.ts'
 import { type AddressHex, Evm, Reverted } from '../support/evm.ts'
+import { MixnetFixture } from '../support/mixnet.ts'
 
 let evm: Evm
 let proof: AddressHex
-let bonds: AddressHex
 before(async () => {
   evm = await Evm.create()
-  const token = await evm.deploy('HostileToken')
   proof = await evm.deploy('OwnershipProof')
-  bonds = await evm.deploy('BondsMock', [token, proof])
 })
 
 const seed = new Uint8Array(32).fill(3)
@@ -162,22 +160,37 @@ test('a signature verifies for what was signed, and for nothing that differs in 
 })
 
 test('a bond seen on its way cannot be had by who copies it, nor made a second time', async () => {
-  const [operator, thief] = [Evm.address(1), Evm.address(2)]
-  const one = { ...example, owner: operator }
+  const fixture = await MixnetFixture.create({ proofName: 'OwnershipProof' })
+  const [operator, thief] = [Evm.address(11), Evm.address(12)]
+  for (const who of [operator, thief]) await fixture.fund(who, 10n ** 12n)
+  const one = { ...example, owner: operator, pledge: 10_000_000_000n }
   const call = [...terms(one), ...signed(one)]
-  // The thief's transaction gets in first, with everything copied.
-  assert.equal((await evm.send(bonds, 'bond', call, thief)).result, false)
-  assert.equal((await evm.send(bonds, 'bond', call, operator)).result, true)
+  const bad = (error: unknown) => error instanceof Reverted && error.errorName === 'BadOwnershipSignature'
+  // The thief's transaction gets in first, with everything copied, or with itself as what it pays for.
+  await assert.rejects(fixture.send('bond', call, thief), bad)
+  const cheaper = { ...one, pledge: one.pledge - 1n }
+  await assert.rejects(fixture.send('bond', [...terms(cheaper), ...signed(one)], operator), bad)
+  const { result: nodeId } = await fixture.send('bond', call, operator)
+  assert.equal(await fixture.read('nodeIdOfKey', [terms(one)[0]]), nodeId)
+  assert.equal(new TextDecoder().decode(bondingPayload({ ...one, nonce: 1 })), await bondingText(fixture, one))
   // Once the operator has left, what it signed then is of no use to anybody, itself included.
-  assert.equal((await evm.send(bonds, 'bond', call, thief)).result, false)
-  assert.equal((await evm.send(bonds, 'bond', call, operator)).result, false)
+  await fixture.settle()
+  await fixture.send('unbond', [], operator)
+  await fixture.settle()
+  for (const who of [thief, operator]) await assert.rejects(fixture.send('bond', call, who), bad)
   const again = { ...one, nonce: 1 }
-  assert.equal((await evm.send(bonds, 'bond', [...terms(again), ...signed(again)], operator)).result, true)
+  const bonded = await fixture.send('bond', [...terms(again), ...signed(again)], operator)
+  assert.notEqual(bonded.result, nodeId)
 })
 
-test('a text of another kind that the key signs does not bond it', async () => {
-  const one = { ...example, owner: Evm.address(1) }
+test('a text of another kind that the key signs does not verify as a bond', async () => {
   const signature = nodeProvider.ed25519Sign(seed, utf8('starling-announcement-v1'))
-  const call = [...terms(one), `0x${toHex(signature.subarray(0, 32))}`, `0x${toHex(signature.subarray(32))}`]
-  assert.equal((await evm.send(bonds, 'bond', call, Evm.address(1))).result, false)
+  const [r, s] = [`0x${toHex(signature.subarray(0, 32))}`, `0x${toHex(signature.subarray(32))}`]
+  assert.equal(await evm.read(proof, 'verify', [example.owner, 0, ...terms(example), r, s]), false)
 })
+
+/** What the mixnet says is to be signed now. */
+async function bondingText(fixture: MixnetFixture, one: Bonding): Promise<string> {
+  const bytes = await fixture.read<string>('bondingPayload', [one.owner, ...terms(one)])
+  return new TextDecoder().decode(fromHex(bytes.slice(2)))
+}

@@ -90,6 +90,7 @@ export interface MixnetOptions {
   /** Contracts in the places of the mocks, by name. */
   readonly performanceName?: string
   readonly rewardedSetName?: string
+  readonly proofName?: string
 }
 
 const TREASURY = Evm.address(1)
@@ -121,7 +122,7 @@ export class MixnetFixture {
     const token = await evm.deploy('NymToken', [TREASURY])
     const scores = await evm.deploy(options.performanceName ?? 'ScoresMock')
     const set = await evm.deploy(options.rewardedSetName ?? 'SetMock')
-    const proof = await evm.deploy('OwnershipProofMock')
+    const proof = await evm.deploy(options.proofName ?? 'OwnershipProofMock')
     const libraries = {
       Governance: await evm.deploy('Governance'),
       Reconciliation: await evm.deploy('Reconciliation'),
