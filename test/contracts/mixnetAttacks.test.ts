@@ -118,7 +118,7 @@ describe('numbers that are too large', () => {
 })
 
 describe('a clogged queue', () => {
-  it('of thousands of tiny delegations is worked off in pieces, each within a block, and the epoch goes on', async () => {
+  it('of 1,500 tiny delegations is worked off in pieces, each within a block, and the epoch goes on', async () => {
     const fixture = await MixnetFixture.create()
     await fixture.bond(operator(1))
     const crowd = await crowdOf(fixture, 1_500n)
