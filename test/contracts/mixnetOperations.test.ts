@@ -278,6 +278,7 @@ describe('an operator', () => {
     const { operator: own, delegates } = await fixture.rewardingOf(1)
     assert.deepEqual([own / ONE, delegates / ONE], [PLEDGE + 3n * NYM, 12n * NYM])
     assert.deepEqual(await stakeOf(), [PLEDGE + 3n * NYM, 2n * NYM])
+    await fixture.advance()
     await fixture.nextEpoch()
     assert.deepEqual(await stakeOf(), [PLEDGE + 3n * NYM, 12n * NYM])
   })
