@@ -1,14 +1,14 @@
 /** `starling ledger deploy`: the contracts of a new network, after everything that will be in them was shown. @module */
 import { z } from 'zod'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
-import { contractArtefacts } from '../../network/ledger/contractArtefacts.ts'
+import { CONTRACT_ARTEFACTS } from '../../network/ledger/contractArtefacts.ts'
 import { deployLedger } from '../../network/ledger/deploy.ts'
 import { type DeploymentParams, localNetwork, mainnetLike } from '../../network/ledger/deploymentParams.ts'
 import { parseDecimal } from '../../protocol/economy/decimal.ts'
 import { readConfigFile } from '../node/configFile.ts'
 import { amountText, parseAmount } from './amounts.ts'
 import { durationText } from './epochText.ts'
-import { openSigner, type LedgerOptions, rpcUrls, type SignerOptions } from './ledgerAccess.ts'
+import { type LedgerOptions, openSigner, rpcUrls, type SignerOptions } from './ledgerAccess.ts'
 import { isWanted, type WriteChoice } from './ledgerWrites.ts'
 import type { Session } from './session.ts'
 
@@ -76,12 +76,19 @@ export async function deployContracts(session: Session, options: DeployOptions):
   const params = await firstStart(session, path, { ...defaults, ...chosen } as DeploymentParams)
   const signer = await openSigner(session, options)
   for (const [label, text] of previewLines(params)) screen.step(label, text)
-  const shown = Object.fromEntries(Object.entries(params).map(([key, value]) => [key, typeof value === 'bigint' ? String(value) : value]))
-  screen.step('account', `${signer.address} deploys 13 contracts' worth of transactions, and has what NYM the pool has not`, undefined, {
-    event: 'preview',
-    account: signer.address,
-    params: shown,
-  })
+  const shown = Object.fromEntries(
+    Object.entries(params).map(([key, value]) => [key, typeof value === 'bigint' ? String(value) : value]),
+  )
+  screen.step(
+    'account',
+    `${signer.address} deploys 13 contracts' worth of transactions, and has what NYM the pool has not`,
+    undefined,
+    {
+      event: 'preview',
+      account: signer.address,
+      params: shown,
+    },
+  )
   screen.step('file', `${path}; stopped half way, the same command goes on`)
   if (!(await isWanted(session, options))) {
     screen.step('left', 'nothing was sent', undefined, { event: 'left' })
@@ -95,8 +102,9 @@ export async function deployContracts(session: Session, options: DeployOptions):
       signer,
       params,
       path,
-      artefacts: contractArtefacts,
-      onStep: (step, number, of) => screen.step('step', `${number} of ${of}   ${step}`, undefined, { event: 'step', step, number, of }),
+      artefacts: CONTRACT_ARTEFACTS,
+      onStep: (step, number, of) =>
+        screen.step('step', `${number} of ${of}   ${step}`, undefined, { event: 'step', step, number, of }),
     })
     screen.step('deployed', `chain ${deployment.chainId}   ${path}`, clock.monotonic() - started, {
       event: 'deployed',
@@ -107,7 +115,10 @@ export async function deployContracts(session: Session, options: DeployOptions):
     return 0
   } catch (error) {
     if (!isMixnetError(error, 'ABORTED')) throw error
-    screen.step('stopped', 'what was sent may still happen; the same command goes on from there', undefined, { event: 'stopped', mayStillHappen: true })
+    screen.step('stopped', 'what was sent may still happen; the same command goes on from there', undefined, {
+      event: 'stopped',
+      mayStillHappen: true,
+    })
     return session.interruptedCode
   }
 }
@@ -116,7 +127,11 @@ export async function deployContracts(session: Session, options: DeployOptions):
 async function firstStart({ world }: Session, path: string, params: DeploymentParams): Promise<DeploymentParams> {
   if ((await world.files.kindOf(path)) !== undefined) {
     const nextStep = 'Look at it: starling ledger status --deployment FILE. For another network, name another file.'
-    throw new MixnetError('BAD_ARGUMENT', { '--deployment': path }, { message: 'there is a deployment already', nextStep })
+    throw new MixnetError(
+      'BAD_ARGUMENT',
+      { '--deployment': path },
+      { message: 'there is a deployment already', nextStep },
+    )
   }
   const file = `${path}.params`
   const begun = await world.files.read(file)
@@ -132,13 +147,25 @@ function previewLines(p: DeploymentParams): readonly (readonly [string, string])
   const { entryGateways, exitGateways, mixnodes, standby } = p.rewardedSet
   const percent = (value: bigint) => `${Number(value / 10n ** 14n) / 100} %`
   return [
-    ['epochs', `${durationText(p.epochSeconds)} each, ${p.epochsInInterval} in an interval; the first is number ${p.firstEpochId}`],
+    [
+      'epochs',
+      `${durationText(p.epochSeconds)} each, ${p.epochsInInterval} in an interval; the first is number ${p.firstEpochId}`,
+    ],
     ['keys', `a Sphinx key lasts ${p.validityEpochs} epochs`],
     ['set', `${entryGateways} entries, ${exitGateways} exits, ${mixnodes} mix nodes, ${standby} on standby`],
     ['pool', `${amountText(p.rewardPool)}, of which an interval gives ${percent(p.intervalPoolEmission)}`],
-    ['stake', `the network aims at ${amountText(p.stakingSupply)}; ${percent(p.stakingSupplyScaleFactor)} of what is paid adds to it`],
-    ['own stake', `alpha ${percent(p.sybilResistance)}; active work counts ${Number(p.activeSetWorkFactor / 10n ** 14n) / 10_000} times that of standby`],
-    ['bonding', `pledge at least ${amountText(p.minimumPledge)}; delegation at least ${p.minimumDelegation === 0n ? 'anything' : amountText(p.minimumDelegation)}`],
+    [
+      'stake',
+      `the network aims at ${amountText(p.stakingSupply)}; ${percent(p.stakingSupplyScaleFactor)} of what is paid adds to it`,
+    ],
+    [
+      'own stake',
+      `alpha ${percent(p.sybilResistance)}; active work counts ${Number(p.activeSetWorkFactor / 10n ** 14n) / 10_000} times that of standby`,
+    ],
+    [
+      'bonding',
+      `pledge at least ${amountText(p.minimumPledge)}; delegation at least ${p.minimumDelegation === 0n ? 'anything' : amountText(p.minimumDelegation)}`,
+    ],
     ['margin', `${percent(p.minimumProfitMargin)} to ${percent(p.maximumProfitMargin)}`],
     ['costs', `${amountText(p.minimumOperatingCost)} to ${amountText(p.maximumOperatingCost)} an interval`],
     ['tickets', `${amountText(p.ticketBookPrice)} for a book; gateways get ${p.gatewayShare} % of a ticket`],

@@ -1,8 +1,9 @@
 /** `starling ledger verify`: whether the ledger went by its rules, from events alone, and in which epoch it first did not. @module */
-import { JsonRpc } from '../../network/ledger/jsonRpc.ts'
-import { auditLedger } from '../../network/ledger/audit/auditLedger.ts'
+
 import type { AuditedEpoch } from '../../network/ledger/audit/audit.ts'
+import { auditLedger } from '../../network/ledger/audit/auditLedger.ts'
 import { Difference } from '../../network/ledger/audit/difference.ts'
+import { JsonRpc } from '../../network/ledger/jsonRpc.ts'
 import { formatDecimal } from '../../protocol/economy/decimal.ts'
 import { decimalAmountText } from './amounts.ts'
 import { EXIT_CODES } from './exitCodes.ts'
@@ -48,7 +49,10 @@ export async function verifyLedger(session: Session, options: VerifyOptions): Pr
       },
     })
     if (last === undefined) {
-      screen.step('epochs', 'none has ended yet: there is nothing to check', undefined, { event: 'verified', epochs: 0 })
+      screen.step('epochs', 'none has ended yet: there is nothing to check', undefined, {
+        event: 'verified',
+        epochs: 0,
+      })
       return 0
     }
     if (!options.all) tell(session, last)
@@ -67,7 +71,9 @@ export async function verifyLedger(session: Session, options: VerifyOptions): Pr
     })
     screen.step('expected', expected)
     screen.step('found', found)
-    screen.line('\n  Whoever answers at --rpc lies, or the contracts are not the published ones. Ask another server before you believe either.')
+    screen.line(
+      '\n  Whoever answers at --rpc lies, or the contracts are not the published ones. Ask another server before you believe either.',
+    )
     return EXIT_CODES.network
   }
 }
@@ -94,8 +100,14 @@ function tell({ screen }: Session, epoch: AuditedEpoch): void {
     screen.step('seed', `of ${scores.secrets} secrets, computed again`)
   }
   const without = rewards.without === 0 ? '' : `; ${rewards.without} got nothing, rightly`
-  screen.step('rewards', `${decimalAmountText(rewards.paid)} for ${rewards.nodes} nodes, each to the last digit${without}`)
+  screen.step(
+    'rewards',
+    `${decimalAmountText(rewards.paid)} for ${rewards.nodes} nodes, each to the last digit${without}`,
+  )
   screen.step('changes', `${changes} of stake at its end, in their order`)
-  screen.step('draw', `${draw.active} nodes and ${draw.standby} on standby of ${draw.candidates}, drawn again: the same root`)
+  screen.step(
+    'draw',
+    `${draw.active} nodes and ${draw.standby} on standby of ${draw.candidates}, drawn again: the same root`,
+  )
   screen.step('pool', `${decimalAmountText(pool)} are left`)
 }

@@ -40,6 +40,7 @@ export class Audit {
   readonly #mixnet: AuditedMixnet
   readonly #scores: AuditedScores
   readonly #draw: AuditedDraw
+  readonly #mixnetAddress: string
   #settled: SettledEpoch | undefined
   #rewards = { nodes: 0, paid: 0n, without: 0 }
   #changes = 0
@@ -50,6 +51,7 @@ export class Audit {
     keccak256: Keccak256,
   ) {
     const { chainId, addresses } = deployment
+    this.#mixnetAddress = addresses.mixnet.toLowerCase()
     this.#mixnet = new AuditedMixnet(newMixnet(configOf(deployment)))
     this.#scores = new AuditedScores({ chainId, contract: addresses.performance }, rules, keccak256)
     this.#draw = new AuditedDraw(keccak256)
@@ -88,7 +90,13 @@ export class Audit {
       }
       case 'rewardedSet': {
         this.#mixnet.finishReconciling(time)
-        this.#draw.draw(event, this.state, this.#scores)
+        const lateStakeOf = (nodeId: number) => this.#mixnet.lateStakeOf(nodeId)
+        this.#draw.draw(event, { state: this.state, lateStakeOf }, this.#scores)
+        return undefined
+      }
+      case 'token': {
+        if (event.event === 'Transfer' && event.args.to.toLowerCase() === this.#mixnetAddress)
+          this.#mixnet.takeTransfer(event.args.from, event.args.value, time)
         return undefined
       }
       case 'timelock': {

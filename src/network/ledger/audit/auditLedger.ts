@@ -12,7 +12,7 @@ import { addressOf, bytesOf, mismatch, objectOf } from '../rpcValues.ts'
 import { Audit, type AuditedEpoch, compareNow } from './audit.ts'
 import type { ParticipationRules } from './auditedScores.ts'
 
-const CONTRACTS = ['mixnet', 'performance', 'rewardedSet', 'announcements', 'timelock'] as const
+const CONTRACTS = ['mixnet', 'performance', 'rewardedSet', 'announcements', 'timelock', 'token'] as const
 const BATCH = 50
 
 export interface AuditOptions {

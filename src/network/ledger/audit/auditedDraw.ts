@@ -2,10 +2,12 @@
 import { fromHex, toHex } from '../../../foundation/base/bytes.ts'
 import type { Keccak256 } from '../../../protocol/economy/abiWords.ts'
 import { announcementLeaf, NO_LEAF } from '../../../protocol/economy/announcementLeaf.ts'
+import { whole } from '../../../protocol/economy/decimal.ts'
 import { type DrawNode, drawSet, ROLE, type Role } from '../../../protocol/economy/draw.ts'
 import type { RewardedNode } from '../../../protocol/economy/epochMachine.ts'
-import type { Interval } from '../../../protocol/economy/interval.ts'
+import { type Interval, revealFrom } from '../../../protocol/economy/interval.ts'
 import type { MixnetState } from '../../../protocol/economy/mixnetState.ts'
+import type { Stake } from '../../../protocol/economy/rewards.ts'
 import { topologyRoot } from '../../../protocol/economy/topologyRoot.ts'
 import type { LedgerEvent } from '../ledger.ts'
 import type { AuditedScores } from './auditedScores.ts'
@@ -63,7 +65,11 @@ export class AuditedDraw {
   }
 
   /** Puts it in force. Throws Difference where the root is another: so is then a role, a key, an announcement or who took part. */
-  draw({ args }: LedgerEvent<'rewardedSet', 'SetDrawn'>, state: MixnetState, scores: AuditedScores): void {
+  draw(
+    { args }: LedgerEvent<'rewardedSet', 'SetDrawn'>,
+    { state, lateStakeOf }: { readonly state: MixnetState; readonly lateStakeOf: (nodeId: number) => bigint },
+    scores: AuditedScores,
+  ): void {
     const ending = state.interval.totalElapsedEpochs
     if (args.epochId !== ending + 1)
       throw new Difference('draw', ending, `a set for epoch ${ending + 1}`, `one for ${args.epochId}`)
@@ -73,7 +79,10 @@ export class AuditedDraw {
     const isFirst = this.#set.rewarded.every(({ standby }) => standby)
     const bondedBefore = isFirst ? undefined : revealFrom(state.interval)
     const ids = [...state.bonds.keys()].sort((a, b) => a - b)
-    const nodes = ids.map((nodeId) => this.#nodeOf(nodeId, state, scores, isFirst))
+    const nodes = ids.map((nodeId) => ({
+      ...this.#nodeOf(nodeId, state, scores, isFirst),
+      stake: weighed(state.rewarding.get(nodeId), whole(lateStakeOf(nodeId))),
+    }))
     const { roles } = drawSet({
       seed,
       nodes,
@@ -96,13 +105,11 @@ export class AuditedDraw {
     this.#set = { rewarded, roles, candidates: nodes.filter((one) => one.eligible && one.capabilities > 0).length }
   }
 
-  #nodeOf(nodeId: number, state: MixnetState, scores: AuditedScores, isFirst: boolean): DrawNode {
+  #nodeOf(nodeId: number, state: MixnetState, scores: AuditedScores, isFirst: boolean): Omit<DrawNode, 'stake'> {
     const bond = state.bonds.get(nodeId)
-    const node = state.rewarding.get(nodeId)
     const ending = state.interval.totalElapsedEpochs
     return {
       nodeId,
-      stake: (node?.operator ?? 0n) + (node?.delegates ?? 0n),
       performance: scores.scoreOf(ending, nodeId),
       capabilities: (this.#entryOf(nodeId, ending, isFirst)?.capabilities ?? 0) & 15,
       eligible: bond?.isUnbonding === false,
@@ -119,7 +126,10 @@ export class AuditedDraw {
   }
 }
 
-const revealFrom = ({ currentEpochStart, epochLength }: Interval): bigint =>
-  currentEpochStart + BigInt(epochLength - Math.floor(epochLength / 4))
+/** Late stake is taken off the delegators' first, then off the operator's. */
+function weighed(node: Stake | undefined, late: bigint): bigint {
+  const stake = (node?.operator ?? 0n) + (node?.delegates ?? 0n)
+  return stake > late ? stake - late : 0n
+}
 
 const bytes = (hex: string): Uint8Array => fromHex(hex.toLowerCase().slice(2))

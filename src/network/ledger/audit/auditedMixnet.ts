@@ -15,6 +15,7 @@ import { Refusal } from '../../../protocol/economy/refusal.ts'
 import type { CostParams } from '../../../protocol/economy/rewards.ts'
 import type { EventName, LedgerEvent } from '../ledger.ts'
 import { Difference } from './difference.ts'
+import { LateStake } from './lateStake.ts'
 
 export type MixnetEvent = { [E in EventName<'mixnet'>]: LedgerEvent<'mixnet', E> }[EventName<'mixnet'>]
 
@@ -36,6 +37,7 @@ export class AuditedMixnet {
   readonly state: MixnetState
   /** What the rules say comes next, of a step that is more than one event. */
   #due: Happened[] = []
+  readonly #late = new LateStake()
 
   constructor(state: MixnetState) {
     this.state = state
@@ -45,8 +47,19 @@ export class AuditedMixnet {
     return this.state.interval.totalElapsedEpochs
   }
 
+  /** What the draw at the end of this epoch leaves out of a node's stake: docs/spec/ledger.md, "The draw". */
+  lateStakeOf(nodeId: number): bigint {
+    return this.#late.of(nodeId)
+  }
+
+  /** NYM that came to the contract: more of a pledge leaves no other trace until it counts. */
+  takeTransfer(from: string, amount: bigint, time: bigint): void {
+    this.#late.transferred(this.state, low(from), amount, time)
+  }
+
   /** `served`: of the set in force. Throws Difference. */
   take(event: MixnetEvent, facts: EventFacts, served: Served): void {
+    this.#late.take(this.state, event, facts.time)
     if (this.#due.length === 0) this.#play(event, facts, served)
     const [due] = this.#due
     if (due === undefined) throw this.#differs(event.event, 'nothing of the kind', describe(event.event, event.args))
@@ -134,7 +147,7 @@ function operate(state: MixnetState, event: MixnetEvent, { time, costs, decided 
     case 'NodeNotRewarded':
       return rewardNodes(state, time, served, 1)
     case 'EpochAdvanced':
-      return advanceEpoch(state, time)
+      return advanceEpoch(state)
     case 'PledgeChanged':
     case 'CostParamsChanged':
     case 'ParamsChanged':
