@@ -167,8 +167,8 @@ export interface LedgerAccount {
 
 export interface Ledger {
   readonly deployment: Deployment
-  /** The newest block. */
-  block(options?: { readonly signal?: AbortSignal | undefined }): Promise<Block>
+  /** The newest block, or the one that has `behind` on top of it. */
+  block(options?: { readonly behind?: number; readonly signal?: AbortSignal | undefined }): Promise<Block>
   read<C extends ContractName, F extends ReadName<C>>(
     contract: C,
     fn: F,

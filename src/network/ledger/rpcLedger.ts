@@ -5,7 +5,7 @@ import { Account, type AccountOptions } from './account.ts'
 import { multicallAbi } from './artifacts/multicall.ts'
 import { type AnyCall, decoded, decodeResult, encodeCall } from './calls.ts'
 import type { Block, Hex } from './chain.ts'
-import { ethCall, NEWEST_HEADER } from './chainCalls.ts'
+import { ethCall, headerByNumber, NEWEST_HEADER } from './chainCalls.ts'
 import type { Deployment } from './deployment.ts'
 import { EventReader } from './eventReader.ts'
 import { JsonRpc, type RpcOptions, type RpcWorld } from './jsonRpc.ts'
@@ -55,9 +55,18 @@ class RpcLedger implements Ledger {
     this.#events = new EventReader({ rpc: this.#rpc, firstBlock: deployment.deployedAtBlock, decode: this.#decode })
   }
 
-  async block({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<Block> {
-    const header = await this.#rpc.ask(NEWEST_HEADER, { signal })
-    if (header === undefined) throw mismatch('newest block', 'there is none')
+  async block({
+    behind = 0,
+    signal,
+  }: {
+    readonly behind?: number
+    readonly signal?: AbortSignal | undefined
+  } = {}): Promise<Block> {
+    const newest = await this.#rpc.ask(NEWEST_HEADER, { signal })
+    if (newest === undefined) throw mismatch('newest block', 'there is none')
+    const wanted = Math.max(0, newest.number - behind)
+    const header = behind === 0 ? newest : await this.#rpc.ask(headerByNumber(wanted), { signal })
+    if (header === undefined) throw mismatch('block', 'there is none of that number')
     const { number, hash, time } = header
     return { number, hash, time }
   }
