@@ -2,9 +2,9 @@
  * What a node says of itself on the ledger: said again whenever it is not what the ledger has, which is twice a key rotation and when
  * the node moves. docs/spec/announcements.md. @module
  */
-import { isMixnetError } from '../../foundation/base/errors.ts'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import type { Log } from '../../foundation/base/observe.ts'
-import { type Millis, minutes, seconds } from '../../foundation/base/units.ts'
+import { type Millis, millis, minutes } from '../../foundation/base/units.ts'
 import { sleep } from '../../foundation/platform/clock.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { Ledger, LedgerAccount } from '../../network/ledger/ledger.ts'
@@ -37,7 +37,8 @@ export interface AnnouncerOptions extends AnnouncingLedger {
   readonly log: Log
 }
 
-const FIRST_RETRY = seconds(1)
+/** A node that starts is bonded a moment later. */
+const FIRST_RETRY = millis(100)
 const LONGEST_RETRY = minutes(5)
 
 /** As the contracts know them. An exit's service is the network requester. */
@@ -83,11 +84,13 @@ export async function announceOnce(options: AnnouncerOptions): Promise<boolean |
 export class Announcer {
   readonly #options: AnnouncerOptions
   readonly #stopping = new AbortController()
+  readonly #said = Promise.withResolvers<void>()
   #wanted = false
   #running: Promise<void> | undefined
 
   constructor(options: AnnouncerOptions) {
     this.#options = options
+    this.#said.promise.catch(() => {})
   }
 
   /** What the node says may be another now. */
@@ -98,8 +101,14 @@ export class Announcer {
     })
   }
 
+  /** Resolves when the ledger has had it once; rejects with STOPPED. */
+  said(): Promise<void> {
+    return this.#said.promise
+  }
+
   stop(): Promise<void> {
     this.#stopping.abort()
+    this.#said.reject(new MixnetError('STOPPED', { what: 'announcer' }))
     return this.#running ?? Promise.resolve()
   }
 
@@ -111,7 +120,11 @@ export class Announcer {
       try {
         const said = await announceOnce(this.#options)
         if (said === true) this.#options.log.info('ledger.announced')
-        if (said !== undefined) continue
+        if (said !== undefined) {
+          this.#said.resolve()
+          retry = FIRST_RETRY
+          continue
+        }
       } catch (error) {
         const fields = { code: isMixnetError(error) ? error.code : 'INTERNAL', retryMs: retry }
         this.#options.log.warn('ledger.not-announced', fields)
