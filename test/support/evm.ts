@@ -72,7 +72,8 @@ async function analyseCodeOnce(): Promise<void> {
   }
 }
 
-const codeAnalysedOnce = analyseCodeOnce()
+/** Resolves when every EVM of this process does. */
+export const codeAnalysedOnce: Promise<void> = analyseCodeOnce()
 
 export class Evm {
   readonly #vm: VM
