@@ -24,6 +24,7 @@ contract Announcements is IAnnouncements {
     IMixnet public immutable mixnet;
     /// Ids are never given twice, so what a node said stays when it has gone.
     mapping(uint32 nodeId => Entry) private _entries;
+    mapping(uint32 nodeId => address) private _announcers;
 
     constructor(IMixnet mixnet_) {
         mixnet = mixnet_;
@@ -32,8 +33,10 @@ contract Announcements is IAnnouncements {
     /// @inheritdoc IAnnouncements
     function announce(uint32 nodeId, uint64 sequence, uint8 capabilities, bytes calldata data, bytes calldata signature) external {
         Bond memory bond = mixnet.bondOf(nodeId);
+        // Who is allowed to announce is so while the node is bonded.
+        bool isAnnouncer = _announcers[nodeId] == msg.sender && bond.owner != address(0);
         // Nobody sends from address 0, which is the owner of what is not bonded.
-        if (bond.owner != msg.sender) revert NotOwner();
+        if (bond.owner != msg.sender && !isAnnouncer) revert NotOwner();
         Entry storage entry = _entries[nodeId];
         if (sequence != entry.sequence + 1) revert WrongSequence(entry.sequence + 1);
         if (data.length > MAX_DATA_BYTES || signature.length > SIGNATURE_BYTES) revert DataTooLong();
@@ -46,6 +49,18 @@ contract Announcements is IAnnouncements {
         entry.sequence = sequence;
         entry.capabilities = capabilities;
         emit Announced(nodeId, sequence, capabilities, data, signature);
+    }
+
+    /// @inheritdoc IAnnouncements
+    function setAnnouncer(uint32 nodeId, address announcer) external {
+        if (mixnet.bondOf(nodeId).owner != msg.sender) revert NotOwner();
+        _announcers[nodeId] = announcer;
+        emit AnnouncerChanged(nodeId, announcer);
+    }
+
+    /// @inheritdoc IAnnouncements
+    function announcerOf(uint32 nodeId) external view returns (address) {
+        return _announcers[nodeId];
     }
 
     /// @inheritdoc IAnnouncements

@@ -173,7 +173,10 @@ contract RewardedSet is IRewardedSet {
         nodes.ids = nodeIds;
         nodes.stakes = mixnet.stakesOf(nodeIds);
         nodes.scores = performance.scoresOf(rules.endingEpoch, nodeIds);
-        (nodes.leaves, nodes.capabilities) = announcements.entriesOf(nodeIds);
+        // What was announced once secrets were known does not count: its owner could choose the stage in which its node competes.
+        (nodes.leaves, nodes.capabilities) = rules.bondedBefore == type(uint64).max
+            ? announcements.entriesOf(nodeIds)
+            : announcements.entriesForDraw(nodeIds);
         for (uint256 i = 0; i < nodeIds.length; ++i) _takeOne(rules, attempt, nodes, i, uint8(choices[i]));
         _append(attempt, nodeIds, choices);
         attempt.nextNodeId = nodeIds[nodeIds.length - 1] + 1;

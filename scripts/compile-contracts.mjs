@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { keccak256 } from 'viem'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const require = createRequire(import.meta.url)
@@ -48,7 +49,7 @@ export function compileContracts(sources = contractSources()) {
     settings: {
       ...SOLC_SETTINGS,
       outputSelection: {
-        '*': { '*': ['abi', 'evm.bytecode.object', 'evm.bytecode.linkReferences', 'evm.deployedBytecode.object'] },
+        '*': { '*': ['abi', 'evm.bytecode.object', 'evm.bytecode.linkReferences', 'evm.deployedBytecode'] },
       },
     },
   }
@@ -115,12 +116,31 @@ function artefacts(output) {
         abiLine(name, abi),
         `export const ${fileNameOf(name)}Bytecode = '0x${evm.bytecode.object}'`,
         `export const ${fileNameOf(name)}Links = ${JSON.stringify(linksOf(evm.bytecode.linkReferences))} as const`,
+        `export const ${fileNameOf(name)}Runtime = ${JSON.stringify(runtimeOf(evm.deployedBytecode))} as const`,
         '',
       ].join('\n')
       files.set(artefactPath(name), text)
     }
   }
   return files
+}
+
+/**
+ * By which code on a chain is recognised as ours: its Keccak with zeros where a deployment's own values are. Those are immutables, addresses
+ * of libraries, and a library's own address, which it begins with.
+ */
+function runtimeOf({ object, immutableReferences = {}, linkReferences }) {
+  const places = [
+    ...Object.values(immutableReferences).flat(),
+    ...Object.values(linkReferences).flatMap((libraries) => Object.values(libraries).flat()),
+    ...(object.startsWith(`73${'00'.repeat(20)}30`) ? [{ start: 1, length: 20 }] : []),
+  ]
+  let masked = object
+  for (const { start, length } of places) {
+    masked = masked.slice(0, 2 * start) + '00'.repeat(length) + masked.slice(2 * (start + length))
+  }
+  const values = places.map(({ start, length }) => [start, length]).sort(([a], [b]) => a - b)
+  return { hash: keccak256(`0x${masked}`), values }
 }
 
 /** Where the addresses of external libraries go, in bytes of the bytecode. */

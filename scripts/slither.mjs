@@ -41,10 +41,10 @@ function install() {
 
 /** Standard JSON, for the compiler of the npm package behind scripts/solc-shim.mjs. */
 function compilerInput() {
-  const paths = Object.keys(contractSources()).filter((path) => !path.startsWith('contracts/mocks/'))
+  const sources = Object.entries(contractSources()).filter(([path]) => !path.startsWith('contracts/mocks/'))
   return {
     language: 'Solidity',
-    sources: Object.fromEntries(paths.map((path) => [path, { urls: [path] }])),
+    sources: Object.fromEntries(sources),
     settings: { ...SOLC_SETTINGS, remappings: ['@openzeppelin/=node_modules/@openzeppelin/'] },
   }
 }

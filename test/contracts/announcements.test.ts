@@ -117,3 +117,32 @@ test('a node that speaks up after the reveals began is not in the next draw', as
   await evm.send(bonds, 'setInterval', [25, START + 3600n, HOUR])
   assert.deepEqual(await forDraw(), { announced: true, capabilities: ENTRY })
 })
+
+test('an owner lets another account announce, for as long as it likes and the node is bonded', async () => {
+  const [hot, other] = [Evm.address(3), Evm.address(4)]
+  await assert.rejects(announce(1, { from: hot }), refused('NotOwner'))
+  const name = (announcer: AddressHex, from = owner) => evm.send(announcements, 'setAnnouncer', [7, announcer], from)
+  for (const from of [stranger, hot]) await assert.rejects(name(hot, from), refused('NotOwner'))
+  const { logs } = await name(hot)
+  assert.deepEqual(
+    logs.map((log) => [log.name, log.args]),
+    [['AnnouncerChanged', { nodeId: 7, announcer: hot }]],
+  )
+  assert.equal(await evm.read(announcements, 'announcerOf', [7]), hot)
+  await announce(1, { from: hot })
+  await announce(2)
+  // It may say what the node is, and nothing else.
+  await assert.rejects(name(other, hot), refused('NotOwner'))
+  await assert.rejects(announce(1, { from: hot, nodeId: 8 }), refused('NotOwner'))
+  await name(other)
+  await assert.rejects(announce(3, { from: hot }), refused('NotOwner'))
+  await announce(3, { from: other })
+  await evm.send(bonds, 'set', [7, NOBODY, KEY])
+  await assert.rejects(announce(4, { from: other }), refused('NotOwner'))
+  await assert.rejects(name(hot), refused('NotOwner'))
+  assert.equal(await evm.read(announcements, 'sequenceOf', [7]), 3n)
+})
+
+test('nobody announces for a node that never was, though no account is allowed to', async () => {
+  await assert.rejects(announce(1, { from: NOBODY, nodeId: 8 }), refused('NotOwner'))
+})

@@ -9,12 +9,12 @@ export const keccak256 = (bytes: Uint8Array): Uint8Array => viemKeccak(bytes, 'b
 export const hex = (bytes: Uint8Array): `0x${string}` => `0x${toHex(bytes)}`
 export const bytesOf = (text: string): Uint8Array => fromHex(text.slice(2))
 
-export const STATE = { inProgress: 0, roleAssignment: 3 } as const
-export const ONE = 10n ** 18n
+export const STATE: { readonly inProgress: 0; readonly roleAssignment: 3 } = { inProgress: 0, roleAssignment: 3 }
+export const ONE: bigint = 10n ** 18n
 export const EPOCH = 7
 export const LENGTH = 3600n
 export const START = 1_700_000_000n
-export const REVEAL_FROM = START + (LENGTH * 3n) / 4n
+export const REVEAL_FROM: bigint = START + (LENGTH * 3n) / 4n
 
 export interface World {
   readonly seed: Uint8Array

@@ -8,9 +8,12 @@ export const STAKE = 1_000n
 export const COOLING_OFF = 6
 export const EXCLUSION = 4
 export const TOLERANCE = 20
-export const EVIDENCE = seedOf(99)
+export const EVIDENCE: Uint8Array = seedOf(99)
 
-export const refused = (name: string) => (error: unknown) => error instanceof Reverted && error.errorName === name
+export const refused =
+  (name: string): ((error: unknown) => boolean) =>
+  (error) =>
+    error instanceof Reverted && error.errorName === name
 
 export interface Monitor {
   readonly address: AddressHex
@@ -26,8 +29,8 @@ export class PerformanceSetting {
   readonly token: AddressHex
   readonly mixnet: AddressHex
   readonly performance: AddressHex
-  readonly governance = Evm.address(999)
-  epochId = FIRST_EPOCH
+  readonly governance: AddressHex = Evm.address(999)
+  epochId: number = FIRST_EPOCH
   #secrets = 0
 
   private constructor(evm: Evm, [token, mixnet, performance]: readonly [AddressHex, AddressHex, AddressHex]) {
@@ -37,7 +40,13 @@ export class PerformanceSetting {
     this.performance = performance
   }
 
-  static async create({ nodes = 3, chainRandomness = false } = {}): Promise<PerformanceSetting> {
+  static async create({
+    nodes = 3,
+    chainRandomness = false,
+  }: {
+    nodes?: number
+    chainRandomness?: boolean
+  } = {}): Promise<PerformanceSetting> {
     const evm = await Evm.create()
     evm.now = START
     const token = await evm.deploy('TokenMock')
@@ -61,7 +70,7 @@ export class PerformanceSetting {
     return (await this.evm.read(this.performance, fn, args)) as T
   }
 
-  async join(address: AddressHex, stake = STAKE, measures = true): Promise<void> {
+  async join(address: AddressHex, stake: bigint = STAKE, measures = true): Promise<void> {
     await this.evm.send(this.token, 'mint', [address, stake])
     await this.evm.send(this.token, 'approve', [this.performance, stake], address)
     await this.send('join', [stake, measures, 'https://monitor.example'], address)
@@ -142,7 +151,7 @@ export class PerformanceSetting {
     return this.settle()
   }
 
-  async scores(nodeIds: readonly number[], epochId = this.epochId): Promise<number[]> {
+  async scores(nodeIds: readonly number[], epochId: number = this.epochId): Promise<number[]> {
     const decimals = await this.read<readonly bigint[]>('scoresOf', [epochId, nodeIds])
     return decimals.map((decimal) => Number(decimal / 10n ** 16n))
   }

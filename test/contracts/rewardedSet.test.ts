@@ -80,7 +80,7 @@ test('on random networks the contract takes what the model draws, and ends with 
       assert.equal(root, hex(modelRoot(world, EPOCH + 2)))
       assert.equal(await fresh.evm.read(fresh.mixnet, 'advances'), 2n)
     }),
-    { numRuns: 25 },
+    { numRuns: 15 },
   )
 })
 

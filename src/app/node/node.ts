@@ -17,16 +17,19 @@ import { DirectoryContact } from './directoryContact.ts'
 import { EpochMemory } from './epochMemory.ts'
 import type { ExitService } from './exitService.ts'
 import { KeyRotation } from './keyRotation.ts'
+import { Announcer, type AnnouncingLedger } from './ledgerAnnouncing.ts'
 import type { NodeConfig } from './nodeConfig.ts'
 import { loadOrCreateNodeKeys, type NodeKeys } from './nodeKeys.ts'
 import { NodeLinks } from './nodeLinks.ts'
 import { hasRole, isGateway, type NodeParts } from './nodeParts.ts'
 import { listenForClients, serveApi, startExitRole, startGatewayRole } from './nodeServices.ts'
-import type { NodeEndpoints } from './selfDescription.ts'
+import { announcementOf, type NodeEndpoints } from './selfDescription.ts'
 
 export interface NodeOptions extends Pick<NodeParts, 'onStep' | 'credentials' | 'ticketScale'> {
   readonly meter: Meter
   readonly log: Log
+  /** Where the node announces itself, in a network that has a ledger. */
+  readonly ledger?: AnnouncingLedger
   /** Ends a start that still waits for the directory. */
   readonly signal?: AbortSignal
 }
@@ -37,8 +40,12 @@ export interface RunningNode {
   readonly endpoints: NodeEndpoints
   /** Resolves when the node knows its network and its services run; rejects with STOPPED. */
   readonly ready: Promise<void>
+  /** Ed25519: for its owner's proof that the bond is of this node. */
+  sign(text: Uint8Array): Uint8Array
   /** Asks the directory to describe this node now instead of at its next round. */
   announce(): Promise<void>
+  /** Resolves when the ledger has what the node says of itself; at once in a network without one. */
+  announced(): Promise<void>
   /** Asks the directory for the network now instead of at the next round. */
   refresh(): Promise<void>
   status(): NodeStatus
@@ -74,6 +81,7 @@ export async function startNode(world: World, config: NodeConfig, options: NodeO
 
 class Node implements RunningNode {
   readonly #parts: NodeParts
+  readonly #ledger: AnnouncingLedger | undefined
   readonly #stops: (() => unknown)[] = []
   readonly #starting = new AbortController()
   readonly #ready = Promise.withResolvers<void>()
@@ -89,9 +97,11 @@ class Node implements RunningNode {
   #mixListener!: MixListener
   #httpListener!: Listener
   #wsListener: Listener | undefined
+  #announcer: Announcer | undefined
 
-  constructor(world: World, config: NodeConfig, { signal, ...options }: NodeOptions) {
+  constructor(world: World, config: NodeConfig, { signal, ledger, ...options }: NodeOptions) {
     this.#parts = { world, config, ...options }
+    this.#ledger = ledger
     this.#ready.promise.catch(() => {})
     if (signal?.aborted) this.#starting.abort()
     signal?.addEventListener('abort', () => this.#starting.abort(), { once: true })
@@ -127,11 +137,21 @@ class Node implements RunningNode {
     // Before the API, which tells its address; it sends nothing until there is a topology.
     if (hasRole(this.#parts, 'exit')) await this.#startExit()
     await this.#startApi()
+    if (this.#ledger !== undefined) this.#startAnnouncing(this.#ledger)
     this.#finishInBackground()
   }
 
+  sign(text: Uint8Array): Uint8Array {
+    return this.#parts.world.crypto.ed25519Sign(this.#keys.identitySeed.expose(), text)
+  }
+
   announce(): Promise<void> {
+    this.#announcer?.announce()
     return this.#contact.announce()
+  }
+
+  announced(): Promise<void> {
+    return this.#announcer?.said() ?? Promise.resolve()
   }
 
   async refresh(): Promise<void> {
@@ -256,6 +276,22 @@ class Node implements RunningNode {
       status: () => this.status(),
     })
     this.#stops.push(() => this.#httpListener.close())
+  }
+
+  #startAnnouncing(ledger: AnnouncingLedger): void {
+    const { world, config, log } = this.#parts
+    const { identity, identitySeed, noisePublic } = this.#keys
+    const announcer = new Announcer({
+      ...ledger,
+      world,
+      identity,
+      identitySeed: identitySeed.expose(),
+      said: () => announcementOf({ config, noisePublic, sphinx: this.#rotation.keys, endpoints: this.endpoints }),
+      log: log.child('ledger'),
+    })
+    this.#announcer = announcer
+    this.#stops.push(() => announcer.stop())
+    announcer.announce()
   }
 
   /** The rest of the network may take its time; packets are answered as soon as the view is there. */

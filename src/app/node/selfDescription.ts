@@ -8,6 +8,7 @@ import type { ServiceProviderDetails } from '../../protocol/wire/directory/nodeA
 import type { RotationKey } from '../../protocol/wire/directory/nodeKeys.ts'
 import type { SphinxKey, SphinxKeys } from '../../roles/mixing/sphinxKeys.ts'
 import { BUILD_INFORMATION } from './buildInformation.ts'
+import { capabilitiesOf, type NodeAnnouncement } from './ledgerAnnouncing.ts'
 import type { NodeSelfDescription, PacketCounts } from './nodeApi.ts'
 import type { NodeConfig } from './nodeConfig.ts'
 import type { NodeKeys } from './nodeKeys.ts'
@@ -70,6 +71,35 @@ export function describeNode(crypto: CryptoProvider, options: SelfDescriptionOpt
     authenticator: () => undefined,
     load: () => ({ machine: undefined, network: undefined }),
     packets: () => packetCounts(meter),
+  }
+}
+
+/** The same for the ledger: what a client needs that trusts no directory. */
+export function announcementOf({
+  config,
+  noisePublic,
+  sphinx,
+  endpoints: { mix, ws },
+}: {
+  readonly config: NodeConfig
+  readonly noisePublic: Uint8Array
+  readonly sphinx: SphinxKeys
+  readonly endpoints: NodeEndpoints
+}): NodeAnnouncement {
+  const { primary, preAnnounced } = sphinx
+  return {
+    capabilities: capabilitiesOf(config.roles),
+    announcement: {
+      ipAddresses: [config.host],
+      mixPort: mix.port,
+      hostname: config.hostname,
+      wsPort: ws?.port ?? 0,
+      wssPort: config.ports.wss,
+      sphinxKeys:
+        preAnnounced === undefined ? [rotationKey(primary)] : [rotationKey(primary), rotationKey(preAnnounced)],
+      noiseKey: config.noise ? { supportedVersion: NOISE_VERSION, publicKey: noisePublic } : undefined,
+      buildVersion: BUILD_INFORMATION.buildVersion,
+    },
   }
 }
 

@@ -38,7 +38,7 @@ export interface DeploymentParams {
   readonly minimumOperatingCost: bigint
   readonly maximumOperatingCost: bigint
   readonly ticketBookPrice: bigint
-  /** Of a ticket's price that goes to the gateway which took it; 0 is the official behaviour. */
+  /** Of a hundred, of a ticket's price: what the gateway gets that took it. 0 is the official behaviour. */
   readonly gatewayShare: bigint
   /** What monitors, and issuers that join the seed, put in. */
   readonly participantStake: bigint
@@ -89,7 +89,7 @@ export function localNetwork(now: number): DeploymentParams {
     rewardedSet: { entryGateways: 2, exitGateways: 2, mixnodes: 3, standby: 2 },
     minimumProfitMargin: 0n,
     maximumProfitMargin: ONE,
-    gatewayShare: ONE / 2n,
+    gatewayShare: 50n,
     participantStake: 100n * NYM,
     governanceDelaySeconds: 60,
   }

@@ -1,0 +1,143 @@
+/**
+ * A whole epoch's topology as its root on the ledger was made: read from events, and handed on only where it comes to that root.
+ * docs/spec/announcements.md, "A topology to check". @module
+ */
+import { equalBytes, fromHex } from '../../foundation/base/bytes.ts'
+import type { Hex } from '../../network/ledger/chain.ts'
+import type { EventCursor, Ledger, LedgerEvent } from '../../network/ledger/ledger.ts'
+import type { Keccak256 } from '../../protocol/economy/abiWords.ts'
+import { announcementLeaf, NO_LEAF } from '../../protocol/economy/announcementLeaf.ts'
+import { ROLE } from '../../protocol/economy/draw.ts'
+import { topologyRoot } from '../../protocol/economy/topologyRoot.ts'
+import type { BundledAnnouncement, BundledNode, TopologyBundle } from '../../protocol/wire/directory/topologyBundle.ts'
+
+type Announced = LedgerEvent<'announcements', 'Announced'>
+type Drawn = LedgerEvent<'rewardedSet', 'SetDrawn'>
+
+/** A node announces twice a rotation and when it moves: what was said before the last few draws is of no use. */
+const ANNOUNCEMENTS_KEPT = 4
+/** Of the epoch that runs and the one before it. */
+const BUNDLES_KEPT = 2
+/** Layers follow from the seed. */
+const BUNDLED_ROLES = [
+  [ROLE.entryGateway, ROLE.entryGateway],
+  [ROLE.layer1, ROLE.layer1],
+  [ROLE.layer2, ROLE.layer1],
+  [ROLE.layer3, ROLE.layer1],
+  [ROLE.exitGateway, ROLE.exitGateway],
+  [ROLE.standby, ROLE.standby],
+] as const
+
+const bytes = (hex: Hex): Uint8Array => fromHex(hex.slice(2).toLowerCase(), 'bytes of the ledger')
+const isBefore = (a: Announced, b: Drawn): boolean =>
+  a.block < b.block || (a.block === b.block && a.logIndex < b.logIndex)
+
+export class BundleReader {
+  readonly #ledger: Ledger
+  readonly #keccak256: Keccak256
+  readonly #said = new Map<number, Announced[]>()
+  readonly #bundles = new Map<number, TopologyBundle>()
+  #cursor: EventCursor | undefined
+  #reading: Promise<unknown> = Promise.resolve()
+
+  constructor(ledger: Ledger, keccak256: Keccak256) {
+    this.#ledger = ledger
+    this.#keccak256 = keccak256
+  }
+
+  /** undefined where the ledger has no set of that epoch in force, or what we know does not come to its root. Rejects with MixnetErrors. */
+  read(epochId: number): Promise<TopologyBundle | undefined> {
+    const reading = this.#reading.then(() => this.#read(epochId))
+    this.#reading = reading.catch(() => {})
+    return reading
+  }
+
+  async #read(epochId: number): Promise<TopologyBundle | undefined> {
+    const drawn = await this.#drawOf(epochId)
+    if (drawn === undefined) return undefined
+    const known = this.#bundles.get(epochId)
+    // A reorganisation may have drawn it anew.
+    if (known !== undefined && equalBytes(known.seed, bytes(drawn.args.seed))) return known
+    await this.#readAnnouncements()
+    const nodes = await this.#nodesOf(epochId, drawn)
+    if (nodes === undefined) return undefined
+    const bundle = { epochId, seed: bytes(drawn.args.seed), nodes }
+    this.#bundles.set(epochId, bundle)
+    for (const old of [...this.#bundles.keys()].sort((a, b) => a - b).slice(0, -BUNDLES_KEPT)) this.#bundles.delete(old)
+    return bundle
+  }
+
+  async #drawOf(epochId: number): Promise<Drawn | undefined> {
+    const { events } = await this.#ledger.events({ contract: 'rewardedSet', event: 'SetDrawn', filter: { epochId } })
+    return events.at(-1)
+  }
+
+  async #readAnnouncements(): Promise<void> {
+    for (let complete = false; !complete; ) {
+      const page = await this.#ledger.events({ contract: 'announcements', event: 'Announced', cursor: this.#cursor })
+      if (page.rolledBack !== undefined) this.#forgetAbove(page.rolledBack.toBlock)
+      for (const event of page.events) {
+        const said = this.#said.get(event.args.nodeId) ?? []
+        said.push(event)
+        this.#said.set(event.args.nodeId, said.slice(-ANNOUNCEMENTS_KEPT))
+      }
+      this.#cursor = page.cursor
+      complete = page.complete
+    }
+  }
+
+  #forgetAbove(block: number): void {
+    for (const [nodeId, said] of this.#said) {
+      this.#said.set(
+        nodeId,
+        said.filter((event) => event.block <= block),
+      )
+    }
+  }
+
+  async #nodesOf(epochId: number, drawn: Drawn): Promise<readonly BundledNode[] | undefined> {
+    const ledger = this.#ledger
+    const { block, results } = await ledger.readAll([
+      { contract: 'rewardedSet', fn: 'epochId', args: [] },
+      { contract: 'mixnet', fn: 'lastNodeId', args: [] },
+      ...BUNDLED_ROLES.map(([role]) => ({ contract: 'rewardedSet', fn: 'nodesOf', args: [role] }) as const),
+    ])
+    const [inForce, lastNodeId, ...sets] = results as readonly [number, number, ...(readonly number[])[]]
+    if (inForce !== epochId) return undefined
+    const roles = new Map(sets.flatMap((ids, i) => ids.map((id) => [id, BUNDLED_ROLES[i]![1]] as const)))
+    const ids = Array.from({ length: lastNodeId }, (_, i) => i + 1)
+    const stakes = await ledger.read('mixnet', 'stakesOf', [ids], { block })
+    const nodes = ids.flatMap((nodeId, i): BundledNode[] => {
+      const { identityKey } = stakes[i]!
+      if (BigInt(identityKey) === 0n) return []
+      const said = this.#said.get(nodeId)?.findLast((event) => isBefore(event, drawn))
+      const announcement = said && bundled(said)
+      return [{ nodeId, identity: bytes(identityKey), role: roles.get(nodeId) ?? ROLE.none, announcement }]
+    })
+    return this.#thoseOf(epochId, drawn, nodes)
+  }
+
+  /** Whoever bonded too late did not take part: they are the last ones, and the root says how many. */
+  #thoseOf(epochId: number, { args }: Drawn, nodes: readonly BundledNode[]): readonly BundledNode[] | undefined {
+    const hash = this.#keccak256
+    const leaves = nodes.map(({ nodeId, identity, role, announcement: said }) => ({
+      nodeId,
+      identityKey: identity,
+      role,
+      leaf: said === undefined ? NO_LEAF : announcementLeaf({ nodeId, ...said }, said.data, said.signature, hash),
+    }))
+    const last = nodes.findLastIndex(({ role }) => role !== ROLE.none)
+    for (let count = nodes.length; count > last; count--) {
+      const root = topologyRoot({ epochId, seed: bytes(args.seed), nodes: leaves.slice(0, count) }, hash)
+      if (equalBytes(root, bytes(args.root))) return nodes.slice(0, count)
+    }
+    return undefined
+  }
+}
+
+const bundled = ({ args }: Announced): BundledAnnouncement => ({
+  sequence: args.sequence,
+  capabilities: args.capabilities,
+  data: bytes(args.data),
+  signature: bytes(args.signature),
+})
