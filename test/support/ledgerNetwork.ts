@@ -152,7 +152,7 @@ export class TestLedger {
         epochId,
         secret: this.#world.random.stream('test secret').bytes(32),
         evidenceHash: new Uint8Array(32),
-        scores: new Map(Array.from({ length: lastNodeId }, (_, node) => [node + 1, 90 + i + (node % 4)])),
+        scores: new Map(Array.from({ length: lastNodeId }, (_, node) => [node + 1, 90 + 2 * i + (node % 4)])),
       },
     }))
     for (const { monitor, report } of sealed) await monitor.commit(report)
