@@ -8,7 +8,7 @@ const START = 1_700_000_000n
 const HOUR = 3600
 const [owner, stranger] = [Evm.address(1), Evm.address(2)]
 const KEY = `0x${'11'.repeat(32)}`
-const NOBODY = `0x${'00'.repeat(20)}`
+const NOBODY: AddressHex = `0x${'00'.repeat(20)}`
 const NOTHING = `0x${'00'.repeat(32)}`
 const SIGNATURE: `0x${string}` = `0x${'ab'.repeat(64)}`
 const [MIX, ENTRY] = [1, 2]
@@ -121,8 +121,7 @@ test('a node that speaks up after the reveals began is not in the next draw', as
 test('an owner lets another account announce, for as long as it likes and the node is bonded', async () => {
   const [hot, other] = [Evm.address(3), Evm.address(4)]
   await assert.rejects(announce(1, { from: hot }), refused('NotOwner'))
-  const name = (announcer: AddressHex, from = owner) =>
-    evm.send(announcements, 'setAnnouncer', [7, announcer], from)
+  const name = (announcer: AddressHex, from = owner) => evm.send(announcements, 'setAnnouncer', [7, announcer], from)
   for (const from of [stranger, hot]) await assert.rejects(name(hot, from), refused('NotOwner'))
   const { logs } = await name(hot)
   assert.deepEqual(
