@@ -10,6 +10,7 @@ import { nodeProvider } from '../src/foundation/crypto/nodeProvider.ts'
 import { nodePasswordHashes } from '../src/foundation/crypto/passwords.ts'
 import { anvilProgram } from '../src/network/ledger/anvilProgram.ts'
 import { openKeystore } from '../src/network/ledger/keystore.ts'
+import { codeBlocks, commandsOf } from './support/guides.ts'
 import { NYM, TestLedger } from './support/ledgerNetwork.ts'
 import { Starling, temporaryFolder } from './support/starling.ts'
 
@@ -32,8 +33,9 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
   const at = (name: string) => join(folder, name)
 
   /** To its end; what it said. */
-  async function type(...args: string[]): Promise<Starling & { code: number | null }> {
-    const run = new Starling(args, { cwd: folder, env: { ...process.env, STARLING_TEST_PASSWORD: PASSWORD } })
+  const type = (...args: string[]) => typeIn(folder, ...args)
+  async function typeIn(cwd: string, ...args: string[]): Promise<Starling & { code: number | null }> {
+    const run = new Starling(args, { cwd, env: { STARLING_TEST_PASSWORD: PASSWORD } })
     t.after(() => run.kill())
     const { code } = await run.exit()
     return Object.assign(run, { code })
@@ -221,6 +223,14 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
     assert.match(score.stdout, /no evidence to be had/)
   })
 
+  it('is governed, at once and at the end of an epoch', async () => {
+    await network.govern('updateIntervalConfig', 60, 1800, true)
+    await network.govern('updateActiveSetDistribution', 2, 1, 3, false)
+    const status = await type('ledger', 'status', ...onLedger(), '--json')
+    const { secondsLeft } = eventOf(status, 'epoch')
+    assert.ok(secondsLeft <= 1800, `${secondsLeft}`)
+  })
+
   it('changes pledge and costs, takes out rewards, takes back a delegation', async () => {
     const both = await type('node', 'pledge', ...doing('operator'))
     assert.match(eventOf(both, 'problem').message, /more or less/)
@@ -292,6 +302,44 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
     assert.match(run.stdout, /differs {5}epoch 2\d, rewards: the rules pay something else/)
   })
 
+  it('says that what was sent may still happen, where somebody stops it meanwhile', async (test) => {
+    const sent = Promise.withResolvers<void>()
+    const silent = await proxy(test, network.url, async (asked, forward) => {
+      if (!asked.includes('eth_sendRawTransaction')) return forward()
+      sent.resolve()
+      return new Promise(() => {})
+    })
+    const args = ['--rpc', silent, '--deployment', at('ledger.json'), '--key', at('operator.key'), '--yes', '--json']
+    const run = new Starling(['delegate', '2', '1', 'NYM', ...args], { cwd: folder })
+    t.after(() => run.kill())
+    await sent.promise
+    const { code } = await run.stop('SIGINT')
+    assert.equal(code, 130, run.stdout + run.stderr)
+    assert.equal(eventOf(run, 'stopped').mayStillHappen, true)
+    assert.equal(eventOf(run, 'stopped').look, 'starling rewards')
+  })
+
+  for (const guide of ['operator.md', 'delegate.md']) {
+    it(`does what ${guide} says, typed as it stands`, async () => {
+      const place = at(guide)
+      await mkdir(join(place, '.starling/up/chain'), { recursive: true })
+      await writeFile(join(place, '.starling/up/ledger.json'), await readFile(at('ledger.json')))
+      await writeFile(join(place, '.starling/up/ledger-rpc.json'), JSON.stringify({ urls: [network.url] }))
+      await writeFile(join(place, '.starling/up/chain/deployer.key'), await readFile(at('chain/deployer.key')))
+      const blocks = (await codeBlocks(guide)).filter(({ info }) => info === 'sh')
+      for (const args of blocks.flatMap(commandsOf)) {
+        // What a person types when asked: the password, and yes. The node of the example is not there any more, others are.
+        const password =
+          args.includes('--key') || args.includes('new') ? ['--password-env', 'STARLING_TEST_PASSWORD'] : []
+        const yes = args.includes('--key') && !args.includes('rewards') ? ['--yes'] : []
+        const typed = args.map((arg, i) => (/^(un)?delegate$/.test(args[i - 1] ?? '') ? '2' : arg))
+        const run = await typeIn(place, ...typed, ...password, ...yes)
+        assert.equal(run.code, 0, `${args.join(' ')}: ${run.stdout}${run.stderr}`)
+        if (args[0] === 'delegate') await network.endEpoch({ reports: true })
+      }
+    })
+  }
+
   it('finds the network of "starling up" by itself, and says so where none runs', async () => {
     const none = await type('ledger', 'status', '--json')
     assert.equal(none.code, 2)
@@ -301,7 +349,7 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
     await writeFile(at('.starling/up/ledger-rpc.json'), JSON.stringify({ urls: [network.url] }))
     const found = await type('ledger', 'status', '--json')
     assert.equal(found.code, 0, found.stdout)
-    assert.equal(eventOf(found, 'epoch').epoch, 29)
+    assert.equal(eventOf(found, 'epoch').epoch, 30)
   })
 })
 
@@ -335,20 +383,35 @@ async function lyingServer(
       ),
     }
   }
+  return proxy(t, url, async (_, forward) => {
+    const answer = JSON.parse(await forward()) as Answer | Answer[]
+    return JSON.stringify(Array.isArray(answer) ? answer.map(lie) : lie(answer))
+  })
+}
+
+/** Answers what `answer` makes of a question, which may hand it on. Ends with the test, and what still waits with it. */
+async function proxy(
+  t: { after: (work: () => unknown) => void },
+  url: string,
+  answer: (asked: string, forward: () => Promise<string>) => Promise<string>,
+): Promise<string> {
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
-    const reply = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: Buffer.concat(chunks),
-    })
-    const answer = (await reply.json()) as Answer | Answer[]
+    const body = Buffer.concat(chunks)
+    const forward = async () => {
+      const reply = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+      return reply.text()
+    }
+    const text = await answer(body.toString(), forward)
     response.setHeader('content-type', 'application/json')
-    response.end(JSON.stringify(Array.isArray(answer) ? answer.map(lie) : lie(answer)))
+    response.end(text)
   })
   server.listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
-  t.after(() => server.close())
+  t.after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
 }

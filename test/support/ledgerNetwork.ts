@@ -10,6 +10,8 @@ import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import { nodeProcesses } from '../../src/foundation/platform/node/nodeProcesses.ts'
 import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
 import { ABIS } from '../../src/network/ledger/abis.ts'
+import { encodeCall } from '../../src/network/ledger/calls.ts'
+import type { Hex } from '../../src/network/ledger/chain.ts'
 import { hexOf } from '../../src/network/ledger/chainCalls.ts'
 import { readDeployment } from '../../src/network/ledger/deployment.ts'
 import { type EmbeddedChain, startEmbeddedChain } from '../../src/network/ledger/embeddedChain.ts'
@@ -22,7 +24,7 @@ import { CAPABILITY } from '../../src/protocol/economy/draw.ts'
 
 export const NYM = 1_000_000n
 const hash = (bytes: Uint8Array): Uint8Array => keccak256(bytes, 'bytes')
-const hex = (bytes: Uint8Array): `0x${string}` => `0x${Buffer.from(bytes).toString('hex')}`
+const hex = (bytes: Uint8Array): Hex => `0x${Buffer.from(bytes).toString('hex')}`
 const KINDS = [
   CAPABILITY.entry,
   CAPABILITY.entry | CAPABILITY.exitRequester,
@@ -31,6 +33,7 @@ const KINDS = [
   CAPABILITY.mix,
   CAPABILITY.mix,
 ]
+const NO_WORD: Hex = `0x${'00'.repeat(32)}`
 /** Steps of an epoch's end, and then it goes on for ever. */
 const MOST_STEPS = 30
 
@@ -138,6 +141,18 @@ export class TestLedger {
       else await driven.draw((await driven.plan(epochId)).choices)
     }
     assert.fail('the epoch does not end')
+  }
+
+  /** Through the timelock, whose delay passes in no time. */
+  async govern(fn: string, ...args: readonly unknown[]): Promise<void> {
+    const data = encodeCall({ contract: 'mixnet', fn, args })
+    const { deployment } = this.ledger
+    const call = [deployment.addresses.mixnet, 0n, data, NO_WORD, NO_WORD] as const
+    assert.ok(this.#deployer)
+    const delay = BigInt(deployment.params.governanceDelaySeconds)
+    await this.#deployer.write('timelock', 'schedule', [...call, delay])
+    await this.#jumpTo((await this.ledger.block()).time + Number(delay))
+    await this.#deployer.write('timelock', 'execute', call)
   }
 
   async #report(epochId: number, silent: number): Promise<void> {

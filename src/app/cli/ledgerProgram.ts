@@ -54,12 +54,7 @@ export function defineLedger(program: Command, run: Run): void {
     )
     .option('--local', 'begin with the numbers of a local network: epochs of a minute', false)
     .action((options, command: Command) => run(command, (session) => deployContracts(session, options)))
-  ledgerOptions(
-    ledger
-      .command('faucet')
-      .argument('<address>', 'whose', address)
-      .description('NYM and coins for fees, on a local network'),
-  )
+  ledgerOptions(ledger.command('faucet <address-or-file>').description('NYM and coins for fees, on a local network'))
     .addHelpText('before', 'Example: starling ledger faucet my-key.json\n')
     .option('--amount <amount>', `NYM (default: ${amountText(FAUCET_AMOUNT)})`, parsePositiveAmount)
     .option('--key <file>', 'of who deployed', FAUCET_KEY)

@@ -213,7 +213,7 @@ export const costsText = (margin: Percent, cost: bigint): string =>
   `${amountText(cost)} an interval first, then ${Number((margin * 10_000n) / ONE) / 100} % of what is left`
 
 /** The account's own node. Throws BAD_ARGUMENT where it has none. */
-export async function openOwn(
+async function openOwn(
   session: Session,
   options: HandOptions,
 ): Promise<{ readonly hand: Hand; readonly nodeId: number; readonly epoch: EpochNow }> {
