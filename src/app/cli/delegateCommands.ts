@@ -175,7 +175,7 @@ export function paidText(events: readonly { readonly event: string; readonly arg
 
 const percent = (part: bigint, whole: bigint): string => `${Number((part * 10_000n) / whole) / 100} %`
 
-export function expectBonded(nodeId: number, { owner, isUnbonding }: ReadResult<'mixnet', 'bondOf'>): void {
+function expectBonded(nodeId: number, { owner, isUnbonding }: ReadResult<'mixnet', 'bondOf'>): void {
   if (!/^0x0{40}$/.test(owner) && !isUnbonding) return
   const nextStep = 'Look which nodes there are: starling ledger status.'
   const message = isUnbonding ? 'the node is leaving' : 'there is no such bonded node'

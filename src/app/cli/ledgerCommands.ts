@@ -5,7 +5,7 @@ import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import type { Address, Block } from '../../network/ledger/chain.ts'
 import { balanceOf, hexOf } from '../../network/ledger/chainCalls.ts'
 import { JsonRpc } from '../../network/ledger/jsonRpc.ts'
-import { keystoreAddress, sealKeystore, writeKeystore } from '../../network/ledger/keystore.ts'
+import { sealKeystore, writeKeystore } from '../../network/ledger/keystore.ts'
 import type { Ledger, ReadResult } from '../../network/ledger/ledger.ts'
 import { keySigner, newKey } from '../../network/ledger/signers.ts'
 import { ROLE, type Role } from '../../protocol/economy/draw.ts'
@@ -13,6 +13,7 @@ import { localDeployerKey, UP_FOLDER } from '../node/localLedger.ts'
 import { amountText, coinText, decimalAmountText } from './amounts.ts'
 import { durationText, type EpochNow, readEpoch } from './epochText.ts'
 import {
+  addressIn,
   KEYSTORE_TOOLS,
   type LedgerOptions,
   openChosenLedger,
@@ -82,7 +83,7 @@ export async function showLedger(session: Session, options: LedgerOptions): Prom
       nodes: ids,
     })
   }
-  for (const { nodeId, bond } of bonds) {
+  for (const { nodeId, bond } of session.json ? bonds : []) {
     const identity = toBase58(fromHex(bond.identityKey.slice(2)))
     screen.line('', {
       event: 'node',
@@ -162,7 +163,7 @@ const percentText = (decimal: bigint): string => `${Number(decimal / 10n ** 12n)
 type Bond = ReadResult<'mixnet', 'bondOf'>
 
 /** Ascending by id; bonded, or leaving. */
-export async function bondsOf(
+async function bondsOf(
   ledger: Ledger,
   lastNodeId: number,
   block: Block,
@@ -209,8 +210,9 @@ export interface FaucetOptions extends LedgerOptions {
 const FAUCET_COINS = 10n ** 19n
 
 /** NYM of whoever deployed, and coins out of nothing, which only a local chain gives. */
-export async function giveFromFaucet(session: Session, to: Address, options: FaucetOptions): Promise<number> {
+export async function giveFromFaucet(session: Session, who: string, options: FaucetOptions): Promise<number> {
   const { screen, world } = session
+  const to = await addressIn(session, who)
   const { ledger, deployment, urls } = await openChosenLedger(session, options)
   const rpc = new JsonRpc(world, { urls, chainId: deployment.chainId })
   const has = await rpc.ask(balanceOf(to))
@@ -270,7 +272,7 @@ export async function makeAccount(
   await writeKeystore(world.files, path, await sealKeystore(KEYSTORE_TOOLS, world.random, key, password))
   screen.step('account', `${address}   in ${path}`, undefined, { event: 'account', address, file: path })
   screen.line('\n  Keep a copy of the file, and the password: without them what the account owns is lost.')
-  screen.line(`  On a local network   starling ledger faucet ${address}`)
+  screen.line(`  On a local network   starling ledger faucet ${path}`)
   return 0
 }
 
@@ -301,20 +303,4 @@ export async function showAccount(session: Session, who: string, options: Ledger
   if (stake > 0n)
     screen.step('monitor', `${amountText(stake)} at stake${leftInEpoch > 0 ? `, left in epoch ${leftInEpoch}` : ''}`)
   return 0
-}
-
-/** An address, or a key file that says whose it is. */
-async function addressIn({ world }: Session, who: string): Promise<Address> {
-  if (/^0x[0-9a-fA-F]{40}$/.test(who)) return who as Address
-  const file = await world.files.read(who)
-  const at = file === undefined ? undefined : keystoreAddress(file)
-  if (at !== undefined) return at
-  throw new MixnetError(
-    'BAD_ARGUMENT',
-    { account: who },
-    {
-      message: 'neither an address nor a key file',
-      nextStep: 'Give 0x and 40 hexadecimal digits, or the file of "starling ledger account new".',
-    },
-  )
 }

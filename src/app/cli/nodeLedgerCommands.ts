@@ -9,6 +9,7 @@ import { ONE, type Percent } from '../../protocol/economy/decimal.ts'
 import { loadOrCreateNodeKeys } from '../node/nodeKeys.ts'
 import { amountText, decimalAmountText } from './amounts.ts'
 import { atEndOfEpoch, atEndOfInterval, type EpochNow, readEpoch } from './epochText.ts'
+import { addressIn } from './ledgerAccess.ts'
 import { carryOut, type Hand, type HandOptions, openHand } from './ledgerWrites.ts'
 import { readExistingNode } from './nodeCommands.ts'
 import type { Session } from './session.ts'
@@ -189,11 +190,30 @@ export async function changeCosts(session: Session, options: CostsOptions): Prom
   })
 }
 
+/** Who may announce the node's keys, besides its owner: an account that runs about with the node and holds fees only. */
+export async function nameAnnouncer(session: Session, who: string, options: HandOptions): Promise<number> {
+  const announcer = await addressIn(session, who)
+  const { hand, nodeId } = await openOwn(session, options)
+  const before = await hand.ledger.read('announcements', 'announcerOf', [nodeId])
+  return carryOut(hand, {
+    contract: 'announcements',
+    fn: 'setAnnouncer',
+    args: [nodeId, announcer],
+    effects: [
+      ['announcer', `${announcer} may say where node ${nodeId} is and which keys it has, and nothing else`],
+      ['before', /^0x0{40}$/.test(before) ? 'nobody but its owner' : before],
+      ['when', 'at once; run the node with its key: starling node run FOLDER --key FILE'],
+    ],
+    done: () => ({ text: `${announcer} announces node ${nodeId}`, event: { nodeId, announcer } }),
+    look: 'starling ledger status',
+  })
+}
+
 export const costsText = (margin: Percent, cost: bigint): string =>
   `${amountText(cost)} an interval first, then ${Number((margin * 10_000n) / ONE) / 100} % of what is left`
 
 /** The account's own node. Throws BAD_ARGUMENT where it has none. */
-export async function openOwn(
+async function openOwn(
   session: Session,
   options: HandOptions,
 ): Promise<{ readonly hand: Hand; readonly nodeId: number; readonly epoch: EpochNow }> {
