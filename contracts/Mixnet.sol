@@ -156,6 +156,7 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
         if (node.pledgeChange != 0) revert PendingPledgeChange();
         if (amount == 0) revert OutOfRange("amount");
         node.pledgeChange = MixnetStorage.get().push(EpochEventKind.PledgeMore, nodeId, amount, msg.sender);
+        _countIfLate(node, amount);
         _pull(amount);
     }
 
@@ -207,7 +208,7 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
         uint64 minimum = $.operators.minimumDelegation;
         if (minimum == 0) minimum = 1;
         if (amount < minimum) revert BelowMinimumDelegation(minimum);
-        _bondedNode(nodeId);
+        _countIfLate(_bondedNode(nodeId), amount);
         // The event's number is for those that remember it.
         // slither-disable-next-line unused-return
         $.push(EpochEventKind.Delegate, nodeId, amount, msg.sender);
@@ -253,6 +254,8 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
         _expect(EpochState.InProgress);
         (uint32 active, uint32 standby) = rewardedSet.size();
         $.nextIndex = 0;
+        // Once for the whole transition: else how somebody cuts it into calls, or when, would decide which events of the interval run.
+        $.intervalEnds = isIntervalOver();
         $.nodesToReward = active + standby;
         $.state = active + standby == 0 ? EpochState.ReconcilingEvents : EpochState.Rewarding;
         emit EpochTransitionBegan($.interval.totalElapsedEpochs, active + standby);
@@ -293,7 +296,7 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
     /// @inheritdoc IMixnet
     function reconcileEpochEvents(uint32 limit) external {
         _expect(EpochState.ReconcilingEvents);
-        Reconciliation.reconcile(limit, isIntervalOver());
+        Reconciliation.reconcile(limit, MixnetStorage.get().intervalEnds);
     }
 
     /// @inheritdoc IMixnet
@@ -301,7 +304,7 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
         Layout storage $ = MixnetStorage.get();
         if (msg.sender != address(rewardedSet)) revert NotRewardedSet();
         _expect(EpochState.RoleAssignment);
-        if (isIntervalOver()) Governance.closeInterval();
+        if ($.intervalEnds) Governance.closeInterval();
         Interval memory i = $.interval;
         // Not from now: what an outage left behind is caught up epoch by epoch, each with its rewards.
         i.currentEpochStart += i.epochLength;
@@ -515,7 +518,16 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
         for (uint256 i = 0; i < nodeIds.length; i++) {
             Node storage node = $.nodes[nodeIds[i]];
             if (node.originalPledge == 0) continue;
-            stakes[i] = NodeStake(node.operator, node.delegates, node.identityKey, !node.isUnbonding, node.bondedAt);
+            uint256 operator = node.operator;
+            uint256 delegates = node.delegates;
+            if (node.lateInEpoch == $.interval.totalElapsedEpochs) {
+                uint256 late = uint256(node.lateStake).ofInt();
+                uint256 ofDelegates = late < delegates ? late : delegates;
+                delegates -= ofDelegates;
+                late -= ofDelegates;
+                operator = late < operator ? operator - late : 0;
+            }
+            stakes[i] = NodeStake(uint128(operator), uint128(delegates), node.identityKey, !node.isUnbonding, node.bondedAt);
         }
     }
 
@@ -535,6 +547,15 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
     function _expect(EpochState wanted) private view {
         EpochState state = MixnetStorage.get().state;
         if (state != wanted) revert WrongEpochState(state);
+    }
+
+    /// Stake asked for once secrets are being revealed does not weigh in the draw that ends this epoch: whoever knows the seed would put
+    /// it behind the nodes that are lucky. It earns and binds as any other.
+    function _countIfLate(Node storage node, uint64 amount) private {
+        Interval storage i = MixnetStorage.get().interval;
+        if (block.timestamp < i.currentEpochStart + i.epochLength - i.epochLength / 4) return;
+        if (node.lateInEpoch != i.totalElapsedEpochs) (node.lateInEpoch, node.lateStake) = (i.totalElapsedEpochs, 0);
+        node.lateStake += amount;
     }
 
     /// The sender's, bonded and not leaving.

@@ -75,7 +75,8 @@ interface IMixnet {
     function pendingOperatorReward(uint32 nodeId) external view returns (uint128);
     function pendingDelegatorReward(uint32 nodeId, address owner) external view returns (uint128);
     function pendingEvents() external view returns (uint64 epochEvents, uint64 intervalEvents);
-    /// For the draw: zeroes and not eligible where there is no bond.
+    /// For the draw: zeroes and not eligible where there is no bond. Stake that was asked for after `IPerformance.revealFrom` of the epoch
+    /// that ends is left out.
     function stakesOf(uint32[] calldata nodeIds) external view returns (NodeStake[] memory);
     function epochWorkFactors() external view returns (uint128 active, uint128 standby);
 
@@ -100,7 +101,7 @@ interface IMixnet {
         uint32 indexed epochId, uint32 indexed nodeId, uint64 performance, uint128 operatorReward, uint128 delegatesReward,
         uint128 priorDelegates, uint128 priorUnitReward
     );
-    /// reason: 0 no bond, 1 zero performance, 2 bonded or rewarded in this epoch.
+    /// reason: 0 no bond, 1 zero performance, 2 bonded or rewarded in this epoch, 3 the pool is exhausted.
     event NodeNotRewarded(uint32 indexed epochId, uint32 indexed nodeId, uint8 reason);
     event EpochAdvanced(uint32 indexed epochId, uint64 start);
     event ParamsChanged();

@@ -30,6 +30,10 @@ struct Node {
     // ---
     bytes32 identityKey;
     string host;
+    // ---
+    /// Stake of `lateInEpoch` that the draw at that epoch's end leaves out.
+    uint64 lateStake;
+    uint32 lateInEpoch;
 }
 
 enum EpochEventKind {
@@ -78,6 +82,8 @@ struct StoredDelegation {
 struct Layout {
     Interval interval;
     EpochState state;
+    /// Of the transition that runs: the interval ends with it.
+    bool intervalEnds;
     uint32 nextIndex;
     uint32 nodesToReward;
     uint32 lastNodeId;

@@ -121,8 +121,7 @@ test('a node that speaks up after the reveals began is not in the next draw', as
 test('an owner lets another account announce, for as long as it likes and the node is bonded', async () => {
   const [hot, other] = [Evm.address(3), Evm.address(4)]
   await assert.rejects(announce(1, { from: hot }), refused('NotOwner'))
-  const name = (announcer: AddressHex, from = owner) =>
-    evm.send(announcements, 'setAnnouncer', [7, announcer], from)
+  const name = (announcer: AddressHex, from = owner) => evm.send(announcements, 'setAnnouncer', [7, announcer], from)
   for (const from of [stranger, hot]) await assert.rejects(name(hot, from), refused('NotOwner'))
   const { logs } = await name(hot)
   assert.deepEqual(

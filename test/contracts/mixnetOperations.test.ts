@@ -256,6 +256,33 @@ describe('an operator', () => {
     assert.equal((await fixture.rewardingOf(1)).operator, 0n)
   })
 
+  it('weighs nothing in the draw with stake that came once secrets are revealed, and everything in the next', async () => {
+    const stakeOf = async () => {
+      const [{ operator: own, delegates }] = await fixture.read<[{ operator: bigint; delegates: bigint }]>('stakesOf', [
+        [1],
+      ])
+      return [own / ONE, delegates / ONE]
+    }
+    await fixture.settle()
+    await fixture.fund(alice, 12n * NYM)
+    await fixture.fund(operator, 3n * NYM)
+    const { currentEpochStart } = await fixture.read<{ currentEpochStart: bigint }>('interval')
+    fixture.evm.now = currentEpochStart + 2699n
+    await fixture.send('delegate', [1, 5n * NYM], alice)
+    fixture.evm.now += 1n
+    await fixture.send('delegate', [1, 7n * NYM], alice)
+    await fixture.send('pledgeMore', [3n * NYM], operator)
+    fixture.evm.now = currentEpochStart + 3600n
+    await fixture.send('beginEpochTransition')
+    await fixture.send('reconcileEpochEvents', [10])
+    const { operator: own, delegates } = await fixture.rewardingOf(1)
+    assert.deepEqual([own / ONE, delegates / ONE], [PLEDGE + 3n * NYM, 12n * NYM])
+    assert.deepEqual(await stakeOf(), [PLEDGE + 3n * NYM, 2n * NYM])
+    await fixture.advance()
+    await fixture.nextEpoch()
+    assert.deepEqual(await stakeOf(), [PLEDGE + 3n * NYM, 12n * NYM])
+  })
+
   it('withdraws what it earned, in any state, and nothing when there is nothing', async () => {
     assert.equal((await fixture.send('withdrawOperatorReward', [], operator)).result, 0n)
     await refused(fixture.send('withdrawOperatorReward', [], alice), 'NotBonded')

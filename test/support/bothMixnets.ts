@@ -117,7 +117,7 @@ export class PlayedModel implements PlayedMixnet {
 
   async goOn(): Promise<void> {
     reconcileEpochEvents(this.#state, this.#now, ALL)
-    advanceEpoch(this.#state, this.#now)
+    advanceEpoch(this.#state)
   }
 
   async epochsInInterval(epochsInInterval: number): Promise<void> {

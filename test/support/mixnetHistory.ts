@@ -337,7 +337,7 @@ export class MixnetHistory {
       if (role > 0) set.push({ nodeId, standby: role === 1 })
     }
     const advanced = await this.#both('advance', [this.#contract.mixnet], undefined, () =>
-      advanceEpoch(this.#state, now),
+      advanceEpoch(this.#state),
     )
     if (advanced.error !== undefined) return
     this.#set = set

@@ -89,6 +89,7 @@ program
   .option('--socks-port <port>', 'first port to try for the SOCKS and HTTP proxy', port, 1080)
   .option('--status-port <port>', 'first port to try for status and counters', port, 8081)
   .option('--free', 'bandwidth for nothing: official apps and the drop-ins for them cannot pay', false)
+  .option('--no-ledger', 'no chain: the directory says who is in the network, and keeps the epochs by its clock')
   .action((options, command: Command) => run(command, (session) => runUp(session, options)))
 
 clientOptions(program.command('fetch <url>').description('one anonymous request'))

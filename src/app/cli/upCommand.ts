@@ -20,6 +20,7 @@ import { EXIT_CODES } from './exitCodes.ts'
 import { firstRequest, RequestWatch } from './firstRequest.ts'
 import { lockFolder } from './folders.ts'
 import type { Session } from './session.ts'
+import { startLedger, type UpLedger } from './upLedger.ts'
 
 export interface UpOptions {
   readonly once: boolean
@@ -32,6 +33,8 @@ export interface UpOptions {
   readonly statusPort: number
   /** Bandwidth for nothing, as official apps and drop-ins expect it. */
   readonly free: boolean
+  /** Who is in the network and which epoch it is stands on a chain of this machine; without, the directory says so by its clock. */
+  readonly ledger: boolean
 }
 
 /** What the network is made of beside its plan. */
@@ -40,6 +43,7 @@ interface NetworkParts {
   readonly taken: TakenPorts
   /** Undefined where bandwidth is free. */
   readonly engine: CredentialEngine | undefined
+  readonly ledger: UpLedger | undefined
 }
 
 interface ClientParts {
@@ -86,10 +90,12 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
     const thread = options.free ? undefined : startCredentialEngine()
     if (thread !== undefined) stops.push(() => thread.close())
     const engine = thread && listsOnce(thread)
+    const ledger = options.ledger ? await startLedger(session, options.data, options) : undefined
+    if (ledger !== undefined) stops.push(() => ledger.chain.stop())
     const taken = new TakenPorts()
     const site = await serveDemoSite(world, (wanted, used) => taken.add('demo site', wanted, used))
     stops.push(() => site.close())
-    const network = await startNetwork(session, options, { site, taken, engine })
+    const network = await startNetwork(session, options, { site, taken, engine, ledger })
     stops.push(() => network.stop())
     const watch = new RequestWatch(() => world.clock.monotonic())
     const mixnet = await startClient(session, options, { network, watch, engine })
@@ -129,7 +135,7 @@ async function failureOf(work: Promise<void>): Promise<unknown> {
 async function startNetwork(
   session: Session,
   options: UpOptions,
-  { site, taken, engine }: NetworkParts,
+  { site, taken, engine, ledger }: NetworkParts,
 ): Promise<Testnet> {
   const { world, screen, interrupted } = session
   const started = world.clock.monotonic()
@@ -149,6 +155,7 @@ async function startNetwork(
   const network = await startTestnet({
     plans,
     ...(paid === undefined ? {} : { paid }),
+    ...(ledger === undefined ? {} : { ledger: ledger.plan }),
     folder: options.data,
     directory: { host: HOST, port: options.directoryPort },
     noise: ownAddresses,
@@ -177,7 +184,16 @@ async function startNetwork(
       faucet: issuers.faucetUrl,
     })
   }
-  screen.step('directory', network.directoryUrl, undefined, { event: 'directory', url: network.directoryUrl })
+  const { epochId, epochEndsAtUnixMs, nodes: listed } = network.directory
+  const nextIn = Math.max(0, Math.round((epochEndsAtUnixMs - world.clock.now()) / 1000))
+  const epoch = ledger === undefined ? '' : `   epoch ${epochId}, next in ${nextIn} s`
+  screen.step('directory', `${network.directoryUrl}${epoch}`, undefined, {
+    event: 'directory',
+    url: network.directoryUrl,
+    epoch: epochId,
+    nextEpochInSeconds: nextIn,
+  })
+  const roleOf = new Map(listed.map(({ nodeId, role }) => [nodeId, role]))
   screen.step(
     'nodes',
     `${options.mixNodes} mix nodes in 3 layers, ${count(entries, 'entry', 'entries')}, ${count(exits, 'exit', 'exits')}, ${links}`,
@@ -188,7 +204,7 @@ async function startNetwork(
       nodes: network.nodes.map(({ plan, running }) => ({
         name: plan.name,
         roles: plan.roles,
-        layer: plan.layer,
+        layer: ledger === undefined ? plan.layer : layerOf(roleOf.get(plan.nodeId)),
         ...running.endpoints,
       })),
       noise: ownAddresses,
@@ -196,6 +212,10 @@ async function startNetwork(
   )
   return network
 }
+
+/** As the ledger drew it. */
+const layerOf = (role: string | undefined): number | undefined =>
+  role?.startsWith('layer') ? Number(role.slice('layer'.length)) : undefined
 
 const count = (number: number, one: string, many: string): string => `${number} ${number === 1 ? one : many}`
 

@@ -17,7 +17,7 @@ import { DirectoryContact } from './directoryContact.ts'
 import { EpochMemory } from './epochMemory.ts'
 import type { ExitService } from './exitService.ts'
 import { KeyRotation } from './keyRotation.ts'
-import { type AnnouncingLedger, Announcer } from './ledgerAnnouncing.ts'
+import { Announcer, type AnnouncingLedger } from './ledgerAnnouncing.ts'
 import type { NodeConfig } from './nodeConfig.ts'
 import { loadOrCreateNodeKeys, type NodeKeys } from './nodeKeys.ts'
 import { NodeLinks } from './nodeLinks.ts'
@@ -286,8 +286,7 @@ class Node implements RunningNode {
       world,
       identity,
       identitySeed: identitySeed.expose(),
-      said: () =>
-        announcementOf({ config, noisePublic, sphinx: this.#rotation.keys, endpoints: this.endpoints }),
+      said: () => announcementOf({ config, noisePublic, sphinx: this.#rotation.keys, endpoints: this.endpoints }),
       log: log.child('ledger'),
     })
     this.#announcer = announcer

@@ -95,7 +95,8 @@ export function announcementOf({
       hostname: config.hostname,
       wsPort: ws?.port ?? 0,
       wssPort: config.ports.wss,
-      sphinxKeys: preAnnounced === undefined ? [rotationKey(primary)] : [rotationKey(primary), rotationKey(preAnnounced)],
+      sphinxKeys:
+        preAnnounced === undefined ? [rotationKey(primary)] : [rotationKey(primary), rotationKey(preAnnounced)],
       noiseKey: config.noise ? { supportedVersion: NOISE_VERSION, publicKey: noisePublic } : undefined,
       buildVersion: BUILD_INFORMATION.buildVersion,
     },

@@ -10,15 +10,18 @@ import { unlessAborted, withDeadline } from '../../foundation/platform/clock.ts'
 import type { Endpoint } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { MemoryBondedNodes } from '../../roles/directory/bondedNodes.ts'
-import { Directory } from '../../roles/directory/directory.ts'
+import { Directory, type DirectoryStatus } from '../../roles/directory/directory.ts'
 import type { EpochParams } from '../../roles/directory/epochs.ts'
+import type { LedgerNetwork } from '../../roles/directory/ledgerNetwork.ts'
 import { BUILD_INFORMATION } from '../node/buildInformation.ts'
 import { LOCAL_DESCRIBER, localNetworkDetails } from '../node/directoryService.ts'
+import type { AnnouncingLedger } from '../node/ledgerAnnouncing.ts'
 import { type NodeOptions, type RunningNode, startNode } from '../node/node.ts'
 import type { NodeConfig } from '../node/nodeConfig.ts'
 import { listenStepped } from '../node/steppedPort.ts'
 import { type IssuerEngines, startIssuers, type TestnetIssuerPlan, type TestnetIssuers } from './issuers.ts'
 import type { NodePlan } from './layout.ts'
+import { type LedgerPlan, LOCAL_LEDGER, TestnetLedger } from './ledger.ts'
 
 export interface TestnetOptions {
   readonly plans: readonly NodePlan[]
@@ -38,6 +41,8 @@ export interface TestnetOptions {
   /** Instead: issuers that run already, and how a gateway takes payment. */
   readonly issuers?: readonly string[]
   readonly paymentOf?: (plan: NodePlan) => Payment
+  /** Who is in the network, what everybody does and which epoch it is, the ledger says; without it the directory does, by its clock. */
+  readonly ledger?: LedgerPlan
   /** For the network to become usable. */
   readonly readyLimit?: Millis
   readonly onStep?: (what: string, wanted: number, used: number) => void
@@ -70,6 +75,9 @@ export interface Testnet {
   nameOf(ip: string, port: number): string | undefined
   /** Where bandwidth is paid for. */
   readonly issuers: TestnetIssuers | undefined
+  /** Where there is one. */
+  readonly ledger: TestnetLedger | undefined
+  readonly directory: DirectoryStatus
   /** Starts a node whose process died anew, on what it left behind, in `world`. Resolves when it listens. */
   restartNode(name: string, world: World): Promise<TestnetNode>
   /** The same for the directory. Resolves when it answers. */
@@ -87,10 +95,22 @@ const FIRST_PORTS = { mix: 1789, http: 8080, ws: 9000 }
 export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
   const { plans, world, worldOf, signal, readyLimit = READY_LIMIT } = options
   const bonded = new MemoryBondedNodes()
+  const ledger =
+    options.ledger &&
+    new TestnetLedger({
+      directory: LOCAL_LEDGER,
+      ...options.ledger,
+      folder: options.folder,
+      world,
+      logOf: options.logOf,
+      signal,
+    })
   const running = new Map<string, TestnetNode>()
   let stopDirectory = async () => {}
   let issuers: TestnetIssuers | undefined
   const stopAll = async () => {
+    // Ends no epoch while its nodes leave.
+    await ledger?.stop()
     await Promise.all([...running.values()].map((node) => node.running.stop()))
     running.clear()
     await stopDirectory()
@@ -104,12 +124,15 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
       options.paid.onIssuers?.()
     }
     const served = { ...options, issuers: issuers?.urls ?? options.issuers ?? [] }
-    const first = await serveDirectory(world, served, bonded)
-    const { directory, endpoint } = first
+    await ledger?.wake()
+    const first = await serveDirectory(world, served, ledger ?? bonded)
+    let { directory } = first
+    const { endpoint } = first
     stopDirectory = first.stop
     const directoryUrl = `http://${endpoint.host}:${endpoint.port}/api`
     const start = async (plan: NodePlan, nodeWorld: World) => {
-      const node = await startTestnetNode(nodeWorld, plan, { ...options, directoryUrl })
+      const announcing = await ledger?.announcing(plan, nodeWorld)
+      const node = await startTestnetNode(nodeWorld, plan, { ...options, directoryUrl, announcing })
       running.set(plan.name, node)
       return node
     }
@@ -117,18 +140,28 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
     // Where one fails, the others are waited for all the same: only what has started can be stopped.
     await Promise.allSettled(starts)
     const nodes = await Promise.all(starts)
-    bonded.set(
-      nodes.map(({ plan, running: { identity, endpoints } }) => ({
-        nodeId: plan.nodeId,
-        identity,
-        host: plan.host,
-        httpPort: endpoints.http.port,
-        layer: plan.layer,
-      })),
-    )
-    await Promise.all(nodes.map((node) => node.running.announce()))
-    const wait = (what: string, work: Promise<unknown>) =>
+    const wait = <T>(what: string, work: Promise<T>) =>
       withDeadline(world.clock, readyLimit, what, unlessAborted(work, signal))
+    if (ledger === undefined) {
+      bonded.set(
+        nodes.map(({ plan, running: { identity, endpoints } }) => ({
+          nodeId: plan.nodeId,
+          identity,
+          host: plan.host,
+          httpPort: endpoints.http.port,
+          layer: plan.layer,
+        })),
+      )
+    } else {
+      await wait('bonds', ledger.bondAll(nodes))
+      await first.network?.refresh()
+    }
+    await Promise.all(nodes.map((node) => node.running.announce()))
+    if (ledger !== undefined) {
+      await wait('announcements', Promise.all(nodes.map((node) => node.running.announced())))
+      await wait('epoch', ledger.drive())
+      await first.network?.refresh()
+    }
     await wait('network', directory.ready)
     await wait('nodes', Promise.all(nodes.map((node) => node.running.ready)))
     // A node that asked early knows a part of the network only.
@@ -136,6 +169,10 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
     return {
       directoryUrl,
       issuers,
+      ledger,
+      get directory() {
+        return directory.status()
+      },
       get nodes() {
         return [...running.values()]
       },
@@ -149,7 +186,8 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
         return start(plan, nodeWorld)
       },
       async restartDirectory(nextWorld) {
-        const next = await serveDirectory(nextWorld, { ...served, directory: endpoint }, bonded)
+        const next = await serveDirectory(nextWorld, { ...served, directory: endpoint }, ledger ?? bonded)
+        directory = next.directory
         stopDirectory = next.stop
       },
       stop: stopAll,
@@ -162,6 +200,7 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
 
 interface ServedDirectory {
   readonly directory: Directory
+  readonly network: LedgerNetwork | undefined
   readonly endpoint: Endpoint
   readonly stop: () => Promise<void>
 }
@@ -176,11 +215,12 @@ async function serveDirectory(
     onStep,
     issuers,
   }: TestnetOptions & { readonly issuers: readonly string[] },
-  bonded: MemoryBondedNodes,
+  source: MemoryBondedNodes | TestnetLedger,
 ): Promise<ServedDirectory> {
+  const network = source instanceof TestnetLedger ? await source.network(world) : undefined
   const directory = await Directory.start(world, {
     folder: `${folder}/directory`,
-    bonded,
+    ...(source instanceof TestnetLedger ? { ledger: network } : { bonded: source }),
     network: localNetworkDetails(''),
     build: BUILD_INFORMATION,
     describer: LOCAL_DESCRIBER,
@@ -197,6 +237,7 @@ async function serveDirectory(
     const listener = await listenStepped(step, (port) => directory.serve({ host: wanted.host, port }))
     return {
       directory,
+      network,
       endpoint: listener.endpoint,
       async stop() {
         await listener.close()
@@ -221,7 +262,8 @@ async function startTestnetNode(
     signal,
     paid,
     paymentOf = () => paymentTo(paid),
-  }: TestnetOptions & { readonly directoryUrl: string },
+    announcing,
+  }: TestnetOptions & { readonly directoryUrl: string; readonly announcing: AnnouncingLedger | undefined },
 ): Promise<TestnetNode> {
   if (plan.roles.includes('exit')) await world.files.write(policyPath(folder), utf8(EXIT_POLICY))
   const meter = new Meter()
@@ -232,6 +274,7 @@ async function startTestnetNode(
     meter,
     log: logOf(plan.name),
     onStep: (wanted, used) => onStep?.(plan.name, wanted, used),
+    ...(announcing === undefined ? {} : { ledger: announcing }),
     ...(signal === undefined ? {} : { signal }),
   })
   return { plan, meter, running }

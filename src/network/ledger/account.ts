@@ -1,10 +1,12 @@
 /** Writes of one account: what is asked for is estimated, sent, and waited for (sending.ts). @module */
+import { MixnetError } from '../../foundation/base/errors.ts'
+import { awaited, sleep } from '../../foundation/platform/clock.ts'
 import type { ContractName } from './abis.ts'
 import { encodeCall } from './calls.ts'
 import type { Address } from './chain.ts'
-import { balanceOf } from './chainCalls.ts'
+import { balanceOf, NEWEST_HEADER, transactionCount } from './chainCalls.ts'
 import type { Deployment } from './deployment.ts'
-import type { JsonRpc, RpcWorld } from './jsonRpc.ts'
+import { expectReply, type JsonRpc, type RpcWorld } from './jsonRpc.ts'
 import type {
   AnyLedgerEvent,
   Ledger,
@@ -17,7 +19,7 @@ import type {
   WriteOptions,
 } from './ledger.ts'
 import type { RawLog } from './rpcValues.ts'
-import { Sending, type SendingOptions } from './sending.ts'
+import { DEFAULT_SENDING, Sending, type SendingOptions } from './sending.ts'
 
 export type AccountOptions = SendingOptions
 
@@ -70,6 +72,34 @@ export class Account implements LedgerAccount {
       signal: options.signal,
     })
     return allowed >= amount ? undefined : this.write('token', 'approve', [address, amount], options)
+  }
+
+  async settled({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<{
+    readonly nonce: number
+    readonly block: number
+  }> {
+    const { world, rpc, options } = this.#parts
+    const { deadline = DEFAULT_SENDING.deadline, pollEvery = DEFAULT_SENDING.pollEvery } = options
+    const until = world.clock.monotonic() + deadline
+    for (;;) {
+      const [newest, latest, pending] = await rpc.askAll(
+        [NEWEST_HEADER, transactionCount(this.address, 'latest'), transactionCount(this.address, 'pending')],
+        { signal },
+      )
+      const header = expectReply(newest, 'eth_getBlockByNumber')
+      const nonce = expectReply(latest, 'eth_getTransactionCount')
+      if (header !== undefined && nonce >= expectReply(pending, 'eth_getTransactionCount')) {
+        return { nonce, block: header.number }
+      }
+      if (world.clock.monotonic() > until) {
+        throw new MixnetError(
+          'LEDGER_UNDECIDED',
+          { account: this.address },
+          { message: 'an earlier transaction of this account is in no block yet', nextStep: 'Try again later.' },
+        )
+      }
+      await awaited(world.clock, sleep(world.clock, pollEvery, signal))
+    }
   }
 
   async coins(): Promise<bigint> {

@@ -134,6 +134,11 @@ export interface WriteOptions {
   readonly signal?: AbortSignal | undefined
   /** Blocks that must lie on top of the transaction's own before it counts. Default 0. */
   readonly confirmations?: number
+  /**
+   * Sent with this nonce or not at all: LEDGER_NOT_NOW (`nonce`) where another transaction has it. For what must not happen twice, with the
+   * nonce of `settled`, and a look at what has happened between the two. A signer elsewhere chooses its own.
+   */
+  readonly nonce?: number
 }
 
 /**
@@ -159,6 +164,16 @@ export interface LedgerAccount {
   ): Promise<Preview>
   /** Lets `spender` pull that many unym, unless it may already. Before `bond`, `delegate`, `pledgeMore`, `deposit`, `fundPool`, `join`. */
   allow(spender: ContractName, amount: bigint, options?: WriteOptions): Promise<LedgerReceipt | undefined>
+  /**
+   * Resolves when nothing of this account is on its way any more, as far as the servers know; what an earlier life of this program sent
+   * has then happened, or was lost. Throws LEDGER_UNDECIDED where that takes longer than a write may.
+   */
+  settled(options?: {
+    readonly signal?: AbortSignal | undefined
+  }): Promise<{
+    /** Of the next transaction. */ readonly nonce: number /** As of this block. */
+    readonly block: number
+  }>
   /** Of the chain's own coin, in wei: what fees are paid from. */
   coins(): Promise<bigint>
   /** unym. */
@@ -180,6 +195,8 @@ export interface Ledger {
     calls: Calls,
     options?: ReadOptions,
   ): Promise<{ readonly block: Block; readonly results: ReadResults<Calls> }>
+  /** The block of that number in the chain as it is now; undefined where there is none yet. */
+  blockAt(number: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<Block | undefined>
   events<C extends ContractName, E extends EventName<C>>(
     query: EventQuery<C, E>,
     options?: { readonly signal?: AbortSignal | undefined },

@@ -118,6 +118,17 @@ class RpcLedger implements Ledger {
     })
   }
 
+  async blockAt(
+    wanted: number,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Block | undefined> {
+    const header = await this.#rpc.ask(headerByNumber(wanted), { signal })
+    if (header === undefined) return undefined
+    const { number, hash, time } = header
+    if (number !== wanted) throw mismatch('block', 'of another number')
+    return { number, hash, time }
+  }
+
   events: Ledger['events'] = (async (
     { contract, event, filter, cursor, limit }: EventQuery<ContractName, never>,
     { signal }: { readonly signal?: AbortSignal | undefined } = {},

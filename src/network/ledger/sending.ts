@@ -158,11 +158,12 @@ export class Sending {
     const { to, data, value = 0n } = request
     for (;;) {
       const sent = await this.#inTurn(() =>
-        this.#sendFirst(signer, { chainId, to, data, value, gas, ...fees }, details, options.signal),
+        this.#sendFirst(signer, { chainId, to, data, value, gas, ...fees }, details, options),
       )
       try {
         const receipt = await this.#wait(signer, sent, until, details, options)
         if (receipt !== 'displaced') return receipt
+        if (options.nonce !== undefined) throw nonceGone(details)
       } finally {
         this.#inFlight.delete(sent.unsigned.nonce)
       }
@@ -180,7 +181,7 @@ export class Sending {
     signer: KeySigner,
     transaction: Omit<UnsignedTransaction, 'nonce'>,
     details: ErrorDetails,
-    signal: AbortSignal | undefined,
+    { signal, nonce: pinned }: WriteOptions,
   ): Promise<Sent> {
     const { address } = signer
     let floor = 0
@@ -191,11 +192,13 @@ export class Sending {
           signal,
         },
       )
-      const nonce = Math.max(
+      const next = Math.max(
         floor,
         ...counts.map((reply) => (reply.ok ? reply.value : 0)),
         ...[...this.#inFlight].map((one) => one + 1),
       )
+      if (pinned !== undefined && next > pinned) throw nonceGone(details)
+      const nonce = pinned ?? next
       const sent = await signed(signer, { ...transaction, nonce })
       const outcome = await this.#broadcast(sent, details)
       if (outcome === 'sent') {
@@ -391,6 +394,16 @@ export class Sending {
     return new MixnetError('LEDGER_REFUSED', { ...all, reason })
   }
 }
+
+const nonceGone = (details: ErrorDetails): MixnetError =>
+  new MixnetError(
+    'LEDGER_NOT_NOW',
+    { ...details, reason: 'nonce' },
+    {
+      message: 'another transaction of this account was faster',
+      nextStep: 'Look whether it was the same, and begin again.',
+    },
+  )
 
 async function signed(signer: KeySigner, unsigned: UnsignedTransaction): Promise<Sent> {
   const raw = await signer.signTransaction(unsigned)

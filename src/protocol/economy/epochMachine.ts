@@ -40,6 +40,7 @@ export function beginEpochTransition(state: MixnetState, now: bigint, { set }: P
   if (state.epoch.kind !== 'inProgress') throw new Refusal('WrongEpochState')
   const empty = set.length === 0
   state.cumulativeWork = 0n
+  state.intervalEnds = isIntervalOver(state.interval, now)
   state.epoch = empty ? { kind: 'reconcilingEvents' } : { kind: 'rewarding', next: 0, nodes: set.length }
   tell(state, 'EpochTransitionBegan', {
     epochId: state.interval.totalElapsedEpochs,
@@ -114,12 +115,12 @@ function rewardNode(state: MixnetState, { nodeId, standby }: RewardedNode, work:
 /** Up to `limit` events: those of the epoch, then, where the interval is over, its own. */
 export function reconcileEpochEvents(state: MixnetState, now: bigint, limit: number): void {
   if (state.epoch.kind !== 'reconcilingEvents') throw new Refusal('WrongEpochState')
-  const intervalOver = isIntervalOver(state.interval, now)
-  const waiting = (): number => state.epochEvents.length + (intervalOver ? state.intervalEvents.length : 0)
+  const { intervalEnds } = state
+  const waiting = (): number => state.epochEvents.length + (intervalEnds ? state.intervalEvents.length : 0)
   if (limit === 0 && waiting() > 0) throw new Refusal('NothingToDo')
   let left = limit
   for (; left > 0 && state.epochEvents.length > 0; left--) applyEpochEvent(state, now, state.epochEvents.shift()!)
-  if (intervalOver) {
+  if (intervalEnds) {
     for (; left > 0 && state.intervalEvents.length > 0; left--) applyIntervalEvent(state, state.intervalEvents.shift()!)
   }
   if (waiting() === 0) state.epoch = { kind: 'roleAssignment' }
@@ -213,9 +214,9 @@ function applyIntervalEvent(state: MixnetState, event: IntervalEvent): void {
 }
 
 /** Once the next set is in force. */
-export function advanceEpoch(state: MixnetState, now: bigint): void {
+export function advanceEpoch(state: MixnetState): void {
   if (state.epoch.kind !== 'roleAssignment') throw new Refusal('WrongEpochState')
-  if (isIntervalOver(state.interval, now)) {
+  if (state.intervalEnds) {
     state.params = endInterval(state.params, state.poolChange, state.interval.epochsInInterval)
     state.poolChange = { removed: 0n, added: 0n }
   }

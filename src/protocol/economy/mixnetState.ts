@@ -84,6 +84,8 @@ export interface MixnetState {
   /** Tokens that governance took out of the pool's number and may put back: they are behind no other. */
   unallocated: Decimal
   epoch: EpochState
+  /** Of the transition that runs: the interval ends with it, however it is cut into calls. */
+  intervalEnds: boolean
   /** Of the transition that runs: at most 1 in the end. */
   cumulativeWork: Decimal
   lastNodeId: number
@@ -131,6 +133,7 @@ export function newMixnet(config: MixnetConfig): MixnetState {
     poolChange: { removed: 0n, added: 0n },
     unallocated: 0n,
     epoch: { kind: 'inProgress' },
+    intervalEnds: false,
     cumulativeWork: 0n,
     lastNodeId: 0,
     bonds: new Map(),

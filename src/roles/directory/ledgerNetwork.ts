@@ -101,6 +101,15 @@ export class LedgerNetwork {
     this.#wait(this.#params.poll)
   }
 
+  /** Asks now; whatever comes of it, the next question has its time again. */
+  async refresh(): Promise<void> {
+    this.#timer?.cancel()
+    await this.#asking
+    this.#timer?.cancel()
+    this.#asking = this.#ask()
+    await this.#asking
+  }
+
   stop(): Promise<void> {
     this.#isStopped = true
     this.#timer?.cancel()

@@ -1,0 +1,105 @@
+/** The ledger of `starling up`: a chain on this machine, with the network's contracts on it. @module */
+import { keccak_256 } from '@noble/hashes/sha3.js'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import { millis, seconds } from '../../foundation/base/units.ts'
+import { nodeProcesses } from '../../foundation/platform/node/nodeProcesses.ts'
+import { CONTRACT_ARTEFACTS } from '../../network/ledger/contractArtefacts.ts'
+import { deployLedger } from '../../network/ledger/deploy.ts'
+import type { Deployment } from '../../network/ledger/deployment.ts'
+import { type DeploymentParams, localNetwork } from '../../network/ledger/deploymentParams.ts'
+import { type EmbeddedChain, startEmbeddedChain } from '../../network/ledger/embeddedChain.ts'
+import { openLedger } from '../../network/ledger/rpcLedger.ts'
+import { keySigner } from '../../network/ledger/signers.ts'
+import type { NetworkSize } from '../testnet/layout.ts'
+import { type LedgerPlan, LOCAL_DRIVER } from '../testnet/ledger.ts'
+import type { Session } from './session.ts'
+
+export interface UpLedger {
+  readonly chain: EmbeddedChain
+  readonly deployment: Deployment
+  readonly plan: LedgerPlan
+}
+
+/** It mines what it is sent at once. */
+const POLL_EVERY = millis(8)
+const TO_GOVERN_AT_ONCE = 0
+
+/** Throws CHAIN_UNAVAILABLE and LOCKED; LEDGER_MISMATCH where the folder is of another version. */
+export async function startLedger(session: Session, folder: string, size: NetworkSize): Promise<UpLedger> {
+  const { world, screen } = session
+  const began = world.clock.monotonic()
+  let isNew = true
+  const chain = await startEmbeddedChain(world, nodeProcesses, {
+    folder: `${folder}/chain`,
+    onDied: (error) => screen.problem('ledger', error),
+  }).catch((error: unknown) => {
+    if (!isMixnetError(error, 'CHAIN_UNAVAILABLE')) throw error
+    const nextStep = 'Without a ledger it works all the same: starling up --no-ledger'
+    throw new MixnetError('CHAIN_UNAVAILABLE', error.details ?? {}, {
+      message: 'the embedded chain does not run on this machine',
+      nextStep,
+      cause: error,
+    })
+  })
+  try {
+    const treasury = keySigner(chain.key)
+    const rpc = { urls: [chain.url], chainId: chain.chainId }
+    const path = `${folder}/chain/deployment.json`
+    isNew = (await world.files.read(path)) === undefined
+    // What it needs for ever: coins of this chain are worth nothing.
+    if (isNew) await chain.fund(treasury.address, 10n ** 24n)
+    const params = paramsOf(size, Math.floor(world.clock.now() / 1000))
+    const deployment = await deployLedger(world, {
+      ...rpc,
+      signer: treasury,
+      params,
+      artefacts: CONTRACT_ARTEFACTS,
+      path,
+      pollEvery: POLL_EVERY,
+    })
+    const contracts = Object.keys(deployment.addresses).length
+    const took = world.clock.monotonic() - began
+    screen.step('ledger', `embedded chain, ${contracts} contracts${isNew ? '' : ', as they were left'}`, took, {
+      event: 'ledger',
+      url: chain.url,
+      chainId: chain.chainId,
+      contracts,
+      deployment: path,
+      isNew,
+    })
+    const plan: LedgerPlan = {
+      open: (where) => openLedger(where, { ...rpc, deployment, pollEvery: POLL_EVERY }),
+      keccak256: keccak_256,
+      treasury,
+      fund: (address, wei) => chain.fund(address, wei),
+      driver: LOCAL_DRIVER,
+      onLongEpoch(epochId, length) {
+        const hours = millisText(seconds(length))
+        screen.step('epochs', `epoch ${epochId} was made ${hours} long: the network was not running`, undefined, {
+          event: 'long-epoch',
+          epochId,
+          seconds: length,
+        })
+      },
+    }
+    return { chain, deployment, plan }
+  } catch (error) {
+    await chain.stop()
+    throw error
+  }
+}
+
+function millisText(ms: number): string {
+  const minutes = Math.round(ms / 60_000)
+  return minutes < 120 ? `${minutes} minutes` : `${Math.round(minutes / 60)} hours`
+}
+
+/** A place for every node, or people would wonder where theirs is; the layers change with each epoch. */
+function paramsOf({ mixNodes, entries, exits }: NetworkSize, now: number): DeploymentParams {
+  return {
+    ...localNetwork(now),
+    rewardedSet: { entryGateways: entries, exitGateways: exits, mixnodes: mixNodes, standby: exits },
+    // Nobody else is to be warned of a change.
+    governanceDelaySeconds: TO_GOVERN_AT_ONCE,
+  }
+}
