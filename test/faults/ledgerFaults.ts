@@ -61,14 +61,25 @@ export async function driversDie({
   for (const step of STEPS) {
     for (const how of DEATHS) assert.ok(met.has(`${step} ${how}`), `${step} ${how}: ${[...met].join(', ')}`)
   }
-  for (let id = FIRST_EPOCH + 1; id + 3 < run.epochId; id++) assert.equal(replay.rewards.get(id)?.size, 9, `epoch ${id}`)
+  for (let id = FIRST_EPOCH + 1; id + 3 < run.epochId; id++)
+    assert.equal(replay.rewards.get(id)?.size, 9, `epoch ${id}`)
   assert.deepEqual(replay.exclusions, [])
   return run
 }
 
 /** When the chain takes five blocks back: behind that step, or so far into an epoch. */
 type Moment = (typeof STEPS)[number] | 'advance' | 'commitments' | 'reveals' | 'quiet'
-export const MOMENTS: readonly Moment[] = ['commitments', 'reveals', 'quiet', 'settle', 'begin', 'reward', 'reconcile', 'draw', 'advance']
+export const MOMENTS: readonly Moment[] = [
+  'commitments',
+  'reveals',
+  'quiet',
+  'settle',
+  'begin',
+  'reward',
+  'reconcile',
+  'draw',
+  'advance',
+]
 /** Behind the begin of the epoch. */
 const INTO: Partial<Record<Moment, number>> = { quiet: 2, commitments: 20, reveals: 52 }
 const BLOCKS = 5
@@ -108,6 +119,7 @@ export async function chainGoesBack({
   await run.untilEpoch(run.epochId + 3)
   const replay = await checkRun(run)
   assert.equal(done.length, cases.length)
-  for (let id = FIRST_EPOCH + 1; id + 3 < run.epochId; id++) assert.equal(replay.rewards.get(id)?.size, 9, `epoch ${id}`)
+  for (let id = FIRST_EPOCH + 1; id + 3 < run.epochId; id++)
+    assert.equal(replay.rewards.get(id)?.size, 9, `epoch ${id}`)
   return run
 }
