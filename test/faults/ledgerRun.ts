@@ -88,6 +88,8 @@ export interface LedgerRunOptions {
   readonly monitors: readonly Habit[]
   readonly params?: Partial<DeploymentParams>
   readonly trace?: Trace
+  /** When it is in a block. */
+  readonly onWritten?: (write: Write) => void
   /** Asked before each write of a driver. */
   readonly death?: (write: Write) => Death | undefined
   readonly drivers?: number
@@ -285,7 +287,10 @@ export class LedgerRun {
     const write = { driver, epochId, number, step }
     this.writes.push(write)
     const death = this.options.death?.(write)
-    if (death === undefined) return send()
+    if (death === undefined) {
+      await send()
+      return this.options.onWritten?.(write)
+    }
     this.deaths.push({ ...write, death })
     if (death === 'before') return this.#die(driver)
     if (death === 'after') {
@@ -386,7 +391,7 @@ export class PaperMonitor {
       await this.#turn().catch((error: unknown) => {
         if (!isMixnetError(error)) throw error
       })
-      await sleep(this.#world.clock, millis(2500 + 1000 * this.#random.uniform()))
+      await sleep(this.#world.clock, millis(4000 + 2000 * this.#random.uniform()))
     }
   }
 

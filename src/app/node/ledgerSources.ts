@@ -212,7 +212,8 @@ async function planDraw(
     [
       { contract: 'mixnet', fn: 'stakesOf', args: [ids] },
       { contract: 'performance', fn: 'scoresOf', args: [epochId, ids] },
-      { contract: 'announcements', fn: 'entriesOf', args: [ids] },
+      // While no set is in force all take part, whenever they spoke.
+      { contract: 'announcements', fn: active === 0 ? 'entriesOf' : 'entriesForDraw', args: [ids] },
     ],
     { block },
   )
