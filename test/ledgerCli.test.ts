@@ -94,6 +94,26 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
     await network.open(at('ledger.json'))
   })
 
+  it('goes on where it was stopped, with the numbers it began with', async (test) => {
+    const args = ['--key', at('chain/deployer.key'), '--deployment', at('second.json'), '--json', '--yes']
+    let transactions = 0
+    let stop = () => {}
+    const counted = await proxy(test, network.url, async (asked, forward) => {
+      if (asked.includes('eth_sendRawTransaction') && ++transactions === 4) stop()
+      return forward()
+    })
+    const run = new Starling(['ledger', 'deploy', '--rpc', counted, ...args], { cwd: folder })
+    t.after(() => run.kill())
+    stop = () => run.child.kill('SIGINT')
+    assert.equal((await run.exit()).code, 130, run.stdout + run.stderr)
+    assert.equal(eventOf(run, 'stopped').mayStillHappen, true)
+    const other = await type('ledger', 'deploy', '--rpc', network.url, ...args, '--local')
+    assert.match(eventOf(other, 'problem').message, /begun with other numbers/)
+    const rest = await type('ledger', 'deploy', '--rpc', network.url, ...args)
+    assert.equal(rest.code, 0, rest.stdout)
+    assert.equal(rest.events.filter(({ event }) => event === 'step').length, 13 - 4)
+  })
+
   it('refuses parameters that cannot be, by their names', async () => {
     await writeFile(at('wrong.toml'), 'minimumPledge = "50"')
     const run = await type(
@@ -199,6 +219,8 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
     assert.match(eventOf(none, 'problem').message, /no such bonded node/)
     const done = await type('delegate', '1', '1,000.5', 'NYM', ...doing('delegator'))
     assert.equal(done.code, 0, done.stdout)
+    const waits = await type('rewards', '--key', at('delegator.json'), ...onLedger(), '--json')
+    assert.equal(eventOf(waits, 'waiting').unym, '1000500000')
     assert.match(eventOf(done, 'preview').effects.when, /at the end of epoch 24, in \d+ min/)
     assert.equal(eventOf(done, 'done').unym, '1000500000')
 
@@ -335,7 +357,7 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
         const typed = args.map((arg, i) => (/^(un)?delegate$/.test(args[i - 1] ?? '') ? '2' : arg))
         const run = await typeIn(place, ...typed, ...password, ...yes)
         assert.equal(run.code, 0, `${args.join(' ')}: ${run.stdout}${run.stderr}`)
-        if (args[0] === 'delegate') await network.endEpoch({ reports: true })
+        if (args[0] === 'delegate' || args[1] === 'costs') await network.endEpoch({ reports: true })
       }
     })
   }
@@ -349,7 +371,7 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
     await writeFile(at('.starling/up/ledger-rpc.json'), JSON.stringify({ urls: [network.url] }))
     const found = await type('ledger', 'status', '--json')
     assert.equal(found.code, 0, found.stdout)
-    assert.equal(eventOf(found, 'epoch').epoch, 30)
+    assert.equal(eventOf(found, 'epoch').epoch, 31)
   })
 })
 

@@ -174,11 +174,7 @@ async function openExternal(world: World, url: string, from: Address | undefined
   if (only !== undefined && others.length === 0) return externalSigner(only, [url])
   const nextStep =
     only === undefined ? 'Unlock it there, or check the address.' : 'It has several: say which, --from ADDRESS.'
-  throw new MixnetError(
-    'BAD_ARGUMENT',
-    { '--signer': 'accounts' },
-    { message: 'the signer has not that account', nextStep },
-  )
+  throw new MixnetError('BAD_ARGUMENT', {}, { message: 'the signer has not that account', nextStep })
 }
 
 /** `12` or the identity of a bonded node: its id. Throws BAD_ARGUMENT. */

@@ -1,12 +1,13 @@
 /** What can be typed behind `starling ledger`, `delegate`, `undelegate`, `rewards` and `claim`. @module */
 import { type Command, InvalidArgumentError } from 'commander'
+import { FAUCET_KEY, giveFromFaucet, makeAccount, showAccount } from './accountCommands.ts'
 import { amountText, joinedAmount, parsePositiveAmount } from './amounts.ts'
 import { upTo } from './arguments.ts'
 import { claimOwed, delegateTo, showRewards, undelegateFrom } from './delegateCommands.ts'
 import type { Run } from './issuerProgram.ts'
 import { address, ledgerOptions, nodeId, rpcUrl, signerOptions } from './ledgerAccess.ts'
-import { FAUCET_KEY, giveFromFaucet, makeAccount, showAccount, showLedger } from './ledgerCommands.ts'
 import { deployContracts } from './ledgerDeploy.ts'
+import { showLedger } from './ledgerStatus.ts'
 import { verifyLedger } from './ledgerVerify.ts'
 import { writeOptions } from './ledgerWrites.ts'
 

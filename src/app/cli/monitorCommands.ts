@@ -107,7 +107,7 @@ export async function withdrawStake(session: Session, options: HandOptions): Pro
     args: [],
     effects: [['fetch', `${amountText(stake)}, at once`]],
     done: () => ({ text: `${amountText(stake)} fetched` }),
-    look: 'starling ledger account show',
+    look: 'starling ledger account show KEY-FILE',
   })
 }
 

@@ -97,7 +97,7 @@ export async function bondNode(session: Session, folder: string, options: BondOp
       const nodeId = (bonded?.args as { readonly nodeId?: number } | undefined)?.nodeId
       return { text: `it is node ${nodeId}`, event: { nodeId, identity } }
     },
-    look: 'starling ledger status',
+    look: 'starling ledger account show KEY-FILE',
   })
 }
 
@@ -114,7 +114,7 @@ export async function unbondNode(session: Session, options: HandOptions): Promis
       ['undone', 'it cannot be: to come back is a new bond, and delegators have to come again'],
     ],
     done: () => ({ text: 'it leaves at the end of the epoch; then: starling claim', event: { nodeId } }),
-    look: 'starling ledger status',
+    look: 'type it again: a node that leaves is refused',
   })
 }
 
@@ -135,7 +135,7 @@ export async function changePledge(session: Session, options: PledgeOptions): Pr
   const { hand, nodeId, epoch } = await openOwn(session, options)
   const { originalPledge } = await hand.ledger.read('mixnet', 'bondOf', [nodeId], { block: epoch.block })
   const when = ['when', atEndOfEpoch(epoch)] as const
-  const look = 'starling node rewards'
+  const look = 'type it again, for a second change in one epoch is refused'
   if (more !== undefined) {
     return carryOut(hand, {
       contract: 'mixnet',
@@ -186,7 +186,7 @@ export async function changeCosts(session: Session, options: CostsOptions): Prom
       ['when', `${atEndOfInterval(epoch)}; a later change before then takes its place`],
     ],
     done: () => ({ text: 'at the end of the interval', event: { nodeId } }),
-    look: 'starling node rewards',
+    look: 'type it again, which does no harm',
   })
 }
 
@@ -205,7 +205,7 @@ export async function nameAnnouncer(session: Session, who: string, options: Hand
       ['when', 'at once; run the node with its key: starling node run FOLDER --key FILE'],
     ],
     done: () => ({ text: `${announcer} announces node ${nodeId}`, event: { nodeId, announcer } }),
-    look: 'starling ledger status',
+    look: 'type it again, which does no harm',
   })
 }
 
