@@ -30,7 +30,7 @@ const REVEALS_FROM = (3 * DAY) / 4
 /** Two words of scores, the first of them full. */
 const NODES = 34
 const NODES_IN_WORD = 32
-/** The others measure nothing, so that who is rewarded is known: the nodes 1 to 30, from the second draw on. */
+/** The others are of no use or leave, so that who is rewarded is known: the nodes 1 to 30, from the second draw on. */
 const REWARDED = 30
 const SET = { entryGateways: 6, exitGateways: 6, mixnodes: 9, standby: 9 }
 const DELEGATORS = 12
@@ -186,6 +186,7 @@ class GasPlay {
 
   /** The last of the interval. */
   async fifthEpoch(): Promise<void> {
+    await this.#report('short')
     await this.#until(DAY)
     await this.#run(this.#driver.write('performance', 'settle', [this.#epoch, ALL]))
     await this.#run(this.#driver.write('mixnet', 'beginEpochTransition', []))
@@ -294,24 +295,26 @@ class GasPlay {
     return gasOf(await this.#run(this.#driver.write('ecash', 'redeem', args)))
   }
 
-  /** Of so many monitors; the time is then that of reveals. "Again", the first of them says nothing of the second word. */
+  /**
+   * Of so many monitors; the time is then that of reveals. Opinions are others each epoch, or slots would be written as they are. What the first
+   * of them writes for all is not in the figures; the last says nothing of the second word in every other epoch, which have slots of their own.
+   */
   async #report(name: string | undefined, monitors = this.#monitors.length): Promise<void> {
-    const scores = Array.from({ length: NODES }, (_, i) => [i + 1, i < REWARDED ? 97 : 0] as const)
+    const scores = Array.from({ length: NODES }, (_, i) => [i + 1, i < REWARDED || i === NODES - 1 ? 100 - this.#number : 0] as const)
     const full = reportOf(this.#epoch, new Map(scores))
     const short = reportOf(this.#epoch, new Map(scores.filter(([nodeId]) => nodeId < NODES_IN_WORD)))
     const reporting = this.#monitors.slice(0, monitors)
-    const said = reporting.map((_, i) => (i === 0 && name === 'again' ? short : full))
-    const gas = { commit: 0, reveal: 0, short: 0 }
-    for (const [i, account] of reporting.entries()) gas.commit = gasOf(await this.#run(commit(account, said[i]!)))
+    const said = reporting.map((_, i) => (i === 2 && this.#number % 2 === 0 ? short : full))
+    const committed: number[] = []
+    for (const [i, account] of reporting.entries()) committed.push(gasOf(await this.#run(commit(account, said[i]!))))
     await this.#until(REVEALS_FROM)
-    for (const [i, account] of reporting.entries()) {
-      const revealed = gasOf(await this.#run(reveal(account, said[i]!)))
-      gas[said[i] === full ? 'reveal' : 'short'] = revealed
+    const revealed: number[] = []
+    for (const [i, account] of reporting.entries()) revealed.push(gasOf(await this.#run(reveal(account, said[i]!))))
+    if (name === 'short') this.#note('reveal, each word, again', revealed[1]! - revealed[2]!)
+    else if (name !== undefined) {
+      this.#note(`performance.commit, ${name}`, committed[1]!)
+      this.#note(`performance.reveal, two words, ${name}`, revealed[1]!)
     }
-    if (name === undefined) return
-    this.#note(`performance.commit, ${name}`, gas.commit)
-    this.#note(`performance.reveal, two words, ${name}`, gas.reveal)
-    if (name === 'again') this.#note('reveal, each word, again', gas.reveal - gas.short)
   }
 
   /** A word by itself: behind a call that opens, and before those that do nothing and that close. */
