@@ -25,6 +25,7 @@ import { unpackReport } from '../../src/protocol/economy/reports.ts'
 import { topologyRoot } from '../../src/protocol/economy/topologyRoot.ts'
 import { bytesOfHex, hexOfBytes } from '../../src/app/node/ledgerSources.ts'
 import { COSTS, keccak } from './ledgerRun.ts'
+import type { CostParams } from '../../src/protocol/economy/rewards.ts'
 
 const FALLBACK_EPOCHS = 24
 const ACTIVE_EPOCHS = 24
@@ -72,6 +73,7 @@ export class LedgerReplay {
   readonly rewards: Map<number, Map<number, bigint>> = new Map()
   readonly counts: Map<string, number> = new Map()
   readonly #timeOf: (block: number) => number
+  readonly #costs: CostParams
   readonly #participants = new Map<string, Participant>()
   readonly #rounds = new Map<number, Round>()
   readonly #said = new Map<number, Said[]>()
@@ -80,8 +82,14 @@ export class LedgerReplay {
   #settled = -1
   #set: readonly RewardedNode[] = []
 
-  constructor({ params, chainId, addresses }: Deployment, timeOf: (block: number) => number) {
+  /** `costs`: with which every node was bonded. */
+  constructor(
+    { params, chainId, addresses }: Deployment,
+    timeOf: (block: number) => number,
+    costs: CostParams = COSTS,
+  ) {
     this.#timeOf = timeOf
+    this.#costs = costs
     const { rewardPool, stakingSupply } = params
     const chosen = { ...params, rewardPool: whole(rewardPool), stakingSupply: whole(stakingSupply) }
     const { stakingSupplyScaleFactor, sybilResistance, activeSetWorkFactor, intervalPoolEmission, rewardedSet } = params
@@ -154,7 +162,7 @@ export class LedgerReplay {
       case 'Bonded': {
         const { owner, identityKey, host, httpPort, pledge } = event.args
         const known = { owner: owner.toLowerCase(), identityKey: identityKey.toLowerCase(), host, httpPort, pledge }
-        operations.bond(state, now, { ...known, costs: COSTS, signed: true })
+        operations.bond(state, now, { ...known, costs: this.#costs, signed: true })
         return
       }
       case 'UnbondRequested':
