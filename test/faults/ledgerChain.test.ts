@@ -25,7 +25,7 @@ test('a chain that stalls for three epochs catches up, each epoch paid once by t
   await run.simulation.runFor(seconds(30))
   const { epochId } = run
   run.chain.stalled = true
-  await run.simulation.runFor(3 * EPOCH as never)
+  await run.simulation.runFor((3 * EPOCH) as never)
   assert.equal(run.epochId, epochId, 'an epoch that nobody ends goes on')
   run.chain.stalled = false
   // Its clock jumps ahead, not back.

@@ -68,7 +68,17 @@ export async function driversDie({
 
 /** When the chain takes five blocks back: behind that step, or so far into an epoch. */
 type Moment = (typeof STEPS)[number] | 'advance' | 'commitments' | 'reveals' | 'quiet'
-export const MOMENTS: readonly Moment[] = ['commitments', 'reveals', 'quiet', 'settle', 'begin', 'reward', 'reconcile', 'draw', 'advance']
+export const MOMENTS: readonly Moment[] = [
+  'commitments',
+  'reveals',
+  'quiet',
+  'settle',
+  'begin',
+  'reward',
+  'reconcile',
+  'draw',
+  'advance',
+]
 /** Behind the begin of the epoch. */
 const INTO: Partial<Record<Moment, number>> = { quiet: 2, commitments: 20, reveals: 52 }
 const BLOCKS = 5

@@ -12,7 +12,10 @@ const LIMIT = seconds(20)
 const PAUSE = seconds(2)
 
 /** Asks again and again; what became of each, by the epoch in which it began. */
-function asking(run: PacketRun, mixnet: Mixnet): { readonly outcomes: { at: number; epoch: number; ok: boolean }[]; stop(): void } {
+function asking(
+  run: PacketRun,
+  mixnet: Mixnet,
+): { readonly outcomes: { at: number; epoch: number; ok: boolean }[]; stop(): void } {
   const outcomes: { at: number; epoch: number; ok: boolean }[] = []
   let stopped = false
   const { clock } = run.simulation
@@ -81,10 +84,15 @@ test('half of the nodes leave in one epoch: paid to the last, drawn no more, and
 
   const failed = work.map(({ outcomes }) => outcomes.filter(({ ok }) => !ok))
   const told = failed.map((ones) => ones.map(({ epoch }) => epoch - left).join(' '))
-  t.diagnostic(`${work.map(({ outcomes }) => outcomes.length).join('+')} requests; failed, by epoch: ${told.join(' | ')}`)
+  t.diagnostic(
+    `${work.map(({ outcomes }) => outcomes.length).join('+')} requests; failed, by epoch: ${told.join(' | ')}`,
+  )
   for (const [i, { outcomes }] of work.entries()) {
     assert.ok(outcomes.length > 30, `client ${i} asked ${outcomes.length} times`)
     assert.ok((failed[i]?.length ?? 0) <= 4, `client ${i}: ${told[i]}`)
-    assert.ok(outcomes.filter(({ epoch }) => epoch >= left + 2).every(({ ok }) => ok), `client ${i}: ${told[i]}`)
+    assert.ok(
+      outcomes.filter(({ epoch }) => epoch >= left + 2).every(({ ok }) => ok),
+      `client ${i}: ${told[i]}`,
+    )
   }
 })

@@ -1,7 +1,8 @@
 /** A ledger and a network that carries packets on it, in the simulator: real nodes, drivers, directory, and clients that ask a site. @module */
-import { performanceLedger } from '../../src/app/node/performanceLedger.ts'
+
 import { loadOrCreateLedgerKey } from '../../src/app/node/ledgerKeys.ts'
 import { type MonitorConfig, startMonitor } from '../../src/app/node/monitorService.ts'
+import { performanceLedger } from '../../src/app/node/performanceLedger.ts'
 import { planNetwork } from '../../src/app/testnet/layout.ts'
 import { LOCAL_DRIVER } from '../../src/app/testnet/ledger.ts'
 import { startTestnet, type Testnet } from '../../src/app/testnet/testnet.ts'

@@ -4,6 +4,7 @@
  * announced, by nobody's word but the rules'. @module
  */
 import assert from 'node:assert/strict'
+import { bytesOfHex, hexOfBytes } from '../../src/app/node/ledgerSources.ts'
 import type { Deployment } from '../../src/network/ledger/deployment.ts'
 import type { AnyLedgerEvent } from '../../src/network/ledger/ledger.ts'
 import { announcementLeaf, NO_LEAF } from '../../src/protocol/economy/announcementLeaf.ts'
@@ -22,10 +23,9 @@ import { weightedMedians } from '../../src/protocol/economy/medians.ts'
 import { type Happened, type MixnetState, newMixnet } from '../../src/protocol/economy/mixnetState.ts'
 import * as operations from '../../src/protocol/economy/operations.ts'
 import { unpackReport } from '../../src/protocol/economy/reports.ts'
-import { topologyRoot } from '../../src/protocol/economy/topologyRoot.ts'
-import { bytesOfHex, hexOfBytes } from '../../src/app/node/ledgerSources.ts'
-import { COSTS, keccak } from './ledgerRun.ts'
 import type { CostParams } from '../../src/protocol/economy/rewards.ts'
+import { topologyRoot } from '../../src/protocol/economy/topologyRoot.ts'
+import { COSTS, keccak } from './ledgerRun.ts'
 
 const FALLBACK_EPOCHS = 24
 const ACTIVE_EPOCHS = 24

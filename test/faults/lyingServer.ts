@@ -60,7 +60,10 @@ export async function lyingServer(run: LedgerRun): Promise<LyingServer> {
       }
       case 'stale': {
         const old = `0x${Math.max(1, run.chain.head.number - BLOCKS_BEHIND).toString(16)}`
-        return askChain({ ...question, params: params.map((one) => (one === 'latest' || one === 'pending' ? old : one)) })
+        return askChain({
+          ...question,
+          params: params.map((one) => (one === 'latest' || one === 'pending' ? old : one)),
+        })
       }
     }
   }

@@ -336,9 +336,7 @@ export class MixnetHistory {
       const role = roles[(nodeId - 1) % roles.length] ?? 0
       if (role > 0) set.push({ nodeId, standby: role === 1 })
     }
-    const advanced = await this.#both('advance', [this.#contract.mixnet], undefined, () =>
-      advanceEpoch(this.#state),
-    )
+    const advanced = await this.#both('advance', [this.#contract.mixnet], undefined, () => advanceEpoch(this.#state))
     if (advanced.error !== undefined) return
     this.#set = set
     await this.#contract.setNodes(set)
