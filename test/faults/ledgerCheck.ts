@@ -65,3 +65,13 @@ function compareTold(told: readonly Told[], { sets }: LedgerReplay): void {
     })
   }
 }
+
+/** That everybody in the set of that epoch was paid for it, and nobody else. A set may be smaller than wanted: exits that enter are no exits. */
+export function allPaid({ rewards, sets }: LedgerReplay, epochId: number): void {
+  const paid = [...(rewards.get(epochId)?.keys() ?? [])].sort((a, b) => a - b)
+  const served = [...(sets.get(epochId)?.roles ?? [])]
+    .filter(([, role]) => role !== ROLE.none)
+    .map(([nodeId]) => nodeId)
+  assert.deepEqual(paid, served, `paid for epoch ${epochId}`)
+  assert.ok(paid.length >= 7)
+}

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seconds } from '../../src/foundation/base/units.ts'
-import { checkRun } from './ledgerCheck.ts'
+import { Trace } from '../../src/foundation/platform/simulated/trace.ts'
+import { allPaid, checkRun } from './ledgerCheck.ts'
 import { driversDie, EVERY_STEP, HONEST } from './ledgerFaults.ts'
-import { LedgerRun } from './ledgerRun.ts'
+import { LedgerRun, type Write } from './ledgerRun.ts'
 
 test('a driver dies before, in the middle of or after each step of an epoch, and another takes over', async () => {
   await driversDie({ seed: 'driver-sweep', epochs: EVERY_STEP })
@@ -21,5 +22,17 @@ test('both drivers are dead for some epochs', async () => {
   await run.untilEpoch(epochId + 5)
   const replay = await checkRun(run)
   // What nobody could measure is paid by what was measured before.
-  for (let id = epochId; id < epochId + 4; id++) assert.equal(replay.rewards.get(id)?.size, 9, `epoch ${id}`)
+  for (let id = epochId; id < epochId + 4; id++) allPaid(replay, id)
+})
+
+test('equal seeds give equal traces', async () => {
+  const digests: string[] = []
+  for (let i = 0; i < 2; i++) {
+    const trace = new Trace()
+    const death = ({ epochId, step }: Write) => (epochId === 26 && step === 'draw' ? ('midway' as const) : undefined)
+    const run = await LedgerRun.start({ seed: 'equal', monitors: [HONEST], trace, death })
+    await run.untilEpoch(29)
+    digests.push(`${run.chain.head.hash} ${trace.digest()}`)
+  }
+  assert.equal(digests[0], digests[1])
 })
