@@ -1,5 +1,7 @@
 /** `starling node init` and `starling node run`. @module */
+
 import { basename, resolve } from 'node:path'
+import { keccak256 } from 'viem/utils'
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
@@ -7,8 +9,11 @@ import { minutes } from '../../foundation/base/units.ts'
 import type { Clock, Timer } from '../../foundation/platform/clock.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import type { Endpoint } from '../../foundation/platform/net.ts'
+import type { World } from '../../foundation/platform/world.ts'
 import { startCredentialEngine } from '../node/credentialEngine.ts'
-import { type RunningNode, startNode } from '../node/node.ts'
+import { type LedgerConfig, openConfiguredLedger } from '../node/ledgerConfig.ts'
+import { ledgerRedeemer } from '../node/ledgerRedeemer.ts'
+import { type NodeOptions, type RunningNode, startNode } from '../node/node.ts'
 import {
   checkNodeConfig,
   formatNodeConfig,
@@ -102,6 +107,16 @@ export async function readExistingNode(files: Files, folder: string): Promise<No
   )
 }
 
+/** Announcing, and being paid for tickets, with one account. */
+async function ledgerParts(world: World, config: LedgerConfig): Promise<Pick<NodeOptions, 'ledger' | 'redeemer'>> {
+  const { ledger, account } = await openConfiguredLedger(world, config)
+  const { confirmations } = config
+  return {
+    ledger: { ledger, account, keccak256: (bytes) => keccak256(bytes, 'bytes') },
+    redeemer: (gateway) => ledgerRedeemer({ ledger, account, gateway, confirmations }),
+  }
+}
+
 /** Logs to standard error until Ctrl-C: one line a minute when all is well. */
 export async function runNode(session: Session, folder: string): Promise<number> {
   const { world, interrupted, screen } = session
@@ -110,6 +125,7 @@ export async function runNode(session: Session, folder: string): Promise<number>
   const meter = new Meter()
   screen.step('directory', config.directories.join(', '))
   // Whoever serves clients takes their tickets, where the network has issuers.
+  const onLedger = config.ledger && (await ledgerParts(world, config.ledger))
   const engine = config.roles.some((role) => role !== 'mix') ? startCredentialEngine() : undefined
   const node = await startNode(world, config, {
     meter,
@@ -117,6 +133,7 @@ export async function runNode(session: Session, folder: string): Promise<number>
     signal: interrupted,
     onStep: (wanted, used) => log.warn('port.taken', { wanted, used }),
     ...(engine && { credentials: engine }),
+    ...onLedger,
   }).catch(async (error: unknown) => {
     await engine?.close()
     throw explainLocked(error, folder, 'Stop it: one node is one process.')
