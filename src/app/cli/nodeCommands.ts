@@ -1,4 +1,5 @@
 /** `starling node init` and `starling node run`. @module */
+
 import { basename, resolve } from 'node:path'
 import { keccak256 } from 'viem/utils'
 import { toBase58 } from '../../foundation/base/base58.ts'
@@ -8,9 +9,12 @@ import { minutes } from '../../foundation/base/units.ts'
 import type { Clock, Timer } from '../../foundation/platform/clock.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import type { Endpoint } from '../../foundation/platform/net.ts'
+import type { World } from '../../foundation/platform/world.ts'
 import { startCredentialEngine } from '../node/credentialEngine.ts'
 import type { AnnouncingLedger } from '../node/ledgerAnnouncing.ts'
-import { type RunningNode, startNode } from '../node/node.ts'
+import { type LedgerConfig, openConfiguredLedger } from '../node/ledgerConfig.ts'
+import { ledgerRedeemer } from '../node/ledgerRedeemer.ts'
+import { type NodeOptions, type RunningNode, startNode } from '../node/node.ts'
 import {
   checkNodeConfig,
   formatNodeConfig,
@@ -107,6 +111,15 @@ export async function readExistingNode(files: Files, folder: string): Promise<No
 
 /** With a key the node announces itself on the ledger: the bond's own, or one that its owner named (`node announcer`). */
 export type NodeRunOptions = LedgerOptions & SignerOptions
+/** Announcing, and being paid for tickets, with one account. */
+async function ledgerParts(world: World, config: LedgerConfig): Promise<Pick<NodeOptions, 'ledger' | 'redeemer'>> {
+  const { ledger, account } = await openConfiguredLedger(world, config)
+  const { confirmations } = config
+  return {
+    ledger: { ledger, account, keccak256: (bytes) => keccak256(bytes, 'bytes') },
+    redeemer: (gateway) => ledgerRedeemer({ ledger, account, gateway, confirmations }),
+  }
+}
 
 /** Logs to standard error until Ctrl-C: one line a minute when all is well. */
 export async function runNode(session: Session, folder: string, options: NodeRunOptions = {}): Promise<number> {
@@ -117,6 +130,7 @@ export async function runNode(session: Session, folder: string, options: NodeRun
   const ledger = await announcingLedger(session, options)
   screen.step('directory', config.directories.join(', '))
   // Whoever serves clients takes their tickets, where the network has issuers.
+  const onLedger = config.ledger && (await ledgerParts(world, config.ledger))
   const engine = config.roles.some((role) => role !== 'mix') ? startCredentialEngine() : undefined
   const node = await startNode(world, config, {
     meter,
@@ -125,6 +139,7 @@ export async function runNode(session: Session, folder: string, options: NodeRun
     onStep: (wanted, used) => log.warn('port.taken', { wanted, used }),
     ...(engine && { credentials: engine }),
     ...(ledger && { ledger }),
+    ...onLedger,
   }).catch(async (error: unknown) => {
     await engine?.close()
     throw explainLocked(error, folder, 'Stop it: one node is one process.')

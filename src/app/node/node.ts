@@ -25,7 +25,7 @@ import { hasRole, isGateway, type NodeParts } from './nodeParts.ts'
 import { listenForClients, serveApi, startExitRole, startGatewayRole } from './nodeServices.ts'
 import { announcementOf, type NodeEndpoints } from './selfDescription.ts'
 
-export interface NodeOptions extends Pick<NodeParts, 'onStep' | 'credentials' | 'ticketScale'> {
+export interface NodeOptions extends Pick<NodeParts, 'onStep' | 'credentials' | 'ticketScale' | 'redeemer'> {
   readonly meter: Meter
   readonly log: Log
   /** Where the node announces itself, in a network that has a ledger. */

@@ -6,6 +6,7 @@ import { canonicalIpText, parseIp } from '../../foundation/base/ipAddress.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import { isHostname } from '../../protocol/wire/directory/skimmedNodes.ts'
 import { besideFile, checkConfig, readConfigFile } from './configFile.ts'
+import { type LedgerConfig, ledgerBeside, ledgerSection } from './ledgerConfig.ts'
 
 export type NodeRole = 'mix' | 'entry' | 'exit'
 
@@ -43,6 +44,8 @@ export interface NodeConfig {
         readonly compatible: boolean
       }
     | undefined
+  /** Where it announces itself, and is paid for tickets. Its account needs coins for fees, and is not the owner's. */
+  readonly ledger?: LedgerConfig | undefined
   /** A network on one machine: short reconnect waits, quick start-up, and non-global addresses count as reachable. */
   readonly local: boolean
   readonly exit: {
@@ -80,6 +83,7 @@ const settings = z.strictObject({
   noise: z.boolean().default(true),
   replayMemoryMB: z.number().int().min(8).max(4096).optional(),
   tickets: z.strictObject({ required: z.boolean().default(false), compatible: z.boolean().default(false) }).optional(),
+  ledger: ledgerSection.optional(),
   local: z.boolean().default(false),
   exit: z
     .strictObject({
@@ -99,10 +103,12 @@ const schema: z.ZodType<NodeConfig, unknown> = settings.refine(
 /** Throws CONFIG_INVALID. */
 export async function readNodeConfig(files: Files, path: string): Promise<NodeConfig> {
   const config = canonical(await readConfigFile(files, path, schema))
+  const { ledger } = config
   const { policyFile } = config.exit
   return {
     ...config,
     data: besideFile(path, config.data),
+    ...(ledger === undefined ? {} : { ledger: ledgerBeside(path, ledger) }),
     exit: { ...config.exit, ...(policyFile === undefined ? {} : { policyFile: besideFile(path, policyFile) }) },
   }
 }

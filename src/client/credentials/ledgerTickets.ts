@@ -35,7 +35,7 @@ export interface LedgerTickets {
 }
 
 /** What public chains take back at worst, with margin. */
-export const DEFAULT_CONFIRMATIONS = 12
+const DEFAULT_CONFIRMATIONS = 12
 const MAX_CONFIRMATIONS = 64
 const KINDS = { always: 'flag' } as const
 const EXAMPLE =
