@@ -1,7 +1,7 @@
 /** Chains that stall, go back, are away or lied about: rewards stay right, the set valid, and the directory never goes back. @module */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { seconds } from '../../src/foundation/base/units.ts'
+import { millis, seconds } from '../../src/foundation/base/units.ts'
 import { allPaid, checkRun } from './ledgerCheck.ts'
 import { chainGoesBack, HONEST } from './ledgerFaults.ts'
 import { EPOCH, LedgerRun } from './ledgerRun.ts'
@@ -55,4 +55,19 @@ test('a driver whose server lies does no harm, and nobody’s server answers for
   const replay = await checkRun(run)
   for (let id = 28; id + 3 < run.epochId; id++) allPaid(replay, id)
   assert.ok(liar.told > 50, `${liar.told} lies`)
+})
+
+test('a node that speaks for the first time once secrets are known stops neither the draw nor the topology to check', async () => {
+  const run = await LedgerRun.start({ seed: 'late-speaker', monitors: [HONEST], crowd: 1 })
+  await run.untilEpoch(29)
+  const epochId = run.epochId
+  await run.complete(run.bond(12))
+  const { epochStart, epochLength } = run.network.snapshot
+  const late = (epochStart + 0.85 * epochLength) * 1000 - run.simulation.clock.now()
+  await run.simulation.runFor(millis(late))
+  await run.complete(run.announce(12, 1789))
+  await run.untilEpoch(epochId + 3)
+  const replay = await checkRun(run)
+  assert.ok(replay.sets.get(epochId + 1)?.roles.has(13), 'bonded in time')
+  for (const id of [epochId, epochId + 1, epochId + 2]) assert.equal(run.bundles.get(id), true, `topology of ${id}`)
 })

@@ -45,7 +45,7 @@ test('liars of three kinds are outvoted and excluded, come back, and are exclude
     ],
   })
   // The first epoch with all monitors; excluded for six, and back in the seventh.
-  await run.untilEpoch(39)
+  await run.untilEpoch(38)
   const replay = await checkRun(run)
   staysHonest(replay, 29, 36)
   for (const liar of [4, 5]) {
@@ -70,9 +70,9 @@ test('of monitors that vanish, keep their secret or are late, the others go on',
       { ...honest(0), revealsBefore: seconds(5) },
     ],
   })
-  await run.untilEpoch(39)
+  await run.untilEpoch(35)
   const replay = await checkRun(run)
-  staysHonest(replay, 29, 36)
+  staysHonest(replay, 29, 33)
   // Whoever commits nothing has promised nothing.
   for (const monitor of [0, 1, 2, 3, 4]) assert.deepEqual(exclusionsOf(run, replay, monitor), [])
   assert.deepEqual(exclusionsOf(run, replay, 5), [[30, 'not revealed']])
@@ -84,9 +84,9 @@ test('without any monitor the last scores hold for a day of epochs, and nobody s
     seed: 'no-monitors',
     monitors: HONEST.slice(0, 3).map((habit) => ({ ...habit, commits: (epochId: number) => epochId <= 28 })),
   })
-  await run.untilEpoch(34)
+  await run.untilEpoch(33)
   const replay = await checkRun(run)
-  for (let epochId = 29; epochId < 33; epochId++) {
+  for (let epochId = 29; epochId < 32; epochId++) {
     assert.equal(replay.medians.get(epochId)?.size, 0)
     assert.equal(replay.scoreOf(epochId, 5), replay.scoreOf(28, 5))
     allPaid(replay, epochId)

@@ -183,31 +183,12 @@ export class LedgerRun {
   }
 
   async #bondAll(monitors: readonly Habit[], crowd: number): Promise<void> {
-    const treasury = this.ledger.account(keySigner(key(1)))
-    const fund = async (n: number, unym: bigint): Promise<LedgerAccount> => {
-      const signer = keySigner(key(n))
-      await this.chain.fund(signer.address, COINS)
-      if (unym > 0n) await treasury.write('token', 'transfer', [signer.address, unym])
-      return this.ledger.account(signer)
-    }
-    const bondOne = async (i: number): Promise<void> => {
-      const pledge = pledgeOf(i)
-      const owner = await fund(100 + i, pledge)
-      this.owners[i] = owner
-      await owner.allow('mixnet', pledge)
-      const identityKey = nodeProvider.ed25519PublicKey(identitySeed(i))
-      const [host, httpPort] = [`n${i + 1}.example`, 0]
-      const payload = bondingPayload({ owner: owner.address, nonce: 0, identityKey, host, httpPort, ...COSTS, pledge })
-      const signature = nodeProvider.ed25519Sign(identitySeed(i), payload)
-      const [r, s] = [hexOfBytes(signature.subarray(0, 32)), hexOfBytes(signature.subarray(32))]
-      await owner.write('mixnet', 'bond', [hexOfBytes(identityKey), host, httpPort, COSTS, pledge, r, s])
-    }
     // One after the other, for their ids; all of what comes before at once.
-    for (const i of CAPABILITIES.keys()) await this.complete(bondOne(i))
+    for (const i of CAPABILITIES.keys()) await this.complete(this.bond(i))
     await this.complete(Promise.all(CAPABILITIES.map((_, i) => this.announce(i, 1789))))
     for (const [i, habit] of monitors.entries()) {
       const stake = (habit.stake ?? 1000n) * NYM
-      const account = await this.complete(fund(300 + i, stake))
+      const account = await this.complete(this.#funded(300 + i, stake))
       const join = async () => {
         await account.allow('performance', stake)
         await account.write('performance', 'join', [stake, true, ''])
@@ -217,10 +198,31 @@ export class LedgerRun {
       this.monitors.push(new PaperMonitor(world, this.open(world), keySigner(key(300 + i)), habit))
     }
     for (let i = 0; i < crowd; i++) {
-      const account = await this.complete(fund(400 + i, 5_000_000n * NYM))
+      const account = await this.complete(this.#funded(400 + i, 5_000_000n * NYM))
       await this.complete(account.allow('mixnet', 5_000_000n * NYM))
       void delegateAllTheTime(this.ledger, this.host(`delegator-${i}`), account)
     }
+  }
+
+  async #funded(n: number, unym: bigint): Promise<LedgerAccount> {
+    const treasury = this.ledger.account(keySigner(key(1)))
+    const signer = keySigner(key(n))
+    await this.chain.fund(signer.address, COINS)
+    if (unym > 0n) await treasury.write('token', 'transfer', [signer.address, unym])
+    return this.ledger.account(signer)
+  }
+
+  async bond(i: number): Promise<void> {
+    const pledge = pledgeOf(i)
+    const owner = await this.#funded(100 + i, pledge)
+    this.owners[i] = owner
+    await owner.allow('mixnet', pledge)
+    const identityKey = nodeProvider.ed25519PublicKey(identitySeed(i))
+    const [host, httpPort] = [`n${i + 1}.example`, 0]
+    const payload = bondingPayload({ owner: owner.address, nonce: 0, identityKey, host, httpPort, ...COSTS, pledge })
+    const signature = nodeProvider.ed25519Sign(identitySeed(i), payload)
+    const [r, s] = [hexOfBytes(signature.subarray(0, 32)), hexOfBytes(signature.subarray(32))]
+    await owner.write('mixnet', 'bond', [hexOfBytes(identityKey), host, httpPort, COSTS, pledge, r, s])
   }
 
   /** Says what the node has to say, with another port where it is to be something new. */
@@ -243,7 +245,7 @@ export class LedgerRun {
           noiseKey: undefined,
           buildVersion: '1.0.0',
         },
-        capabilities: CAPABILITIES[i]!,
+        capabilities: CAPABILITIES[i] ?? mix,
       }),
       log: silentLog,
     })

@@ -19,6 +19,8 @@ const ANNOUNCEMENTS_KEPT = 4
 const ANNOUNCEMENTS_A_PAGE = 1000
 /** Of the epoch that runs and the one before it. */
 const BUNDLES_KEPT = 2
+/** Each costs a root: of a thousand nodes, a few milliseconds. */
+const MOST_LATE = 64
 /** Layers follow from the seed. */
 const BUNDLED_ROLES = [
   [ROLE.entryGateway, ROLE.entryGateway],
@@ -130,7 +132,27 @@ export class BundleReader {
       const announcement = said && bundled(said)
       return [{ nodeId, identity: bytes(identityKey), role: roles.get(nodeId) ?? ROLE.none, announcement }]
     })
-    return this.#thoseOf(epochId, drawn, nodes)
+    const late = await this.#maybeLate(epochId, drawn)
+    // What was announced for the first time once secrets were revealed is not in the root; when that was only the root says.
+    for (let count = 0; count <= late.length; count++) {
+      const silent = new Set(late.slice(0, count))
+      const heard = nodes.map((node) => (silent.has(node.nodeId) ? { ...node, announcement: undefined } : node))
+      const found = this.#thoseOf(epochId, drawn, heard)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
+  /** Nodes that announced for the first time in the epoch that the draw ended, the latest first. None where all took part in the draw. */
+  async #maybeLate(epochId: number, drawn: Drawn): Promise<readonly number[]> {
+    const before = await this.#drawOf(epochId - 1)
+    if (before === undefined) return []
+    return [...this.#said]
+      .flatMap(([nodeId, said]) => said.filter(({ args }) => args.sequence === 1n).map((first) => ({ nodeId, first })))
+      .filter(({ first }) => first.block >= before.block && isBefore(first, drawn))
+      .sort((a, b) => b.first.block - a.first.block || b.first.logIndex - a.first.logIndex)
+      .slice(0, MOST_LATE)
+      .map(({ nodeId }) => nodeId)
   }
 
   /** Whoever bonded too late did not take part: they are the last ones, and the root says how many. */
