@@ -18,6 +18,15 @@ test('a clean network: everybody close to all, and no link accused', async () =>
   }
 })
 
+test('a node that only the directory knows is in no report: the ledger would not take it, and exclude the monitor', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'unknown-node' })
+  const unknown = Math.max(...network.nodeIds)
+  network.ledger.lastNodeId = unknown - 1
+  const { nodes } = await network.epochScores()
+  assert.equal(nodes.length, network.nodeIds.length - 1)
+  assert.ok(nodes.every(({ nodeId }) => nodeId < unknown))
+})
+
 test('everybody may read the evidence, and nobody the counters', async () => {
   const network = await MonitoredNetwork.start({ seed: 'read' })
   const { ledger } = network

@@ -37,6 +37,7 @@ export class TestLedger implements MonitorLedger {
   /** How far its blocks are behind. */
   behind: Millis = millis(0)
   refusesCommits = false
+  lastNodeId = 0xffff_ffff
   refused = 0
 
   constructor(clock: World['clock'], { epochId, validUntil }: Topology) {
@@ -54,7 +55,7 @@ export class TestLedger implements MonitorLedger {
     const passed = Math.floor((now - this.#first.startsAt) / EPOCH)
     const startsAt = millis(this.#first.startsAt + passed * EPOCH)
     const [revealFrom, endsAt] = [millis(startsAt + 0.75 * EPOCH), millis(startsAt + EPOCH)]
-    return { epochId: this.#first.epochId + passed, startsAt, revealFrom, endsAt, now }
+    return { epochId: this.#first.epochId + passed, startsAt, revealFrom, endsAt, now, lastNodeId: this.lastNodeId }
   }
 
   async standing(epochId: number, report?: SealedReport): Promise<Standing> {

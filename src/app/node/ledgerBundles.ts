@@ -10,6 +10,7 @@ import { announcementLeaf, NO_LEAF } from '../../protocol/economy/announcementLe
 import { ROLE } from '../../protocol/economy/draw.ts'
 import { topologyRoot } from '../../protocol/economy/topologyRoot.ts'
 import type { BundledAnnouncement, BundledNode, TopologyBundle } from '../../protocol/wire/directory/topologyBundle.ts'
+import { readBondedIds } from './bondedIds.ts'
 
 type Announced = LedgerEvent<'announcements', 'Announced'>
 type Drawn = LedgerEvent<'rewardedSet', 'SetDrawn'>
@@ -123,14 +124,13 @@ export class BundleReader {
     const [inForce, lastNodeId, ...sets] = results as readonly [number, number, ...(readonly number[])[]]
     if (inForce !== epochId) return undefined
     const roles = new Map(sets.flatMap((ids, i) => ids.map((id) => [id, BUNDLED_ROLES[i]![1]] as const)))
-    const ids = Array.from({ length: lastNodeId }, (_, i) => i + 1)
+    const ids = await readBondedIds(ledger, block, lastNodeId)
     const stakes = await ledger.read('mixnet', 'stakesOf', [ids], { block })
-    const nodes = ids.flatMap((nodeId, i): BundledNode[] => {
+    const nodes = ids.map((nodeId, i): BundledNode => {
       const { identityKey } = stakes[i]!
-      if (BigInt(identityKey) === 0n) return []
       const said = this.#said.get(nodeId)?.findLast((event) => isBefore(event, drawn))
       const announcement = said && bundled(said)
-      return [{ nodeId, identity: bytes(identityKey), role: roles.get(nodeId) ?? ROLE.none, announcement }]
+      return { nodeId, identity: bytes(identityKey), role: roles.get(nodeId) ?? ROLE.none, announcement }
     })
     const late = await this.#maybeLate(epochId, drawn)
     // What was announced for the first time once secrets were revealed is not in the root; when that was only the root says.

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { toHex } from '../../foundation/base/bytes.ts'
+import { isMixnetError } from '../../foundation/base/errors.ts'
 import type { EventCursor, Ledger, LedgerAccount } from '../../network/ledger/ledger.ts'
 import { announcementLeaf } from '../../protocol/economy/announcementLeaf.ts'
 import { CAPABILITY, ROLE } from '../../protocol/economy/draw.ts'
@@ -84,16 +85,22 @@ test('a node that announces again and again behind the draw takes the topology f
       complete: true,
     })) as unknown as Ledger['events']
   const stake = { operator: 1n, delegates: 0n, identityKey: hex(word(2)), eligible: true, bondedAt: 1n }
-  const byRole = { nodesOf: [] as readonly number[] }
-  const ledger = ledgerOf({ epochId: 8, lastNodeId: 1, stakesOf: [stake], ...byRole }, events)
+  const answers = { epochId: 8, lastNodeId: 1, stakesOf: [stake], bondedWord: 0b10n }
+  const ledger = ledgerOf(answers, events)
   const readAll = (calls: readonly Call[]) =>
     Promise.resolve({
       block: BLOCK,
       results: calls.map(({ fn, args }) =>
-        fn === 'nodesOf' ? (args[0] === ROLE.layer1 ? [1] : []) : fn === 'epochId' ? 8 : 1,
+        fn === 'nodesOf' ? (args[0] === ROLE.layer1 ? [1] : []) : answers[fn as keyof typeof answers],
       ),
     })
   const reader = new BundleReader({ ...ledger, readAll } as unknown as Ledger, keccak256)
   const bundle = await reader.read(8)
   assert.equal(bundle?.nodes[0]?.announcement?.sequence, 2n)
+})
+
+test('a server that speaks of four thousand million nodes is not believed', async () => {
+  const answers = { lastNodeId: 0xffff_ffff, rewardingParams: {}, seedOf: '0x', revealFrom: 0n, size: [0, 0] }
+  const driver = epochLedger(ledgerOf(answers, noEvents), {} as LedgerAccount, keccak256)
+  await assert.rejects(driver.plan(7), (error) => isMixnetError(error, 'LEDGER_MISMATCH'))
 })

@@ -7,11 +7,11 @@ import { type DrawNode, drawSet, ROLE } from '../../protocol/economy/draw.ts'
 import type { EpochRole } from '../../protocol/wire/directory/skimmedNodes.ts'
 import type { EpochLedger, EpochPhase } from '../../roles/directory/epochDriver.ts'
 import type { LedgerNode, LedgerSnapshot, LedgerSource } from '../../roles/directory/ledgerSnapshot.ts'
+import { readBondedIds } from './bondedIds.ts'
 import { BundleReader } from './ledgerBundles.ts'
 
 /** Of 18 fractional digits. */
 const ONE = 10 ** 18
-const IDS_IN_WORD = 256
 /** As `EpochState` of the contracts. */
 const PHASES: readonly EpochPhase[] = ['inProgress', 'rewarding', 'reconciling', 'roleAssignment']
 const ROLES: readonly (readonly [number, EpochRole])[] = [
@@ -84,7 +84,7 @@ async function readNodes(
   block: Block,
   { lastNodeId, epochId, roles }: { lastNodeId: number; epochId: number; roles: ReadonlyMap<number, EpochRole> },
 ): Promise<readonly LedgerNode[]> {
-  const ids = await readBonded(ledger, block, lastNodeId)
+  const ids = await readBondedIds(ledger, block, lastNodeId)
   const bonds = ids.map((id) => ({ contract: 'mixnet', fn: 'bondOf', args: [id] }) as const)
   const accounts = ids.map((id) => ({ contract: 'mixnet', fn: 'rewardingOf', args: [id] }) as const)
   const [{ results: bonded }, { results: rewarding }, scores] = await Promise.all([
@@ -116,18 +116,6 @@ async function readNodes(
       score: Number(scores[i] ?? 0n) / ONE,
     }
   })
-}
-
-/** Ascending. */
-async function readBonded(ledger: Ledger, block: Block, lastNodeId: number): Promise<readonly number[]> {
-  const words = Array.from({ length: Math.floor(lastNodeId / IDS_IN_WORD) + 1 }, (_, word) => BigInt(word))
-  const calls = words.map((word) => ({ contract: 'mixnet', fn: 'bondedWord', args: [word] }) as const)
-  const { results } = await ledger.readAll(calls, { block })
-  return results.flatMap((bits, word) =>
-    Array.from({ length: IDS_IN_WORD }, (_, bit) => bit)
-      .filter((bit) => (bits >> BigInt(bit)) & 1n)
-      .map((bit) => word * IDS_IN_WORD + bit),
-  )
 }
 
 /** Decimals, of the newest epoch that is settled; none before the first is. */
@@ -207,7 +195,7 @@ async function planDraw(
     { contract: 'rewardedSet', fn: 'size', args: [] },
   ])
   const [lastNodeId, { stakeSaturationPoint, rewardedSet }, seed, revealFrom, [active]] = results
-  const ids = await readBonded(ledger, block, lastNodeId)
+  const ids = await readBondedIds(ledger, block, lastNodeId)
   const { results: known } = await ledger.readAll(
     [
       { contract: 'mixnet', fn: 'stakesOf', args: [ids] },

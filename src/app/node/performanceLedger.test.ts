@@ -47,13 +47,14 @@ const participant = { stake: 5n, leftInEpoch: 0, excludedUntilEpoch: 0, measures
 
 test('the epoch is of one block, in its time', async () => {
   const interval = { totalElapsedEpochs: 30, currentEpochStart: 1_000_000n, epochLength: 60 }
-  const { monitor } = setting({ interval, revealFrom: 1_000_045n })
+  const { monitor } = setting({ interval, revealFrom: 1_000_045n, lastNodeId: 40 })
   assert.deepEqual(await monitor.epoch(), {
     epochId: 30,
     startsAt: 1_000_000_000,
     revealFrom: 1_000_045_000,
     endsAt: 1_000_060_000,
     now: 1_000_050_000,
+    lastNodeId: 40,
   })
 })
 

@@ -30,8 +30,9 @@ export function performanceLedger(
       const { block, results } = await ledger.readAll([
         { contract: 'mixnet', fn: 'interval', args: [] },
         { contract: 'performance', fn: 'revealFrom', args: [] },
+        { contract: 'mixnet', fn: 'lastNodeId', args: [] },
       ])
-      const [{ totalElapsedEpochs: epochId, currentEpochStart, epochLength }, revealFrom] = results
+      const [{ totalElapsedEpochs: epochId, currentEpochStart, epochLength }, revealFrom, lastNodeId] = results
       const startsAt = seconds(Number(currentEpochStart))
       return {
         epochId,
@@ -39,6 +40,7 @@ export function performanceLedger(
         revealFrom: seconds(Number(revealFrom)),
         endsAt: millis(startsAt + seconds(epochLength)),
         now: seconds(block.time),
+        lastNodeId,
       }
     },
     async standing(epochId, report) {

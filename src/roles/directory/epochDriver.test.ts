@@ -197,6 +197,30 @@ describe('the epoch driver', () => {
     }
   })
 
+  it('does not pay again and again for a step that a server takes and does not show', async () => {
+    const all = new Drivers()
+    const honest = all.chain.ledger('one')
+    let stale: Awaited<ReturnType<typeof honest.read>> | undefined
+    let paid = 0
+    const lying = {
+      ...honest,
+      read: async () => {
+        const reading = await honest.read()
+        return { ...reading, ...stale, blockTime: reading.blockTime }
+      },
+      settle: async () => void paid++,
+    }
+    const random = new SimulatedRandom('lying', 'lying')
+    const world = { clock: all.clock, random }
+    const driver = new EpochDriver({ world, ledger: lying, meter: new Meter(), log: silentLog })
+    await all.pass(1)
+    stale = await honest.read()
+    driver.start()
+    await all.pass(60 + 600)
+    assert.ok(paid > 1 && paid < 25, `${paid} times`)
+    await driver.stop()
+  })
+
   it('throws an attempt at the draw away that cannot become a set', async () => {
     const all = new Drivers({ nodes: 30 })
     const { driver, meter } = all.start('one', { batches: { settle: 1, reward: 50, reconcile: 8, draw: 8 } })

@@ -172,7 +172,12 @@ export class EpochDriver {
     const after = await this.#read()
     if (after === undefined) return this.#afterFailure()
     this.#seen = fingerprint(after)
-    if (problem === undefined) return this.#done(step)
+    if (problem === undefined && this.#seen !== before) return this.#done(step)
+    if (problem === undefined) {
+      // A server that says it is done and shows that it is not: behind, or lying. Each further step at once would be paid for as well.
+      this.#fail(step, undefined)
+      return this.#afterFailure()
+    }
     // Refused, but the ledger went on: somebody was faster, which is as good.
     if (this.#seen !== before) {
       this.#count(step, 'overtaken')
@@ -262,10 +267,12 @@ export class EpochDriver {
     return NOW
   }
 
+  /** undefined: it failed by what is not to be seen of it. */
   #fail(step: EpochStep, error: unknown): void {
     this.#failures++
     this.#count(step, 'failed')
-    const fields = { step, code: codeOf(error), failures: this.#failures, epoch: this.#reading?.epochId }
+    const code = error === undefined ? 'UNSEEN' : codeOf(error)
+    const fields = { step, code, failures: this.#failures, epoch: this.#reading?.epochId }
     this.#options.log.warn('epoch.step-failed', fields)
   }
 

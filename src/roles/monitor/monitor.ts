@@ -171,7 +171,11 @@ export class Monitor {
     if (!(await ledger.standing(epoch.epochId)).isMonitor) return
     const configs = await this.#options.configScores()
     const { until, deadline } = measuringTimes(epoch, this.#params)
-    const nodes = [...known.nodesById.values()].map((node) => ({ nodeId: node.nodeId, place: placeOf(node) }))
+    // The directory may list what the ledger has never seen. A report with such a node is committed to and could not be revealed, for which
+    // we would be excluded.
+    const nodes = [...known.nodesById.values()]
+      .filter(({ nodeId }) => nodeId >= 1 && nodeId <= epoch.lastNodeId)
+      .map((node) => ({ nodeId: node.nodeId, place: placeOf(node) }))
     const observations: Observation[] = []
     this.#measuring = { epoch, nodes, observations, configs }
     this.#phase = 'measuring'

@@ -7,6 +7,8 @@ export interface LedgerEpoch extends EpochTimes {
   readonly epochId: number
   /** The block's time: what the ledger goes by. Ours may be ahead. */
   readonly now: Millis
+  /** The largest id of a node: the ledger takes no report that speaks of larger ones. */
+  readonly lastNodeId: number
 }
 
 /** What is committed to, and revealed later. */
