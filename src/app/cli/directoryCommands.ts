@@ -5,6 +5,7 @@ import { fromUtf8Lossy, utf8 } from '../../foundation/base/bytes.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
 import { Meter } from '../../foundation/base/observe.ts'
 import type { Files } from '../../foundation/platform/files.ts'
+import type { LedgerAccount } from '../../network/ledger/ledger.ts'
 import { readBondedNodes } from '../../roles/directory/bondedNodes.ts'
 import { formatDirectoryConfig, readDirectoryConfig, startDirectory } from '../node/directoryService.ts'
 import type { NodeConfig } from '../node/nodeConfig.ts'
@@ -80,6 +81,10 @@ export async function addToDirectory(
 ): Promise<number> {
   const { files } = world
   const { bonded: path } = await readDirectoryConfig(files, await existing(files, folder))
+  if (path === undefined) {
+    const nextStep = 'Bond the nodes: starling node bond --help'
+    throw new MixnetError('BAD_ARGUMENT', { folder }, { message: 'the ledger says who is in this network', nextStep })
+  }
   const contents = (await files.read(path)) ?? utf8('nodes = []\n')
   const known = readBondedNodes(contents, path)
   // Entries that were there are kept as they are; comments do not survive, which the file's first line says.
@@ -123,12 +128,14 @@ export async function runDirectory(session: Session, path: string): Promise<numb
   const lock = await lockFolder(world.files, config.data, 'Stop it: one directory has one process.')
   const log = session.logOf('directory')
   try {
-    const directory = await startDirectory(world, config, { meter: new Meter(), log })
+    const running = await startDirectory(world, config, { meter: new Meter(), log })
+    const { directory, driver } = running
     try {
       const { endpoint } = directory
       const url = `http://${endpoint?.host}:${endpoint?.port}/api`
       screen.step('directory', url, undefined, { event: 'listening', http: endpoint, url })
-      screen.step('nodes', config.bonded)
+      screen.step('nodes', config.bonded ?? `those bonded on the ledger of ${config.ledger?.deployment}`)
+      if (driver !== undefined) await showDriver(screen, driver)
       screen.step('stop', 'Ctrl-C')
       directory.ready.then(
         () => screen.step('network', 'usable', undefined, { event: 'ready' }),
@@ -137,12 +144,22 @@ export async function runDirectory(session: Session, path: string): Promise<numb
       await session.untilInterrupted()
       log.info('directory.stopping')
     } finally {
-      await directory.stop()
+      await running.stop()
     }
   } finally {
     await lock.release()
   }
   return 0
+}
+
+async function showDriver(screen: Session['screen'], driver: LedgerAccount): Promise<void> {
+  const coins = await driver.coins()
+  const isPoor = coins === 0n ? ': it has no coins to pay fees with, send it some' : ''
+  screen.step('driver', `${driver.address} pays for the steps of epochs${isPoor}`, undefined, {
+    event: 'driver',
+    address: driver.address,
+    wei: String(coins),
+  })
 }
 
 async function existing(files: Files, path: string): Promise<string> {

@@ -10,6 +10,7 @@ import type { Clock, Timer } from '../../foundation/platform/clock.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import type { Endpoint } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
+import type { Ledger, LedgerAccount } from '../../network/ledger/ledger.ts'
 import { startCredentialEngine } from '../node/credentialEngine.ts'
 import { type LedgerConfig, openConfiguredLedger } from '../node/ledgerConfig.ts'
 import { ledgerRedeemer } from '../node/ledgerRedeemer.ts'
@@ -23,6 +24,7 @@ import {
 } from '../node/nodeConfig.ts'
 import { loadOrCreateNodeKeys } from '../node/nodeKeys.ts'
 import { explainLocked } from './folders.ts'
+import { type LedgerOptions, openAccount, openChosenLedger, type SignerOptions } from './ledgerAccess.ts'
 import { explainFileError } from './problems.ts'
 import type { Session } from './session.ts'
 
@@ -108,24 +110,34 @@ export async function readExistingNode(files: Files, folder: string): Promise<No
 }
 
 /** Announcing, and being paid for tickets, with one account. */
-async function ledgerParts(world: World, config: LedgerConfig): Promise<Pick<NodeOptions, 'ledger' | 'redeemer'>> {
+type LedgerParts = Pick<NodeOptions, 'ledger' | 'redeemer'>
+
+/** Of what is typed; a configuration says its own. */
+const CONFIRMATIONS = 12
+
+async function configuredLedger(world: World, config: LedgerConfig): Promise<LedgerParts> {
   const { ledger, account } = await openConfiguredLedger(world, config)
-  const { confirmations } = config
-  return {
-    ledger: { ledger, account, keccak256: (bytes) => keccak256(bytes, 'bytes') },
-    redeemer: (gateway) => ledgerRedeemer({ ledger, account, gateway, confirmations }),
-  }
+  return partsOf(ledger, account, config.confirmations)
 }
 
+const partsOf = (ledger: Ledger, account: LedgerAccount, confirmations: number): LedgerParts => ({
+  ledger: { ledger, account, keccak256: (bytes) => keccak256(bytes, 'bytes') },
+  redeemer: (gateway) => ledgerRedeemer({ ledger, account, gateway, confirmations }),
+})
+
+/** With a key the node announces itself on the ledger: the bond's own, or one that its owner named (`node announcer`). */
+export type NodeRunOptions = LedgerOptions & SignerOptions
+
 /** Logs to standard error until Ctrl-C: one line a minute when all is well. */
-export async function runNode(session: Session, folder: string): Promise<number> {
+export async function runNode(session: Session, folder: string, options: NodeRunOptions = {}): Promise<number> {
   const { world, interrupted, screen } = session
   const config = await readExistingNode(world.files, folder)
   const log = session.logOf(config.name)
   const meter = new Meter()
+  const typed = await typedLedger(session, options)
   screen.step('directory', config.directories.join(', '))
   // Whoever serves clients takes their tickets, where the network has issuers.
-  const onLedger = config.ledger && (await ledgerParts(world, config.ledger))
+  const onLedger = typed ?? (config.ledger && (await configuredLedger(world, config.ledger)))
   const engine = config.roles.some((role) => role !== 'mix') ? startCredentialEngine() : undefined
   const node = await startNode(world, config, {
     meter,
@@ -159,6 +171,14 @@ export async function runNode(session: Session, folder: string): Promise<number>
     await engine?.close()
   }
   return 0
+}
+
+async function typedLedger(session: Session, options: NodeRunOptions): Promise<LedgerParts | undefined> {
+  if (options.key === undefined && options.signer === undefined) return undefined
+  const { ledger } = await openChosenLedger(session, options)
+  const account = await openAccount(session, ledger, options)
+  session.screen.step('ledger', `announces itself as ${account.address}`)
+  return partsOf(ledger, account, CONFIRMATIONS)
 }
 
 function reportEveryMinute(clock: Clock, node: RunningNode, log: Log): () => void {

@@ -1,0 +1,198 @@
+/**
+ * A whole network of the shipped roles on a ledger of the shipped contracts, in the simulator: drawn sets, key rotations and a client
+ * whose requests must not notice any of it.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { keccak_256 } from '@noble/hashes/sha3.js'
+import { planNetwork } from '../src/app/testnet/layout.ts'
+import { LOCAL_DRIVER } from '../src/app/testnet/ledger.ts'
+import { startTestnet, type Testnet } from '../src/app/testnet/testnet.ts'
+import { Mixnet } from '../src/client/mixnet.ts'
+import { SERVICE_TRAFFIC } from '../src/client/trafficParams.ts'
+import { fromUtf8, utf8 } from '../src/foundation/base/bytes.ts'
+import { silentLog } from '../src/foundation/base/observe.ts'
+import { type Millis, millis, minutes, seconds } from '../src/foundation/base/units.ts'
+import { nodeProvider } from '../src/foundation/crypto/nodeProvider.ts'
+import { Simulation } from '../src/foundation/platform/simulated/simulation.ts'
+import type { World } from '../src/foundation/platform/world.ts'
+import { CONTRACT_ARTEFACTS } from '../src/network/ledger/contractArtefacts.ts'
+import { deployLedger } from '../src/network/ledger/deploy.ts'
+import { localNetwork } from '../src/network/ledger/deploymentParams.ts'
+import type { Ledger } from '../src/network/ledger/ledger.ts'
+import { openLedger } from '../src/network/ledger/rpcLedger.ts'
+import { keySigner, newKey } from '../src/network/ledger/signers.ts'
+import { SimulatedChain } from './support/simulatedChain.ts'
+
+const CHAIN_IP = '10.0.0.9'
+const DIRECTORY_IP = '10.0.0.1'
+const SITE_IP = '10.4.0.1'
+const SITE_PORT = 7
+const loud = (name: string): any => {
+  const l = (lv: string) => (e: string, f: unknown) => {
+    if (lv !== 'debug') console.log(Math.floor(T() / 100) / 10, name, e, JSON.stringify(f))
+  }
+  return { debug() {}, info: l('i'), warn: l('w'), error: l('e'), child: (n: string) => loud(name + ':' + n) }
+}
+let T = () => 0
+const CLIENT_IP = '10.2.0.1'
+/** Chains cost more to simulate than mixing: no packets but those that are asked for. */
+const TRAFFIC = { ...SERVICE_TRAFFIC, loopCoverInterval: undefined }
+const VALIDITY = 4
+const EPOCH: Millis = seconds(60)
+
+class LedgerNetworkRun {
+  readonly simulation: Simulation
+  readonly ledger: Ledger
+  readonly testnet: Testnet
+  readonly client: World
+
+  private constructor(simulation: Simulation, ledger: Ledger, testnet: Testnet, client: World) {
+    this.simulation = simulation
+    this.ledger = ledger
+    this.testnet = testnet
+    this.client = client
+  }
+
+  /** More mixes than the set has places, so that it changes. */
+  static async start(seed: string): Promise<LedgerNetworkRun> {
+    const simulation = new Simulation({ seed, crypto: nodeProvider })
+    T = () => simulation.clock.monotonic()
+    const worlds = new Map<string, World>()
+    const worldOf = (host: string): World => {
+      const world = worlds.get(host) ?? simulation.host(host, { ips: [host] })
+      worlds.set(host, world)
+      return world
+    }
+    const chain = await SimulatedChain.create(worldOf(CHAIN_IP), { host: CHAIN_IP, blockTime: seconds(2) })
+    const url = await simulation.complete(chain.serve({ host: CHAIN_IP }))
+    const treasury = keySigner(newKey(worldOf(DIRECTORY_IP).random))
+    await chain.fund(treasury.address, 10n ** 24n)
+    const now = Math.floor(simulation.clock.now() / 1000)
+    const deployment = await simulation.complete(
+      deployLedger(worldOf(DIRECTORY_IP), {
+        urls: [url],
+        chainId: undefined,
+        signer: treasury,
+        params: {
+          ...localNetwork(now),
+          validityEpochs: VALIDITY,
+          firstEpochId: VALIDITY,
+          rewardedSet: { entryGateways: 2, exitGateways: 1, mixnodes: 6, standby: 2 },
+          governanceDelaySeconds: 0,
+        },
+        artefacts: CONTRACT_ARTEFACTS,
+        path: 'deployment.json',
+      }),
+      minutes(5),
+    )
+    const open = (world: World): Ledger => openLedger(world, { urls: [url], deployment })
+    const plans = planNetwork({ mixNodes: 7, entries: 2, exits: 1 }, true).map((plan) => ({
+      ...plan,
+      host: `10.1.0.${plan.nodeId}`,
+    }))
+    await simulation.complete(
+      worldOf(SITE_IP).net.listen({ host: SITE_IP, port: SITE_PORT }, (connection) => {
+        connection.attach({
+          data: (chunk) => connection.write([chunk.slice()]),
+          end: () => connection.end(),
+          close() {},
+        })
+      }),
+    )
+    const testnet = await simulation.complete(
+      startTestnet({
+        plans,
+        folder: 'testnet',
+        directory: { host: DIRECTORY_IP, port: 8080 },
+        noise: false,
+        world: worldOf(DIRECTORY_IP),
+        worldOf: ({ host }) => worldOf(host),
+        logOf: (name) => loud(name),
+        readyLimit: minutes(3),
+        ledger: {
+          open,
+          keccak256: keccak_256,
+          treasury,
+          fund: (address, wei) => chain.fund(address, wei),
+          drivers: 2,
+          driver: LOCAL_DRIVER,
+          directory: { confirmations: 1, poll: seconds(2) },
+        },
+      }),
+      minutes(10),
+    )
+    return new LedgerNetworkRun(simulation, open(worldOf(DIRECTORY_IP)), testnet, worldOf(CLIENT_IP))
+  }
+
+  get epochId(): number {
+    return this.testnet.directory.epochId
+  }
+
+  mixes(): string {
+    const mixes = this.testnet.directory.nodes.filter(({ role }) => role.startsWith('layer'))
+    return JSON.stringify(mixes.map(({ nodeId, role }) => [nodeId, role]).sort())
+  }
+}
+
+test('epochs pass, sets change, keys rotate twice, and not one request is lost', { timeout: 600_000 }, async (t) => {
+  const run = await LedgerNetworkRun.start('ledger network')
+  const { simulation, testnet, ledger } = run
+  const first = run.epochId
+  assert.equal(first, VALIDITY + 1, 'the first set is drawn at once')
+  const bonded = await simulation.complete(ledger.read('mixnet', 'lastNodeId', []))
+  assert.equal(bonded, testnet.nodes.length)
+  for (const { plan, running } of testnet.nodes) {
+    const key = `0x${Buffer.from(running.identity).toString('hex')}` as const
+    assert.equal(await simulation.complete(ledger.read('mixnet', 'nodeIdOfKey', [key])), plan.nodeId)
+  }
+
+  const mixnet = await simulation.complete(
+    Mixnet.connect(run.client, { directories: [testnet.directoryUrl], traffic: TRAFFIC }),
+    minutes(2),
+  )
+  const rotations = new Set<number>()
+  const sets = new Set<string>()
+  const roots = new Set<string>()
+  const until = simulation.clock.monotonic() + (2 * VALIDITY + 1) * EPOCH
+  let requests = 0
+  while (simulation.clock.monotonic() < until) {
+    const text = `request ${++requests}\n`
+    assert.equal(await simulation.complete(echo(mixnet, text), seconds(60)), text, `epoch ${run.epochId}`)
+    console.log(Math.floor(T() / 100) / 10, 'answered', run.epochId)
+    rotations.add(testnet.directory.keyRotationId)
+    sets.add(run.mixes())
+    roots.add(await simulation.complete(ledger.read('rewardedSet', 'rootOf', [run.epochId])))
+    await simulation.runFor(seconds(4))
+  }
+  const passed = run.epochId - first
+  t.diagnostic(`${requests} requests over ${passed} epochs, ${sets.size} sets, rotations ${[...rotations].join(' ')}`)
+  assert.ok(passed >= 2 * VALIDITY - 1, `only ${passed} epochs`)
+  assert.equal(rotations.size, 3)
+  assert.ok(sets.size > passed / 2, `${sets.size} sets`)
+  assert.ok(roots.size >= passed)
+  // What the nodes say of themselves followed their keys.
+  for (const { plan } of testnet.nodes) {
+    const said = await simulation.complete(ledger.read('announcements', 'sequenceOf', [plan.nodeId]))
+    assert.ok(said >= 4n, `${plan.name} announced ${said} times`)
+  }
+  await simulation.complete(mixnet.close(), minutes(1))
+  await simulation.complete(testnet.stop(), minutes(1))
+})
+
+/** Bytes go out through the exit and come back as they were. */
+function echo(mixnet: Mixnet, text: string): Promise<string> {
+  const stream = mixnet.connections.open({ host: SITE_IP, port: SITE_PORT })
+  return new Promise((resolve, reject) => {
+    let answer = ''
+    stream.attach({
+      data: (chunk) => {
+        answer += fromUtf8(chunk, 'echo')
+        if (answer.endsWith('\n')) stream.end()
+      },
+      end() {},
+      close: (error) => (answer.endsWith('\n') ? resolve(answer) : reject(error)),
+    })
+    stream.write(utf8(text)).catch(reject)
+  })
+}
