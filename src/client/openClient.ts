@@ -37,6 +37,8 @@ export interface MixnetOptions extends FolderChoice {
   readonly directories: readonly string[]
   /** A snapshot instead, as `topologySnapshot()` returned it: then no directory is contacted, and keys last until they rotate. */
   readonly topology?: TopologySnapshot | undefined
+  /** How a topology comes from the directory, where its word is not enough. Default: as it says. */
+  readonly topologySource?: typeof clientTopologySource | undefined
   /** Where identity, keys and the choice of gateway are kept. Absent: nowhere, so every run is somebody new. */
   readonly folder?: string | undefined
   /** Opens `folder`. Default: without tickets. */
@@ -129,7 +131,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
   const patience = options.topology === undefined ? {} : { maxFailures: 0 }
   const topology = new Refreshing<Topology>({
     clock,
-    fetch: clientTopologySource({ clock, directory }),
+    fetch: (options.topologySource ?? clientTopologySource)({ clock, directory }),
     params: { ...(options.refresh ?? refresh), ...patience },
     log,
   })

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { toFunctionSelector } from 'viem'
+import { keccak256, toFunctionSelector } from 'viem'
 import { isMixnetError } from '../../src/foundation/base/errors.ts'
-import { seconds } from '../../src/foundation/base/units.ts'
-import { tinyLedger } from './fixture.ts'
+import { minutes, seconds } from '../../src/foundation/base/units.ts'
+import type { Hex } from '../../src/network/ledger/chain.ts'
+import { sendRaw, transactionCount } from '../../src/network/ledger/chainCalls.ts'
+import { JsonRpc } from '../../src/network/ledger/jsonRpc.ts'
+import { externalSigner } from '../../src/network/ledger/signers.ts'
+import { CHAIN_IP, tinyLedger } from './fixture.ts'
 
 test('reads, reads of one block, writes with receipts and events, previews', async () => {
   const { simulation, open, signer, chain } = await tinyLedger()
@@ -89,4 +93,60 @@ test('many writes at once, each once, in order', async () => {
     events.map(({ args }) => args.nodeId),
     Array.from({ length: 20 }, (_, i) => i + 1),
   )
+})
+
+test('a signer elsewhere is handed the transaction, and may refuse it', async () => {
+  const { simulation, open, chain, signer } = await tinyLedger()
+  const wallet = simulation.host('wallet', { ips: ['10.0.0.9'] })
+  let asked = 0
+  let refuses = false
+  const rpc = new JsonRpc(wallet, { urls: [`http://${CHAIN_IP}:8545/`], chainId: undefined })
+  const listening = wallet.net.serveHttp(
+    { host: '10.0.0.9', port: 80, maxBodyBytes: 1 << 20, requestTimeout: minutes(1) },
+    async (request) => {
+      const { id, method, params } = (await request.json()) as {
+        id: number
+        method: string
+        params: readonly unknown[]
+      }
+      if (method === 'eth_chainId') return Response.json({ id, result: '0x7a69' })
+      asked++
+      if (refuses) return Response.json({ id, error: { code: 4001, message: 'User rejected the request.' } })
+      const { to, data, value, gas } = params[0] as Record<'to' | 'data' | 'value' | 'gas', Hex>
+      assert.ok(signer.kind === 'key')
+      const nonce = await rpc.ask(transactionCount(signer.address, 'pending'))
+      const fees = { maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 1n }
+      const raw = await signer.signTransaction({
+        chainId: 31_337,
+        nonce,
+        to,
+        data,
+        value: BigInt(value),
+        gas: BigInt(gas),
+        ...fees,
+      })
+      return Response.json({ id, result: await rpc.ask(sendRaw(raw, keccak256(raw))) })
+    },
+  )
+  await simulation.complete(listening)
+  const account = open().account(externalSigner(signer.address, ['http://10.0.0.9/']))
+  const receipt = await simulation.complete(account.write('mixnet', 'delegate', [3, 10n], { confirmations: 2 }))
+  assert.ok(chain.head.number >= receipt.block + 2)
+  refuses = true
+  await assert.rejects(
+    simulation.complete(account.write('mixnet', 'delegate', [3, 10n])),
+    (error) => isMixnetError(error, 'LEDGER_REFUSED') && error.details.reason === 'signer',
+  )
+  assert.equal(asked, 2)
+})
+
+test('what a contract may take is allowed once, and no more than asked', async () => {
+  const { simulation, open, signer, deployment } = await tinyLedger()
+  const ledger = open()
+  const account = ledger.account(signer)
+  assert.ok((await simulation.complete(account.allow('mixnet', 500n))) !== undefined)
+  assert.equal(await simulation.complete(account.allow('mixnet', 400n)), undefined)
+  const allowed = ledger.read('token', 'allowance', [signer.address, deployment.addresses.mixnet])
+  assert.equal(await simulation.complete(allowed), 500n)
+  assert.equal(await simulation.complete(account.tokens()), 10n ** 15n)
 })

@@ -98,6 +98,9 @@ test('a chain that changes in the middle of a question does not mix two historie
     return undefined
   }
   await simulation.complete(reader.read())
+  assert.ok(changes > 3)
+  // What it says it has read is what the chain has now, and not what was there when it asked.
+  assert.equal(reader.cursor?.seen.at(-1)?.hash, chain.head.hash)
   chain.refusal = undefined
   await simulation.runFor(seconds(5))
   await simulation.complete(reader.read())
@@ -188,4 +191,26 @@ test('a nonce that an earlier life left empty is filled', async () => {
   chain.forget()
   chain.stalled = false
   await simulation.complete(write, minutes(4))
+})
+
+test('a write whose nonce another program used meanwhile is signed anew', async () => {
+  const tiny = await tinyLedger()
+  const { simulation, chain } = tiny
+  const ledger = tiny.open()
+  const other = tiny.open({}, simulation.host('other', { ips: ['10.0.0.3'] }))
+  chain.stalled = true
+  const first = ledger.account(tiny.signer).write('mixnet', 'delegate', [1, 10n])
+  await simulation.runFor(seconds(0.2))
+  // The other's node has never heard of the first one.
+  chain.forget()
+  const second = other.account(tiny.signer).write('mixnet', 'delegate', [2, 10n])
+  while (chain.waiting === 0) await simulation.step()
+  await chain.mine()
+  chain.stalled = false
+  await simulation.complete(Promise.all([first, second]))
+  const { events } = await simulation.complete(ledger.events({ contract: 'mixnet', event: 'DelegationRequested' }))
+  assert.deepEqual(
+    events.map(({ args }) => args.nodeId),
+    [2, 1],
+  )
 })

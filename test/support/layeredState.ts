@@ -19,9 +19,11 @@ export class Layer {
     this.parent = parent
   }
 
-  find<K extends 'accounts' | 'code' | 'storage'>(what: K, key: string): ReturnType<Layer[K]['get']> {
+  /** The newest value of that key, which may be that there is none. */
+  find<V>(map: (layer: Layer) => Map<string, V>, key: string): V | undefined {
     for (let layer: Layer | undefined = this; layer !== undefined; layer = layer.parent) {
-      if (layer[what].has(key)) return layer[what].get(key) as ReturnType<Layer[K]['get']>
+      const values = map(layer)
+      if (values.has(key)) return values.get(key)
     }
     return undefined
   }
@@ -53,7 +55,7 @@ export class LayeredState extends SimpleStateManager {
 
   // A copy: the EVM changes what it is given and puts it back, or does not.
   override async getAccount(address: Address): Promise<Account | undefined> {
-    const account = this.#top.find('accounts', address.toString())
+    const account = this.#top.find((layer) => layer.accounts, address.toString())
     return account && new Account(account.nonce, account.balance, account.storageRoot, account.codeHash)
   }
 
@@ -66,7 +68,7 @@ export class LayeredState extends SimpleStateManager {
   }
 
   override async getCode(address: Address): Promise<Uint8Array> {
-    return this.#top.find('code', address.toString()) ?? NOTHING
+    return this.#top.find((layer) => layer.code, address.toString()) ?? NOTHING
   }
 
   override async putCode(address: Address, value: Uint8Array): Promise<void> {
@@ -76,7 +78,7 @@ export class LayeredState extends SimpleStateManager {
   }
 
   override async getStorage(address: Address, key: Uint8Array): Promise<Uint8Array> {
-    return this.#top.find('storage', `${address.toString()}_${bytesToHex(key)}`) ?? NOTHING
+    return this.#top.find((layer) => layer.storage, `${address.toString()}_${bytesToHex(key)}`) ?? NOTHING
   }
 
   override async putStorage(address: Address, key: Uint8Array, value: Uint8Array): Promise<void> {

@@ -330,15 +330,12 @@ export class MixnetHistory {
   }
 
   async #advance(roles: readonly number[]): Promise<void> {
-    const { now } = this.#contract.evm
     const set: RewardedNode[] = []
     for (let nodeId = 1; nodeId <= this.#state.lastNodeId + 1; nodeId++) {
       const role = roles[(nodeId - 1) % roles.length] ?? 0
       if (role > 0) set.push({ nodeId, standby: role === 1 })
     }
-    const advanced = await this.#both('advance', [this.#contract.mixnet], undefined, () =>
-      advanceEpoch(this.#state),
-    )
+    const advanced = await this.#both('advance', [this.#contract.mixnet], undefined, () => advanceEpoch(this.#state))
     if (advanced.error !== undefined) return
     this.#set = set
     await this.#contract.setNodes(set)

@@ -12,7 +12,7 @@ import { type Millis, minutes, seconds } from '../../src/foundation/base/units.t
 import type { Timer } from '../../src/foundation/platform/clock.ts'
 import type { HttpListener } from '../../src/foundation/platform/net.ts'
 import type { World } from '../../src/foundation/platform/world.ts'
-import { codeAnalysedOnce } from './evm.ts'
+import { codeAnalysedOnce } from './codeAnalysis.ts'
 import { Layer, LayeredState } from './layeredState.ts'
 
 export interface SimulatedChainOptions {
@@ -113,9 +113,9 @@ export class SimulatedChain {
 
   /** Not yet served: the EVM's own modules are real promises, which a simulation does not wait for. */
   static async create(world: Pick<World, 'clock' | 'net'>, options: SimulatedChainOptions): Promise<SimulatedChain> {
+    await codeAnalysedOnce
     const common = new Common({ chain: { ...Mainnet, chainId: options.chainId ?? 31_337 }, hardfork: Hardfork.Prague })
     const state = new LayeredState(common)
-    await codeAnalysedOnce
     const vm = await createVM({ common, stateManager: state })
     return new SimulatedChain(world, vm, state, common, options)
   }
@@ -138,6 +138,11 @@ export class SimulatedChain {
 
   get head(): { readonly number: number; readonly hash: Hex; readonly time: number } {
     return this.#head
+  }
+
+  /** Of a block of the chain as it is now, in Unix seconds. */
+  timeOf(number: number): number {
+    return (this.#blocks[number] as Mined).time
   }
 
   /** Transactions that are in no block. */

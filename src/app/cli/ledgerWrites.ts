@@ -150,7 +150,7 @@ function tooFew(amount: bigint, has: bigint): MixnetError {
 }
 
 /** Nobody to ask and not told to: a script that forgot, which must not pay. */
-async function isWanted({ json, interrupted }: Session, { yes }: WriteChoice): Promise<boolean> {
+export async function isWanted({ json, interrupted }: Session, { yes }: WriteChoice): Promise<boolean> {
   if (yes) return true
   if (json || !canAsk()) {
     const nextStep = 'Nothing was sent. Look at what it would do, and add --yes.'

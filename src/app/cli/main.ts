@@ -24,7 +24,9 @@ import { runFetch } from './fetchCommand.ts'
 import { defineIssuer } from './issuerProgram.ts'
 import { showKeys } from './keysCommand.ts'
 import { defineLab } from './labCommands.ts'
+import { defineDelegate, defineLedger } from './ledgerProgram.ts'
 import { initNode, runNode } from './nodeCommands.ts'
+import { defineNodeLedger } from './nodeLedgerProgram.ts'
 import { explainFileError } from './problems.ts'
 import { runProxy } from './proxyCommand.ts'
 import { createSession, type GlobalOptions, isReaderGone, type Session } from './session.ts'
@@ -129,7 +131,10 @@ could read your messages and write in your name. A page of your own is allowed b
     run(command, (session) => runClient(session, { ...withDirectory(options), revealAddress: false })),
   )
 
-const node = program.command('node').description('a node of a network: init, run').helpCommand(false)
+const node = program
+  .command('node')
+  .description('a node of a network: init, run; on the ledger: bond, pledge, costs, rewards, score')
+  .helpCommand(false)
 node
   .command('init <folder>')
   .description('make keys and a configuration')
@@ -198,6 +203,9 @@ directory
 
 defineIssuer(program, run)
 defineCredential(program, run, LOCAL_DIRECTORY)
+defineLedger(program, run)
+defineDelegate(program, run)
+defineNodeLedger(node, run)
 defineLab(program, run)
 
 program

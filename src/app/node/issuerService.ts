@@ -1,4 +1,5 @@
 /** An issuer as a process: makes its share of the keys with the others of its plan, and serves. @module */
+import type { Hono } from 'hono'
 import type { Log, Meter } from '../../foundation/base/observe.ts'
 import type { Secret } from '../../foundation/base/secret.ts'
 import { seconds } from '../../foundation/base/units.ts'
@@ -66,14 +67,7 @@ export async function startIssuer(world: World, options: IssuerServiceOptions): 
       faucetUrl: plan.faucet,
       listen: config.listen,
       compatible: config.compatible,
-      // Nothing here that the API does not tell everybody anyway.
-      extend: (app) => {
-        app.get('/status', () => Response.json({ ...issuer?.status(), counters: meter.snapshot() }))
-        app.get(
-          '/metrics',
-          async () => new Response(await prometheusText(meter), { headers: { 'content-type': PROMETHEUS_TEXT } }),
-        )
-      },
+      extend: statusPages(() => issuer?.status(), meter),
       meter,
       log,
     })
@@ -120,6 +114,17 @@ export async function startIssuer(world: World, options: IssuerServiceOptions): 
     throw error
   }
 }
+
+/** Nothing there that the API does not tell everybody anyway. */
+export const statusPages =
+  (status: () => IssuerStatus | undefined, meter: Meter) =>
+  (app: Hono): void => {
+    app.get('/status', () => Response.json({ ...status(), counters: meter.snapshot() }))
+    app.get(
+      '/metrics',
+      async () => new Response(await prometheusText(meter), { headers: { 'content-type': PROMETHEUS_TEXT } }),
+    )
+  }
 
 function adopt(issuer: Issuer, keys: AgreedKeys, log: Log): void {
   issuer.adopt(keys)

@@ -36,6 +36,18 @@ export type MixnetConnection = Mixnet
 export interface ConnectOptions extends Omit<CommonOptions, 'topology'>, Pick<NodeMixnetOptions, 'ca' | 'tickets'> {
   /** Instead of a directory: a snapshot, or the path or file: URL of one, as JSON. Nobody is asked then, until keys rotate. */
   readonly topology?: TopologySnapshot | string | URL | undefined
+  /**
+   * The network's ledger, for who does not want to trust its directories: every topology is checked against what the contracts say, and
+   * one that does not fit is refused with TOPOLOGY_UNAVAILABLE.
+   */
+  readonly ledger?: LedgerChoice | undefined
+}
+
+export interface LedgerChoice {
+  /** Of the chain, by JSON-RPC over http or https; of several all must agree. They see your address, and that you use the network. */
+  readonly rpc: string | readonly string[]
+  /** Path of the file that `starling ledger deploy` wrote: which chain, and where its contracts are. */
+  readonly deployment: string
 }
 
 /**
@@ -47,14 +59,25 @@ export async function connect(options: ConnectOptions): Promise<MixnetConnection
   const release = holdProcess()
   try {
     // Pages have no such option, and share the list.
-    const { tickets, ...others } = options ?? {}
+    const { tickets, ledger, ...others } = options ?? {}
     expectConnectOptions(options === undefined ? options : others)
     const world = nodeWorld(nodeProvider)
     const topology = await readTopology(world, options.topology)
-    return await Mixnet.connect(world, { ...clientOptions({ ...others, topology }), tickets, engine })
+    const topologySource = ledger && (await checkedTopologies(world, ledger, options))
+    return await Mixnet.connect(world, { ...clientOptions({ ...others, topology }), tickets, engine, topologySource })
   } finally {
     release()
   }
+}
+
+/** Loaded late: few want it, and it brings hashes and formats along that nothing else of a client needs. */
+async function checkedTopologies(world: World, ledger: LedgerChoice, { topology }: ConnectOptions) {
+  if (topology !== undefined) {
+    const nextStep = 'Give a `directory` with the `ledger`: a snapshot is not of the epoch that runs.'
+    throw new Failure('BAD_ARGUMENT', { argument: 'ledger', why: 'not with a topology' }, { nextStep })
+  }
+  const { ledgerTopologySource } = await import('./ledgerTopology.ts')
+  return ledgerTopologySource(world, ledger)
 }
 
 /** A thread costs nothing before the first ticket. In Deno it never answers: there tickets are made on the spot. */

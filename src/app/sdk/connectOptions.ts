@@ -5,7 +5,7 @@ import type { TrafficChoice } from '../../client/trafficProfiles.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
 import { type Millis, millis } from '../../foundation/base/units.ts'
 
-type Own = 'directories' | 'connectTimeout' | 'locked' | 'open' | 'traffic' | 'entry' | 'refresh'
+type Own = 'directories' | 'connectTimeout' | 'locked' | 'topologySource' | 'open' | 'traffic' | 'entry' | 'refresh'
 
 export interface CommonOptions extends Omit<MixnetOptions, Own> {
   /** URL of the network's directory, or several with the same contents: http://127.0.0.1:8080/api. Or a `topology`. */

@@ -5,7 +5,6 @@
  *
  * Who deploys keeps nothing but the tokens that are not in the pool: every parameter is the timelock's from the first block on. @module
  */
-import type { Abi } from 'viem'
 import { encodeDeployData, encodeFunctionData, getContractAddress } from 'viem/utils'
 import { fromUtf8, utf8 } from '../../foundation/base/bytes.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
@@ -13,6 +12,7 @@ import { millis } from '../../foundation/base/units.ts'
 import { awaited, sleep } from '../../foundation/platform/clock.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { ABIS } from './abis.ts'
+import type { Artefact, Artefacts, CreatedName } from './artefact.ts'
 import type { Address, Hex } from './chain.ts'
 import { codeAt, NEWEST_HEADER, transactionCount } from './chainCalls.ts'
 import { type Deployment, readDeployment, writeDeployment } from './deployment.ts'
@@ -21,16 +21,6 @@ import { JsonRpc, type RpcOptions } from './jsonRpc.ts'
 import type { Signer } from './ledger.ts'
 import { DEFAULT_SENDING, Sending, type SendingOptions } from './sending.ts'
 import { verifyDeployment } from './verifyDeployment.ts'
-
-/** What the compiler made of one contract: a file of artifacts/. */
-export interface Artefact {
-  readonly abi: Abi
-  readonly bytecode: Hex
-  readonly links: readonly { readonly library: string; readonly starts: readonly number[] }[]
-  readonly runtime: { readonly hash: Hex; readonly values: readonly (readonly [number, number])[] }
-}
-
-export type Artefacts = Readonly<Record<CreatedName, Artefact>>
 
 /** In this order. The pool is funded before the mixnet, which refuses to begin without it. */
 const STEPS = [
@@ -49,7 +39,6 @@ const STEPS = [
   'ecash',
 ] as const
 type StepName = (typeof STEPS)[number]
-export type CreatedName = Exclude<StepName, 'pool'>
 const CREATED: readonly CreatedName[] = STEPS.filter((name) => name !== 'pool')
 
 export interface DeployOptions extends RpcOptions, Partial<SendingOptions> {

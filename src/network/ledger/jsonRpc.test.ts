@@ -16,6 +16,7 @@ const CHAIN_ID = 7
 const number = { method: 'eth_blockNumber', params: [], decode: (value: unknown) => countOf(value, 'block number') }
 
 const one = ({ id, method }: Question) => ({ jsonrpc: '2.0', id, result: method === 'eth_chainId' ? '0x7' : '0x2a' })
+const idOf = (asked: Parameters<Server>[0]) => (asked as Question).id
 const honest: Server = (asked) => (Array.isArray(asked) ? asked.map(one) : one(asked as Question))
 /** Honest about its chain, and then this. */
 const afterwards =
@@ -47,14 +48,14 @@ async function clientOf(servers: readonly (Server | undefined)[], options: Parti
 
 const LIARS: Readonly<Record<string, Server>> = {
   'another question': afterwards((asked) => ({ jsonrpc: '2.0', id: (asked as Question).id + 1, result: '0x1' })),
-  'no quantity': afterwards(({ id }: never) => ({ jsonrpc: '2.0', id, result: '42' })),
-  'a number above all': afterwards(({ id }: never) => ({ jsonrpc: '2.0', id, result: '0xffffffffffffffff' })),
+  'no quantity': afterwards((asked) => ({ jsonrpc: '2.0', id: idOf(asked), result: '42' })),
+  'a number above all': afterwards((asked) => ({ jsonrpc: '2.0', id: idOf(asked), result: '0xffffffffffffffff' })),
   nothing: afterwards(() => null),
   'a list': afterwards(() => []),
-  'an error that is none': afterwards(({ id }: never) => ({ id, error: 'no' })),
+  'an error that is none': afterwards((asked) => ({ id: idOf(asked), error: 'no' })),
   'no JSON': afterwards(() => new Response('<html>')),
   'no UTF-8': afterwards(() => new Response(Uint8Array.of(255))),
-  'another chain': ({ id }: never) => ({ jsonrpc: '2.0', id, result: '0x1' }),
+  'another chain': (asked) => ({ jsonrpc: '2.0', id: idOf(asked), result: '0x1' }),
 }
 
 test('whatever a server answers, it is an error that names no URL, and the next server is asked', async () => {
@@ -75,7 +76,7 @@ test('whatever a server answers, it is an error that names no URL, and the next 
 })
 
 test('down, full, slow or without end: the next one, and LEDGER_UNREACHABLE or MESSAGE_TOO_LONG where there is none', async () => {
-  const limited = afterwards(({ id }: never) => ({ id, error: { code: -32005, message: 'slow down' } }))
+  const limited = afterwards((asked) => ({ id: idOf(asked), error: { code: -32005, message: 'slow down' } }))
   const long = afterwards(() => new Response('x'.repeat(100_000)))
   for (const [server, code] of [
     [undefined, 'LEDGER_UNREACHABLE'],

@@ -168,9 +168,7 @@ export interface LedgerAccount {
    * Resolves when nothing of this account is on its way any more, as far as the servers know; what an earlier life of this program sent
    * has then happened, or was lost. Throws LEDGER_UNDECIDED where that takes longer than a write may.
    */
-  settled(options?: {
-    readonly signal?: AbortSignal | undefined
-  }): Promise<{
+  settled(options?: { readonly signal?: AbortSignal | undefined }): Promise<{
     /** Of the next transaction. */ readonly nonce: number /** As of this block. */
     readonly block: number
   }>

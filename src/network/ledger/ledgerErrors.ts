@@ -2,8 +2,8 @@
  * What contracts and servers refuse, in words for people. A contract's own error keeps its name as `details.reason`, which is stable;
  * its parameters are details as well. @module
  */
-import type { AbiParameter } from 'viem'
-import { decodeAbiParameters, toFunctionSelector } from 'viem/utils'
+import type { Abi, AbiParameter } from 'viem'
+import { decodeAbiParameters, parseAbi, toFunctionSelector } from 'viem/utils'
 import { type ErrorCode, type ErrorDetails, MixnetError } from '../../foundation/base/errors.ts'
 import { ABIS, CONTRACT_NAMES } from './abis.ts'
 import type { Hex } from './chain.ts'
@@ -118,6 +118,17 @@ const WORDS: Readonly<Record<string, Words>> = {
   BadPlan: refused('the plan cannot be', 'See the problem in the details.'),
   BoardFull: refused('the board is full', 'Begin another plan.'),
   AlreadyConfirmed: notNow('this member has confirmed', 'Nothing: it counts.'),
+  // of implementations, beyond their interfaces
+  BadHost: refused('the host is not written as hosts are', 'Give a name or an address in plain ASCII.'),
+  BadMessage: refused('the part of the message cannot be', 'Send parts that are neither empty nor too long.'),
+  BadParameters: refused('the parameters cannot be', 'Check their ranges.'),
+  BadShare: refused('the share is above a hundred', 'Give one from 0 to 100.'),
+  EmptyBatch: refused('the batch has no tickets', 'Redeem at least one.'),
+  NotEnoughDeposits: refused('more tickets than deposits have paid for', 'Check the count: books have 50 tickets.'),
+  PoolNotFunded: refused('the reward pool has no tokens', 'Pay it to the address of the mixnet first.'),
+  StillExcluded: notNow('the participant is excluded for now', 'Try again in the epoch named in the details.'),
+  ReentrancyGuardReentrantCall: refused('a contract was called in the middle of its own call', 'Do not call back.'),
+  SafeERC20FailedOperation: funds('the tokens could not be moved', 'Check the balance and what is allowed.'),
   // token (EIP-6093, ERC-2612)
   ERC20InsufficientBalance: funds(
     'the account has too few NYM',
@@ -156,6 +167,20 @@ const WORDS: Readonly<Record<string, Words>> = {
   FailedCall: refused('what the proposal calls fails', 'Try the call itself with a preview, from the timelock.'),
 }
 
+/** What no interface has. */
+const BEYOND_INTERFACES = parseAbi([
+  'error BadHost()',
+  'error BadMessage()',
+  'error BadParameters()',
+  'error BadShare()',
+  'error EmptyBatch()',
+  'error NotEnoughDeposits()',
+  'error PoolNotFunded()',
+  'error StillExcluded(uint32 untilEpoch)',
+  'error ReentrancyGuardReentrantCall()',
+  'error SafeERC20FailedOperation(address token)',
+])
+
 /** Words of the names that numbers stand for. */
 const STATES = ['in progress', 'rewarding', 'reconciling', 'role assignment']
 
@@ -169,13 +194,13 @@ let knownErrors: ReadonlyMap<string, KnownError> | undefined
 /** By selector, of all contracts. */
 function errorsBySelector(): ReadonlyMap<string, KnownError> {
   knownErrors ??= new Map(
-    CONTRACT_NAMES.flatMap((contract) =>
-      ABIS[contract].flatMap((item) =>
+    [...CONTRACT_NAMES.map((name) => ABIS[name] as Abi), BEYOND_INTERFACES as Abi]
+      .flat()
+      .flatMap((item) =>
         item.type === 'error'
           ? [[toFunctionSelector({ ...item, type: 'function', outputs: [], stateMutability: 'view' }), item] as const]
           : [],
       ),
-    ),
   )
   return knownErrors
 }

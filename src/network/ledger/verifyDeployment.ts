@@ -4,9 +4,9 @@
  */
 import { keccak256 } from 'viem/utils'
 import { MixnetError } from '../../foundation/base/errors.ts'
+import type { Artefact, Artefacts, CreatedName } from './artefact.ts'
 import type { Hex } from './chain.ts'
 import { codeAt } from './chainCalls.ts'
-import type { Artefact, Artefacts, CreatedName } from './deploy.ts'
 import type { Deployment } from './deployment.ts'
 import { expectReply, type JsonRpc } from './jsonRpc.ts'
 

@@ -15,6 +15,10 @@ export interface Interval {
 export const epochEnd = (i: Interval): bigint => i.currentEpochStart + BigInt(i.epochLength)
 export const isEpochOver = (i: Interval, now: bigint): boolean => epochEnd(i) <= now
 
+/** Commitments of monitors until then, reveals from then to the end: the last quarter. */
+export const revealFrom = (i: Interval): bigint =>
+  i.currentEpochStart + BigInt(i.epochLength - Math.floor(i.epochLength / 4))
+
 /** By the clock, not by the epoch that runs: where epochs are caught up, several in a row see the interval over. */
 export function isIntervalOver(i: Interval, now: bigint): boolean {
   const left = BigInt(i.epochsInInterval - i.currentEpochId)

@@ -147,7 +147,7 @@ describe('sessions', () => {
       { epochId: -1 },
       { epochId: 2 ** 32 },
       { phaseLimit: seconds(0) },
-      { epochId: 4, previous },
+      { epochId: 2, previous },
       { previous: { ...previous, threshold: 1 } },
       { previous: { ...previous, masterKey: new Uint8Array(679) } },
     ]

@@ -1,0 +1,217 @@
+/**
+ * Whether a ledger went by its rules: every event from the deployment on is played again, and each that follows from those before it is
+ * held against what the rules say. Nothing but events and their blocks' times is believed, and what senders asked for.
+ * docs/spec/ledger.md, "Checking it". @module
+ */
+import type { Keccak256 } from '../../../protocol/economy/abiWords.ts'
+import { type Decimal, whole } from '../../../protocol/economy/decimal.ts'
+import { type MixnetState, newMixnet } from '../../../protocol/economy/mixnetState.ts'
+import type { CostParams } from '../../../protocol/economy/rewards.ts'
+import type { Deployment } from '../deployment.ts'
+import type { AnyLedgerEvent } from '../ledger.ts'
+import { AuditedDraw } from './auditedDraw.ts'
+import { AuditedMixnet, type GovernanceChange, type MixnetEvent } from './auditedMixnet.ts'
+import { AuditedScores, type ParticipationRules, type PerformanceEvent, type SettledEpoch } from './auditedScores.ts'
+import { Difference } from './difference.ts'
+import { governanceChange } from './governanceCalls.ts'
+
+/** An epoch that ended as it should. */
+export interface AuditedEpoch {
+  readonly epochId: number
+  readonly scores: SettledEpoch | undefined
+  readonly rewards: { readonly nodes: number; readonly paid: Decimal; readonly without: number }
+  /** Stake that moved at its end. */
+  readonly changes: number
+  /** Of the set that was drawn at its end. */
+  readonly draw: { readonly active: number; readonly standby: number; readonly candidates: number }
+  /** Of the pool, with what the interval that runs has paid taken off. */
+  readonly pool: Decimal
+}
+
+/** What a page of events does not hold. */
+export interface PageFacts {
+  /** Unix seconds, by block. */
+  readonly times: ReadonlyMap<number, number>
+  /** Of bonds, by transaction. */
+  readonly costs: ReadonlyMap<string, CostParams>
+}
+
+export class Audit {
+  readonly #mixnet: AuditedMixnet
+  readonly #scores: AuditedScores
+  readonly #draw: AuditedDraw
+  readonly #mixnetAddress: string
+  #settled: SettledEpoch | undefined
+  #rewards = { nodes: 0, paid: 0n, without: 0 }
+  #changes = 0
+
+  constructor(
+    deployment: Pick<Deployment, 'chainId' | 'params' | 'addresses'>,
+    rules: ParticipationRules,
+    keccak256: Keccak256,
+  ) {
+    const { chainId, addresses } = deployment
+    this.#mixnetAddress = addresses.mixnet.toLowerCase()
+    this.#mixnet = new AuditedMixnet(newMixnet(configOf(deployment)))
+    this.#scores = new AuditedScores({ chainId, contract: addresses.performance }, rules, keccak256)
+    this.#draw = new AuditedDraw(keccak256)
+  }
+
+  /** After all that was taken. */
+  get state(): MixnetState {
+    return this.#mixnet.state
+  }
+
+  get epochId(): number {
+    return this.#mixnet.epochId
+  }
+
+  /** Whole blocks, in their order. Yields each epoch that they end. Throws Difference. */
+  *take(events: readonly AnyLedgerEvent[], facts: PageFacts): Generator<AuditedEpoch> {
+    const decisions = decisionsIn(events)
+    for (const event of events) {
+      const ended = this.#takeOne(event, facts, decisions)
+      if (ended !== undefined) yield ended
+    }
+  }
+
+  #takeOne(event: AnyLedgerEvent, { times, costs }: PageFacts, decisions: Decisions): AuditedEpoch | undefined {
+    const seconds = times.get(event.block)
+    if (seconds === undefined) throw new RangeError(`no time of block ${event.block}`)
+    const time = BigInt(seconds)
+    switch (event.contract) {
+      case 'performance': {
+        this.#settled = this.#scores.take(event as PerformanceEvent) ?? this.#settled
+        return undefined
+      }
+      case 'announcements': {
+        if (event.event === 'Announced') this.#draw.announce(event, this.state.interval, time)
+        return undefined
+      }
+      case 'rewardedSet': {
+        this.#mixnet.finishReconciling(time)
+        const lateStakeOf = (nodeId: number) => this.#mixnet.lateStakeOf(nodeId)
+        this.#draw.draw(event, { state: this.state, lateStakeOf }, this.#scores)
+        return undefined
+      }
+      case 'token': {
+        if (event.event === 'Transfer' && event.args.to.toLowerCase() === this.#mixnetAddress)
+          this.#mixnet.takeTransfer(event.args.from, event.args.value, time)
+        return undefined
+      }
+      case 'timelock': {
+        // What waits for the end of an interval leaves no trace in the mixnet yet.
+        const decision = decisions.get(event.transactionHash)
+        if (event.event === 'CallExecuted' && decision?.atOnce === false) decision.change?.(this.state, time)
+        return undefined
+      }
+      case 'mixnet':
+        return this.#takeMixnet(
+          event,
+          time,
+          costs.get(event.transactionHash),
+          decisions.get(event.transactionHash)?.change,
+        )
+      default:
+        return undefined
+    }
+  }
+
+  #takeMixnet(
+    event: MixnetEvent,
+    time: bigint,
+    costs: CostParams | undefined,
+    decided: GovernanceChange | undefined,
+  ): AuditedEpoch | undefined {
+    const ending = this.epochId
+    this.#mixnet.take(
+      event,
+      { time, costs, decided },
+      {
+        set: this.#draw.set.rewarded,
+        performanceOf: (nodeId) => this.#scores.scoreOf(ending, nodeId),
+        settled: this.#scores.isSettled(ending),
+      },
+    )
+    if (event.event === 'NodeRewarded') {
+      this.#rewards.nodes++
+      this.#rewards.paid += event.args.operatorReward + event.args.delegatesReward
+    }
+    if (event.event === 'NodeNotRewarded') this.#rewards.without++
+    if (CHANGES.has(event.event)) this.#changes++
+    return event.event === 'EpochAdvanced' ? this.#endOf(ending) : undefined
+  }
+
+  #endOf(epochId: number): AuditedEpoch {
+    const { rewarded, candidates } = this.#draw.set
+    const standby = rewarded.filter((one) => one.standby).length
+    const { params, poolChange } = this.state
+    const ended = {
+      epochId,
+      scores: this.#settled,
+      rewards: this.#rewards,
+      changes: this.#changes,
+      draw: { active: rewarded.length - standby, standby, candidates },
+      pool: params.rewardPool - poolChange.removed + poolChange.added,
+    }
+    this.#settled = undefined
+    this.#rewards = { nodes: 0, paid: 0n, without: 0 }
+    this.#changes = 0
+    return ended
+  }
+}
+
+const CHANGES = new Set<string>(['Delegated', 'DelegationRefunded', 'Undelegated', 'PledgeChanged', 'Unbonded'])
+
+type Decisions = ReadonlyMap<string, { readonly change: GovernanceChange | undefined; readonly atOnce: boolean }>
+
+/** By transaction. */
+function decisionsIn(events: readonly AnyLedgerEvent[]): Decisions {
+  const changed = new Set(
+    events.flatMap((one) => (one.contract === 'mixnet' && one.event === 'ParamsChanged' ? [one.transactionHash] : [])),
+  )
+  return new Map(
+    events.flatMap((one) =>
+      one.contract === 'timelock' && one.event === 'CallExecuted'
+        ? [
+            [
+              one.transactionHash,
+              { change: governanceChange(one.args.data), atOnce: changed.has(one.transactionHash) },
+            ] as const,
+          ]
+        : [],
+    ),
+  )
+}
+
+function configOf({ params }: Pick<Deployment, 'params'>): Parameters<typeof newMixnet>[0] {
+  const { firstEpochId, epochsInInterval, epochSeconds } = params
+  return {
+    firstEpochId,
+    firstEpochStart: BigInt(params.firstEpochStart),
+    epochsInInterval,
+    epochLength: epochSeconds,
+    params: { ...params, rewardPool: whole(params.rewardPool), stakingSupply: whole(params.stakingSupply) },
+    operatorsParams: params,
+  }
+}
+
+/** What the contract says it has now, against what it should have. Throws Difference. */
+export function compareNow(
+  state: MixnetState,
+  now: { readonly pool: Decimal; readonly removed: Decimal; readonly added: Decimal; readonly stakingSupply: Decimal },
+): void {
+  const { params, poolChange, interval } = state
+  const text = (values: typeof now) =>
+    Object.entries(values)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', ')
+  const expected = text({
+    pool: params.rewardPool,
+    removed: poolChange.removed,
+    added: poolChange.added,
+    stakingSupply: params.stakingSupply,
+  })
+  const found = text(now)
+  if (expected !== found) throw new Difference('pool', interval.totalElapsedEpochs, expected, found)
+}

@@ -1,0 +1,177 @@
+/** Fetches what an audit reads: events, the times of their blocks, and with which costs nodes were bonded. @module */
+import { decodeFunctionData, decodeFunctionResult, encodeFunctionData, keccak256 } from 'viem/utils'
+import { MixnetError } from '../../../foundation/base/errors.ts'
+import type { CostParams } from '../../../protocol/economy/rewards.ts'
+import { ABIS } from '../abis.ts'
+import { performanceAbi } from '../artifacts/performance.ts'
+import type { Address, Block, Hex } from '../chain.ts'
+import { ethCall, headerByNumber } from '../chainCalls.ts'
+import { expectReply, type JsonRpc, type RpcCall } from '../jsonRpc.ts'
+import type { AnyLedgerEvent, EventCursor, Ledger } from '../ledger.ts'
+import { addressOf, bytesOf, mismatch, objectOf } from '../rpcValues.ts'
+import { Audit, type AuditedEpoch, compareNow } from './audit.ts'
+import type { ParticipationRules } from './auditedScores.ts'
+
+const CONTRACTS = ['mixnet', 'performance', 'rewardedSet', 'announcements', 'timelock', 'token'] as const
+const BATCH = 50
+
+export interface AuditOptions {
+  readonly ledger: Ledger
+  readonly rpc: JsonRpc
+  /** The last epoch that is looked at; undefined: up to now, and what the contract says it has now. */
+  readonly until: number | undefined
+  readonly onEpoch: (epoch: AuditedEpoch) => void
+  readonly onProgress?: (block: number) => void
+  readonly signal?: AbortSignal
+}
+
+/**
+ * How many events were looked at. Throws Difference at the first that is not what the rules say; LEDGER_NOT_NOW where the chain was
+ * reorganised meanwhile; BAD_ARGUMENT where `until` has not ended.
+ */
+export async function auditLedger(options: AuditOptions): Promise<{ readonly events: number; readonly block: number }> {
+  const { ledger, rpc, until, onEpoch, signal } = options
+  const { deployment } = ledger
+  const audit = new Audit(
+    deployment,
+    await participationRules(rpc, deployment.addresses.performance, signal),
+    (bytes) => keccak256(bytes, 'bytes'),
+  )
+  let cursor: EventCursor | undefined
+  let count = 0
+  for (;;) {
+    const page = await ledger.allEvents({ contracts: CONTRACTS, cursor }, { signal })
+    if (page.rolledBack !== undefined)
+      throw new MixnetError(
+        'LEDGER_NOT_NOW',
+        { reason: 'reorganised' },
+        { message: 'the chain was reorganised meanwhile', nextStep: 'Begin again.' },
+      )
+    const facts = {
+      times: await timesOf(rpc, page.events, signal),
+      costs: await costsOf(rpc, ledger, page.events, signal),
+    }
+    for (const ended of audit.take(page.events, facts)) {
+      onEpoch(ended)
+      if (ended.epochId === until) return { events: count + page.events.length, block: page.cursor.next - 1 }
+    }
+    count += page.events.length
+    cursor = page.cursor
+    options.onProgress?.(cursor.next - 1)
+    if (page.complete) break
+  }
+  if (until !== undefined) {
+    const nextStep = `Epoch ${audit.epochId} runs; give one before it, or leave it out for the last.`
+    throw new MixnetError('BAD_ARGUMENT', { epoch: until }, { message: 'that epoch has not ended', nextStep })
+  }
+  const last = cursor.seen.at(-1)
+  if (last !== undefined) await checkNow(ledger, audit, { ...last, time: 0 }, signal)
+  return { events: count, block: cursor.next - 1 }
+}
+
+async function checkNow(ledger: Ledger, audit: Audit, block: Block, signal: AbortSignal | undefined): Promise<void> {
+  const { results } = await ledger.readAll(
+    [
+      { contract: 'mixnet', fn: 'rewardingParams', args: [] },
+      { contract: 'mixnet', fn: 'poolChange', args: [] },
+    ],
+    { block, signal },
+  )
+  const [{ rewardPool, stakingSupply }, [removed, added]] = results
+  compareNow(audit.state, { pool: rewardPool, removed, added, stakingSupply })
+}
+
+/** As they stand; governance has hardly a reason to move them. */
+async function participationRules(
+  rpc: JsonRpc,
+  to: Address,
+  signal: AbortSignal | undefined,
+): Promise<ParticipationRules> {
+  const data = encodeFunctionData({ abi: performanceAbi, functionName: 'parameters' })
+  const answer = await rpc.ask(ethCall({ to, data }, undefined), { signal })
+  try {
+    const [, , exclusion, tolerance] = decodeFunctionResult({
+      abi: performanceAbi,
+      functionName: 'parameters',
+      data: answer,
+    })
+    return { exclusion, tolerance }
+  } catch {
+    throw mismatch('parameters of scores', 'not what the contract answers')
+  }
+}
+
+async function timesOf(
+  rpc: JsonRpc,
+  events: readonly AnyLedgerEvent[],
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<number, number>> {
+  const hashes = new Map(events.map(({ block, blockHash }) => [block, blockHash]))
+  const blocks = [...hashes.keys()]
+  const times = new Map<number, number>()
+  for (let from = 0; from < blocks.length; from += BATCH) {
+    const some = blocks.slice(from, from + BATCH)
+    const replies = await rpc.askAll(some.map(headerByNumber), { signal })
+    for (const [i, reply] of replies.entries()) {
+      const header = expectReply(reply, 'eth_getBlockByNumber')
+      if (header === undefined || header.hash !== hashes.get(some[i] as number))
+        throw mismatch('block of an event', 'another one')
+      times.set(header.number, header.time)
+    }
+  }
+  return times
+}
+
+/** They are in no event but in what its owner asked for. */
+async function costsOf(
+  rpc: JsonRpc,
+  ledger: Ledger,
+  events: readonly AnyLedgerEvent[],
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, CostParams>> {
+  const costs = new Map<string, CostParams>()
+  for (const event of events) {
+    if (event.contract !== 'mixnet' || event.event !== 'Bonded') continue
+    const { to, input } = await rpc.ask(transactionByHash(event.transactionHash), { signal })
+    const known = to === ledger.deployment.addresses.mixnet.toLowerCase() ? costsIn(input) : undefined
+    costs.set(event.transactionHash, known ?? (await unchangedCosts(ledger, event.args.nodeId, signal)))
+  }
+  return costs
+}
+
+/** Of a node bonded through another contract: those of now, where they never changed. */
+async function unchangedCosts(ledger: Ledger, nodeId: number, signal: AbortSignal | undefined): Promise<CostParams> {
+  const { events } = await ledger.events(
+    { contract: 'mixnet', event: 'CostParamsChanged', filter: { nodeId } },
+    { signal },
+  )
+  const { profitMargin, intervalOperatingCost } = await ledger.read('mixnet', 'rewardingOf', [nodeId], { signal })
+  const { owner } = await ledger.read('mixnet', 'bondOf', [nodeId], { signal })
+  if (events.length === 0 && !/^0x0{40}$/.test(owner)) return { profitMargin, intervalOperatingCost }
+  throw new MixnetError(
+    'LEDGER_REFUSED',
+    { node: nodeId },
+    {
+      message: 'that node was bonded through another contract, and its costs at first are in no event',
+      nextStep: 'The ledger cannot be checked beyond that block.',
+    },
+  )
+}
+
+function costsIn(input: Hex): CostParams | undefined {
+  try {
+    const call = decodeFunctionData({ abi: ABIS.mixnet, data: input })
+    return call.functionName === 'bond' ? call.args[3] : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const transactionByHash = (hash: Hex): RpcCall<{ readonly to: Address | undefined; readonly input: Hex }> => ({
+  method: 'eth_getTransactionByHash',
+  params: [hash],
+  decode(result) {
+    const { to, input } = objectOf(result, 'transaction')
+    return { to: to === null ? undefined : addressOf(to, 'receiver'), input: bytesOf(input, 'input') }
+  },
+})

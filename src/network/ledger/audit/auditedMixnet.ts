@@ -1,0 +1,210 @@
+/**
+ * The mixnet's accounts played again: each of its events follows from what was before it by the rules of protocol/economy, down to the
+ * last digit. What an event does not follow from (that somebody delegates) is taken; what the contract did with it is not. @module
+ */
+import {
+  advanceEpoch,
+  beginEpochTransition,
+  reconcileEpochEvents,
+  rewardNodes,
+  type Served,
+} from '../../../protocol/economy/epochMachine.ts'
+import type { EpochEvent, Happened, IntervalEvent, MixnetState } from '../../../protocol/economy/mixnetState.ts'
+import * as operations from '../../../protocol/economy/operations.ts'
+import { Refusal } from '../../../protocol/economy/refusal.ts'
+import type { CostParams } from '../../../protocol/economy/rewards.ts'
+import type { EventName, LedgerEvent } from '../ledger.ts'
+import { Difference } from './difference.ts'
+import { LateStake } from './lateStake.ts'
+
+export type MixnetEvent = { [E in EventName<'mixnet'>]: LedgerEvent<'mixnet', E> }[EventName<'mixnet'>]
+
+/** What an event does not say, and its transaction does. */
+export interface EventFacts {
+  /** Unix seconds, of its block. */
+  readonly time: bigint
+  /** Of a bond. */
+  readonly costs: CostParams | undefined
+  /** Of ParamsChanged: what governance decided, where it was at once. */
+  readonly decided: GovernanceChange | undefined
+}
+
+export type GovernanceChange = (state: MixnetState, now: bigint) => void
+
+const REWARDS = new Set(['EpochTransitionBegan', 'NodeRewarded', 'NodeNotRewarded'])
+
+export class AuditedMixnet {
+  readonly state: MixnetState
+  /** What the rules say comes next, of a step that is more than one event. */
+  #due: Happened[] = []
+  readonly #late = new LateStake()
+
+  constructor(state: MixnetState) {
+    this.state = state
+  }
+
+  get epochId(): number {
+    return this.state.interval.totalElapsedEpochs
+  }
+
+  /** What the draw at the end of this epoch leaves out of a node's stake: docs/spec/ledger.md, "The draw". */
+  lateStakeOf(nodeId: number): bigint {
+    return this.#late.of(nodeId)
+  }
+
+  /** NYM that came to the contract: more of a pledge leaves no other trace until it counts. */
+  takeTransfer(from: string, amount: bigint, time: bigint): void {
+    this.#late.transferred(this.state, low(from), amount, time)
+  }
+
+  /** `served`: of the set in force. Throws Difference. */
+  take(event: MixnetEvent, facts: EventFacts, served: Served): void {
+    this.#late.take(this.state, event, facts.time)
+    if (this.#due.length === 0) this.#play(event, facts, served)
+    const [due] = this.#due
+    if (due === undefined) throw this.#differs(event.event, 'nothing of the kind', describe(event.event, event.args))
+    if (
+      due.name !== event.event ||
+      Object.entries(due.args).some(([key, value]) => said(value) !== said(argument(event, key)))
+    )
+      throw this.#differs(due.name, describe(due.name, due.args), describe(event.event, event.args))
+    this.#due.shift()
+  }
+
+  /** Whatever waits without a trace: what changes nothing leaves none. */
+  finishReconciling(now: bigint): void {
+    const { state } = this
+    while (this.#due.length === 0 && state.epoch.kind === 'reconcilingEvents') {
+      reconcileEpochEvents(state, now, 1)
+      this.#due = state.log.splice(0)
+    }
+    const [missing] = this.#due
+    if (missing !== undefined)
+      throw this.#differs(missing.name, describe(missing.name, missing.args), 'nothing of the kind')
+    if (state.epoch.kind === 'rewarding')
+      throw this.#differs(
+        'NodeRewarded',
+        `${state.epoch.nodes} nodes are rewarded`,
+        `the draw after ${state.epoch.next}`,
+      )
+  }
+
+  #play(event: MixnetEvent, facts: EventFacts, served: Served): void {
+    const { state } = this
+    try {
+      operate(state, event, facts, served)
+    } catch (error) {
+      if (error instanceof Refusal || error instanceof RangeError)
+        throw this.#differs(event.event, `it is refused (${error.message})`, describe(event.event, event.args))
+      throw error
+    }
+    this.#due = state.log.splice(0)
+  }
+
+  #differs(name: string, expected: string, found: string): Difference {
+    return new Difference(REWARDS.has(name) ? 'rewards' : 'accounts', this.epochId, expected, found)
+  }
+}
+
+function operate(state: MixnetState, event: MixnetEvent, { time, costs, decided }: EventFacts, served: Served): void {
+  switch (event.event) {
+    case 'Bonded': {
+      const { owner, identityKey, host, httpPort, pledge } = event.args
+      if (costs === undefined) throw new Refusal('OutOfRange')
+      operations.bond(state, time, {
+        owner: low(owner),
+        identityKey: low(identityKey),
+        host,
+        httpPort,
+        costs,
+        pledge,
+        signed: true,
+      })
+      return
+    }
+    case 'HostUpdated':
+      return operations.updateHost(state, ownerOf(state, event.args.nodeId), event.args.host, event.args.httpPort)
+    case 'UnbondRequested':
+      return operations.unbond(state, ownerOf(state, event.args.nodeId))
+    case 'DelegationRequested':
+      return operations.delegate(state, low(event.args.owner), event.args.nodeId, event.args.amount)
+    case 'UndelegationRequested':
+      return operations.undelegate(state, low(event.args.owner), event.args.nodeId)
+    case 'OperatorRewardWithdrawn':
+      operations.withdrawOperatorReward(state, low(event.args.owner))
+      return
+    case 'DelegatorRewardWithdrawn':
+      operations.withdrawDelegatorReward(state, low(event.args.owner), event.args.nodeId)
+      return
+    case 'Claimed':
+      operations.claim(state, low(event.args.owner))
+      return
+    case 'PoolFunded':
+      return operations.fundPool(state, low(event.args.from), event.args.amount)
+    case 'EpochTransitionBegan':
+      return beginEpochTransition(state, time, served)
+    case 'NodeRewarded':
+    case 'NodeNotRewarded':
+      return rewardNodes(state, time, served, 1)
+    case 'EpochAdvanced':
+      return advanceEpoch(state)
+    case 'PledgeChanged':
+    case 'CostParamsChanged':
+    case 'ParamsChanged':
+      if (state.epoch.kind === 'rewarding') return rewardNodes(state, time, served, 1)
+      if (decided !== undefined) return decided(state, time)
+      return reconcile(state, time, event)
+    default:
+      return reconcile(state, time, event)
+  }
+}
+
+/** The next event of the queue that leaves a trace. Changes of pledges and costs are heard of only when they happen, so they come in here. */
+function reconcile(state: MixnetState, time: bigint, event: MixnetEvent): void {
+  // As far as was known nothing waited any more.
+  if (state.epoch.kind === 'roleAssignment') state.epoch = { kind: 'reconcilingEvents' }
+  if (event.event === 'PledgeChanged') {
+    const { nodeId, pledge } = event.args
+    const by = pledge - (state.bonds.get(nodeId)?.originalPledge ?? 0n)
+    const change: EpochEvent =
+      by < 0n ? { kind: 'decreasePledge', nodeId, amount: -by } : { kind: 'pledgeMore', nodeId, amount: by }
+    skipSilent(state, time)
+    state.epochEvents.unshift(change)
+    if (by > 0n) state.balance += by
+  }
+  if (event.event === 'CostParamsChanged') {
+    const { nodeId, profitMargin, intervalOperatingCost } = event.args
+    const change: IntervalEvent = { kind: 'costs', nodeId, costs: { profitMargin, intervalOperatingCost } }
+    state.intervalEvents.unshift(change)
+  }
+  // One that finds an empty queue says that reconciling is over, and then there is no such event.
+  for (let left = waiting(state); left > 0 && state.log.length === 0; left--) reconcileEpochEvents(state, time, 1)
+}
+
+/** Undelegations that find nothing are the only ones of an epoch that leave no trace, and stand before what left one. */
+function skipSilent(state: MixnetState, time: bigint): void {
+  for (;;) {
+    const [next] = state.epochEvents
+    if (next?.kind !== 'undelegate' || state.delegations.get(next.nodeId)?.has(next.owner)) return
+    reconcileEpochEvents(state, time, 1)
+  }
+}
+
+const waiting = (state: MixnetState): number => state.epochEvents.length + state.intervalEvents.length
+
+function ownerOf(state: MixnetState, nodeId: number): string {
+  const owner = state.bonds.get(nodeId)?.owner
+  if (owner === undefined) throw new Refusal('NotBonded')
+  return owner
+}
+
+const argument = (event: MixnetEvent, key: string): unknown => (event.args as Readonly<Record<string, unknown>>)[key]
+const low = (text: string): string => text.toLowerCase()
+const said = (value: unknown): string => low(String(value))
+
+function describe(name: string, args: unknown): string {
+  const parts = Object.entries(args as Readonly<Record<string, unknown>>).map(
+    ([key, value]) => `${key} ${String(value)}`,
+  )
+  return `${name}(${parts.join(', ')})`
+}
