@@ -91,7 +91,7 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
     if (thread !== undefined) stops.push(() => thread.close())
     const engine = thread && listsOnce(thread)
     const ledger = options.ledger ? await startLedger(session, options.data, options) : undefined
-    if (ledger !== undefined) stops.push(() => ledger.chain.stop())
+    if (ledger !== undefined) stops.push(() => ledger.stop())
     const taken = new TakenPorts()
     const site = await serveDemoSite(world, (wanted, used) => taken.add('demo site', wanted, used))
     stops.push(() => site.close())

@@ -7,17 +7,18 @@ import { CONTRACT_ARTEFACTS } from '../../network/ledger/contractArtefacts.ts'
 import { deployLedger } from '../../network/ledger/deploy.ts'
 import type { Deployment } from '../../network/ledger/deployment.ts'
 import { type DeploymentParams, localNetwork } from '../../network/ledger/deploymentParams.ts'
-import { type EmbeddedChain, startEmbeddedChain } from '../../network/ledger/embeddedChain.ts'
+import { startEmbeddedChain } from '../../network/ledger/embeddedChain.ts'
 import { openLedger } from '../../network/ledger/rpcLedger.ts'
 import { keySigner } from '../../network/ledger/signers.ts'
+import { forgetLocalRpc, localChainFolder, localDeploymentFile, tellLocalRpc } from '../node/localLedger.ts'
 import type { NetworkSize } from '../testnet/layout.ts'
 import { type LedgerPlan, LOCAL_DRIVER } from '../testnet/ledger.ts'
 import type { Session } from './session.ts'
 
 export interface UpLedger {
-  readonly chain: EmbeddedChain
   readonly deployment: Deployment
   readonly plan: LedgerPlan
+  stop(): Promise<void>
 }
 
 /** It mines what it is sent at once. */
@@ -30,7 +31,7 @@ export async function startLedger(session: Session, folder: string, size: Networ
   const began = world.clock.monotonic()
   let isNew = true
   const chain = await startEmbeddedChain(world, nodeProcesses, {
-    folder: `${folder}/chain`,
+    folder: localChainFolder(folder),
     onDied: (error) => screen.problem('ledger', error),
   }).catch((error: unknown) => {
     if (!isMixnetError(error, 'CHAIN_UNAVAILABLE')) throw error
@@ -44,7 +45,7 @@ export async function startLedger(session: Session, folder: string, size: Networ
   try {
     const treasury = keySigner(chain.key)
     const rpc = { urls: [chain.url], chainId: chain.chainId }
-    const path = `${folder}/chain/deployment.json`
+    const path = localDeploymentFile(folder)
     isNew = (await world.files.read(path)) === undefined
     // What it needs for ever: coins of this chain are worth nothing.
     if (isNew) await chain.fund(treasury.address, 10n ** 24n)
@@ -57,6 +58,7 @@ export async function startLedger(session: Session, folder: string, size: Networ
       path,
       pollEvery: POLL_EVERY,
     })
+    await tellLocalRpc(world.files, folder, rpc.urls)
     const contracts = Object.keys(deployment.addresses).length
     const took = world.clock.monotonic() - began
     screen.step('ledger', `embedded chain, ${contracts} contracts${isNew ? '' : ', as they were left'}`, took, {
@@ -82,7 +84,14 @@ export async function startLedger(session: Session, folder: string, size: Networ
         })
       },
     }
-    return { chain, deployment, plan }
+    return {
+      deployment,
+      plan,
+      async stop() {
+        await forgetLocalRpc(world.files, folder)
+        await chain.stop()
+      },
+    }
   } catch (error) {
     await chain.stop()
     throw error
