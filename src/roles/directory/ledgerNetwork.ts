@@ -34,7 +34,7 @@ export interface LedgerNetworkParams {
   readonly stalledAfter: Millis
 }
 
-const DEFAULT_LEDGER_PARAMS: LedgerNetworkParams = {
+export const DEFAULT_LEDGER_PARAMS: LedgerNetworkParams = {
   confirmations: 5,
   poll: seconds(5),
   longestRetry: minutes(1),
