@@ -4,6 +4,7 @@
  * announced, by nobody's word but the rules'. @module
  */
 import assert from 'node:assert/strict'
+import { bytesOfHex, hexOfBytes } from '../../src/app/node/ledgerSources.ts'
 import type { Deployment } from '../../src/network/ledger/deployment.ts'
 import type { AnyLedgerEvent } from '../../src/network/ledger/ledger.ts'
 import { announcementLeaf, NO_LEAF } from '../../src/protocol/economy/announcementLeaf.ts'
@@ -23,7 +24,6 @@ import { type Happened, type MixnetState, newMixnet } from '../../src/protocol/e
 import * as operations from '../../src/protocol/economy/operations.ts'
 import { unpackReport } from '../../src/protocol/economy/reports.ts'
 import { topologyRoot } from '../../src/protocol/economy/topologyRoot.ts'
-import { bytesOfHex, hexOfBytes } from '../../src/app/node/ledgerSources.ts'
 import { COSTS, keccak } from './ledgerRun.ts'
 
 const FALLBACK_EPOCHS = 24
@@ -142,9 +142,14 @@ export class LedgerReplay {
   #noteRewards(log: readonly Happened[]): void {
     for (const { name, args } of log) {
       if (name !== 'NodeRewarded') continue
-      const { epochId, nodeId, operatorReward, delegatesReward } = args as Record<string, never>
+      const { epochId, nodeId, operatorReward, delegatesReward } = args as Record<string, unknown> as {
+        epochId: number
+        nodeId: number
+        operatorReward: bigint
+        delegatesReward: bigint
+      }
       const ofEpoch = this.rewards.get(epochId) ?? new Map<number, bigint>()
-      this.rewards.set(epochId, ofEpoch.set(nodeId, (operatorReward as bigint) + (delegatesReward as bigint)))
+      this.rewards.set(epochId, ofEpoch.set(nodeId, operatorReward + delegatesReward))
     }
   }
 
@@ -176,7 +181,7 @@ export class LedgerReplay {
         return beginEpochTransition(state, now, this.#served())
       case 'EpochAdvanced':
         this.#nothingToReconcile(now)
-        return advanceEpoch(state, now)
+        return advanceEpoch(state)
       case 'ParamsChanged':
         return
       default:

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { isMixnetError } from '../../src/foundation/base/errors.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import { Simulation } from '../../src/foundation/platform/simulated/simulation.ts'
-import type { Artefacts } from '../../src/network/ledger/artefact.ts'
+import { CONTRACT_ARTEFACTS } from '../../src/network/ledger/contractArtefacts.ts'
 import { deployLedger } from '../../src/network/ledger/deploy.ts'
 import { readDeployment, writeDeployment } from '../../src/network/ledger/deployment.ts'
 import { localNetwork } from '../../src/network/ledger/deploymentParams.ts'
@@ -11,12 +11,6 @@ import { openLedger } from '../../src/network/ledger/rpcLedger.ts'
 import { keySigner } from '../../src/network/ledger/signers.ts'
 import { SimulatedChain } from '../support/simulatedChain.ts'
 import { CHAIN_IP, key } from './fixture.ts'
-
-/** Made by `npm run contracts`, once there are contracts. */
-const shipped = (await import(new URL('../../src/network/ledger/shippedArtefacts.ts', import.meta.url).href).catch(
-  () => undefined,
-)) as { readonly SHIPPED_ARTEFACTS: Artefacts } | undefined
-const withContracts = { skip: shipped === undefined ? 'the contracts are not here yet' : false }
 
 async function newChain() {
   const simulation = new Simulation({ seed: 'deploy', crypto: nodeProvider })
@@ -31,53 +25,49 @@ async function newChain() {
     chainId: undefined,
     signer,
     params,
-    artefacts: (shipped as NonNullable<typeof shipped>).SHIPPED_ARTEFACTS,
+    artefacts: CONTRACT_ARTEFACTS,
     path: '/ledger.json',
   }
   return { simulation, chain, world, url, signer, params, options }
 }
 
-test(
-  'a whole ledger: every contract where it was said to be, the pool funded, governance with the timelock',
-  withContracts,
-  async () => {
-    const { simulation, world, url, signer, params, options } = await newChain()
-    const run = <T>(work: Promise<T>) => simulation.complete(work)
-    const deployment = await run(deployLedger(world, options))
-    assert.deepEqual(await run(readDeployment(world.files, '/ledger.json')), deployment)
-    const ledger = openLedger(world, { urls: [url], deployment })
-    const { results } = await run(
-      ledger.readAll([
-        { contract: 'mixnet', fn: 'interval', args: [] },
-        { contract: 'mixnet', fn: 'rewardingParams', args: [] },
-        { contract: 'mixnet', fn: 'keyRotation', args: [] },
-        { contract: 'token', fn: 'balanceOf', args: [deployment.addresses.mixnet] },
-        { contract: 'token', fn: 'balanceOf', args: [signer.address] },
-        { contract: 'mixnet', fn: 'isEpochOver', args: [] },
-        { contract: 'ecash', fn: 'price', args: [] },
-      ]),
-    )
-    const [interval, rewarding, rotation, pool, rest, over, price] = results
-    assert.equal(interval.totalElapsedEpochs, params.firstEpochId)
-    assert.equal(rewarding.rewardPool, params.rewardPool * 10n ** 18n)
-    assert.equal(rotation[0], params.validityEpochs)
-    assert.equal(pool, params.rewardPool)
-    assert.equal(rest, 10n ** 15n - params.rewardPool)
-    assert.equal(over, true)
-    assert.equal(price, params.ticketBookPrice)
-    const account = ledger.account(signer)
-    await assert.rejects(
-      run(account.write('ecash', 'updatePrice', [1n])),
-      (error) => isMixnetError(error, 'LEDGER_REFUSED') && error.details.reason === 'NotGovernance',
-    )
-    // Again: it is there, and nothing is sent.
-    const coins = await run(account.coins())
-    assert.deepEqual(await run(deployLedger(world, options)), deployment)
-    assert.equal(await run(account.coins()), coins)
-  },
-)
+test('a whole ledger: every contract where it was said to be, the pool funded, governance with the timelock', async () => {
+  const { simulation, world, url, signer, params, options } = await newChain()
+  const run = <T>(work: Promise<T>) => simulation.complete(work)
+  const deployment = await run(deployLedger(world, options))
+  assert.deepEqual(await run(readDeployment(world.files, '/ledger.json')), deployment)
+  const ledger = openLedger(world, { urls: [url], deployment })
+  const { results } = await run(
+    ledger.readAll([
+      { contract: 'mixnet', fn: 'interval', args: [] },
+      { contract: 'mixnet', fn: 'rewardingParams', args: [] },
+      { contract: 'mixnet', fn: 'keyRotation', args: [] },
+      { contract: 'token', fn: 'balanceOf', args: [deployment.addresses.mixnet] },
+      { contract: 'token', fn: 'balanceOf', args: [signer.address] },
+      { contract: 'mixnet', fn: 'isEpochOver', args: [] },
+      { contract: 'ecash', fn: 'price', args: [] },
+    ]),
+  )
+  const [interval, rewarding, rotation, pool, rest, over, price] = results
+  assert.equal(interval.totalElapsedEpochs, params.firstEpochId)
+  assert.equal(rewarding.rewardPool, params.rewardPool * 10n ** 18n)
+  assert.equal(rotation[0], params.validityEpochs)
+  assert.equal(pool, params.rewardPool)
+  assert.equal(rest, 10n ** 15n - params.rewardPool)
+  assert.equal(over, true)
+  assert.equal(price, params.ticketBookPrice)
+  const account = ledger.account(signer)
+  await assert.rejects(
+    run(account.write('ecash', 'updatePrice', [1n])),
+    (error) => isMixnetError(error, 'LEDGER_REFUSED') && error.details.reason === 'NotGovernance',
+  )
+  // Again: it is there, and nothing is sent.
+  const coins = await run(account.coins())
+  assert.deepEqual(await run(deployLedger(world, options)), deployment)
+  assert.equal(await run(account.coins()), coins)
+})
 
-test('killed at every step, it goes on where it was', withContracts, async () => {
+test('killed at every step, it goes on where it was', async () => {
   const { simulation, chain, options } = await newChain()
   let world = simulation.restart('program')
   for (let step = 1; step <= 13; step++) {
@@ -100,7 +90,7 @@ test('killed at every step, it goes on where it was', withContracts, async () =>
   assert.ok(chain.head.number > 0)
 })
 
-test('contracts that are not ours, and accounts that others use', withContracts, async () => {
+test('contracts that are not ours, and accounts that others use', async () => {
   const { simulation, world, options, signer } = await newChain()
   const run = <T>(work: Promise<T>) => simulation.complete(work)
   const mismatch = (work: Promise<unknown>, contract?: string) =>

@@ -1,5 +1,6 @@
 /** What is deployed, as it was compiled. A quarter of a megabyte: for who deploys or recognises contracts, nobody else loads it. @module */
 
+import type { Artefacts } from './artefact.ts'
 import {
   announcementsAbi,
   announcementsBytecode,
@@ -32,7 +33,6 @@ import {
 } from './artifacts/reconciliation.ts'
 import { rewardedSetAbi, rewardedSetBytecode, rewardedSetLinks, rewardedSetRuntime } from './artifacts/rewardedSet.ts'
 import { timelockAbi, timelockBytecode, timelockLinks, timelockRuntime } from './artifacts/timelock.ts'
-import type { Artefacts } from './deploy.ts'
 
 export const CONTRACT_ARTEFACTS: Artefacts = {
   multicall: { abi: multicallAbi, bytecode: multicallBytecode, links: multicallLinks, runtime: multicallRuntime },

@@ -42,7 +42,7 @@ export function bytesOf(value: unknown, what: string, length?: number): Hex {
 }
 
 const hashOf = (value: unknown, what: string): Hex => bytesOf(value, what, 32)
-const addressOf = (value: unknown, what: string): Address => bytesOf(value, what, 20)
+export const addressOf = (value: unknown, what: string): Address => bytesOf(value, what, 20)
 
 /** A header, with what a base fee is: 0 where the chain has none. */
 export interface Header extends Block {
