@@ -62,7 +62,7 @@ async function occupy(t: TestContext, address: Address): Promise<void> {
   })
 }
 
-describe('starling up', { timeout: 150_000 }, () => {
+describe('starling up', { timeout: 400_000 }, () => {
   it('starts a network, makes a first request, serves a proxy, and leaves nothing behind', async (t) => {
     const folder = await temporaryFolder(t)
     const network = up(t, folder, '--json')

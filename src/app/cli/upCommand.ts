@@ -273,8 +273,15 @@ async function startClient(
     entry,
     ...(tickets && { ticketsLeft: tickets.left, tickets: tickets.text }),
   })
-  if (tickets !== undefined)
-    screen.step('tickets', `${tickets.left} left of a book of the faucet, free here: docs/guides/tickets.md`)
+  if (tickets !== undefined) {
+    const deposits = await network.ledger?.ledger.read('ecash', 'depositCount', [])
+    const bought = deposits === undefined ? 'of the faucet, free here' : 'paid by a deposit on the ledger'
+    screen.step('tickets', `${tickets.left} left of a book ${bought}: docs/guides/tickets.md`, undefined, {
+      event: 'tickets',
+      left: tickets.left,
+      ...(deposits === undefined ? {} : { deposits }),
+    })
+  }
   return mixnet
 }
 
