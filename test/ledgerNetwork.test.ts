@@ -28,6 +28,7 @@ const CHAIN_IP = '10.0.0.9'
 const DIRECTORY_IP = '10.0.0.1'
 const SITE_IP = '10.4.0.1'
 const SITE_PORT = 7
+const CLIENT_IP = '10.2.0.1'
 /** Chains cost more to simulate than mixing: no packets but those that are asked for. */
 const TRAFFIC = { ...SERVICE_TRAFFIC, loopCoverInterval: undefined }
 const VALIDITY = 3

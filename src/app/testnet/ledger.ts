@@ -14,10 +14,12 @@ import type { Keccak256 } from '../../protocol/economy/abiWords.ts'
 import { EpochDriver, type EpochDriverParams } from '../../roles/directory/epochDriver.ts'
 import { LedgerNetwork, type LedgerNetworkParams } from '../../roles/directory/ledgerNetwork.ts'
 import { LedgerDeposits } from '../../roles/issuer/ledgerDeposits.ts'
+import type { MonitorLedger } from '../../roles/monitor/monitorLedger.ts'
 import type { AnnouncingLedger } from '../node/ledgerAnnouncing.ts'
 import { loadOrCreateLedgerKey } from '../node/ledgerKeys.ts'
 import { bytesOfHex, epochLedger, hexOfBytes, ledgerSource } from '../node/ledgerSources.ts'
 import type { RunningNode } from '../node/node.ts'
+import { performanceLedger } from '../node/performanceLedger.ts'
 import type { LedgerSale } from './issuers.ts'
 import type { NodePlan } from './layout.ts'
 
@@ -104,6 +106,24 @@ export class TestnetLedger {
     await this.#haveCoins(account)
     this.#announcers.set(name, account.address)
     return { ledger, account, keccak256 }
+  }
+
+  /** A monitor's side of it, with an account of its own; `join` puts its stake in, once. */
+  async monitor(number: number): Promise<{ readonly reports: MonitorLedger; join(url: string): Promise<void> }> {
+    const { world, folder, keccak256 } = this.#options
+    const account = this.ledger.account(await loadOrCreateLedgerKey(world, `${folder}/accounts/monitor-${number}.key`))
+    await this.#haveCoins(account)
+    return {
+      reports: performanceLedger(this.ledger, account, keccak256),
+      join: async (url) => {
+        const { stake: joined } = await this.ledger.read('performance', 'participantOf', [account.address])
+        if (joined > 0n) return
+        const stake = this.ledger.deployment.params.participantStake
+        await this.#treasury.write('token', 'transfer', [account.address, stake])
+        await account.allow('performance', stake)
+        await account.write('performance', 'join', [stake, true, url])
+      },
+    }
   }
 
   /** Of ticket books: from an account that has NYM for thousands of them. */
