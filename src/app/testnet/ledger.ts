@@ -135,6 +135,13 @@ export class TestnetLedger {
     if ((await account.tokens()) < FOR_BOOKS / 10n) {
       await this.#treasury.write('token', 'transfer', [account.address, FOR_BOOKS])
     }
+    // Once for all: it is this account's purpose, and every book would wait for it.
+    if (
+      (await this.ledger.read('token', 'allowance', [account.address, this.ledger.deployment.addresses.ecash])) <
+      FOR_BOOKS / 10n
+    ) {
+      await account.allow('ecash', FOR_BOOKS)
+    }
     const confirmations = directory?.confirmations ?? 0
     const paying = ledgerDeposits({ clock, ledger: this.ledger, account, confirmations })
     return {

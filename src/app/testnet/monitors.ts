@@ -1,5 +1,6 @@
 /** Who measures the nodes of a network on one machine: monitors in its process, with stakes and sessions of their own. @module */
 import { openWallet } from '../../client/credentials/openWallet.ts'
+import type { TicketWallet } from '../../client/credentials/ticketWallet.ts'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
 import type { World } from '../../foundation/platform/world.ts'
@@ -50,7 +51,7 @@ async function startOne(options: TestnetMonitorsOptions, number: number): Promis
       listen: { host, port },
       data: `${folder}/monitors/${number}`,
       directories: [directoryUrl],
-      // 5 kB a second and gateway: what a laptop does not notice. Scores of a minute are of some 40 packets a path then.
+      // 5 kB a second for each gateway, which a laptop does not notice.
       traffic: 'frugal' as const,
       keepEpochs: 60,
       local: true,
@@ -80,14 +81,17 @@ function percentOf({
   return Math.round(configScore([], { binaryName, version, acceptedTerms }) * 100)
 }
 
-/** A session's tickets end with it: each is another client to its gateway. */
+/** One wallet for all sessions of a monitor: fifty tickets last it for days. */
 function ticketsOf({ engine, world, directoryUrl, logOf }: TestnetMonitorsOptions): TicketsOf | undefined {
   if (engine === undefined) return undefined
   const shared = { ...engine, close: undefined } as CredentialEngine
-  return (identitySeed) =>
-    openWallet(
+  let wallet: Promise<TicketWallet> | undefined
+  return (identitySeed) => {
+    wallet ??= openWallet(
       { world, folder: undefined, identitySeed },
       { directories: [directoryUrl], tickets: { buy: 'faucet' }, unasked: true, log: logOf('monitor-tickets') },
       shared,
     )
+    return wallet
+  }
 }
