@@ -15,10 +15,9 @@ contract Announcements is IAnnouncements {
         bytes32 leaf;
         uint64 sequence;
         uint8 capabilities;
-        /// As they were before the period of the last change, and the numbers of that period and of the first announcement's.
+        /// As they were before the period of the last change, and the number of that period.
         uint8 earlier;
         uint32 changedIn;
-        uint32 firstIn;
     }
 
     IMixnet public immutable mixnet;
@@ -40,9 +39,8 @@ contract Announcements is IAnnouncements {
         Entry storage entry = _entries[nodeId];
         if (sequence != entry.sequence + 1) revert WrongSequence(entry.sequence + 1);
         if (data.length > MAX_DATA_BYTES || signature.length > SIGNATURE_BYTES) revert DataTooLong();
-        if (sequence == 1 || capabilities != entry.capabilities) {
+        if (capabilities != entry.capabilities) {
             uint32 period = _period();
-            if (sequence == 1) entry.firstIn = period;
             if (period != entry.changedIn) (entry.earlier, entry.changedIn) = (entry.capabilities, period);
         }
         entry.leaf = keccak256(abi.encode(nodeId, sequence, capabilities, keccak256(data), keccak256(signature)));
@@ -96,7 +94,6 @@ contract Announcements is IAnnouncements {
         capabilities = new uint8[](nodeIds.length);
         for (uint256 i = 0; i < nodeIds.length; i++) {
             Entry storage entry = _entries[nodeIds[i]];
-            if (entry.firstIn > running) continue;
             leaves[i] = entry.leaf;
             capabilities[i] = entry.changedIn > running ? entry.earlier : entry.capabilities;
         }

@@ -13,8 +13,8 @@ interface IAnnouncements {
     function capabilitiesOf(uint32 nodeId) external view returns (uint8);
     function sequenceOf(uint32 nodeId) external view returns (uint64);
     function entriesOf(uint32[] calldata nodeIds) external view returns (bytes32[] memory leaves, uint8[] memory capabilities);
-    /// The same with capabilities as they stood when the reveals of the running epoch began, and zeroes for a node that had said nothing
-    /// by then: who knows the seed must not choose the stage it is drawn in.
+    /// The same with capabilities as they stood when the reveals of the running epoch began, so none for a node that had said nothing by
+    /// then: who knows the seed must not choose the stage it is drawn in. Leaves are as they stand: they bring nobody into the set.
     function entriesForDraw(uint32[] calldata nodeIds) external view returns (bytes32[] memory leaves, uint8[] memory capabilities);
 
     event Announced(uint32 indexed nodeId, uint64 sequence, uint8 capabilities, bytes data, bytes signature);

@@ -5,6 +5,7 @@
 import { MixnetError } from '../foundation/base/errors.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
 import type { World } from '../foundation/platform/world.ts'
+import type { LedgerTicketOptions } from './credentials/ledgerTickets.ts'
 import type { TicketFolder } from './credentials/openTickets.ts'
 import type { ClosableEngine } from './credentials/openWallet.ts'
 import type { TicketWallet } from './credentials/ticketWallet.ts'
@@ -27,9 +28,10 @@ export interface NodeMixnetOptions extends MixnetOptions {
   readonly ca?: string | undefined
   /**
    * How bandwidth is paid for where a gateway wants it. Needs a directory; without a `folder` tickets end with the process. Default: as
-   * { buy: 'faucet' }, but nothing is loaded or asked before a gateway wants it.
+   * { buy: 'faucet' }, but nothing is loaded or asked before a gateway wants it. { buy: 'ledger' }: with tokens, from an account on the
+   * network's ledger, whose key is in a file.
    */
-  readonly tickets?: TicketOptions | undefined
+  readonly tickets?: TicketOptions | LedgerTicketOptions | undefined
   /** What computes with tickets. Default: on the spot, some 20 ms for each. */
   readonly engine?: (() => Promise<ClosableEngine>) | undefined
 }
@@ -165,6 +167,10 @@ async function payingFolder(
   { engine, tickets, ...options }: Omit<NodeMixnetOptions, 'ca'>,
 ): Promise<TicketFolder | undefined> {
   const load = () => import('./credentials/openTickets.ts')
+  if (tickets?.buy === 'ledger') {
+    const { ledgerTickets } = await import('./credentials/ledgerTickets.ts')
+    return (await load()).ticketFolder(world, { ...options, ...(await ledgerTickets(world, tickets)), engine })
+  }
   if (tickets !== undefined) return (await load()).ticketFolder(world, { ...options, tickets, engine })
   // Nobody says who issues tickets.
   if (options.directories.length === 0) return undefined

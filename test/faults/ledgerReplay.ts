@@ -23,6 +23,7 @@ import { weightedMedians } from '../../src/protocol/economy/medians.ts'
 import { type Happened, type MixnetState, newMixnet } from '../../src/protocol/economy/mixnetState.ts'
 import * as operations from '../../src/protocol/economy/operations.ts'
 import { unpackReport } from '../../src/protocol/economy/reports.ts'
+import type { CostParams } from '../../src/protocol/economy/rewards.ts'
 import { topologyRoot } from '../../src/protocol/economy/topologyRoot.ts'
 import { COSTS, keccak } from './ledgerRun.ts'
 
@@ -72,6 +73,7 @@ export class LedgerReplay {
   readonly rewards: Map<number, Map<number, bigint>> = new Map()
   readonly counts: Map<string, number> = new Map()
   readonly #timeOf: (block: number) => number
+  readonly #costs: CostParams
   readonly #participants = new Map<string, Participant>()
   readonly #rounds = new Map<number, Round>()
   readonly #said = new Map<number, Said[]>()
@@ -80,8 +82,14 @@ export class LedgerReplay {
   #settled = -1
   #set: readonly RewardedNode[] = []
 
-  constructor({ params, chainId, addresses }: Deployment, timeOf: (block: number) => number) {
+  /** `costs`: with which every node was bonded. */
+  constructor(
+    { params, chainId, addresses }: Deployment,
+    timeOf: (block: number) => number,
+    costs: CostParams = COSTS,
+  ) {
     this.#timeOf = timeOf
+    this.#costs = costs
     const { rewardPool, stakingSupply } = params
     const chosen = { ...params, rewardPool: whole(rewardPool), stakingSupply: whole(stakingSupply) }
     const { stakingSupplyScaleFactor, sybilResistance, activeSetWorkFactor, intervalPoolEmission, rewardedSet } = params
@@ -159,7 +167,7 @@ export class LedgerReplay {
       case 'Bonded': {
         const { owner, identityKey, host, httpPort, pledge } = event.args
         const known = { owner: owner.toLowerCase(), identityKey: identityKey.toLowerCase(), host, httpPort, pledge }
-        operations.bond(state, now, { ...known, costs: COSTS, signed: true })
+        operations.bond(state, now, { ...known, costs: this.#costs, signed: true })
         return
       }
       case 'UnbondRequested':

@@ -21,7 +21,7 @@ import { CONTRACT_ARTEFACTS } from '../../src/network/ledger/contractArtefacts.t
 import { deployLedger } from '../../src/network/ledger/deploy.ts'
 import type { Deployment } from '../../src/network/ledger/deployment.ts'
 import { type DeploymentParams, localNetwork } from '../../src/network/ledger/deploymentParams.ts'
-import type { AnyLedgerEvent, Ledger, LedgerAccount } from '../../src/network/ledger/ledger.ts'
+import type { AnyLedgerEvent, Ledger, LedgerAccount, Signer } from '../../src/network/ledger/ledger.ts'
 import { openLedger } from '../../src/network/ledger/rpcLedger.ts'
 import { keySigner } from '../../src/network/ledger/signers.ts'
 import { bondingPayload } from '../../src/protocol/economy/bondingPayload.ts'
@@ -88,6 +88,8 @@ export interface LedgerRunOptions {
   readonly monitors: readonly Habit[]
   readonly params?: Partial<DeploymentParams>
   readonly trace?: Trace
+  /** When it is in a block. */
+  readonly onWritten?: (write: Write) => void
   /** Asked before each write of a driver. */
   readonly death?: (write: Write) => Death | undefined
   readonly drivers?: number
@@ -211,12 +213,13 @@ export class LedgerRun {
         await account.write('performance', 'join', [stake, true, ''])
       }
       await this.complete(join())
-      this.monitors.push(new PaperMonitor(this, i, account, habit))
+      const world = this.host(`monitor-${i}`)
+      this.monitors.push(new PaperMonitor(world, this.open(world), keySigner(key(300 + i)), habit))
     }
     for (let i = 0; i < crowd; i++) {
       const account = await this.complete(fund(400 + i, 5_000_000n * NYM))
       await this.complete(account.allow('mixnet', 5_000_000n * NYM))
-      void delegateAllTheTime(this, this.host(`delegator-${i}`), account)
+      void delegateAllTheTime(this.ledger, this.host(`delegator-${i}`), account)
     }
   }
 
@@ -285,7 +288,10 @@ export class LedgerRun {
     const write = { driver, epochId, number, step }
     this.writes.push(write)
     const death = this.options.death?.(write)
-    if (death === undefined) return send()
+    if (death === undefined) {
+      await send()
+      return this.options.onWritten?.(write)
+    }
     this.deaths.push({ ...write, death })
     if (death === 'before') return this.#die(driver)
     if (death === 'after') {
@@ -363,21 +369,18 @@ export const pledgeOf = (i: number): bigint => (200_000n + 61_003n * BigInt(i)) 
 export class PaperMonitor {
   readonly account: LedgerAccount
   readonly habit: Habit
-  readonly #run: LedgerRun
   readonly #ledger: MonitorLedger
   readonly #world: World
   readonly #random: RandomStream
   readonly #reports = new Map<number, SealedReport>()
 
-  constructor(run: LedgerRun, index: number, account: LedgerAccount, habit: Habit) {
-    this.#run = run
+  /** `signer`: of somebody who has joined. */
+  constructor(world: World, ledger: Ledger, signer: Signer, habit: Habit) {
     this.habit = habit
-    this.#world = run.host(`monitor-${index}`)
-    this.#random = this.#world.random.stream('paper monitor')
-    const ledger = run.open(this.#world)
-    this.account = ledger.account(keySigner(key(300 + index)))
+    this.#world = world
+    this.#random = world.random.stream('paper monitor')
+    this.account = ledger.account(signer)
     this.#ledger = performanceLedger(ledger, this.account, keccak)
-    void account
     void this.#work()
   }
 
@@ -386,7 +389,7 @@ export class PaperMonitor {
       await this.#turn().catch((error: unknown) => {
         if (!isMixnetError(error)) throw error
       })
-      await sleep(this.#world.clock, millis(2500 + 1000 * this.#random.uniform()))
+      await sleep(this.#world.clock, millis(4000 + 2000 * this.#random.uniform()))
     }
   }
 
@@ -416,16 +419,13 @@ export class PaperMonitor {
     const report = { epochId, secret: this.#random.bytes(32), evidenceHash: this.#random.bytes(32), scores }
     this.#reports.set(epochId, report)
     for (const old of this.#reports.keys()) if (old + 3 < epochId) this.#reports.delete(old)
-    void this.#run
     return report
   }
 }
 
-async function delegateAllTheTime(run: LedgerRun, world: World, own: LedgerAccount): Promise<void> {
+async function delegateAllTheTime(ledger: Ledger, world: World, account: LedgerAccount): Promise<void> {
   const random = world.random.stream('delegator')
-  const ledger = run.open(world)
   const nodes = new Map<number, bigint>()
-  const account = own
   for (;;) {
     await sleep(world.clock, millis(8_000 + 30_000 * random.uniform()))
     const nodeId = 1 + below(random, CAPABILITIES.length)

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { type LedgerDepositsOptions, ledgerDeposits } from '../../src/client/credentials/ledgerDeposits.ts'
 import { toHex } from '../../src/foundation/base/bytes.ts'
 import { isMixnetError } from '../../src/foundation/base/errors.ts'
-import { millis, seconds } from '../../src/foundation/base/units.ts'
+import { hours, millis, seconds } from '../../src/foundation/base/units.ts'
 import type { World } from '../../src/foundation/platform/world.ts'
 import { keySigner } from '../../src/network/ledger/signers.ts'
 import { LedgerDeposits } from '../../src/roles/issuer/ledgerDeposits.ts'
@@ -151,6 +151,19 @@ describe('deposits of issuers', () => {
     assert.deepEqual(await chain.run(deposits.deposit(0)), { identityKey: identity(1) })
     await chain.run(client.deposit(identity(2)))
     await assert.rejects(chain.run(deposits.deposit(1)), (error) => isMixnetError(error, 'LEDGER_NOT_NOW'))
+  })
+
+  it('are not signed for when they are older than a month', async () => {
+    const chain = await EcashChain.start()
+    await chain.funded(CLIENT, 10n * PRICE)
+    const world = chain.host('issuer')
+    await chain.run(clientOf(chain, chain.host('client')).deposit(identity(1)))
+    const deposits = open(chain, world, 2)
+    chain.chain.stalled = true
+    await chain.simulation.runFor(hours(29 * 24))
+    assert.deepEqual(await chain.run(deposits.deposit(0)), { identityKey: identity(1) })
+    await chain.simulation.runFor(hours(2 * 24))
+    assert.equal(await chain.run(deposits.deposit(0)), undefined)
   })
 
   it('cost what governance says, from a minute later', async () => {

@@ -90,7 +90,7 @@ export class EcashChain {
       },
       multicall,
       libraries: {},
-      params: localNetwork(Math.floor(world.clock.now() / 1000)),
+      params: { ...localNetwork(Math.floor(world.clock.now() / 1000)), gatewayShare: share },
     }
     const governance = openLedger(world, { urls: [url], deployment }).account(signer)
     return new EcashChain({ simulation, chain, url, deployment, governance, sending })

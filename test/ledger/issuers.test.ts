@@ -4,21 +4,27 @@ import { describe, it } from 'node:test'
 import { loadOrCreateIssuerKey } from '../../src/app/node/issuerKey.ts'
 import type { RunningIssuer } from '../../src/app/node/issuerService.ts'
 import { startLedgerIssuer } from '../../src/app/node/ledgerIssuer.ts'
-import { epochsOf, masterKeyHash } from '../../src/app/node/ledgerPlan.ts'
+import { epochsOf } from '../../src/app/node/ledgerPlan.ts'
+import type { AgreedEpoch } from '../../src/client/credentials/epochSource.ts'
+import { ledgerDeposits } from '../../src/client/credentials/ledgerDeposits.ts'
+import { confirmIssuers } from '../../src/client/credentials/ledgerTickets.ts'
+import { TicketWallet } from '../../src/client/credentials/ticketWallet.ts'
 import { toHex } from '../../src/foundation/base/bytes.ts'
 import { isMixnetError } from '../../src/foundation/base/errors.ts'
 import { Meter, silentLog } from '../../src/foundation/base/observe.ts'
+import { Secret } from '../../src/foundation/base/secret.ts'
 import { hours, seconds } from '../../src/foundation/base/units.ts'
 import { nullBls } from '../../src/foundation/crypto/nullBls.ts'
 import type { World } from '../../src/foundation/platform/world.ts'
 import type { Ledger } from '../../src/network/ledger/ledger.ts'
+import { masterKeyHash } from '../../src/network/ledger/masterKeyHash.ts'
 import { keySigner } from '../../src/network/ledger/signers.ts'
 import { LocalDkgEngine } from '../../src/protocol/credentials/dkgEngine.ts'
 import { LocalEngine } from '../../src/protocol/credentials/localEngine.ts'
 import { createScheme } from '../../src/protocol/credentials/scheme.ts'
 import { loadAgreedKeys } from '../../src/roles/issuer/dkg/keyFile.ts'
 import { LedgerBoard } from '../../src/roles/issuer/dkg/ledgerBoard.ts'
-import { addressOf, EcashChain, key } from './ecashChain.ts'
+import { addressOf, EcashChain, key, PRICE } from './ecashChain.ts'
 
 const PORT = 8090
 const CONFIRMATIONS = 6
@@ -31,6 +37,7 @@ class IssuersOnLedger {
   readonly ledger: Ledger
   readonly worlds: World[] = []
   readonly running: RunningIssuer[] = []
+  readonly meters: Meter[] = []
 
   constructor(chain: EcashChain) {
     this.chain = chain
@@ -43,6 +50,8 @@ class IssuersOnLedger {
     if (this.worlds[n] === undefined) await chain.funded(20 + n, 0n)
     this.worlds[n] = world
     const ledger = chain.open(world)
+    const meter = new Meter()
+    this.meters.push(meter)
     const issuer = await chain.run(
       startLedgerIssuer(world, {
         config: { data: '/issuer', listen: { host: '0.0.0.0', port: PORT }, compatible: false },
@@ -52,7 +61,7 @@ class IssuersOnLedger {
         engine: new LocalEngine(scheme, world.random.stream('engine')) as never,
         dkgEngine: new LocalDkgEngine(scheme, world.random.stream('engine')),
         lookEvery: seconds(2),
-        meter: new Meter(),
+        meter,
         log: silentLog,
       }),
     )
@@ -165,5 +174,68 @@ describe('issuers on the ledger', () => {
       [2, 2, 2],
     )
     await chain.simulation.complete(Promise.all([1, 2, 3].map((n) => issuers.running[n]?.stop())), hours(1))
+  })
+
+  it('sell a book for a deposit that is buried, and none for one that the chain took back', async () => {
+    const chain = await EcashChain.start()
+    const issuers = new IssuersOnLedger(chain)
+    for (const n of [1, 2, 3]) await issuers.start(n)
+    await issuers.plan([1, 2, 3], 2)
+    await issuers.untilAgreed(1)
+    await chain.simulation.runFor(seconds(30))
+    await chain.funded(5, 10n * PRICE)
+    const world = chain.host('client')
+    const ledger = chain.open(world)
+    const account = ledger.account(keySigner(key(5)))
+    const open = (
+      confirmations: number,
+      confirm = (agreed: AgreedEpoch) => confirmIssuers(world.crypto, ledger, agreed),
+    ) =>
+      chain.run(
+        TicketWallet.open({
+          buy: 'never',
+          world,
+          folder: `/client-${confirmations}`,
+          identitySeed: new Secret(new Uint8Array(32).fill(9)),
+          // Any of them says what a directory would.
+          directories: [`http://issuer-1:${PORT}`],
+          engine: new LocalEngine(scheme, world.random.stream('engine')),
+          deposits: ledgerDeposits({ clock: world.clock, ledger, account, confirmations }),
+          confirm,
+          log: silentLog,
+          tell: () => {},
+        }),
+      )
+    const wallet = await open(CONFIRMATIONS)
+    assert.equal((await chain.run(wallet.buyBook())).left, 50)
+    await chain.run(wallet.close())
+
+    // Asks for its book at once, and the chain goes on without its deposit.
+    const hasty = await open(0)
+    await assert.rejects(chain.run(hasty.buyBook()), (error) => isMixnetError(error, 'ISSUERS_UNAVAILABLE'))
+    await chain.chain.reorganise(5, { keep: false })
+    await chain.simulation.runFor(seconds(60))
+    assert.deepEqual(hasty.books(), [])
+    assert.equal(await chain.run(issuers.ledger.read('ecash', 'depositCount', [])), 1)
+    const issued = issuers.meters.flatMap((meter) =>
+      Object.entries(meter.snapshot()).filter(([name]) => name.startsWith('issuer_books_total')),
+    )
+    assert.deepEqual(
+      issued.filter(([name]) => name.includes('issued')).map(([, value]) => value),
+      issued.filter(([name]) => name.includes('issued')).map(() => 1),
+    )
+    assert.ok(issued.some(([name, value]) => name.includes('ledger') && Number(value) > 0))
+    await chain.run(hasty.close())
+
+    // Whoever names other issuers than the ledger does is paid nothing.
+    const elsewhere = await EcashChain.start()
+    const theirs = elsewhere.open(elsewhere.host('client'))
+    const warned = await open(1, (agreed) => elsewhere.run(confirmIssuers(world.crypto, theirs, agreed)))
+    const before = await chain.run(account.tokens())
+    const refused = await chain.run(warned.buyBook().catch((error: unknown) => error))
+    assert.ok(isMixnetError(refused, 'ISSUERS_UNAVAILABLE') && /names other issuers/.test(refused.message))
+    assert.equal(await chain.run(account.tokens()), before)
+    await chain.run(warned.close())
+    await chain.run(Promise.all([1, 2, 3].map((n) => issuers.running[n]?.stop())))
   })
 })

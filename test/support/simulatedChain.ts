@@ -145,6 +145,11 @@ export class SimulatedChain {
     return (this.#blocks[number] as Mined).time
   }
 
+  /** Of everything in a block, in order. `contractAddress`: that was made. */
+  get receipts(): readonly Pick<Receipt, 'contractAddress' | 'gasUsed'>[] {
+    return this.#blocks.flatMap(({ receipts }) => receipts)
+  }
+
   /** Transactions that are in no block. */
   get waiting(): number {
     return this.#pool.length
@@ -413,10 +418,10 @@ export class SimulatedChain {
       this.#state.top = this.#head.state
       const output = toHex(execResult.returnValue)
       if (execResult.exceptionError !== undefined) throw new Refused(3, 'execution reverted', output)
-      return {
-        output,
-        gas: ((execResult.executionGasUsed + intrinsic(hexToBytes(data), to === undefined)) * 11n) / 10n,
-      }
+      const bytes = hexToBytes(data)
+      const gas = ((execResult.executionGasUsed + intrinsic(bytes, to === undefined)) * 11n) / 10n
+      const least = leastGas(bytes)
+      return { output, gas: gas > least ? gas : least }
     })
   }
 
@@ -510,6 +515,11 @@ function priceOf(tx: TypedTransaction, baseFee: bigint): bigint {
 function intrinsic(data: Uint8Array, creates: boolean): bigint {
   const bytes = data.reduce((sum, byte) => sum + (byte === 0 ? 4 : 16), 0)
   return 21_000n + BigInt(bytes) + (creates ? 32_000n + 2n * BigInt(Math.ceil(data.length / 32)) : 0n)
+}
+
+/** What a transaction costs that is data most of all (EIP-7623). */
+function leastGas(data: Uint8Array): bigint {
+  return 21_000n + data.reduce((sum, byte) => sum + (byte === 0 ? 10n : 40n), 0n)
 }
 
 function shownBlock(block: Mined | undefined): unknown {

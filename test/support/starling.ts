@@ -39,13 +39,16 @@ export class Starling {
   readonly #listeners = new Set<() => void>()
   #gone: Exit | undefined
 
-  constructor(args: readonly string[], options: { cwd?: string; command?: readonly [string, ...string[]] } = {}) {
-    const { command: [program, ...before] = COMMAND, ...own } = options
+  constructor(
+    args: readonly string[],
+    options: { cwd?: string; env?: NodeJS.ProcessEnv; command?: readonly [string, ...string[]] } = {},
+  ) {
+    const { command: [program, ...before] = COMMAND, env, ...own } = options
     // A group of its own: after the end it can be asked whether anything of it is left.
     this.child = spawn(program, [...before, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
-      env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE },
+      env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
       ...own,
     })
     const { stdout, stderr } = this.child

@@ -1,12 +1,15 @@
 /** `starling credential`: the tickets of a client that is not running. @module */
 
 import { describeBook } from '../../client/credentials/describeTickets.ts'
-import { openTickets } from '../../client/credentials/openTickets.ts'
+import { ledgerDeposits } from '../../client/credentials/ledgerDeposits.ts'
+import { confirmIssuers } from '../../client/credentials/ledgerTickets.ts'
+import { openTickets, type TicketFolderOptions } from '../../client/credentials/openTickets.ts'
 import type { TicketWallet } from '../../client/credentials/ticketWallet.ts'
 import { fromUtf8, fromUtf8Lossy, utf8 } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { startCredentialEngine } from '../node/credentialEngine.ts'
 import { lockFolder } from './folders.ts'
+import { type LedgerOptions, openAccount, openChosenLedger, type SignerOptions } from './ledgerAccess.ts'
 import { explainFileError } from './problems.ts'
 import type { Session } from './session.ts'
 
@@ -30,9 +33,16 @@ export interface ImportOptions extends CredentialOptions, PassphraseOptions {
   readonly official: boolean
 }
 
-export function buyBook(session: Session, options: CredentialOptions): Promise<number> {
+export interface BuyOptions extends CredentialOptions, LedgerOptions, SignerOptions {
+  readonly ledger: boolean
+  readonly confirmations: number
+}
+
+export async function buyBook(session: Session, options: BuyOptions): Promise<number> {
   const { screen, world } = session
-  return withWallet(session, options, 'faucet', async (wallet) => {
+  const elsewhere = options.ledger ? await onLedger(session, options) : undefined
+  const choice = { ...options, elsewhere }
+  return withWallet(session, choice, 'faucet', async (wallet) => {
     const started = world.clock.monotonic()
     const { culprits, ...book } = await wallet.buyBook()
     const took = world.clock.monotonic() - started
@@ -158,6 +168,22 @@ export async function importBook(session: Session, file: string, options: Import
   })
 }
 
+/** Pays there, and believes what it says of the issuers. */
+async function onLedger(session: Session, options: BuyOptions): Promise<NonNullable<TicketFolderOptions['elsewhere']>> {
+  const { world, screen } = session
+  const { ledger } = await openChosenLedger(session, options)
+  const account = await openAccount(session, ledger, options)
+  const { confirmations } = options
+  screen.step('account', `${account.address}   the chain shows everybody what it pays`, undefined, {
+    event: 'account',
+    address: account.address,
+  })
+  return {
+    deposits: ledgerDeposits({ clock: world.clock, ledger, account, confirmations, signal: session.interrupted }),
+    confirm: (agreed) => confirmIssuers(world.crypto, ledger, agreed),
+  }
+}
+
 /** Who only looks should not make a client where none is: the folder is a typo. */
 async function expectClient({ world }: Session, { data }: CredentialOptions): Promise<void> {
   if ((await world.files.read(`${data}/identity.pem`)) !== undefined) return
@@ -179,7 +205,7 @@ async function importing<T>(file: string, take: () => Promise<T>): Promise<T> {
 
 async function withWallet(
   session: Session,
-  { data, directory }: CredentialOptions,
+  { data, directory, elsewhere }: CredentialOptions & Pick<TicketFolderOptions, 'elsewhere'>,
   buy: 'never' | 'faucet',
   work: (wallet: TicketWallet) => Promise<number>,
 ): Promise<number> {
@@ -191,6 +217,7 @@ async function withWallet(
       locked: true,
       directories: directory,
       tickets: { buy },
+      elsewhere,
       engine: async () => startCredentialEngine(),
       log: session.quietLogOf('tickets'),
     })

@@ -1,8 +1,9 @@
 /** What can be typed behind `starling credential`. @module */
 import type { Command } from 'commander'
-import { count, directoryUrl } from './arguments.ts'
+import { count, directoryUrl, upTo } from './arguments.ts'
 import { buyBook, exportBook, importBook, listBooks, verifyBooks } from './credentialCommands.ts'
 import type { Run } from './issuerProgram.ts'
+import { ledgerOptions, signerOptions } from './ledgerAccess.ts'
 
 export function defineCredential(program: Command, run: Run, localDirectory: string): void {
   const credential = program
@@ -21,7 +22,14 @@ export function defineCredential(program: Command, run: Run, localDirectory: str
     ...options,
     directory: options.directory ?? [localDirectory],
   })
-  common(credential.command('buy').description('a book of fifty tickets, from the faucet of a local network'))
+  signerOptions(
+    ledgerOptions(
+      common(
+        credential.command('buy').description('a book of fifty tickets: from a faucet, or for tokens on a ledger'),
+      ),
+    ).option('--ledger', 'pay on the ledger, from an account that does nothing else', false),
+  )
+    .option('--confirmations <number>', 'blocks on top of the deposit: what the issuers want to see', upTo(64, 0), 12)
     .addHelpText('before', 'Example: starling credential buy --data my-client\n')
     .action((options, command: Command) => run(command, (session) => buyBook(session, withDirectory(options))))
   common(credential.command('list').description('what is left, and until when'))

@@ -76,7 +76,7 @@ export async function undelegateFrom(session: Session, nodeId: number, options: 
       ['when', `${atEndOfEpoch(epoch)}; then fetch it: starling claim`],
     ],
     done: () => ({ text: 'taken back at the end of the epoch; then: starling claim', event: { nodeId } }),
-    look: 'starling rewards',
+    look: 'type it again, which does no harm',
   })
 }
 
@@ -106,6 +106,18 @@ export async function showRewards(session: Session, options: RewardsOptions): Pr
         unym: String(amount),
         rewardUnym: String(truncate(reward)),
         bonded,
+      },
+    )
+  }
+  for (const { args } of await waitingOf(ledger, owner)) {
+    screen.step(
+      'waiting',
+      `${amountText(args.amount)} for node ${args.nodeId}, until the end of the epoch`,
+      undefined,
+      {
+        event: 'waiting',
+        nodeId: args.nodeId,
+        unym: String(args.amount),
       },
     )
   }
@@ -163,7 +175,7 @@ export async function claimOwed(session: Session, options: HandOptions): Promise
       ['when', 'at once'],
     ],
     done: (events) => ({ text: `${paidText(events, 'Claimed')} fetched` }),
-    look: 'starling ledger account show',
+    look: 'starling ledger account show KEY-FILE',
   })
 }
 
@@ -175,7 +187,7 @@ export function paidText(events: readonly { readonly event: string; readonly arg
 
 const percent = (part: bigint, whole: bigint): string => `${Number((part * 10_000n) / whole) / 100} %`
 
-export function expectBonded(nodeId: number, { owner, isUnbonding }: ReadResult<'mixnet', 'bondOf'>): void {
+function expectBonded(nodeId: number, { owner, isUnbonding }: ReadResult<'mixnet', 'bondOf'>): void {
   if (!/^0x0{40}$/.test(owner) && !isUnbonding) return
   const nextStep = 'Look which nodes there are: starling ledger status.'
   const message = isUnbonding ? 'the node is leaving' : 'there is no such bonded node'
@@ -229,6 +241,19 @@ async function delegationsOf(
     const bonded = !/^0x0{40}$/.test(bond.owner) && !bond.isUnbonding
     return amount === 0n ? [] : [{ nodeId, amount, reward, bonded }]
   })
+}
+
+/** Asked for since the epoch began. */
+async function waitingOf(
+  ledger: Ledger,
+  owner: Address,
+): Promise<readonly LedgerEvent<'mixnet', 'DelegationRequested'>[]> {
+  const { totalElapsedEpochs: epochId } = await ledger.read('mixnet', 'interval', [])
+  const began = await ledger.events({ contract: 'mixnet', event: 'EpochAdvanced', filter: { epochId } })
+  const from = began.events.at(-1)?.block
+  const cursor = from === undefined ? undefined : { next: from, seen: [] }
+  const asked = await ledger.events({ contract: 'mixnet', event: 'DelegationRequested', filter: { owner }, cursor })
+  return asked.events
 }
 
 async function allEvents(ledger: Ledger, owner: Address): Promise<readonly LedgerEvent<'mixnet', 'Delegated'>[]> {

@@ -1,11 +1,13 @@
 /** `starling issuer init` and `plan`: who issues, and when they make their keys. Running is in issuerRunning.ts. @module */
 import { basename, dirname, isAbsolute, relative, resolve } from 'node:path'
 import { toBase58 } from '../../foundation/base/base58.ts'
-import { equalBytes } from '../../foundation/base/bytes.ts'
+import { equalBytes, toHex } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { millis, seconds } from '../../foundation/base/units.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import type { World } from '../../foundation/platform/world.ts'
+import { openNamedLedger } from '../../network/ledger/namedLedger.ts'
+import { newKey } from '../../network/ledger/signers.ts'
 import type { CredentialEpoch } from '../../protocol/wire/issuer/credentialEpoch.ts'
 import { formatRfc3339 } from '../../protocol/wire/timestamp.ts'
 import { startCredentialEngine } from '../node/credentialEngine.ts'
@@ -33,6 +35,11 @@ export interface IssuerInitOptions {
   readonly plan: string
   readonly faucet?: string
   readonly name?: string
+  /** Then there is no file of a plan. */
+  readonly rpc?: readonly string[]
+  readonly deployment?: string
+  readonly key?: string
+  readonly confirmations?: number
 }
 
 export interface IssuerPlanOptions {
@@ -51,11 +58,8 @@ export interface HandOnOptions {
 const configPath = (folder: string): string => `${folder}/issuer.toml`
 
 /** Makes an issuer, and puts it into the plan; the first one makes the plan. */
-export async function initIssuer(
-  { world, screen }: Session,
-  folder: string,
-  options: IssuerInitOptions,
-): Promise<number> {
+export async function initIssuer(session: Session, folder: string, options: IssuerInitOptions): Promise<number> {
+  const { world, screen } = session
   const { files } = world
   const path = configPath(folder)
   if ((await files.read(path)) !== undefined) {
@@ -68,6 +72,7 @@ export async function initIssuer(
       },
     )
   }
+  if (options.rpc !== undefined) return initLedgerIssuer(session, folder, options, options.rpc)
   const plan = await openPlan(files, options)
   if (plan.closed !== undefined) {
     const nextStep = 'Who joins issuers that have keys already is in the plan of the next epoch: make another file.'
@@ -99,6 +104,59 @@ export async function initIssuer(
   })
   screen.line(`\n  When all are in   starling issuer plan ${options.plan} --threshold N`)
   screen.line(`  Then run each     starling issuer run ${folder}`)
+  return 0
+}
+
+/** Makes an issuer whose plan is the ledger's, and says what governance has to be told of it. */
+async function initLedgerIssuer(
+  { world, screen }: Session,
+  folder: string,
+  options: IssuerInitOptions,
+  rpc: readonly string[],
+): Promise<number> {
+  const { files } = world
+  const { deployment, key: keyPath = `${folder}/account.key` } = options
+  if (deployment === undefined) {
+    const nextStep = 'Say where the file is that "starling ledger deploy" wrote: --deployment FILE.'
+    throw new MixnetError('BAD_ARGUMENT', { '--deployment': '' }, { message: 'no ledger was named', nextStep })
+  }
+  const beside = (path: string): string => relative(resolve(folder), resolve(path))
+  const config = checkIssuerConfig(
+    {
+      name: options.name ?? basename(resolve(folder)),
+      listen: { host: options.host, port: options.port },
+      data: '.',
+      ledger: {
+        rpc,
+        deployment: beside(deployment),
+        key: beside(keyPath),
+        ...(options.confirmations === undefined ? {} : { confirmations: options.confirmations }),
+      },
+    },
+    'the command line',
+  )
+  const identity = await loadOrCreateIssuerKey(world, folder).catch((error: unknown) => {
+    throw explainFileError(error)
+  })
+  if ((await files.kindOf(keyPath)) === undefined) {
+    await files.write(keyPath, newKey(world.random).expose(), { secret: true })
+  }
+  const { account } = await openNamedLedger(world, { rpc, deployment, key: keyPath })
+  await files.write(configPath(folder), formatIssuerConfig(config))
+  const identityKey = `0x${toHex(identity.identity)}`
+  screen.step('issuer', `${config.name}   ${options.url}`, undefined, {
+    event: 'issuer',
+    identity: toBase58(identity.identity),
+    identityKey,
+    owner: account.address,
+    url: options.url,
+    config: configPath(folder),
+  })
+  screen.line('\n  Governance plans it with   Issuers.plan, as a member of')
+  screen.line(`    owner        ${account.address}   needs some of the chain's coin for fees`)
+  screen.line(`    identityKey  ${identityKey}`)
+  screen.line(`    url          ${options.url}`)
+  screen.line(`\n  Run it                     starling issuer run ${folder}`)
   return 0
 }
 

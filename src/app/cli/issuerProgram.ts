@@ -1,8 +1,9 @@
 /** What can be typed behind `starling issuer`. @module */
 import { type Command, InvalidArgumentError } from 'commander'
-import { count, ipAddress, port, positive } from './arguments.ts'
+import { count, ipAddress, port, positive, upTo } from './arguments.ts'
 import { closePlan, handOn, initIssuer } from './issuerCommands.ts'
 import { runFaucet, runIssuer, showIssuerStatus } from './issuerRunning.ts'
+import { ledgerOptions, rpcUrl } from './ledgerAccess.ts'
 import type { Session } from './session.ts'
 
 export type Run = (command: Command, work: (session: Session) => Promise<number>) => Promise<void>
@@ -25,6 +26,10 @@ export function defineIssuer(program: Command, run: Run): void {
     .option('--host <ip>', 'where to listen', ipAddress, '127.0.0.1')
     .option('-p, --port <port>', 'port to listen on', port, 8090)
     .option('--name <name>', 'for people (default: the folder)')
+    .option('--rpc <url>', 'plan and deposits are on a ledger, at this JSON-RPC; may be repeated', rpcUrl)
+    .option('--deployment <file>', 'of that ledger')
+    .option('--key <file>', 'of its account there: a key file without a password, made where there is none')
+    .option('--confirmations <number>', 'blocks on top of what counts there (default: 12)', upTo(64, 0))
     .action((folder: string, options, command: Command) =>
       run(command, (session) => initIssuer(session, folder, options)),
     )
@@ -57,11 +62,14 @@ In the folder
 Killed at any moment it goes on where it was, also while keys are made.`,
     )
     .action((folder: string, _options, command: Command) => run(command, (session) => runIssuer(session, folder)))
-  issuer
-    .command('status <plan>')
-    .description('ask the issuers of a plan what they do; the exit code says whether books can be had')
+  ledgerOptions(issuer.command('status [plan]'))
+    .description(
+      'ask the issuers of a plan, or of the ledger, what they do; the exit code says whether books can be had',
+    )
     .addHelpText('before', 'Example: starling issuer status issuers.toml\n')
-    .action((file: string, _options, command: Command) => run(command, (session) => showIssuerStatus(session, file)))
+    .action((file: string | undefined, options, command: Command) =>
+      run(command, (session) => showIssuerStatus(session, file, options)),
+    )
   issuer
     .command('faucet <folder>')
     .description('deposits for nothing, for networks that try things out, until Ctrl-C')

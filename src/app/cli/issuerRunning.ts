@@ -1,16 +1,21 @@
 /** `starling issuer run`, `status` and `faucet`. @module */
-import { isMixnetError } from '../../foundation/base/errors.ts'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { Meter } from '../../foundation/base/observe.ts'
+import type { World } from '../../foundation/platform/world.ts'
 import type { DkgOutcome } from '../../roles/issuer/dkg/dkgParticipant.ts'
 import { Faucet } from '../../roles/issuer/faucet.ts'
 import { startCredentialEngine } from '../node/credentialEngine.ts'
 import { openDkgEngine } from '../node/dkgEngine.ts'
-import { DEFAULT_PRICE_UNYM, readIssuerPlan } from '../node/issuerConfig.ts'
-import { startIssuer } from '../node/issuerService.ts'
+import { DEFAULT_PRICE_UNYM, type IssuerConfig, type IssuerPlan, readIssuerPlan } from '../node/issuerConfig.ts'
+import { type IssuerServiceOptions, type RunningIssuer, startIssuer } from '../node/issuerService.ts'
+import { openConfiguredLedger } from '../node/ledgerConfig.ts'
+import { startLedgerIssuer } from '../node/ledgerIssuer.ts'
+import { epochsOf, readLedgerEpoch } from '../node/ledgerPlan.ts'
 import { EXIT_CODES } from './exitCodes.ts'
 import { explainLocked, lockFolder } from './folders.ts'
 import { readExistingIssuer } from './issuerCommands.ts'
 import { askEpoch, keysText } from './issuerQuestions.ts'
+import { type LedgerOptions, openChosenLedger } from './ledgerAccess.ts'
 import { listening } from './listening.ts'
 import type { Session } from './session.ts'
 
@@ -18,19 +23,11 @@ import type { Session } from './session.ts'
 export async function runIssuer(session: Session, folder: string): Promise<number> {
   const { world, screen, interrupted } = session
   const config = await readExistingIssuer(world.files, folder)
-  const plan = await readIssuerPlan(world.files, config.plan)
   const log = session.logOf(config.name)
   const engine = startCredentialEngine()
   try {
-    const issuer = await startIssuer(world, {
-      config,
-      plan,
-      engine,
-      dkgEngine: await openDkgEngine(world),
-      meter: new Meter(),
-      log,
-      signal: interrupted,
-    }).catch((error: unknown) => {
+    const parts = { engine, dkgEngine: await openDkgEngine(world), meter: new Meter(), log, signal: interrupted }
+    const issuer = await startByConfig(world, config, parts).catch((error: unknown) => {
       throw explainLocked(error, folder, 'Stop it: one issuer is one process.')
     })
     try {
@@ -39,7 +36,7 @@ export async function runIssuer(session: Session, folder: string): Promise<numbe
         event: 'listening',
         http: issuer.endpoint,
       })
-      screen.step('plan', config.plan)
+      screen.step('plan', config.plan ?? `on the ledger: ${config.ledger?.deployment}`)
       screen.step('stop', 'Ctrl-C')
       issuer.agreed.then(
         (outcome) => showOutcome(session, outcome),
@@ -56,6 +53,23 @@ export async function runIssuer(session: Session, folder: string): Promise<numbe
     await engine.close()
   }
   return 0
+}
+
+async function startByConfig(
+  world: World,
+  config: IssuerConfig,
+  parts: Omit<IssuerServiceOptions, 'config' | 'plan'>,
+): Promise<RunningIssuer> {
+  if (config.ledger !== undefined) {
+    const { confirmations } = config.ledger
+    return startLedgerIssuer(world, {
+      ...parts,
+      ...(await openConfiguredLedger(world, config.ledger)),
+      config,
+      confirmations,
+    })
+  }
+  return startIssuer(world, { ...parts, config, plan: await readIssuerPlan(world.files, config.plan as string) })
 }
 
 function showOutcome({ screen }: Session, outcome: DkgOutcome): void {
@@ -90,9 +104,17 @@ function showOutcome({ screen }: Session, outcome: DkgOutcome): void {
   )
 }
 
-/** What the issuers of a plan say, asked one by one. 0 where a book can be had: enough of them answer for one epoch. */
-export async function showIssuerStatus({ world, screen }: Session, path: string): Promise<number> {
-  const plan = await readIssuerPlan(world.files, path)
+/**
+ * What the issuers of a plan say, asked one by one; without a file, those of the ledger. 0 where a book can be had: enough of them answer for
+ * one epoch.
+ */
+export async function showIssuerStatus(
+  session: Session,
+  path: string | undefined,
+  options: LedgerOptions = {},
+): Promise<number> {
+  const { world, screen } = session
+  const plan = path === undefined ? await ledgerMembers(session, options) : await readIssuerPlan(world.files, path)
   const answers = await Promise.all(plan.issuers.map(({ url }) => askEpoch(world, url)))
   const saying = new Map<string, number>()
   for (const [i, { index, url }] of plan.issuers.entries()) {
@@ -125,6 +147,21 @@ export async function showIssuerStatus({ world, screen }: Session, path: string)
     },
   )
   return enough ? 0 : EXIT_CODES.network
+}
+
+/** The issuers in force; before there are some, those of the newest plan. */
+async function ledgerMembers(
+  session: Session,
+  options: LedgerOptions,
+): Promise<Pick<IssuerPlan, 'issuers'> & { readonly closed?: { readonly threshold: number } }> {
+  const { ledger } = await openChosenLedger(session, options)
+  const { agreed, planned } = await epochsOf(ledger)
+  if (planned === 0) {
+    const nextStep = 'Governance names them: Issuers.plan. "starling issuer init" says what it needs of each.'
+    throw new MixnetError('ISSUERS_UNAVAILABLE', {}, { message: 'the ledger has no issuers yet', nextStep })
+  }
+  const { members, threshold } = await readLedgerEpoch(ledger, agreed === 0 ? planned : agreed)
+  return { issuers: members, closed: { threshold } }
 }
 
 /** `starling issuer faucet`: deposits for nothing, for networks that try things out. Until Ctrl-C. */

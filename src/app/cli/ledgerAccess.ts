@@ -9,7 +9,7 @@ import type { World } from '../../foundation/platform/world.ts'
 import type { Address } from '../../network/ledger/chain.ts'
 import { type Deployment, readDeployment } from '../../network/ledger/deployment.ts'
 import { JsonRpc } from '../../network/ledger/jsonRpc.ts'
-import { type KeystoreTools, openKeystore } from '../../network/ledger/keystore.ts'
+import { type KeystoreTools, keystoreAddress, openKeystore } from '../../network/ledger/keystore.ts'
 import type { Ledger, LedgerAccount, Signer } from '../../network/ledger/ledger.ts'
 import { openLedger } from '../../network/ledger/rpcLedger.ts'
 import { addressOf, listOf } from '../../network/ledger/rpcValues.ts'
@@ -174,11 +174,7 @@ async function openExternal(world: World, url: string, from: Address | undefined
   if (only !== undefined && others.length === 0) return externalSigner(only, [url])
   const nextStep =
     only === undefined ? 'Unlock it there, or check the address.' : 'It has several: say which, --from ADDRESS.'
-  throw new MixnetError(
-    'BAD_ARGUMENT',
-    { '--signer': 'accounts' },
-    { message: 'the signer has not that account', nextStep },
-  )
+  throw new MixnetError('BAD_ARGUMENT', {}, { message: 'the signer has not that account', nextStep })
 }
 
 /** `12` or the identity of a bonded node: its id. Throws BAD_ARGUMENT. */
@@ -187,4 +183,20 @@ export function nodeId(text: string): number {
   if (!/^\d{1,10}$/.test(text) || id < 1 || id > 0xffff_ffff)
     throw new InvalidArgumentError('It must be the number of a node; "starling ledger status" lists them.')
   return id
+}
+
+/** An address, or a key file that says whose it is. */
+export async function addressIn({ world }: Session, who: string): Promise<Address> {
+  if (/^0x[0-9a-fA-F]{40}$/.test(who)) return who as Address
+  const file = await world.files.read(who)
+  const at = file === undefined ? undefined : keystoreAddress(file)
+  if (at !== undefined) return at
+  throw new MixnetError(
+    'BAD_ARGUMENT',
+    { account: who },
+    {
+      message: 'neither an address nor a key file',
+      nextStep: 'Give 0x and 40 hexadecimal digits, or the file of "starling ledger account new".',
+    },
+  )
 }

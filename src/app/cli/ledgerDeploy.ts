@@ -1,5 +1,6 @@
 /** `starling ledger deploy`: the contracts of a new network, after everything that will be in them was shown. @module */
 import { z } from 'zod'
+import { fromUtf8, utf8 } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { CONTRACT_ARTEFACTS } from '../../network/ledger/contractArtefacts.ts'
 import { deployLedger } from '../../network/ledger/deploy.ts'
@@ -73,12 +74,9 @@ export async function deployContracts(session: Session, options: DeployOptions):
   const now = Math.floor(clock.now() / 1000)
   const defaults = options.local ? localNetwork(now) : mainnetLike(now)
   const chosen = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined))
-  const params = await firstStart(session, path, { ...defaults, ...chosen } as DeploymentParams)
+  const params = await begunWith(session, path, { ...defaults, ...chosen } as DeploymentParams)
   const signer = await openSigner(session, options)
   for (const [label, text] of previewLines(params)) screen.step(label, text)
-  const shown = Object.fromEntries(
-    Object.entries(params).map(([key, value]) => [key, typeof value === 'bigint' ? String(value) : value]),
-  )
   screen.step(
     'account',
     `${signer.address} deploys 13 contracts' worth of transactions, and has what NYM the pool has not`,
@@ -86,7 +84,7 @@ export async function deployContracts(session: Session, options: DeployOptions):
     {
       event: 'preview',
       account: signer.address,
-      params: shown,
+      params: shown(params),
     },
   )
   screen.step('file', `${path}; stopped half way, the same command goes on`)
@@ -94,6 +92,7 @@ export async function deployContracts(session: Session, options: DeployOptions):
     screen.step('left', 'nothing was sent', undefined, { event: 'left' })
     return 0
   }
+  await files.write(beside(path), utf8(textOf(params)))
   const started = clock.monotonic()
   try {
     const deployment = await deployLedger(world, {
@@ -103,9 +102,13 @@ export async function deployContracts(session: Session, options: DeployOptions):
       params,
       path,
       artefacts: CONTRACT_ARTEFACTS,
-      onStep: (step, number, of) =>
-        screen.step('step', `${number} of ${of}   ${step}`, undefined, { event: 'step', step, number, of }),
+      onStep(step, number, of) {
+        // Between two of them: the one under way is waited for.
+        if (session.interrupted.aborted) throw new MixnetError('ABORTED')
+        screen.step('step', `${number} of ${of}   ${step}`, undefined, { event: 'step', step, number, of })
+      },
     })
+    await files.remove(beside(path))
     screen.step('deployed', `chain ${deployment.chainId}   ${path}`, clock.monotonic() - started, {
       event: 'deployed',
       file: path,
@@ -123,9 +126,15 @@ export async function deployContracts(session: Session, options: DeployOptions):
   }
 }
 
-/** A deployment that was begun keeps the moment at which its first epoch starts, or its second half would be of another network. */
-async function firstStart({ world }: Session, path: string, params: DeploymentParams): Promise<DeploymentParams> {
-  if ((await world.files.kindOf(path)) !== undefined) {
+const beside = (path: string): string => `${path}.params`
+
+/**
+ * A deployment that was begun goes on with the numbers it began with, also the moment at which its first epoch starts: else its second half
+ * would be of another network.
+ */
+async function begunWith({ world }: Session, path: string, params: DeploymentParams): Promise<DeploymentParams> {
+  const { files } = world
+  if ((await files.kindOf(path)) !== undefined) {
     const nextStep = 'Look at it: starling ledger status --deployment FILE. For another network, name another file.'
     throw new MixnetError(
       'BAD_ARGUMENT',
@@ -133,15 +142,26 @@ async function firstStart({ world }: Session, path: string, params: DeploymentPa
       { message: 'there is a deployment already', nextStep },
     )
   }
-  const file = `${path}.params`
-  const begun = await world.files.read(file)
-  if (begun !== undefined && (await world.files.kindOf(`${path}.begun`)) !== undefined) {
-    const firstEpochStart = Number(new TextDecoder().decode(begun))
-    if (Number.isSafeInteger(firstEpochStart)) return { ...params, firstEpochStart }
-  }
-  await world.files.write(file, new TextEncoder().encode(String(params.firstEpochStart)))
-  return params
+  const begun = (await files.kindOf(`${path}.begun`)) === undefined ? undefined : await files.read(beside(path))
+  if (begun === undefined) return params
+  const said = fromUtf8(begun, 'begun deployment')
+  const firstEpochStart = Number((JSON.parse(said) as { readonly firstEpochStart: unknown }).firstEpochStart)
+  const same = { ...params, firstEpochStart }
+  if (textOf(same) === said) return same
+  const nextStep = `Give the numbers it began with, or remove ${path}.begun to begin another one.`
+  throw new MixnetError(
+    'BAD_ARGUMENT',
+    { '--deployment': path },
+    { message: 'it was begun with other numbers', nextStep },
+  )
 }
+
+const textOf = (params: DeploymentParams): string => JSON.stringify(shown(params))
+
+const shown = (params: DeploymentParams): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    Object.entries(params).map(([key, value]) => [key, typeof value === 'bigint' ? String(value) : value]),
+  )
 
 function previewLines(p: DeploymentParams): readonly (readonly [string, string])[] {
   const { entryGateways, exitGateways, mixnodes, standby } = p.rewardedSet

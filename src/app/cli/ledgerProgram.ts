@@ -1,13 +1,13 @@
 /** What can be typed behind `starling ledger`, `delegate`, `undelegate`, `rewards` and `claim`. @module */
 import { type Command, InvalidArgumentError } from 'commander'
-import type { Address } from '../../network/ledger/chain.ts'
+import { FAUCET_KEY, giveFromFaucet, makeAccount, showAccount } from './accountCommands.ts'
 import { amountText, joinedAmount, parsePositiveAmount } from './amounts.ts'
 import { upTo } from './arguments.ts'
 import { claimOwed, delegateTo, showRewards, undelegateFrom } from './delegateCommands.ts'
 import type { Run } from './issuerProgram.ts'
 import { address, ledgerOptions, nodeId, rpcUrl, signerOptions } from './ledgerAccess.ts'
-import { FAUCET_KEY, giveFromFaucet, makeAccount, showAccount, showLedger } from './ledgerCommands.ts'
 import { deployContracts } from './ledgerDeploy.ts'
+import { showLedger } from './ledgerStatus.ts'
 import { verifyLedger } from './ledgerVerify.ts'
 import { writeOptions } from './ledgerWrites.ts'
 
@@ -55,16 +55,11 @@ export function defineLedger(program: Command, run: Run): void {
     )
     .option('--local', 'begin with the numbers of a local network: epochs of a minute', false)
     .action((options, command: Command) => run(command, (session) => deployContracts(session, options)))
-  ledgerOptions(
-    ledger
-      .command('faucet')
-      .argument('<address>', 'whose', address)
-      .description('NYM and coins for fees, on a local network'),
-  )
-    .addHelpText('before', 'Example: starling ledger faucet 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed\n')
+  ledgerOptions(ledger.command('faucet <address-or-file>').description('NYM and coins for fees, on a local network'))
+    .addHelpText('before', 'Example: starling ledger faucet my-key.json\n')
     .option('--amount <amount>', `NYM (default: ${amountText(FAUCET_AMOUNT)})`, parsePositiveAmount)
     .option('--key <file>', 'of who deployed', FAUCET_KEY)
-    .action((to: Address, options, command: Command) =>
+    .action((to: string, options, command: Command) =>
       run(command, (session) => giveFromFaucet(session, to, { ...options, amount: options.amount ?? FAUCET_AMOUNT })),
     )
   const account = ledger.command('account').description('a key of the ledger: new, show').helpCommand(false)

@@ -25,7 +25,9 @@ import { runFetch } from './fetchCommand.ts'
 import { defineIssuer } from './issuerProgram.ts'
 import { showKeys } from './keysCommand.ts'
 import { defineLab } from './labCommands.ts'
+import { ledgerOptions, signerOptions } from './ledgerAccess.ts'
 import { defineDelegate, defineLedger } from './ledgerProgram.ts'
+import { defineMonitor } from './monitorProgram.ts'
 import { initNode, runNode } from './nodeCommands.ts'
 import { defineNodeLedger } from './nodeLedgerProgram.ts'
 import { explainFileError } from './problems.ts'
@@ -72,6 +74,12 @@ const clientOptions = (command: Command): Command =>
   entryOptions(command)
     .option('--exit <address>', 'network requester to use (default: a random one)', exit)
     .option('--reveal-address', 'give the exit our address instead of reply blocks: faster, less private', false)
+
+/** Said by the guide: help is to fit on a screen. */
+const hidden = (command: Command): Command => {
+  for (const option of command.options) option.hideHelp()
+  return command
+}
 
 /** A list that somebody gave takes the place of the default. */
 const withDirectory = <T extends { directory?: readonly string[] }>(options: T) => ({
@@ -157,8 +165,7 @@ node
   .action((folder: string, options, command: Command) =>
     run(command, (session) => initNode(session, folder, withDirectory(options))),
   )
-node
-  .command('run <folder>')
+hidden(signerOptions(ledgerOptions(node.command('run <folder>'))))
   .description('run the node that `node init` prepared, until Ctrl-C')
   .addHelpText('before', 'Example: starling node run knot\n')
   .addHelpText(
@@ -170,10 +177,11 @@ In the folder
 While it runs      (ports as in node.toml)
   :1789            packets of other nodes         :9000          clients, where it is an entry
   :8080/status     what it does now, JSON         :8080/metrics  the same for Prometheus
+On a ledger        --key FILE: announces itself there; docs/guides/operator.md has the options
 It logs one line a minute when all is well. Ctrl-C or SIGTERM lets out what it holds, for half a
 second at most, and stops. Until its directory answers it waits and says so.`,
   )
-  .action((folder: string, _options, command: Command) => run(command, (session) => runNode(session, folder)))
+  .action((folder: string, options, command: Command) => run(command, (session) => runNode(session, folder, options)))
 
 const directory = program
   .command('directory')
@@ -208,6 +216,7 @@ defineCredential(program, run, LOCAL_DIRECTORY)
 defineLedger(program, run)
 defineDelegate(program, run)
 defineNodeLedger(node, run)
+defineMonitor(program, run, LOCAL_DIRECTORY)
 defineLab(program, run)
 
 program

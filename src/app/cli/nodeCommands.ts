@@ -1,5 +1,6 @@
 /** `starling node init` and `starling node run`. @module */
 import { basename, resolve } from 'node:path'
+import { keccak256 } from 'viem/utils'
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
@@ -8,6 +9,7 @@ import type { Clock, Timer } from '../../foundation/platform/clock.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import type { Endpoint } from '../../foundation/platform/net.ts'
 import { startCredentialEngine } from '../node/credentialEngine.ts'
+import type { AnnouncingLedger } from '../node/ledgerAnnouncing.ts'
 import { type RunningNode, startNode } from '../node/node.ts'
 import {
   checkNodeConfig,
@@ -18,6 +20,7 @@ import {
 } from '../node/nodeConfig.ts'
 import { loadOrCreateNodeKeys } from '../node/nodeKeys.ts'
 import { explainLocked } from './folders.ts'
+import { type LedgerOptions, openAccount, openChosenLedger, type SignerOptions } from './ledgerAccess.ts'
 import { explainFileError } from './problems.ts'
 import type { Session } from './session.ts'
 
@@ -102,12 +105,16 @@ export async function readExistingNode(files: Files, folder: string): Promise<No
   )
 }
 
+/** With a key the node announces itself on the ledger: the bond's own, or one that its owner named (`node announcer`). */
+export type NodeRunOptions = LedgerOptions & SignerOptions
+
 /** Logs to standard error until Ctrl-C: one line a minute when all is well. */
-export async function runNode(session: Session, folder: string): Promise<number> {
+export async function runNode(session: Session, folder: string, options: NodeRunOptions = {}): Promise<number> {
   const { world, interrupted, screen } = session
   const config = await readExistingNode(world.files, folder)
   const log = session.logOf(config.name)
   const meter = new Meter()
+  const ledger = await announcingLedger(session, options)
   screen.step('directory', config.directories.join(', '))
   // Whoever serves clients takes their tickets, where the network has issuers.
   const engine = config.roles.some((role) => role !== 'mix') ? startCredentialEngine() : undefined
@@ -117,6 +124,7 @@ export async function runNode(session: Session, folder: string): Promise<number>
     signal: interrupted,
     onStep: (wanted, used) => log.warn('port.taken', { wanted, used }),
     ...(engine && { credentials: engine }),
+    ...(ledger && { ledger }),
   }).catch(async (error: unknown) => {
     await engine?.close()
     throw explainLocked(error, folder, 'Stop it: one node is one process.')
@@ -142,6 +150,14 @@ export async function runNode(session: Session, folder: string): Promise<number>
     await engine?.close()
   }
   return 0
+}
+
+async function announcingLedger(session: Session, options: NodeRunOptions): Promise<AnnouncingLedger | undefined> {
+  if (options.key === undefined && options.signer === undefined) return undefined
+  const { ledger } = await openChosenLedger(session, options)
+  const account = await openAccount(session, ledger, options)
+  session.screen.step('ledger', `announces itself as ${account.address}`)
+  return { ledger, account, keccak256: (bytes) => keccak256(bytes, 'bytes') }
 }
 
 function reportEveryMinute(clock: Clock, node: RunningNode, log: Log): () => void {

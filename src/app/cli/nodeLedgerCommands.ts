@@ -9,6 +9,7 @@ import { ONE, type Percent } from '../../protocol/economy/decimal.ts'
 import { loadOrCreateNodeKeys } from '../node/nodeKeys.ts'
 import { amountText, decimalAmountText } from './amounts.ts'
 import { atEndOfEpoch, atEndOfInterval, type EpochNow, readEpoch } from './epochText.ts'
+import { addressIn } from './ledgerAccess.ts'
 import { carryOut, type Hand, type HandOptions, openHand } from './ledgerWrites.ts'
 import { readExistingNode } from './nodeCommands.ts'
 import type { Session } from './session.ts'
@@ -96,7 +97,7 @@ export async function bondNode(session: Session, folder: string, options: BondOp
       const nodeId = (bonded?.args as { readonly nodeId?: number } | undefined)?.nodeId
       return { text: `it is node ${nodeId}`, event: { nodeId, identity } }
     },
-    look: 'starling ledger status',
+    look: 'starling ledger account show KEY-FILE',
   })
 }
 
@@ -113,7 +114,7 @@ export async function unbondNode(session: Session, options: HandOptions): Promis
       ['undone', 'it cannot be: to come back is a new bond, and delegators have to come again'],
     ],
     done: () => ({ text: 'it leaves at the end of the epoch; then: starling claim', event: { nodeId } }),
-    look: 'starling ledger status',
+    look: 'type it again: a node that leaves is refused',
   })
 }
 
@@ -134,7 +135,7 @@ export async function changePledge(session: Session, options: PledgeOptions): Pr
   const { hand, nodeId, epoch } = await openOwn(session, options)
   const { originalPledge } = await hand.ledger.read('mixnet', 'bondOf', [nodeId], { block: epoch.block })
   const when = ['when', atEndOfEpoch(epoch)] as const
-  const look = 'starling node rewards'
+  const look = 'type it again, for a second change in one epoch is refused'
   if (more !== undefined) {
     return carryOut(hand, {
       contract: 'mixnet',
@@ -185,7 +186,26 @@ export async function changeCosts(session: Session, options: CostsOptions): Prom
       ['when', `${atEndOfInterval(epoch)}; a later change before then takes its place`],
     ],
     done: () => ({ text: 'at the end of the interval', event: { nodeId } }),
-    look: 'starling node rewards',
+    look: 'type it again, which does no harm',
+  })
+}
+
+/** Who may announce the node's keys, besides its owner: an account that runs about with the node and holds fees only. */
+export async function nameAnnouncer(session: Session, who: string, options: HandOptions): Promise<number> {
+  const announcer = await addressIn(session, who)
+  const { hand, nodeId } = await openOwn(session, options)
+  const before = await hand.ledger.read('announcements', 'announcerOf', [nodeId])
+  return carryOut(hand, {
+    contract: 'announcements',
+    fn: 'setAnnouncer',
+    args: [nodeId, announcer],
+    effects: [
+      ['announcer', `${announcer} may say where node ${nodeId} is and which keys it has, and nothing else`],
+      ['before', /^0x0{40}$/.test(before) ? 'nobody but its owner' : before],
+      ['when', 'at once; run the node with its key: starling node run FOLDER --key FILE'],
+    ],
+    done: () => ({ text: `${announcer} announces node ${nodeId}`, event: { nodeId, announcer } }),
+    look: 'type it again, which does no harm',
   })
 }
 
@@ -193,7 +213,7 @@ export const costsText = (margin: Percent, cost: bigint): string =>
   `${amountText(cost)} an interval first, then ${Number((margin * 10_000n) / ONE) / 100} % of what is left`
 
 /** The account's own node. Throws BAD_ARGUMENT where it has none. */
-export async function openOwn(
+async function openOwn(
   session: Session,
   options: HandOptions,
 ): Promise<{ readonly hand: Hand; readonly nodeId: number; readonly epoch: EpochNow }> {

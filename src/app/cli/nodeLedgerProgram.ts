@@ -6,7 +6,7 @@ import { share, upTo } from './arguments.ts'
 import type { Run } from './issuerProgram.ts'
 import { address, ledgerOptions, nodeId, signerOptions } from './ledgerAccess.ts'
 import { writeOptions } from './ledgerWrites.ts'
-import { bondNode, changeCosts, changePledge, unbondNode } from './nodeLedgerCommands.ts'
+import { bondNode, changeCosts, changePledge, nameAnnouncer, unbondNode } from './nodeLedgerCommands.ts'
 import { showNodeRewards } from './nodeRewards.ts'
 import { showScore } from './nodeScore.ts'
 
@@ -25,6 +25,9 @@ export function defineNodeLedger(node: Command, run: Run): void {
         bondNode(session, folder, { ...options, margin: options.margin ?? DEFAULT_MARGIN, cost: options.cost ?? 0n }),
       ),
     )
+  writing(node.command('announcer <address-or-file>').description('let another account announce the node'))
+    .addHelpText('before', 'Example: starling node announcer hot.json --key my-key.json\n')
+    .action((who: string, options, command: Command) => run(command, (session) => nameAnnouncer(session, who, options)))
   writing(node.command('unbond').description('take the node off the ledger at the end of the epoch'))
     .addHelpText('before', 'Example: starling node unbond --key my-key.json\n')
     .action((options, command: Command) => run(command, (session) => unbondNode(session, options)))

@@ -112,8 +112,9 @@ async function explain(
   screen.line(
     `\n  Epoch ${interval.totalElapsedEpochs}, if the node performs as in the last (${Number(performance / 10n ** 14n) / 100} %):`,
   )
-  for (const [label, text] of explanationLines(told)) screen.step(label, text)
-  screen.line('', {
+  const [first, ...lines] = explanationLines(told)
+  if (first === undefined) return
+  screen.step(...first, undefined, {
     event: 'explained',
     epoch: interval.totalElapsedEpochs,
     role,
@@ -121,6 +122,7 @@ async function explain(
     earned: String(told.earned),
     losses: told.losses.map(({ cause, amount }) => ({ cause, amount: String(amount) })),
   })
+  for (const [label, text] of lines) screen.step(label, text)
 }
 
 async function rewardsOf(ledger: Ledger, nodeId: number): Promise<readonly LedgerEvent<'mixnet', 'NodeRewarded'>[]> {

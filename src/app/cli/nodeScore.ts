@@ -9,7 +9,7 @@ import { MAX_EVIDENCE_BYTES } from '../../roles/monitor/evidence.ts'
 import { explainScore, formatExplanation, type MonitorOpinion } from '../../roles/monitor/scoreExplanation.ts'
 import { readEpoch } from './epochText.ts'
 import { type LedgerOptions, openChosenLedger } from './ledgerAccess.ts'
-import { participantsOf } from './ledgerCommands.ts'
+import { participantsOf } from './ledgerStatus.ts'
 import { printable } from './printable.ts'
 import type { Session } from './session.ts'
 

@@ -13,6 +13,7 @@ import type { Files } from '../../foundation/platform/files.ts'
 import { formatRfc3339, parseRfc3339 } from '../../protocol/wire/timestamp.ts'
 import type { AgreedKeys } from '../../roles/issuer/agreedKeys.ts'
 import { besideFile, checkConfig, readConfigFile } from './configFile.ts'
+import { type LedgerConfig, ledgerBeside, ledgerSection } from './ledgerConfig.ts'
 
 export interface IssuerConfig {
   /** For people: logs and the screen. */
@@ -20,8 +21,10 @@ export interface IssuerConfig {
   readonly listen: { readonly host: string; readonly port: number }
   /** Folder of keys and of what was issued; in a file, relative to it. */
   readonly data: string
-  /** Path of the plan; in a file, relative to it. */
-  readonly plan: string
+  /** Path of the plan; in a file, relative to it. undefined: it is on the ledger. */
+  readonly plan?: string | undefined
+  /** Where plan, board and deposits are, instead of in files and at a faucet. */
+  readonly ledger?: LedgerConfig | undefined
   /** Takes payments of official clients before 1.22, whose books nothing holds to fifty tickets. */
   readonly compatible: boolean
 }
@@ -79,16 +82,22 @@ const instant = z.string().transform((text, context): Millis => {
   return z.NEVER
 })
 
-const configSchema: z.ZodType<IssuerConfig, unknown> = z.strictObject({
-  name: z.string().min(1).max(64),
-  listen: z.strictObject({
-    host: z.string().refine((text) => parseIp(text) !== undefined, 'must be an IP address'),
-    port: z.number().int().min(0).max(65_535).default(8090),
-  }),
-  data: z.string().min(1).default('.'),
-  plan: z.string().min(1),
-  compatible: z.boolean().default(false),
-})
+const configSchema: z.ZodType<IssuerConfig, unknown> = z
+  .strictObject({
+    name: z.string().min(1).max(64),
+    listen: z.strictObject({
+      host: z.string().refine((text) => parseIp(text) !== undefined, 'must be an IP address'),
+      port: z.number().int().min(0).max(65_535).default(8090),
+    }),
+    data: z.string().min(1).default('.'),
+    plan: z.string().min(1).optional(),
+    compatible: z.boolean().default(false),
+    ledger: ledgerSection.optional(),
+  })
+  .refine(({ plan, ledger }) => (plan === undefined) !== (ledger === undefined), {
+    path: ['plan'],
+    message: 'either a plan in a file or a section [ledger], which has it',
+  })
 
 const planSchema: z.ZodType<IssuerPlan, unknown> = z
   .strictObject({
@@ -149,7 +158,13 @@ const planSchema: z.ZodType<IssuerPlan, unknown> = z
 /** Throws CONFIG_INVALID. */
 export async function readIssuerConfig(files: Files, path: string): Promise<IssuerConfig> {
   const config = await readConfigFile(files, path, configSchema)
-  return { ...config, data: besideFile(path, config.data), plan: besideFile(path, config.plan) }
+  const { data, plan, ledger } = config
+  return {
+    ...config,
+    data: besideFile(path, data),
+    ...(plan === undefined ? {} : { plan: besideFile(path, plan) }),
+    ...(ledger === undefined ? {} : { ledger: ledgerBeside(path, ledger) }),
+  }
 }
 
 /** Throws CONFIG_INVALID. */

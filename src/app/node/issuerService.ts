@@ -50,7 +50,7 @@ const FAUCET_TIMEOUT = seconds(10)
 /** Serves when it resolves. Throws LOCKED, ADDRESS_IN_USE, KEY_FILE_UNREADABLE, CONFIG_INVALID of a plan that is open or not about us. */
 export async function startIssuer(world: World, options: IssuerServiceOptions): Promise<RunningIssuer> {
   const { config, plan, meter, log, engine } = options
-  const closed = expectClosed(plan, config.plan)
+  const closed = expectClosed(plan, config.plan ?? 'the plan')
   const lock = await world.files.lock(`${config.data}/lock`)
   const stopping = new AbortController()
   const stopAgreeing = () => stopping.abort()

@@ -14,8 +14,9 @@ import type { BundledAnnouncement, BundledNode, TopologyBundle } from '../../pro
 type Announced = LedgerEvent<'announcements', 'Announced'>
 type Drawn = LedgerEvent<'rewardedSet', 'SetDrawn'>
 
-/** A node announces twice a rotation and when it moves: what was said before the last few draws is of no use. */
+/** Of those that a node made before the draw: the last one counts, unless the chain takes it back. */
 const ANNOUNCEMENTS_KEPT = 4
+const ANNOUNCEMENTS_A_PAGE = 1000
 /** Of the epoch that runs and the one before it. */
 const BUNDLES_KEPT = 2
 /** Layers follow from the seed. */
@@ -58,7 +59,7 @@ export class BundleReader {
     const known = this.#bundles.get(epochId)
     // A reorganisation may have drawn it anew.
     if (known !== undefined && equalBytes(known.seed, bytes(drawn.args.seed))) return known
-    await this.#readAnnouncements()
+    await this.#readAnnouncements(drawn)
     const nodes = await this.#nodesOf(epochId, drawn)
     if (nodes === undefined) return undefined
     const bundle = { epochId, seed: bytes(drawn.args.seed), nodes }
@@ -72,17 +73,32 @@ export class BundleReader {
     return events.at(-1)
   }
 
-  async #readAnnouncements(): Promise<void> {
+  /**
+   * Up to the draw and not much further: what is said behind it can be as much as its author pays for, and would have to be held until the
+   * next draw, or push out what counts.
+   */
+  async #readAnnouncements(drawn: Drawn): Promise<void> {
     for (let complete = false; !complete; ) {
-      const page = await this.#ledger.events({ contract: 'announcements', event: 'Announced', cursor: this.#cursor })
+      const cursor = this.#cursor
+      const page = await this.#ledger.events({
+        contract: 'announcements',
+        event: 'Announced',
+        cursor,
+        limit: ANNOUNCEMENTS_A_PAGE,
+      })
       if (page.rolledBack !== undefined) this.#forgetAbove(page.rolledBack.toBlock)
       for (const event of page.events) {
-        const said = this.#said.get(event.args.nodeId) ?? []
-        said.push(event)
-        this.#said.set(event.args.nodeId, said.slice(-ANNOUNCEMENTS_KEPT))
+        const said = this.#said.get(event.args.nodeId)
+        if (said === undefined) this.#said.set(event.args.nodeId, [event])
+        else said.push(event)
+      }
+      for (const [nodeId, said] of this.#said) {
+        const before = said.findLastIndex((event) => isBefore(event, drawn)) + 1
+        if (before > ANNOUNCEMENTS_KEPT) this.#said.set(nodeId, said.slice(before - ANNOUNCEMENTS_KEPT))
       }
       this.#cursor = page.cursor
-      complete = page.complete
+      // Asked at least once, for the chain may have been reorganised behind what was read.
+      complete = page.complete || page.cursor.next > drawn.block
     }
   }
 

@@ -10,6 +10,7 @@ import { type Millis, seconds } from '../../foundation/base/units.ts'
 import { awaited, sleep } from '../../foundation/platform/clock.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { Ledger, LedgerAccount } from '../../network/ledger/ledger.ts'
+import { masterKeyHash } from '../../network/ledger/masterKeyHash.ts'
 import type { DkgEngine } from '../../protocol/credentials/dkgEngine.ts'
 import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
 import type { AgreedKeys } from '../../roles/issuer/agreedKeys.ts'
@@ -23,7 +24,7 @@ import { EPOCHS_KEPT } from '../../roles/issuer/publicSignatures.ts'
 import type { IssuerConfig } from './issuerConfig.ts'
 import { type IssuerKey, loadOrCreateIssuerKey } from './issuerKey.ts'
 import { type RunningIssuer, statusPages } from './issuerService.ts'
-import { dkgPlanOf, epochsOf, type LedgerEpoch, masterKeyHash, readLedgerEpoch } from './ledgerPlan.ts'
+import { dkgPlanOf, epochsOf, type LedgerEpoch, readLedgerEpoch } from './ledgerPlan.ts'
 
 export interface LedgerIssuerOptions {
   readonly config: Pick<IssuerConfig, 'data' | 'listen' | 'compatible'>

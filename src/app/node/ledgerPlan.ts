@@ -1,12 +1,12 @@
 /** What the contract says of the issuers of an epoch, as those who make its keys want to be told. @module */
 import { toBase58 } from '../../foundation/base/base58.ts'
-import { equalBytes, fromHex, fromUtf8, toHex } from '../../foundation/base/bytes.ts'
+import { equalBytes, fromHex, fromUtf8 } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { millis, seconds } from '../../foundation/base/units.ts'
-import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { Hex } from '../../network/ledger/chain.ts'
 import type { Ledger } from '../../network/ledger/ledger.ts'
+import { masterKeyHash } from '../../network/ledger/masterKeyHash.ts'
 import type { CheckingEngine } from '../../protocol/credentials/engine.ts'
 import { parseJson } from '../../protocol/wire/directory/json.ts'
 import { type CredentialEpoch, readCredentialEpoch } from '../../protocol/wire/issuer/credentialEpoch.ts'
@@ -51,10 +51,6 @@ export async function readLedgerEpoch(ledger: Ledger, epochId: number): Promise<
     ),
   }
 }
-
-/** What `confirm` is called with: SHA-256 of the master key's 680 bytes. */
-export const masterKeyHash = (crypto: Pick<CryptoProvider, 'sha256'>, masterKey: Uint8Array): Hex =>
-  `0x${toHex(crypto.sha256(masterKey))}`
 
 export interface DkgPlanOptions {
   readonly world: Pick<World, 'net' | 'crypto' | 'files'>

@@ -212,7 +212,7 @@ async function planDraw(
     [
       { contract: 'mixnet', fn: 'stakesOf', args: [ids] },
       { contract: 'performance', fn: 'scoresOf', args: [epochId, ids] },
-      // While no set is in force all take part, whenever they spoke.
+      // As the contract reads them: what was said once secrets were known does not count, but in a network without a set.
       { contract: 'announcements', fn: active === 0 ? 'entriesOf' : 'entriesForDraw', args: [ids] },
     ],
     { block },

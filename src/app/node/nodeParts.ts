@@ -3,6 +3,7 @@ import type { Log, Meter } from '../../foundation/base/observe.ts'
 import type { Listener } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
+import type { Redeemer } from '../../roles/gateway/redeemer.ts'
 import type { NodeConfig, NodeRole } from './nodeConfig.ts'
 import { listenStepped } from './steppedPort.ts'
 
@@ -15,6 +16,8 @@ export interface NodeParts {
   readonly credentials?: CredentialEngine
   /** What a ticket is worth in units of its official value. Default 1; simulations use tickets up in minutes. */
   readonly ticketScale?: number
+  /** Pays a gateway, whose identity key it is told, for the tickets that it took. Default: nobody does. */
+  readonly redeemer?: ((gateway: Uint8Array) => Redeemer) | undefined
   /** A local network only: the port was taken and another one is used. */
   readonly onStep?: (wanted: number, used: number) => void
 }

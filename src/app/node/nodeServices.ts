@@ -35,14 +35,14 @@ export function startGatewayRole(
   { directory }: DirectoryContact,
   mixnet: Pick<GatewayOptions, 'forward' | 'congested'>,
 ): GatewayRole {
-  const { world, config, meter, log, credentials, ticketScale = 1 } = parts
+  const { world, config, meter, log, credentials, ticketScale = 1, redeemer } = parts
   const { required = false, compatible = false } = config.tickets ?? {}
   if (required && credentials === undefined) throw new MixnetError('BAD_ARGUMENT', { argument: 'credentials' })
   let issuers: CredentialContact | undefined
   const office = (engine: CredentialEngine, place: TicketPlace): TicketOffice => {
     const strictness = compatible ? 'compatible' : 'strict'
     const askAgain = async () => issuers?.askAgain()
-    const tickets = new TicketOffice({ place, engine, strictness, askAgain })
+    const tickets = new TicketOffice({ place, engine, strictness, askAgain, redeemer: redeemer?.(place.identity) })
     issuers = new CredentialContact(parts, directory, (epoch) => tickets.learn(epoch))
     return tickets
   }

@@ -3,7 +3,8 @@
  * own, would know every ticket's owner by the key it verifies under. Three things stand against that. All directories that are named must say the
  * same; t of the issuers themselves must say what the directory says; and what was once believed of an epoch is remembered, so that
  * nobody can change it later. None of them helps a client whose only directory lies from its first day and invents the issuers as well; but
- * then no honest gateway, which has its epoch from elsewhere, takes the tickets, and that is noticed.
+ * then no honest gateway, which has its epoch from elsewhere, takes the tickets, and that is noticed. A client that asks a ledger itself
+ * (ledgerTickets.ts) need not believe directories about issuers at all.
  * @module
  */
 import { concat, equalBytes, toHex } from '../../foundation/base/bytes.ts'
@@ -28,6 +29,8 @@ export interface EpochSourceOptions {
   readonly crypto: CryptoProvider
   readonly engine: Pick<CheckingEngine, 'aggregateKeys'>
   readonly files: TicketFiles
+  /** Throws where somebody who knows better says otherwise. Default: nobody does. */
+  readonly confirm?: ((agreed: AgreedEpoch) => Promise<void>) | undefined
 }
 
 const KIND = 'epoch'
@@ -55,8 +58,10 @@ export class EpochSource {
       if (isMixnetError(cause)) throw distrusted('the keys of the issuers do not belong together', cause)
       throw cause
     })
+    const agreed = { epoch, masterKey }
+    await this.#options.confirm?.(agreed)
     if (known === undefined) await files.write(KIND, id, digest)
-    return { epoch, masterKey }
+    return agreed
   }
 
   async #listed(): Promise<CredentialEpoch> {

@@ -11,11 +11,13 @@ import type { WalletOpener } from '../lateTickets.ts'
 import type { MixnetOptions } from '../openClient.ts'
 import { checkedTickets, refuseTickets } from '../ticketOptions.ts'
 import { type ClosableEngine, openWallet, type WalletChoice, walletOpener } from './openWallet.ts'
-import type { TicketWallet } from './ticketWallet.ts'
+import type { TicketWallet, TicketWalletOptions } from './ticketWallet.ts'
 
 export interface TicketFolderOptions extends WalletChoice, Pick<MixnetOptions, 'folder' | 'passphrase' | 'locked'> {
   /** Default: one on the spot. */
   readonly engine?: (() => Promise<ClosableEngine>) | undefined
+  /** Where they are bought, and who says of whom, instead of the faucet and the directories. */
+  readonly elsewhere?: Pick<TicketWalletOptions, 'deposits' | 'confirm'> | undefined
 }
 
 export interface TicketFolder {
@@ -27,8 +29,8 @@ export interface TicketFolder {
 
 /** Throws BAD_ARGUMENT at once where there can be no tickets. */
 export function ticketFolder(world: ClientWorld, options: TicketFolderOptions): TicketFolder {
-  const { folder, directories } = options
-  const choice = { ...options, tickets: checkedTickets(options.tickets, directories) }
+  const { folder, directories, elsewhere } = options
+  const choice = { ...options, tickets: { ...checkedTickets(options.tickets, directories), ...elsewhere } }
   let wallet: TicketWallet | undefined
   return {
     wallet: () => wallet,

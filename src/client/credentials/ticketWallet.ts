@@ -25,7 +25,7 @@ import type { PayingSession, Payment, TicketSource } from '../ticketSource.ts'
 import { BookBuyer, type BoughtBook } from './bookBuyer.ts'
 import { ticketsOf } from './bookRecord.ts'
 import { describeTickets, type TicketsDescription } from './describeTickets.ts'
-import { EpochSource } from './epochSource.ts'
+import { EpochSource, type EpochSourceOptions } from './epochSource.ts'
 import { type ImportedBundle, officialForm, openBundle, openOfficialForm, sealBundle } from './exportedBook.ts'
 import { GatewayAccounts } from './gatewayAccounts.ts'
 import { type Deposits, faucetDeposits, faucetOf } from './issuerCalls.ts'
@@ -50,6 +50,8 @@ export interface TicketWalletOptions extends TicketOptions {
   readonly unasked?: boolean | undefined
   /** Instead of the faucet of the epoch. */
   readonly deposits?: Deposits | undefined
+  /** As of `EpochSourceOptions`. */
+  readonly confirm?: EpochSourceOptions['confirm']
   readonly log: Log
   readonly tell: (event: MixnetEvent) => void
   /** Called once, last. */
@@ -91,13 +93,13 @@ export class TicketWallet implements TicketSource {
     options: TicketWalletOptions,
     parts: { readonly files: TicketFiles; readonly store: TicketStore; readonly accounts: GatewayAccounts },
   ) {
-    const { world, engine, directories, log } = options
+    const { world, engine, log } = options
     const { files, store } = parts
     this.#options = options
     this.#files = files
     this.#store = store
     this.#accounts = parts.accounts
-    this.#epochs = new EpochSource({ net: world.net, directories, crypto: world.crypto, engine, files })
+    this.#epochs = new EpochSource({ ...options, ...world, files })
     this.#deposits =
       options.deposits ?? faucetDeposits(world.net, async () => faucetOf((await this.#epochs.current()).epoch))
     this.#buyer = new BookBuyer({ world, engine, files, store, epochs: this.#epochs, deposits: this.#deposits, log })

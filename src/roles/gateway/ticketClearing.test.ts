@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { MixnetError } from '../../foundation/base/errors.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
 import { sealEncryptedRequest } from '../../protocol/wire/gateway/encryptedRequests.ts'
 import type { TicketOpinion } from './issuerClient.ts'
+import type { Redeemer, RedeemOutcome, VotedBatch } from './redeemer.ts'
 import { keyOf } from './support.test.ts'
 import { judgement } from './ticketClearing.ts'
 import { DEFAULT_TICKET_PARAMS } from './ticketParams.ts'
@@ -286,5 +288,42 @@ describe('redemption', () => {
     }
     await test.runFor(20 * MINUTE)
     assert.deepEqual([test.tickets('verified'), test.tickets('redeemed')], [5, 4])
+  })
+
+  it('is paid by the ledger before it counts, and handed to it again as long as it is not, also after a crash', async () => {
+    const batches: VotedBatch[] = []
+    let answer: () => Promise<RedeemOutcome> = async () => ({ kind: 'later', reason: 'the gateway is not bonded' })
+    const redeemer: Redeemer = {
+      redeem: async (batch) => {
+        batches.push(batch)
+        return answer()
+      },
+    }
+    const test = await TicketTest.start({ params: { redeemFrom: 2 }, redeemer })
+    const client = await test.gate.registered()
+    const book = await test.mint.book()
+    for (let i = 1; i <= 2; i++) {
+      assert.equal(await test.give(client, await book.ticket(test.paying())), balance(i * ENTRY))
+      await test.runFor(1000)
+    }
+    assert.deepEqual([batches.length, test.tickets('redeemed')], [1, 0])
+    answer = () => Promise.reject(new MixnetError('LEDGER_UNREACHABLE'))
+    await test.runFor(16 * MINUTE)
+    // Killed while the ledger pays: nobody hears of it.
+    answer = () => new Promise(() => {})
+    await test.runFor(16 * MINUTE)
+    test.gate.crash()
+    const before = batches.length
+    answer = async () => ({ kind: 'paid', unym: 1_500_000n })
+    await test.gate.restart()
+    await test.runFor(16 * MINUTE)
+    assert.deepEqual([batches.length, test.tickets('redeemed')], [before + 1, 2])
+    const asked = test.issuers.map(({ redemptions }) => redemptions.length)
+    // Votes are kept with their signatures: nobody is asked for one twice.
+    assert.deepEqual(asked, [1, 1, 1, 1, 1])
+    assert.deepEqual(batches.at(-1), batches[0])
+    assert.ok([...(batches[0]?.votes.values() ?? [])].every(({ signature }) => signature.length === 64))
+    await test.runFor(16 * MINUTE)
+    assert.equal(batches.length, before + 1)
   })
 })

@@ -5,6 +5,7 @@
  */
 import type { Database, Row, Statement } from '../../foundation/platform/database.ts'
 import type { TicketOpinion } from './issuerClient.ts'
+import type { SignedVote } from './redeemer.ts'
 import { TICKET_SCHEMA, TICKET_STATEMENTS, type TicketStatement } from './ticketSchema.ts'
 
 /** What is remembered of a ticket that was found to be good. */
@@ -160,18 +161,21 @@ export class TicketLedger {
       .map((row) => row.serial as Uint8Array)
   }
 
-  /** Indices of the issuers that voted for it. */
-  redemptionVotes({ id }: Redemption): ReadonlySet<number> {
-    return new Set(
-      this.#run('redemptionVotes')
-        .all(id)
-        .map((row) => Number(row.issuer)),
+  /** By the issuer's index. */
+  redemptionVotes({ id }: Redemption): ReadonlyMap<number, SignedVote> {
+    const rows = this.#run('redemptionVotes').all(id)
+    return new Map(
+      rows.map((row) => [
+        Number(row.issuer),
+        { epochId: Number(row.epoch_id), signature: row.signature as Uint8Array },
+      ]),
     )
   }
 
   /** Write. */
-  addRedemptionVotes({ id }: Redemption, issuers: Iterable<number>): void {
-    for (const issuer of issuers) this.#run('redemptionVote').run(id, issuer)
+  addRedemptionVotes({ id }: Redemption, votes: ReadonlyMap<number, SignedVote>): void {
+    for (const [issuer, { epochId, signature }] of votes)
+      this.#run('redemptionVote').run(id, issuer, epochId, signature)
   }
 
   /** Write. False where it was closed before. */

@@ -1,8 +1,9 @@
 /**
  * Verified tickets are handed in together. The gateway commits to their serial numbers, signs, and asks the issuers to vote; with the
- * threshold's votes the tickets are redeemed. What was asked once is asked again word for word until then, so an issuer can count
- * it once; what it is worth to the operator is the ledger's to say. @module
+ * threshold's votes the tickets are redeemed, or handed on to the ledger, which pays. What was asked once is asked again word for word until
+ * then, so that issuers and ledger can count it once. @module
  */
+import type { Counter } from '../../foundation/base/observe.ts'
 import { millis } from '../../foundation/base/units.ts'
 import type { Timer } from '../../foundation/platform/clock.ts'
 import type { EpochIssuer } from '../../protocol/wire/issuer/credentialEpoch.ts'
@@ -15,22 +16,29 @@ import {
 import { type CredentialEpochs, type KnownEpoch, reasonOf } from './credentialEpochs.ts'
 import type { TicketPlace } from './gateway.ts'
 import { IssuerClient } from './issuerClient.ts'
+import type { Redeemer, SignedVote } from './redeemer.ts'
 import { isAcceptance } from './ticketClearing.ts'
-import type { Redemption, VerifiedTicket } from './ticketLedger.ts'
+import type { Redemption, TicketLedger, VerifiedTicket } from './ticketLedger.ts'
 import { DAY_MS, unixDayOf } from './unixDay.ts'
 
 export class TicketRedemption {
   readonly #place: TicketPlace
   readonly #epochs: CredentialEpochs
   readonly #issuers: IssuerClient
+  readonly #redeemer: Redeemer | undefined
+  readonly #earned: Counter
+  readonly #life = new AbortController()
   #timer: Timer | undefined
   #working = false
   #again = false
   #stopped = false
 
-  constructor(place: TicketPlace, epochs: CredentialEpochs) {
+  /** `redeemer`: who pays; without one votes are all there is. */
+  constructor(place: TicketPlace, epochs: CredentialEpochs, redeemer?: Redeemer) {
     this.#place = place
     this.#epochs = epochs
+    this.#redeemer = redeemer
+    this.#earned = place.meter.counter('gateway_earned_unym_total', 'What the ledger put down for tickets taken here')
     const { issuersAtOnce: atOnce, issuerTimeout: timeout } = place.params
     this.#issuers = new IssuerClient({ net: place.world.net, atOnce, timeout })
     this.#lookLater()
@@ -43,6 +51,7 @@ export class TicketRedemption {
 
   stop(): void {
     this.#stopped = true
+    this.#life.abort()
     this.#timer?.cancel()
     this.#issuers.stop()
   }
@@ -131,42 +140,77 @@ export class TicketRedemption {
   }
 
   async #collect(redemption: Redemption, epoch: KnownEpoch): Promise<void> {
-    const { world, store, identitySeed, log } = this.#place
+    const { world, store, identitySeed } = this.#place
     const before = store.tickets.redemptionVotes(redemption)
     const serialNumbers = store.tickets.serialNumbers(redemption)
     const request = signRedeemRequest(world.crypto, identitySeed.expose(), { serialNumbers })
     const body = JSON.stringify(encodeRedeemRequest(request))
-    const votes = new Set(before)
+    const votes = new Map(before)
     await Promise.all(
       epoch.issuers.map(async (issuer) => {
-        if (!before.has(issuer.index) && (await this.#votes(redemption, epoch, issuer, body))) votes.add(issuer.index)
+        const vote = before.has(issuer.index) ? undefined : await this.#vote(redemption, epoch, issuer, body)
+        if (vote !== undefined) votes.set(issuer.index, vote)
       }),
     )
     if (this.#stopped) return
     const passed = votes.size >= epoch.threshold
-    const { promise, resolve } = Promise.withResolvers<boolean>()
-    store.changeTickets((ledger) => {
-      if (passed) ledger.closeRedemption(redemption)
-      else ledger.addRedemptionVotes(redemption, votes)
-    }, resolve)
-    if ((await promise) && passed) log.info('tickets.redeemed', { tickets: redemption.tickets })
+    if (!passed || this.#redeemer !== undefined) {
+      if (!(await this.#change((ledger) => ledger.addRedemptionVotes(redemption, votes))) || !passed) return
+    }
+    // Killed in here, it asks again, and hears that it was paid.
+    if (this.#stopped || !(await this.#isPaid(redemption, votes))) return
+    if (await this.#change((ledger) => void ledger.closeRedemption(redemption))) {
+      this.#place.log.info('tickets.redeemed', { tickets: redemption.tickets })
+    }
   }
 
-  /** Whether that issuer votes for it, in writing: the votes are what a ledger will want to see. */
-  async #votes(
+  /** Resolves to whether it is on disk. */
+  #change(write: (ledger: TicketLedger) => void): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    this.#place.store.changeTickets(write, resolve)
+    return promise
+  }
+
+  async #isPaid({ digest, tickets: count }: Redemption, votes: ReadonlyMap<number, SignedVote>): Promise<boolean> {
+    if (this.#redeemer === undefined) return true
+    const { log } = this.#place
+    try {
+      const outcome = await this.#redeemer.redeem({ digest, count, votes }, this.#life.signal)
+      this.#count(outcome.kind)
+      if (outcome.kind === 'later') {
+        log.warn('tickets.not-paid', { tickets: count, reason: outcome.reason })
+        return false
+      }
+      if (outcome.unym !== undefined) this.#earned.value += Number(outcome.unym)
+      return true
+    } catch (error) {
+      if (this.#stopped) return false
+      this.#count('failed')
+      log.warn('tickets.not-paid', { tickets: count, reason: reasonOf(error) })
+      return false
+    }
+  }
+
+  #count(result: string): void {
+    const help = 'Batches handed to the ledger by what became of them'
+    this.#place.meter.counter('gateway_redemptions_total', help, { result }).value++
+  }
+
+  /** That issuer's, if it votes for it, in writing: the votes are what the ledger wants to see. */
+  async #vote(
     { digest, tickets }: Redemption,
     epoch: KnownEpoch,
     issuer: EpochIssuer,
     body: string,
-  ): Promise<boolean> {
+  ): Promise<SignedVote | undefined> {
     const { world, identity } = this.#place
     const answer = await this.#issuers.redeem(issuer, body)
-    if (answer?.accepted !== true || answer.vote === undefined) return false
+    if (answer?.accepted !== true || answer.vote === undefined) return undefined
     const { index } = issuer
     // Meanwhile it may have a key of a later epoch: it votes as what it is, for what it verified before.
-    const { epochId } = answer.vote
-    if (epochId < epoch.epochId) return false
+    const { epochId, signature } = answer.vote
+    if (epochId < epoch.epochId) return undefined
     const vote = { epochId, index, gateway: identity, digest, count: tickets }
-    return voteHolds(world.crypto, issuer.identity, vote, answer.vote.signature)
+    return voteHolds(world.crypto, issuer.identity, vote, signature) ? { epochId, signature } : undefined
   }
 }

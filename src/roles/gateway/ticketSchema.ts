@@ -43,9 +43,12 @@ export const TICKET_SCHEMA = `
     done INTEGER NOT NULL DEFAULT 0,
     day INTEGER NOT NULL
   ) STRICT;
-  CREATE TABLE IF NOT EXISTS redemption_votes (
-    redemption INTEGER NOT NULL, issuer INTEGER NOT NULL, PRIMARY KEY (redemption, issuer)
+  CREATE TABLE IF NOT EXISTS signed_votes (
+    redemption INTEGER NOT NULL, issuer INTEGER NOT NULL, epoch_id INTEGER NOT NULL, signature BLOB NOT NULL,
+    PRIMARY KEY (redemption, issuer)
   ) STRICT, WITHOUT ROWID;
+  -- Of before votes were kept with their signatures: issuers give the same vote again.
+  DROP TABLE IF EXISTS redemption_votes;
   CREATE TABLE IF NOT EXISTS ticket_totals (
     outcome TEXT PRIMARY KEY, tickets INTEGER NOT NULL, bytes INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
@@ -105,12 +108,13 @@ export const TICKET_STATEMENTS: Readonly<Record<TicketStatement, string>> = {
   redeemIn: `UPDATE tickets SET redemption = ? WHERE id = ? AND state = 'verified' AND redemption IS NULL`,
   openRedemptions: 'SELECT id, epoch, digest, tickets FROM redemptions WHERE done = 0 ORDER BY id',
   redeeming: 'SELECT id, serial, bytes FROM tickets WHERE redemption = ? ORDER BY id',
-  redemptionVote: 'INSERT INTO redemption_votes (redemption, issuer) VALUES (?, ?) ON CONFLICT DO NOTHING',
-  redemptionVotes: 'SELECT issuer FROM redemption_votes WHERE redemption = ?',
+  redemptionVote: `INSERT INTO signed_votes (redemption, issuer, epoch_id, signature) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO NOTHING`,
+  redemptionVotes: 'SELECT issuer, epoch_id, signature FROM signed_votes WHERE redemption = ?',
   closeRedemption: 'UPDATE redemptions SET done = 1 WHERE id = ? AND done = 0',
   redeem: `UPDATE tickets SET state = 'redeemed' WHERE redemption = ? AND state = 'verified'`,
   forgetVotesOfRedemption: `DELETE FROM ticket_votes WHERE ticket IN (SELECT id FROM tickets WHERE redemption = ?)`,
-  forgetRedemptionVotes: 'DELETE FROM redemption_votes WHERE redemption = ?',
+  forgetRedemptionVotes: 'DELETE FROM signed_votes WHERE redemption = ?',
   forgetTickets: `DELETE FROM tickets WHERE id IN
     (SELECT id FROM tickets WHERE day < ? AND state != 'waiting' ORDER BY day LIMIT ?)`,
   forgetRedemptions: 'DELETE FROM redemptions WHERE day < ?',

@@ -28,6 +28,7 @@ import {
   signVote,
 } from '../../protocol/wire/issuer/redemption.ts'
 import type { GatewayParams } from './gatewayParams.ts'
+import type { Redeemer } from './redeemer.ts'
 import type { ScriptedClient } from './scriptedClient.test.ts'
 import { keyOf, TestGateway, type TestGatewayOptions } from './support.test.ts'
 import { TicketOffice } from './tickets.ts'
@@ -268,6 +269,7 @@ export interface TicketTestOptions extends Omit<TestGatewayOptions, 'tickets'> {
   readonly strictness?: Strictness
   readonly mint?: Mint
   readonly epoch?: CredentialEpoch | undefined
+  readonly redeemer?: Redeemer
 }
 
 /** A gateway that takes tickets, and five issuers on hosts of their own. */
@@ -284,7 +286,7 @@ export class TicketTest {
     this.issuers = mint.shares.map(({ index }) => new ScriptedIssuer(index))
   }
 
-  static async start({ strictness = 'strict', ...options }: TicketTestOptions = {}): Promise<TicketTest> {
+  static async start({ strictness = 'strict', redeemer, ...options }: TicketTestOptions = {}): Promise<TicketTest> {
     const mint = options.mint ?? (await Mint.open())
     const offices: TicketOffice[] = []
     const holder: { test?: TicketTest } = {}
@@ -292,7 +294,7 @@ export class TicketTest {
       ...options,
       params: { freeBandwidth: false, ...options.params } satisfies Partial<GatewayParams>,
       tickets: (place) => {
-        const office = new TicketOffice({ place, engine: mint.engine, strictness })
+        const office = new TicketOffice({ place, engine: mint.engine, strictness, redeemer })
         offices.push(office)
         if (holder.test !== undefined) holder.test.office = office
         return office

@@ -26,6 +26,7 @@ import { FailingClients } from './failingClients.ts'
 import type { TicketPlace } from './gateway.ts'
 import { PayInfoMemory } from './payInfoMemory.ts'
 import { ProofQueue, type ProofVerdict } from './proofQueue.ts'
+import type { Redeemer } from './redeemer.ts'
 import { type ClaimedTicket, dayRefusal, payInfoRefusal, readClaims } from './ticketChecks.ts'
 import { TicketClearing } from './ticketClearing.ts'
 import type { SpentTicket, TicketOutcome } from './ticketLedger.ts'
@@ -38,6 +39,8 @@ export interface TicketOfficeOptions {
   readonly strictness: Strictness
   /** Asks the directory for the epoch again, for a ticket is of one that is not known. Never rejects. Default: does not. */
   readonly askAgain?: () => Promise<void>
+  /** Who pays for tickets. Default: nobody. */
+  readonly redeemer?: Redeemer | undefined
 }
 
 const DAY_SECONDS = DAY_MS / 1000
@@ -56,7 +59,7 @@ export class TicketOffice implements TicketVerifier {
   readonly #judging = new Map<string, number>()
 
   constructor(options: TicketOfficeOptions) {
-    const { place, engine, strictness } = options
+    const { place, engine, strictness, redeemer } = options
     const { world, store, params, meter, log } = place
     this.#options = options
     this.#epochs = new CredentialEpochs(engine, store)
@@ -71,7 +74,7 @@ export class TicketOffice implements TicketVerifier {
     })
     this.#payInfos = new PayInfoMemory(world.clock, params)
     this.#failing = new FailingClients(world.clock, params)
-    this.#redemption = new TicketRedemption(place, this.#epochs)
+    this.#redemption = new TicketRedemption(place, this.#epochs, redeemer)
     this.#clearing = new TicketClearing(place, this.#epochs, () => this.#redemption.look())
     this.#unbound = meter.counter('gateway_tickets_unbound_total', 'Tickets taken without a bound index')
     meter.gauge('gateway_tickets_compatible', 'Whether tickets without a bound index are taken', () =>

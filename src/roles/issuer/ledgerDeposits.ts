@@ -3,15 +3,17 @@
  * taken back, and a deposit that was reorganised away would have bought it for nothing, or its number be another's. @module
  */
 import { fromHex } from '../../foundation/base/bytes.ts'
-import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
-import { type Millis, minutes } from '../../foundation/base/units.ts'
+import { MixnetError } from '../../foundation/base/errors.ts'
+import { hours, type Millis, minutes } from '../../foundation/base/units.ts'
 import type { Clock } from '../../foundation/platform/clock.ts'
-import type { Block, Hex } from '../../network/ledger/chain.ts'
-import type { Ledger } from '../../network/ledger/ledger.ts'
+import { blockBefore } from '../../network/ledger/blockByTime.ts'
+import type { Hex } from '../../network/ledger/chain.ts'
+import type { EventCursor, Ledger } from '../../network/ledger/ledger.ts'
+import { DAY_SECONDS } from '../../protocol/wire/issuer/calendarDate.ts'
 import type { Deposit, DepositLedger } from './deposits.ts'
 
 export interface LedgerDepositsOptions {
-  readonly clock: Pick<Clock, 'monotonic'>
+  readonly clock: Pick<Clock, 'monotonic' | 'now'>
   readonly ledger: Ledger
   /** Blocks on top of a deposit's own. */
   readonly confirmations: number
@@ -20,12 +22,16 @@ export interface LedgerDepositsOptions {
 const NO_KEY = /^0x0{64}$/
 /** Governance announces a change of the price days before. */
 const PRICE_GOOD_FOR: Millis = minutes(1)
+/** The contract keeps what a ticket is worth for 90 days from its deposit at least, and books last a week. */
+const MAX_AGE_SECONDS = 30 * DAY_SECONDS
+const SINCE_GOOD_FOR: Millis = hours(1)
 
 export class LedgerDeposits implements DepositLedger {
   readonly #options: LedgerDepositsOptions
   #priceUnym: number
   #askPriceAt: number
   #asking = false
+  #since: { readonly block: number; readonly askAt: number } | undefined
 
   /** Asks nothing yet: until it has, the price is the one that the contracts began with. */
   constructor(options: LedgerDepositsOptions) {
@@ -55,20 +61,17 @@ export class LedgerDeposits implements DepositLedger {
     }
   }
 
-  /** Throws LEDGER_NOT_NOW of one that is there and not yet buried: its payer asks again. */
+  /**
+   * undefined also of one that is older than a month: what it could still buy would be paid for by younger deposits. Throws LEDGER_NOT_NOW of
+   * one that is there and not yet buried: its payer asks again.
+   */
   async deposit(depositId: number): Promise<Deposit | undefined> {
     const { ledger, confirmations } = this.#options
-    const { deployedAtBlock } = ledger.deployment
-    const newest = await ledger.readAll([{ contract: 'ecash', fn: 'depositOf', args: [depositId] }])
-    const [key] = newest.results
+    const key = await ledger.read('ecash', 'depositOf', [depositId])
     if (NO_KEY.test(key)) return undefined
-    if (confirmations === 0) return depositOf(key)
-    const number = newest.block.number - confirmations
-    // Before the contracts were there nothing could be paid.
-    const buried = number < deployedAtBlock ? undefined : await ledger.blockAt(number)
-    const then = buried && (await this.#keyAt(depositId, buried))
-    // The same number may be another's by now.
-    if (then === key) return depositOf(key)
+    const { block, upTo } = await this.#made(depositId, key)
+    if (block === undefined || (await this.#isOld(block))) return undefined
+    if (upTo >= block + confirmations) return { identityKey: fromHex(key.slice(2)) }
     throw new MixnetError(
       'LEDGER_NOT_NOW',
       { reason: 'unconfirmed', depositId, confirmations },
@@ -76,15 +79,39 @@ export class LedgerDeposits implements DepositLedger {
     )
   }
 
-  async #keyAt(depositId: number, block: Block): Promise<Hex | undefined> {
-    try {
-      return await this.#options.ledger.read('ecash', 'depositOf', [depositId], { block })
-    } catch (error) {
-      // The contract, which is there now, was not yet.
-      if (isMixnetError(error, 'LEDGER_MISMATCH')) return undefined
-      throw error
+  /** In which block, looking back a month or more. A number that has become another's meanwhile is found under the other's key only. */
+  async #made(
+    depositId: number,
+    identityKey: Hex,
+  ): Promise<{ readonly block: number | undefined; readonly upTo: number }> {
+    const { ledger } = this.#options
+    let cursor: EventCursor = { next: await this.#monthAgo(), seen: [] }
+    let block: number | undefined
+    for (;;) {
+      const filter = { depositId, identityKey }
+      const page = await ledger.events({ contract: 'ecash', event: 'DepositedFunds', filter, cursor })
+      cursor = page.cursor
+      if (page.rolledBack && block !== undefined && block > page.rolledBack.toBlock) block = undefined
+      block = page.events.at(-1)?.block ?? block
+      if (page.complete) return { block, upTo: cursor.next - 1 }
     }
   }
-}
 
-const depositOf = (key: Hex): Deposit => ({ identityKey: fromHex(key.slice(2)) })
+  async #isOld(number: number): Promise<boolean> {
+    const block = await this.#options.ledger.blockAt(number)
+    return block !== undefined && block.time < this.#oldest
+  }
+
+  get #oldest(): number {
+    return Math.floor(this.#options.clock.now() / 1000) - MAX_AGE_SECONDS
+  }
+
+  async #monthAgo(): Promise<number> {
+    const { clock, ledger } = this.#options
+    if (this.#since === undefined || clock.monotonic() >= this.#since.askAt) {
+      const block = await blockBefore(ledger, this.#oldest)
+      this.#since = { block, askAt: clock.monotonic() + SINCE_GOOD_FOR }
+    }
+    return this.#since.block
+  }
+}

@@ -10,10 +10,11 @@ import type { CostParams } from '../../../protocol/economy/rewards.ts'
 import type { Deployment } from '../deployment.ts'
 import type { AnyLedgerEvent } from '../ledger.ts'
 import { AuditedDraw } from './auditedDraw.ts'
-import { AuditedMixnet, type GovernanceChange, type MixnetEvent } from './auditedMixnet.ts'
+import { AuditedMixnet, type GovernanceChange } from './auditedMixnet.ts'
 import { AuditedScores, type ParticipationRules, type PerformanceEvent, type SettledEpoch } from './auditedScores.ts'
 import { Difference } from './difference.ts'
 import { governanceChange } from './governanceCalls.ts'
+import type { MixnetEvent } from './mixnetEvents.ts'
 
 /** An epoch that ended as it should. */
 export interface AuditedEpoch {

@@ -26,7 +26,6 @@ interface Entry {
   readonly capabilities: number
   readonly earlier: number
   readonly changedIn: number
-  readonly firstIn: number
 }
 
 export class AuditedDraw {
@@ -48,7 +47,7 @@ export class AuditedDraw {
     const before = this.#entries.get(nodeId)
     // What is said once secrets are known counts in the next draw but one.
     const period = time < revealFrom(interval) ? interval.totalElapsedEpochs : interval.totalElapsedEpochs + 1
-    const moved = before === undefined || before.capabilities !== capabilities
+    const moved = (before?.capabilities ?? 0) !== capabilities
     const leaf = announcementLeaf(
       { nodeId, sequence, capabilities },
       bytes(args.data),
@@ -58,9 +57,8 @@ export class AuditedDraw {
     this.#entries.set(nodeId, {
       leaf,
       capabilities,
-      earlier: moved && before?.changedIn !== period ? (before?.capabilities ?? 0) : (before?.earlier ?? 0),
-      changedIn: moved ? period : before.changedIn,
-      firstIn: before?.firstIn ?? period,
+      earlier: moved && (before?.changedIn ?? 0) !== period ? (before?.capabilities ?? 0) : (before?.earlier ?? 0),
+      changedIn: moved ? period : (before?.changedIn ?? 0),
     })
   }
 
@@ -121,7 +119,6 @@ export class AuditedDraw {
   #entryOf(nodeId: number, ending: number, isFirst: boolean): Entry | undefined {
     const entry = this.#entries.get(nodeId)
     if (entry === undefined || isFirst) return entry
-    if (entry.firstIn > ending) return undefined
     return entry.changedIn > ending ? { ...entry, capabilities: entry.earlier } : entry
   }
 }

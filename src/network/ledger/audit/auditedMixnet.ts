@@ -13,11 +13,9 @@ import type { EpochEvent, Happened, IntervalEvent, MixnetState } from '../../../
 import * as operations from '../../../protocol/economy/operations.ts'
 import { Refusal } from '../../../protocol/economy/refusal.ts'
 import type { CostParams } from '../../../protocol/economy/rewards.ts'
-import type { EventName, LedgerEvent } from '../ledger.ts'
 import { Difference } from './difference.ts'
 import { LateStake } from './lateStake.ts'
-
-export type MixnetEvent = { [E in EventName<'mixnet'>]: LedgerEvent<'mixnet', E> }[EventName<'mixnet'>]
+import type { MixnetEvent } from './mixnetEvents.ts'
 
 /** What an event does not say, and its transaction does. */
 export interface EventFacts {

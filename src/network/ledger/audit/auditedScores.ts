@@ -186,7 +186,7 @@ export class AuditedScores {
     return settled
   }
 
-  /** Of those who measure and are expected to: docs/spec/ledger.md, "Quorum". */
+  /** Of those who measure and are expected to: docs/spec/ledger.md, "Scores". */
   #quorum(epochId: number): bigint {
     let quorum = 0n
     for (const [who, { stake, measures, left, excludedUntil, committedIn }] of this.#participants) {

@@ -5,7 +5,7 @@
  */
 import { revealFrom } from '../../../protocol/economy/interval.ts'
 import type { MixnetState } from '../../../protocol/economy/mixnetState.ts'
-import type { MixnetEvent } from './auditedMixnet.ts'
+import type { MixnetEvent } from './mixnetEvents.ts'
 
 interface Transfer {
   readonly from: string

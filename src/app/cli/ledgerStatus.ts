@@ -1,27 +1,13 @@
-/** `starling ledger status`, `faucet` and `account`: what the ledger is at, and who is who on it. @module */
+/** `starling ledger status`: the epoch, who serves in it, the pool, who measures. @module */
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { fromHex } from '../../foundation/base/bytes.ts'
-import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import type { Address, Block } from '../../network/ledger/chain.ts'
-import { balanceOf, hexOf } from '../../network/ledger/chainCalls.ts'
-import { JsonRpc } from '../../network/ledger/jsonRpc.ts'
-import { keystoreAddress, sealKeystore, writeKeystore } from '../../network/ledger/keystore.ts'
 import type { Ledger, ReadResult } from '../../network/ledger/ledger.ts'
-import { keySigner, newKey } from '../../network/ledger/signers.ts'
 import { ROLE, type Role } from '../../protocol/economy/draw.ts'
-import { localDeployerKey, UP_FOLDER } from '../node/localLedger.ts'
-import { amountText, coinText, decimalAmountText } from './amounts.ts'
+import { amountText, decimalAmountText } from './amounts.ts'
 import { durationText, type EpochNow, readEpoch } from './epochText.ts'
-import {
-  KEYSTORE_TOOLS,
-  type LedgerOptions,
-  openChosenLedger,
-  openKey,
-  readPassword,
-  type SignerOptions,
-} from './ledgerAccess.ts'
+import { type LedgerOptions, openChosenLedger } from './ledgerAccess.ts'
 import type { Session } from './session.ts'
-import { askSecret, canAsk } from './terminal.ts'
 
 const GROUPS: readonly (readonly [string, Role])[] = [
   ['entry', ROLE.entryGateway],
@@ -82,7 +68,7 @@ export async function showLedger(session: Session, options: LedgerOptions): Prom
       nodes: ids,
     })
   }
-  for (const { nodeId, bond } of bonds) {
+  for (const { nodeId, bond } of session.json ? bonds : []) {
     const identity = toBase58(fromHex(bond.identityKey.slice(2)))
     screen.line('', {
       event: 'node',
@@ -162,7 +148,7 @@ const percentText = (decimal: bigint): string => `${Number(decimal / 10n ** 12n)
 type Bond = ReadResult<'mixnet', 'bondOf'>
 
 /** Ascending by id; bonded, or leaving. */
-export async function bondsOf(
+async function bondsOf(
   ledger: Ledger,
   lastNodeId: number,
   block: Block,
@@ -198,123 +184,4 @@ export async function participantsOf(
     >),
     address: one,
   }))
-}
-
-export interface FaucetOptions extends LedgerOptions {
-  readonly amount: bigint
-  readonly key: string
-}
-
-/** Of the chain's own coin: 10, which is fees for years. */
-const FAUCET_COINS = 10n ** 19n
-
-/** NYM of whoever deployed, and coins out of nothing, which only a local chain gives. */
-export async function giveFromFaucet(session: Session, to: Address, options: FaucetOptions): Promise<number> {
-  const { screen, world } = session
-  const { ledger, deployment, urls } = await openChosenLedger(session, options)
-  const rpc = new JsonRpc(world, { urls, chainId: deployment.chainId })
-  const has = await rpc.ask(balanceOf(to))
-  await rpc
-    .ask({ method: 'anvil_setBalance', params: [to, hexOf(has + FAUCET_COINS)], decode: () => undefined })
-    .catch((error: unknown) => {
-      if (!isMixnetError(error) || error.details.reason !== 'server') throw error
-      throw new MixnetError(
-        'LEDGER_REFUSED',
-        {},
-        {
-          message: 'this chain is not a local one: nobody gives coins away',
-          nextStep: 'Get coins and NYM from somebody who has them.',
-          cause: error,
-        },
-      )
-    })
-  const account = ledger.account(keySigner(await openKey(session, options.key, {})))
-  const receipt = await account.write('token', 'transfer', [to, options.amount], { signal: session.interrupted })
-  screen.step('given', `${amountText(options.amount)} and ${coinText(FAUCET_COINS)} to ${to}`, undefined, {
-    event: 'given',
-    to,
-    unym: String(options.amount),
-    wei: String(FAUCET_COINS),
-    transaction: receipt.transactionHash,
-  })
-  return 0
-}
-
-export const FAUCET_KEY = localDeployerKey(UP_FOLDER)
-
-/** A new key in a file that every wallet can open. */
-export async function makeAccount(
-  session: Session,
-  path: string,
-  options: Pick<SignerOptions, 'passwordFile' | 'passwordEnv'>,
-): Promise<number> {
-  const { world, screen, interrupted } = session
-  if ((await world.files.kindOf(path)) !== undefined) {
-    throw new MixnetError(
-      'BAD_ARGUMENT',
-      { file: path },
-      { message: 'the file exists', nextStep: 'Choose a file that is not there yet: keys are never written over.' },
-    )
-  }
-  const password = await readPassword(session, options, 'Password for the new key (empty is no protection): ')
-  const isTyped = options.passwordFile === undefined && options.passwordEnv === undefined && canAsk()
-  if (isTyped && (await askSecret('Once more: ', interrupted)) !== password) {
-    throw new MixnetError(
-      'BAD_ARGUMENT',
-      {},
-      { message: 'the passwords are not the same', nextStep: 'Type it again: no key was made.' },
-    )
-  }
-  const key = newKey(world.random)
-  const { address } = keySigner(key)
-  await writeKeystore(world.files, path, await sealKeystore(KEYSTORE_TOOLS, world.random, key, password))
-  screen.step('account', `${address}   in ${path}`, undefined, { event: 'account', address, file: path })
-  screen.line('\n  Keep a copy of the file, and the password: without them what the account owns is lost.')
-  screen.line(`  On a local network   starling ledger faucet ${address}`)
-  return 0
-}
-
-export async function showAccount(session: Session, who: string, options: LedgerOptions): Promise<number> {
-  const { screen } = session
-  const at = await addressIn(session, who)
-  const { ledger, deployment, urls } = await openChosenLedger(session, options)
-  const coins = await new JsonRpc(session.world, { urls, chainId: deployment.chainId }).ask(balanceOf(at))
-  const { results } = await ledger.readAll([
-    { contract: 'token', fn: 'balanceOf', args: [at] },
-    { contract: 'mixnet', fn: 'owed', args: [at] },
-    { contract: 'mixnet', fn: 'nodeIdOf', args: [at] },
-    { contract: 'performance', fn: 'participantOf', args: [at] },
-  ])
-  const [tokens, owed, nodeId, { stake, leftInEpoch }] = results
-  screen.step('account', at, undefined, {
-    event: 'account',
-    address: at,
-    unym: String(tokens),
-    wei: String(coins),
-    owed: String(owed),
-    nodeId,
-    monitorStake: String(stake),
-  })
-  screen.step('has', `${amountText(tokens)}, and ${coinText(coins)} for fees`)
-  if (owed > 0n) screen.step('owed', `${amountText(owed)}: starling claim`)
-  if (nodeId > 0) screen.step('node', `${nodeId}`)
-  if (stake > 0n)
-    screen.step('monitor', `${amountText(stake)} at stake${leftInEpoch > 0 ? `, left in epoch ${leftInEpoch}` : ''}`)
-  return 0
-}
-
-/** An address, or a key file that says whose it is. */
-async function addressIn({ world }: Session, who: string): Promise<Address> {
-  if (/^0x[0-9a-fA-F]{40}$/.test(who)) return who as Address
-  const file = await world.files.read(who)
-  const at = file === undefined ? undefined : keystoreAddress(file)
-  if (at !== undefined) return at
-  throw new MixnetError(
-    'BAD_ARGUMENT',
-    { account: who },
-    {
-      message: 'neither an address nor a key file',
-      nextStep: 'Give 0x and 40 hexadecimal digits, or the file of "starling ledger account new".',
-    },
-  )
 }
