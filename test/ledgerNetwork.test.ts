@@ -180,7 +180,7 @@ test('epochs pass, sets change, keys rotate twice, and not one request is lost',
   const passed = run.epochId - first
   t.diagnostic(`${requests} requests over ${passed} epochs, ${sets.size} sets, rotations ${[...rotations].join(' ')}`)
   assert.ok(passed >= 2 * VALIDITY - 1, `only ${passed} epochs`)
-  assert.equal(rotations.size, 3)
+  assert.ok(rotations.size >= 3, `only ${rotations.size} key rotations`)
   assert.ok(sets.size > passed / 2, `${sets.size} sets`)
   assert.ok(roots.size >= passed)
   // What the nodes say of themselves followed their keys.
