@@ -5,7 +5,7 @@ import { millis, seconds } from '../../foundation/base/units.ts'
 import { nodeProcesses } from '../../foundation/platform/node/nodeProcesses.ts'
 import { CONTRACT_ARTEFACTS } from '../../network/ledger/contractArtefacts.ts'
 import { deployLedger } from '../../network/ledger/deploy.ts'
-import type { Deployment } from '../../network/ledger/deployment.ts'
+import { type Deployment, writeDeployment } from '../../network/ledger/deployment.ts'
 import { type DeploymentParams, localNetwork } from '../../network/ledger/deploymentParams.ts'
 import { startEmbeddedChain } from '../../network/ledger/embeddedChain.ts'
 import { openLedger } from '../../network/ledger/rpcLedger.ts'
@@ -50,14 +50,22 @@ export async function startLedger(session: Session, folder: string, size: Networ
     // What it needs for ever: coins of this chain are worth nothing.
     if (isNew) await chain.fund(treasury.address, 10n ** 24n)
     const params = paramsOf(size, Math.floor(world.clock.now() / 1000))
+    const made = `${localChainFolder(folder)}/deployment.json`
+    // Of a start that was killed: the chain may have forgotten what the file says.
+    if (isNew) for (const file of [made, `${made}.begun`]) await world.files.remove(file)
     const deployment = await deployLedger(world, {
       ...rpc,
       signer: treasury,
       params,
       artefacts: CONTRACT_ARTEFACTS,
-      path,
+      path: isNew ? made : path,
       pollEvery: POLL_EVERY,
     })
+    if (isNew) {
+      // The chain first: who finds the file finds the contracts.
+      await chain.save()
+      await writeDeployment(world.files, path, deployment)
+    }
     await tellLocalRpc(world.files, folder, rpc.urls)
     const contracts = Object.keys(deployment.addresses).length
     const took = world.clock.monotonic() - began
@@ -74,6 +82,7 @@ export async function startLedger(session: Session, folder: string, size: Networ
       keccak256: keccak_256,
       treasury,
       fund: (address, wei) => chain.fund(address, wei),
+      durable: () => chain.save(),
       driver: LOCAL_DRIVER,
       onLongEpoch(epochId, length) {
         const hours = millisText(seconds(length))

@@ -31,6 +31,8 @@ export interface LedgerPlan {
   readonly treasury: Signer
   /** Gives an account what it pays fees with. */
   readonly fund: (address: Address, wei: bigint) => Promise<void>
+  /** Resolves when what was written until now stays, also where everything is killed. Default: it does at once. */
+  readonly durable?: () => Promise<void>
   readonly drivers?: number
   readonly directory?: Partial<LedgerNetworkParams>
   readonly driver?: Partial<EpochDriverParams>
@@ -145,7 +147,12 @@ export class TestnetLedger {
     const confirmations = directory?.confirmations ?? 0
     const paying = ledgerDeposits({ clock, ledger: this.ledger, account, confirmations })
     return {
-      pay: (identityKey) => paying.deposit(identityKey),
+      // Numbers count deposits: one that were forgotten would be another's, and issuers remember theirs for ever.
+      pay: async (identityKey) => {
+        const id = await paying.deposit(identityKey)
+        await this.#options.durable?.()
+        return id
+      },
       deposits: (where) => new LedgerDeposits({ clock: where.clock, ledger: open(where), confirmations }),
     }
   }
