@@ -7,12 +7,12 @@ import { test } from 'node:test'
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { planNetwork } from '../src/app/testnet/layout.ts'
 import { LOCAL_DRIVER } from '../src/app/testnet/ledger.ts'
-import { startTestnet, type Testnet } from '../src/app/testnet/testnet.ts'
+import { startTestnet, type Testnet, type TestnetOptions } from '../src/app/testnet/testnet.ts'
 import { Mixnet } from '../src/client/mixnet.ts'
 import { SERVICE_TRAFFIC } from '../src/client/trafficParams.ts'
 import { fromUtf8, utf8 } from '../src/foundation/base/bytes.ts'
 import { silentLog } from '../src/foundation/base/observe.ts'
-import { type Millis, millis, minutes, seconds } from '../src/foundation/base/units.ts'
+import { hours, type Millis, minutes, seconds } from '../src/foundation/base/units.ts'
 import { nodeProvider } from '../src/foundation/crypto/nodeProvider.ts'
 import { Simulation } from '../src/foundation/platform/simulated/simulation.ts'
 import type { World } from '../src/foundation/platform/world.ts'
@@ -28,36 +28,40 @@ const CHAIN_IP = '10.0.0.9'
 const DIRECTORY_IP = '10.0.0.1'
 const SITE_IP = '10.4.0.1'
 const SITE_PORT = 7
-const loud = (name: string): any => {
-  const l = (lv: string) => (e: string, f: unknown) => {
-    if (lv !== 'debug') console.log(Math.floor(T() / 100) / 10, name, e, JSON.stringify(f))
-  }
-  return { debug() {}, info: l('i'), warn: l('w'), error: l('e'), child: (n: string) => loud(name + ':' + n) }
-}
-let T = () => 0
 const CLIENT_IP = '10.2.0.1'
 /** Chains cost more to simulate than mixing: no packets but those that are asked for. */
 const TRAFFIC = { ...SERVICE_TRAFFIC, loopCoverInterval: undefined }
-const VALIDITY = 4
+const VALIDITY = 3
 const EPOCH: Millis = seconds(60)
 
 class LedgerNetworkRun {
   readonly simulation: Simulation
+  readonly chain: SimulatedChain
   readonly ledger: Ledger
-  readonly testnet: Testnet
   readonly client: World
+  readonly longEpochs: { readonly epochId: number; readonly length: number }[] = []
+  readonly #options: TestnetOptions
+  testnet!: Testnet
 
-  private constructor(simulation: Simulation, ledger: Ledger, testnet: Testnet, client: World) {
+  private constructor(
+    simulation: Simulation,
+    {
+      chain,
+      ledger,
+      client,
+      options,
+    }: { chain: SimulatedChain; ledger: Ledger; client: World; options: TestnetOptions },
+  ) {
     this.simulation = simulation
+    this.chain = chain
     this.ledger = ledger
-    this.testnet = testnet
     this.client = client
+    this.#options = options
   }
 
   /** More mixes than the set has places, so that it changes. */
-  static async start(seed: string): Promise<LedgerNetworkRun> {
+  static async start(seed: string, mixNodes = 7): Promise<LedgerNetworkRun> {
     const simulation = new Simulation({ seed, crypto: nodeProvider })
-    T = () => simulation.clock.monotonic()
     const worlds = new Map<string, World>()
     const worldOf = (host: string): World => {
       const world = worlds.get(host) ?? simulation.host(host, { ips: [host] })
@@ -87,7 +91,7 @@ class LedgerNetworkRun {
       minutes(5),
     )
     const open = (world: World): Ledger => openLedger(world, { urls: [url], deployment })
-    const plans = planNetwork({ mixNodes: 7, entries: 2, exits: 1 }, true).map((plan) => ({
+    const plans = planNetwork({ mixNodes, entries: 2, exits: 1 }, true).map((plan) => ({
       ...plan,
       host: `10.1.0.${plan.nodeId}`,
     }))
@@ -100,29 +104,41 @@ class LedgerNetworkRun {
         })
       }),
     )
-    const testnet = await simulation.complete(
-      startTestnet({
-        plans,
-        folder: 'testnet',
-        directory: { host: DIRECTORY_IP, port: 8080 },
-        noise: false,
-        world: worldOf(DIRECTORY_IP),
-        worldOf: ({ host }) => worldOf(host),
-        logOf: (name) => loud(name),
-        readyLimit: minutes(3),
-        ledger: {
-          open,
-          keccak256: keccak_256,
-          treasury,
-          fund: (address, wei) => chain.fund(address, wei),
-          drivers: 2,
-          driver: LOCAL_DRIVER,
-          directory: { confirmations: 1, poll: seconds(2) },
-        },
-      }),
-      minutes(10),
-    )
-    return new LedgerNetworkRun(simulation, open(worldOf(DIRECTORY_IP)), testnet, worldOf(CLIENT_IP))
+    let run: LedgerNetworkRun
+    const options: TestnetOptions = {
+      plans,
+      folder: 'testnet',
+      directory: { host: DIRECTORY_IP, port: 8080 },
+      noise: false,
+      world: worldOf(DIRECTORY_IP),
+      worldOf: ({ host }) => worldOf(host),
+      logOf: () => silentLog,
+      readyLimit: minutes(3),
+      ledger: {
+        open,
+        keccak256: keccak_256,
+        treasury,
+        fund: (address, wei) => chain.fund(address, wei),
+        drivers: 2,
+        driver: LOCAL_DRIVER,
+        directory: { confirmations: 1, poll: seconds(2) },
+        onLongEpoch: (epochId, length) => run.longEpochs.push({ epochId, length }),
+      },
+    }
+    const [ledger, client] = [open(worldOf(DIRECTORY_IP)), worldOf(CLIENT_IP)]
+    run = new LedgerNetworkRun(simulation, { chain, ledger, client, options })
+    await run.startNetwork()
+    return run
+  }
+
+  /** On what an earlier one left behind, where there was one. */
+  async startNetwork(): Promise<void> {
+    this.testnet = await this.simulation.complete(startTestnet(this.#options), minutes(10))
+  }
+
+  async connect(): Promise<Mixnet> {
+    const options = { directories: [this.testnet.directoryUrl], traffic: TRAFFIC }
+    return await this.simulation.complete(Mixnet.connect(this.client, options), minutes(2))
   }
 
   get epochId(): number {
@@ -147,10 +163,7 @@ test('epochs pass, sets change, keys rotate twice, and not one request is lost',
     assert.equal(await simulation.complete(ledger.read('mixnet', 'nodeIdOfKey', [key])), plan.nodeId)
   }
 
-  const mixnet = await simulation.complete(
-    Mixnet.connect(run.client, { directories: [testnet.directoryUrl], traffic: TRAFFIC }),
-    minutes(2),
-  )
+  const mixnet = await run.connect()
   const rotations = new Set<number>()
   const sets = new Set<string>()
   const roots = new Set<string>()
@@ -159,25 +172,50 @@ test('epochs pass, sets change, keys rotate twice, and not one request is lost',
   while (simulation.clock.monotonic() < until) {
     const text = `request ${++requests}\n`
     assert.equal(await simulation.complete(echo(mixnet, text), seconds(60)), text, `epoch ${run.epochId}`)
-    console.log(Math.floor(T() / 100) / 10, 'answered', run.epochId)
     rotations.add(testnet.directory.keyRotationId)
     sets.add(run.mixes())
     roots.add(await simulation.complete(ledger.read('rewardedSet', 'rootOf', [run.epochId])))
-    await simulation.runFor(seconds(4))
+    await simulation.runFor(seconds(5))
   }
   const passed = run.epochId - first
   t.diagnostic(`${requests} requests over ${passed} epochs, ${sets.size} sets, rotations ${[...rotations].join(' ')}`)
   assert.ok(passed >= 2 * VALIDITY - 1, `only ${passed} epochs`)
-  assert.equal(rotations.size, 3)
+  assert.ok(rotations.size >= 3, `only ${rotations.size} key rotations`)
   assert.ok(sets.size > passed / 2, `${sets.size} sets`)
   assert.ok(roots.size >= passed)
   // What the nodes say of themselves followed their keys.
   for (const { plan } of testnet.nodes) {
     const said = await simulation.complete(ledger.read('announcements', 'sequenceOf', [plan.nodeId]))
-    assert.ok(said >= 4n, `${plan.name} announced ${said} times`)
+    assert.ok(said >= 5n, `${plan.name} announced ${said} times`)
   }
   await simulation.complete(mixnet.close(), minutes(1))
   await simulation.complete(testnet.stop(), minutes(1))
+})
+
+test('a day in which nobody ran it is one long epoch, and then they are as long as before', {
+  timeout: 300_000,
+}, async () => {
+  const run = await LedgerNetworkRun.start('a day asleep', 3)
+  const { simulation, chain, ledger } = run
+  await simulation.complete(run.testnet.stop(), minutes(1))
+  const { totalElapsedEpochs: asleepIn } = await simulation.complete(ledger.read('mixnet', 'interval', []))
+  chain.stalled = true
+  await simulation.runFor(hours(24))
+  chain.stalled = false
+  await run.startNetwork()
+  const [long] = run.longEpochs
+  assert.equal(run.longEpochs.length, 1)
+  assert.ok(long?.epochId === asleepIn && long.length > 86_000, JSON.stringify(long))
+  assert.ok(run.epochId <= asleepIn + 3, `from epoch ${asleepIn} to ${run.epochId}`)
+  const { epochLength, currentEpochStart } = await simulation.complete(ledger.read('mixnet', 'interval', []))
+  assert.equal(epochLength, 60)
+  assert.ok((Number(currentEpochStart) + epochLength) * 1000 > simulation.clock.now(), 'an epoch that is over')
+  const mixnet = await run.connect()
+  assert.equal(await simulation.complete(echo(mixnet, 'awake\n'), minutes(1)), 'awake\n')
+  // Its bonds are those from before.
+  assert.equal(await simulation.complete(ledger.read('mixnet', 'lastNodeId', [])), run.testnet.nodes.length)
+  await simulation.complete(mixnet.close(), minutes(1))
+  await simulation.complete(run.testnet.stop(), minutes(1))
 })
 
 /** Bytes go out through the exit and come back as they were. */

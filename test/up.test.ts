@@ -36,7 +36,7 @@ function addressesOf(network: Starling): readonly Address[] {
   const { proxy, directory } = { proxy: event('proxy'), directory: event('directory') }
   return [
     ...nodes.flatMap(({ mix, http, ws }) => [mix, http, ws].filter((one) => one !== undefined)),
-    ...(directory === undefined ? [] : [addressOf(directory.url)]),
+    ...[directory, event('ledger')].flatMap((one) => (one === undefined ? [] : [addressOf(one.url)])),
     ...(proxy === undefined ? [] : [{ host: proxy.host, port: proxy.port }, proxy.site]),
   ]
 }
@@ -62,7 +62,7 @@ async function occupy(t: TestContext, address: Address): Promise<void> {
   })
 }
 
-describe('starling up', { timeout: 150_000 }, () => {
+describe('starling up', { timeout: 400_000 }, () => {
   it('starts a network, makes a first request, serves a proxy, and leaves nothing behind', async (t) => {
     const folder = await temporaryFolder(t)
     const network = up(t, folder, '--json')
@@ -92,7 +92,7 @@ describe('starling up', { timeout: 150_000 }, () => {
 
     await network.event('proxy')
     const addresses = addressesOf(network)
-    assert.equal(addresses.length, 6 * 2 + 3 * 3 + 3)
+    assert.equal(addresses.length, 6 * 2 + 3 * 3 + 4)
     for (const address of addresses) assert.ok(await isListening(address), `${address.host}:${address.port}`)
 
     const second = up(t, folder, '--json')
@@ -115,6 +115,38 @@ describe('starling up', { timeout: 150_000 }, () => {
     assert.equal((await again.event('client')).entry, request.entry)
     assert.deepEqual(await Promise.all(names.map(identity)), before)
     await assertNothingLeft(again)
+  })
+
+  it('finds its chain again: epochs go on, nodes are bonded once, and a kill in the middle loses nothing of it', async (t) => {
+    const folder = await temporaryFolder(t)
+    const first = up(t, folder, '--json', '--free')
+    const { isNew } = await first.event('ledger')
+    const { epoch } = await first.event('directory')
+    assert.deepEqual([isNew, epoch], [true, 25])
+    await first.event('proxy')
+    // Of its chain there is a copy every few seconds; the bonds are older than that when the proxy is there, or they are made anew.
+    first.child.kill('SIGKILL')
+    await first.exit()
+    // Killed as soon as there is a chain: whatever it then has of the contracts is not what a file says of them.
+    const cut = up(t, folder, '--json', '--free')
+    await cut.event('ledger')
+    cut.child.kill('SIGKILL')
+    await cut.exit()
+    const second = up(t, folder, '--json', '--free', '--once')
+    assert.deepEqual(await second.exit(), { code: 0, signal: null })
+    assert.equal((await second.event('ledger')).isNew, false)
+    assert.ok((await second.event('directory')).epoch >= 25)
+    assert.equal((await second.event('first-request')).status, 200)
+    await assertNothingLeft(second)
+  })
+
+  it('does without a chain where it is told to', async (t) => {
+    const folder = await temporaryFolder(t)
+    const network = up(t, folder, '--json', '--free', '--no-ledger', '--once')
+    assert.deepEqual(await network.exit(), { code: 0, signal: null })
+    assert.ok(!network.events.some(({ event }) => event === 'ledger'))
+    assert.equal((await network.event('first-request')).status, 200)
+    assert.ok(!(await readdir(folder)).includes('chain'))
   })
 
   it('steps over ports that others have, and prints the real ones', async (t) => {
@@ -206,7 +238,8 @@ describe('starling up', { timeout: 150_000 }, () => {
     const network = up(t, await temporaryFolder(t), '--once')
     assert.deepEqual(await network.exit(), { code: 0, signal: null })
     const { stdout } = network
-    assert.match(stdout, /^ {2}directory +http:\/\/127\.0\.0\.1:\d+\/api$/m)
+    assert.match(stdout, /^ {2}ledger +embedded chain, 8 contracts +\d+\.\d s$/m)
+    assert.match(stdout, /^ {2}directory +http:\/\/127\.0\.0\.1:\d+\/api {3}epoch 25, next in \d+ s$/m)
     assert.match(stdout, /6 mix nodes in 3 layers, 2 entries, 1 exit/)
     assert.match(stdout, /^First anonymous request {3}GET http:\/\/demo\.starling\/ {3}\d+ ms$/m)
     assert.match(stdout, /^ {2}you ─ (tern|plover) ─ \w+ ─ \w+ ─ \w+ ─ heron ─ demo\.starling$/m)
@@ -235,11 +268,13 @@ describe('starling up', { timeout: 150_000 }, () => {
     assert.deepEqual(await nowhere.exit(), { code: 2, signal: null })
     assert.match(nowhere.stderr, /✗ a file or folder cannot be used .* \(you\)/s)
     assert.deepEqual(await readdir(folder), [
-      'directory',
+      'accounts',
+      'chain',
       'exit-policy.txt',
       'faucet',
       'file',
       'issuers',
+      'ledger.json',
       'lock',
       'nodes',
     ])

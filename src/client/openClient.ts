@@ -11,7 +11,7 @@ import { type Clock, unlessAborted, withDeadline } from '../foundation/platform/
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import { DirectoryClient } from '../network/topology/directoryClient.ts'
 import { gatewayUrls } from '../network/topology/gatewaySelection.ts'
-import type { Topology } from '../network/topology/topology.ts'
+import { refreshEvery, type Topology } from '../network/topology/topology.ts'
 import { Refreshing, type RefreshParams } from '../network/topology/topologyProvider.ts'
 import { openSnapshot, type TopologySnapshot } from '../network/topology/topologySnapshot.ts'
 import { clientTopologySource } from '../network/topology/topologySources.ts'
@@ -133,6 +133,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
     clock,
     fetch: (options.topologySource ?? clientTopologySource)({ clock, directory }),
     params: { ...(options.refresh ?? refresh), ...patience },
+    intervalOf: refreshEvery,
     log,
   })
   let heardAt: Millis | undefined

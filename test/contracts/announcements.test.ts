@@ -143,7 +143,3 @@ test('an owner lets another account announce, for as long as it likes and the no
   await assert.rejects(name(hot), refused('NotOwner'))
   assert.equal(await evm.read(announcements, 'sequenceOf', [7]), 3n)
 })
-
-test('nobody announces for a node that never was, though no account is allowed to', async () => {
-  await assert.rejects(announce(1, { from: NOBODY, nodeId: 8 }), refused('NotOwner'))
-})

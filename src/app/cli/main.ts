@@ -15,6 +15,7 @@ import {
   positive,
   role,
   traffic,
+  upTo,
 } from './arguments.ts'
 import { runClient } from './clientCommand.ts'
 import { defineCredential } from './credentialProgram.ts'
@@ -99,6 +100,7 @@ program
   .option('--socks-port <port>', 'first port to try for the SOCKS and HTTP proxy', port, 1080)
   .option('--status-port <port>', 'first port to try for status and counters', port, 8081)
   .option('--free', 'bandwidth for nothing: official apps and the drop-ins for them cannot pay', false)
+  .option('--monitors <count>', 'monitors that measure the nodes and report to the ledger; 0 for none', upTo(8, 0), 2)
   .option('--no-ledger', 'no chain: the directory says who is in the network, and keeps the epochs by its clock')
   .action((options, command: Command) => run(command, (session) => runUp(session, options)))
 

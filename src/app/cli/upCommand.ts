@@ -14,6 +14,7 @@ import { listenStepped } from '../node/steppedPort.ts'
 import { commitmentsOnce, listsOnce } from '../testnet/computedOnce.ts'
 import { DEMO_HOST, type DemoSite, serveDemoSite } from '../testnet/demoSite.ts'
 import { hasLoopbackAddresses, planIssuers, planNetwork } from '../testnet/layout.ts'
+import { startMonitors } from '../testnet/monitors.ts'
 import { withNamedHosts } from '../testnet/namedHosts.ts'
 import { startTestnet, type Testnet } from '../testnet/testnet.ts'
 import { EXIT_CODES } from './exitCodes.ts'
@@ -35,6 +36,8 @@ export interface UpOptions {
   readonly free: boolean
   /** Who is in the network and which epoch it is stands on a chain of this machine; without, the directory says so by its clock. */
   readonly ledger: boolean
+  /** Who measure the nodes; only where there is a ledger to report to. */
+  readonly monitors: number
 }
 
 /** What the network is made of beside its plan. */
@@ -91,7 +94,7 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
     if (thread !== undefined) stops.push(() => thread.close())
     const engine = thread && listsOnce(thread)
     const ledger = options.ledger ? await startLedger(session, options.data, options) : undefined
-    if (ledger !== undefined) stops.push(() => ledger.chain.stop())
+    if (ledger !== undefined) stops.push(() => ledger.stop())
     const taken = new TakenPorts()
     const site = await serveDemoSite(world, (wanted, used) => taken.add('demo site', wanted, used))
     stops.push(() => site.close())
@@ -112,6 +115,21 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
     const proxy = await startProxy(session, mixnet, options.socksPort, site)
     const status = await startStatus(session, { mixnet, network, port: options.statusPort })
     stops.push(() => status.close())
+    if (network.ledger !== undefined && options.monitors > 0) {
+      const { monitors: many, data } = options
+      const parts = {
+        count: many,
+        ledger: network.ledger,
+        directoryUrl: network.directoryUrl,
+        folder: data,
+        host: HOST,
+      }
+      const monitors = await startMonitors({ ...parts, world, engine, logOf: (name) => session.quietLogOf(name) })
+      stops.push(() => monitors.stop())
+      const { epochId } = await network.ledger.epoch()
+      const text = `${count(many, 'monitor measures', 'monitors measure')} every node, scores from epoch ${epochId + 2} on`
+      screen.step('monitors', text, undefined, { event: 'monitors', monitors: many })
+    }
     showNextSteps(session, proxy)
     await session.untilInterrupted()
     screen.line('\nStopping.', { event: 'stopping' })
@@ -273,8 +291,15 @@ async function startClient(
     entry,
     ...(tickets && { ticketsLeft: tickets.left, tickets: tickets.text }),
   })
-  if (tickets !== undefined)
-    screen.step('tickets', `${tickets.left} left of a book of the faucet, free here: docs/guides/tickets.md`)
+  if (tickets !== undefined) {
+    const deposits = await network.ledger?.ledger.read('ecash', 'depositCount', [])
+    const bought = deposits === undefined ? 'of the faucet, free here' : 'paid by a deposit on the ledger'
+    screen.step('tickets', `${tickets.left} left of a book ${bought}: docs/guides/tickets.md`, undefined, {
+      event: 'tickets',
+      left: tickets.left,
+      ...(deposits === undefined ? {} : { deposits }),
+    })
+  }
   return mixnet
 }
 

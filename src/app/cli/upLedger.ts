@@ -5,19 +5,20 @@ import { millis, seconds } from '../../foundation/base/units.ts'
 import { nodeProcesses } from '../../foundation/platform/node/nodeProcesses.ts'
 import { CONTRACT_ARTEFACTS } from '../../network/ledger/contractArtefacts.ts'
 import { deployLedger } from '../../network/ledger/deploy.ts'
-import type { Deployment } from '../../network/ledger/deployment.ts'
+import { type Deployment, writeDeployment } from '../../network/ledger/deployment.ts'
 import { type DeploymentParams, localNetwork } from '../../network/ledger/deploymentParams.ts'
-import { type EmbeddedChain, startEmbeddedChain } from '../../network/ledger/embeddedChain.ts'
+import { startEmbeddedChain } from '../../network/ledger/embeddedChain.ts'
 import { openLedger } from '../../network/ledger/rpcLedger.ts'
 import { keySigner } from '../../network/ledger/signers.ts'
+import { forgetLocalRpc, localChainFolder, localDeploymentFile, tellLocalRpc } from '../node/localLedger.ts'
 import type { NetworkSize } from '../testnet/layout.ts'
 import { type LedgerPlan, LOCAL_DRIVER } from '../testnet/ledger.ts'
 import type { Session } from './session.ts'
 
 export interface UpLedger {
-  readonly chain: EmbeddedChain
   readonly deployment: Deployment
   readonly plan: LedgerPlan
+  stop(): Promise<void>
 }
 
 /** It mines what it is sent at once. */
@@ -30,7 +31,7 @@ export async function startLedger(session: Session, folder: string, size: Networ
   const began = world.clock.monotonic()
   let isNew = true
   const chain = await startEmbeddedChain(world, nodeProcesses, {
-    folder: `${folder}/chain`,
+    folder: localChainFolder(folder),
     onDied: (error) => screen.problem('ledger', error),
   }).catch((error: unknown) => {
     if (!isMixnetError(error, 'CHAIN_UNAVAILABLE')) throw error
@@ -44,19 +45,28 @@ export async function startLedger(session: Session, folder: string, size: Networ
   try {
     const treasury = keySigner(chain.key)
     const rpc = { urls: [chain.url], chainId: chain.chainId }
-    const path = `${folder}/chain/deployment.json`
+    const path = localDeploymentFile(folder)
     isNew = (await world.files.read(path)) === undefined
     // What it needs for ever: coins of this chain are worth nothing.
     if (isNew) await chain.fund(treasury.address, 10n ** 24n)
     const params = paramsOf(size, Math.floor(world.clock.now() / 1000))
+    const made = `${localChainFolder(folder)}/deployment.json`
+    // Of a start that was killed: the chain may have forgotten what the file says.
+    if (isNew) for (const file of [made, `${made}.begun`]) await world.files.remove(file)
     const deployment = await deployLedger(world, {
       ...rpc,
       signer: treasury,
       params,
       artefacts: CONTRACT_ARTEFACTS,
-      path,
+      path: isNew ? made : path,
       pollEvery: POLL_EVERY,
     })
+    if (isNew) {
+      // The chain first: who finds the file finds the contracts.
+      await chain.save()
+      await writeDeployment(world.files, path, deployment)
+    }
+    await tellLocalRpc(world.files, folder, rpc.urls)
     const contracts = Object.keys(deployment.addresses).length
     const took = world.clock.monotonic() - began
     screen.step('ledger', `embedded chain, ${contracts} contracts${isNew ? '' : ', as they were left'}`, took, {
@@ -72,6 +82,7 @@ export async function startLedger(session: Session, folder: string, size: Networ
       keccak256: keccak_256,
       treasury,
       fund: (address, wei) => chain.fund(address, wei),
+      durable: () => chain.save(),
       driver: LOCAL_DRIVER,
       onLongEpoch(epochId, length) {
         const hours = millisText(seconds(length))
@@ -82,7 +93,14 @@ export async function startLedger(session: Session, folder: string, size: Networ
         })
       },
     }
-    return { chain, deployment, plan }
+    return {
+      deployment,
+      plan,
+      async stop() {
+        await forgetLocalRpc(world.files, folder)
+        await chain.stop()
+      },
+    }
   } catch (error) {
     await chain.stop()
     throw error

@@ -7,7 +7,7 @@ import { canonicalIpText } from '../../foundation/base/ipAddress.ts'
 import { type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
 import { DirectoryClient } from '../../network/topology/directoryClient.ts'
 import type { NodeView } from '../../network/topology/nodeView.ts'
-import { identityKey } from '../../network/topology/topology.ts'
+import { identityKey, refreshEvery } from '../../network/topology/topology.ts'
 import { NODE_REFRESH, Refreshing, type RefreshParams } from '../../network/topology/topologyProvider.ts'
 import { nodeViewSource } from '../../network/topology/topologySources.ts'
 import { encodeRefreshDescribed, signRefreshDescribed } from '../../protocol/wire/directory/refreshDescribed.ts'
@@ -68,6 +68,7 @@ export class DirectoryContact {
         onView: (input) => memory.remember(input),
       }),
       params: refreshParams(config),
+      intervalOf: ({ topology }) => refreshEvery(topology),
       remembered,
       log,
     })

@@ -8,7 +8,7 @@ import type { World } from '../../foundation/platform/world.ts'
 import type { DkgEngine } from '../../protocol/credentials/dkgEngine.ts'
 import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
 import type { AgreedKeys } from '../../roles/issuer/agreedKeys.ts'
-import { faucetDeposits } from '../../roles/issuer/deposits.ts'
+import { type DepositLedger, faucetDeposits } from '../../roles/issuer/deposits.ts'
 import type { BulletinBoard } from '../../roles/issuer/dkg/bulletinBoard.ts'
 import type { DkgParams } from '../../roles/issuer/dkg/dkgParams.ts'
 import { agreeOnKeys, type DkgOutcome } from '../../roles/issuer/dkg/dkgParticipant.ts'
@@ -27,6 +27,8 @@ export interface IssuerServiceOptions {
   readonly dkg?: DkgParams
   /** Where they agree. Default: the file that the plan names. */
   readonly board?: BulletinBoard
+  /** Who has paid. Default: the faucet of the plan knows. */
+  readonly deposits?: DepositLedger | undefined
   readonly meter: Meter
   readonly log: Log
   /** Gives up agreeing on keys. */
@@ -63,7 +65,9 @@ export async function startIssuer(world: World, options: IssuerServiceOptions): 
       identitySeed: key.seed,
       olderKeys,
       engine,
-      deposits: faucetDeposits(world, { url: plan.faucet, priceUnym: plan.priceUnym, timeout: FAUCET_TIMEOUT }),
+      deposits:
+        options.deposits ??
+        faucetDeposits(world, { url: plan.faucet, priceUnym: plan.priceUnym, timeout: FAUCET_TIMEOUT }),
       faucetUrl: plan.faucet,
       listen: config.listen,
       compatible: config.compatible,

@@ -86,6 +86,7 @@ export class Announcer {
   readonly #stopping = new AbortController()
   readonly #said = Promise.withResolvers<void>()
   #wanted = false
+  #waking = new AbortController()
   #running: Promise<void> | undefined
 
   constructor(options: AnnouncerOptions) {
@@ -96,6 +97,9 @@ export class Announcer {
   /** What the node says may be another now. */
   announce(): void {
     this.#wanted = true
+    // Whoever asks knows why it may be otherwise now.
+    this.#waking.abort()
+    this.#waking = new AbortController()
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
     })
@@ -131,7 +135,8 @@ export class Announcer {
       }
       // Not bonded yet, or the ledger is away: both end.
       this.#wanted = true
-      await sleep(this.#options.world.clock, retry, signal).catch(() => {})
+      const woken = AbortSignal.any([signal, this.#waking.signal])
+      await sleep(this.#options.world.clock, retry, woken).catch(() => {})
       retry = Math.min(2 * retry, LONGEST_RETRY) as Millis
     }
   }

@@ -9,6 +9,7 @@ import type { Endpoint, Listener } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { DkgEngine } from '../../protocol/credentials/dkgEngine.ts'
 import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
+import type { DepositLedger } from '../../roles/issuer/deposits.ts'
 import { FileBoard } from '../../roles/issuer/dkg/fileBoard.ts'
 import { Faucet } from '../../roles/issuer/faucet.ts'
 import {
@@ -54,6 +55,12 @@ const PHASE_LIMIT_SECONDS = 20
 const POLL_EVERY: Millis = millis(15)
 const NETWORK = 'starling-local'
 
+/** Books are paid for on a ledger: the faucet pays there, and issuers look there. */
+export interface LedgerSale {
+  readonly pay: (identityKey: Uint8Array) => Promise<number>
+  readonly deposits: (world: World) => DepositLedger
+}
+
 export interface StartIssuersOptions extends IssuerEngines {
   readonly plan: TestnetIssuerPlan
   /** Everything is kept below it. */
@@ -64,12 +71,13 @@ export interface StartIssuersOptions extends IssuerEngines {
   readonly worldOf: (host: string) => World
   readonly logOf: (name: string) => Log
   readonly onStep?: ((what: string, wanted: number, used: number) => void) | undefined
+  readonly sale?: LedgerSale | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 /** Resolves when they issue. Throws as `startIssuer` and `agreeOnKeys`; nothing stays behind then. */
 export async function startIssuers(options: StartIssuersOptions): Promise<TestnetIssuers> {
-  const { plan: who, worldOf, folder, engine, dkgEngine, logOf, signal } = options
+  const { plan: who, worldOf, folder, engine, dkgEngine, logOf, sale, signal } = options
   const path = `${folder}/issuers/issuers.toml`
   const stops: (() => unknown)[] = []
   const running: RunningIssuer[] = []
@@ -88,6 +96,7 @@ export async function startIssuers(options: StartIssuersOptions): Promise<Testne
         folder: `${folder}/faucet`,
         priceUnym: plan.priceUnym,
         ...NO_LIMITS,
+        pay: sale?.pay,
         log: logOf('faucet'),
       })
       stops.push(() => faucet.close())
@@ -110,6 +119,7 @@ export async function startIssuers(options: StartIssuersOptions): Promise<Testne
         dkgEngine,
         dkg,
         board,
+        deposits: sale?.deposits(world),
         meter,
         log: logOf(name),
         ...(signal === undefined ? {} : { signal }),

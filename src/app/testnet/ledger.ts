@@ -2,6 +2,7 @@
  * The ledger of a network on one machine: who owns its nodes, what they pay their fees from, who drives its epochs, and what becomes of
  * the time in which the network slept. @module
  */
+import { ledgerDeposits } from '../../client/credentials/ledgerDeposits.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
 import { millis, seconds } from '../../foundation/base/units.ts'
 import { awaited, sleep } from '../../foundation/platform/clock.ts'
@@ -12,10 +13,14 @@ import type { Ledger, LedgerAccount, Signer } from '../../network/ledger/ledger.
 import type { Keccak256 } from '../../protocol/economy/abiWords.ts'
 import { EpochDriver, type EpochDriverParams } from '../../roles/directory/epochDriver.ts'
 import { LedgerNetwork, type LedgerNetworkParams } from '../../roles/directory/ledgerNetwork.ts'
+import { LedgerDeposits } from '../../roles/issuer/ledgerDeposits.ts'
+import type { MonitorLedger } from '../../roles/monitor/monitorLedger.ts'
 import type { AnnouncingLedger } from '../node/ledgerAnnouncing.ts'
 import { loadOrCreateLedgerKey } from '../node/ledgerKeys.ts'
 import { bytesOfHex, epochLedger, hexOfBytes, ledgerSource } from '../node/ledgerSources.ts'
 import type { RunningNode } from '../node/node.ts'
+import { performanceLedger } from '../node/performanceLedger.ts'
+import type { LedgerSale } from './issuers.ts'
 import type { NodePlan } from './layout.ts'
 
 export interface LedgerPlan {
@@ -26,6 +31,8 @@ export interface LedgerPlan {
   readonly treasury: Signer
   /** Gives an account what it pays fees with. */
   readonly fund: (address: Address, wei: bigint) => Promise<void>
+  /** Resolves when what was written until now stays, also where everything is killed. Default: it does at once. */
+  readonly durable?: () => Promise<void>
   readonly drivers?: number
   readonly directory?: Partial<LedgerNetworkParams>
   readonly driver?: Partial<EpochDriverParams>
@@ -47,6 +54,8 @@ export interface TestnetLedgerOptions extends LedgerPlan {
 
 /** A hundred-thousandth of all NYM. In unym. */
 const PLEDGE = 10_000_000_000n
+/** A million NYM, in unym. */
+const FOR_BOOKS = 1_000_000_000_000n
 /** Wei: a year of an embedded chain's fees. */
 const COINS = 10n ** 21n
 const COSTS = { profitMargin: 2n * 10n ** 17n, intervalOperatingCost: 1_000_000n }
@@ -99,6 +108,53 @@ export class TestnetLedger {
     await this.#haveCoins(account)
     this.#announcers.set(name, account.address)
     return { ledger, account, keccak256 }
+  }
+
+  /** A monitor's side of it, with an account of its own; `join` puts its stake in, once. */
+  async monitor(number: number): Promise<{ readonly reports: MonitorLedger; join(url: string): Promise<void> }> {
+    const { world, folder, keccak256 } = this.#options
+    const account = this.ledger.account(await loadOrCreateLedgerKey(world, `${folder}/accounts/monitor-${number}.key`))
+    await this.#haveCoins(account)
+    return {
+      reports: performanceLedger(this.ledger, account, keccak256),
+      join: async (url) => {
+        const { stake: joined } = await this.ledger.read('performance', 'participantOf', [account.address])
+        if (joined > 0n) return
+        const stake = this.ledger.deployment.params.participantStake
+        await this.#treasury.write('token', 'transfer', [account.address, stake])
+        await account.allow('performance', stake)
+        await account.write('performance', 'join', [stake, true, url])
+      },
+    }
+  }
+
+  /** Of ticket books: from an account that has NYM for thousands of them. */
+  async sale(): Promise<LedgerSale> {
+    const { world, folder, open, directory } = this.#options
+    const { clock } = world
+    const account = this.ledger.account(await loadOrCreateLedgerKey(world, `${folder}/accounts/faucet.key`))
+    await this.#haveCoins(account)
+    if ((await account.tokens()) < FOR_BOOKS / 10n) {
+      await this.#treasury.write('token', 'transfer', [account.address, FOR_BOOKS])
+    }
+    // Once for all: it is this account's purpose, and every book would wait for it.
+    if (
+      (await this.ledger.read('token', 'allowance', [account.address, this.ledger.deployment.addresses.ecash])) <
+      FOR_BOOKS / 10n
+    ) {
+      await account.allow('ecash', FOR_BOOKS)
+    }
+    const confirmations = directory?.confirmations ?? 0
+    const paying = ledgerDeposits({ clock, ledger: this.ledger, account, confirmations })
+    return {
+      // Numbers count deposits: one that were forgotten would be another's, and issuers remember theirs for ever.
+      pay: async (identityKey) => {
+        const id = await paying.deposit(identityKey)
+        await this.#options.durable?.()
+        return id
+      },
+      deposits: (where) => new LedgerDeposits({ clock: where.clock, ledger: open(where), confirmations }),
+    }
   }
 
   /** Every node has an owner of its own: the ledger allows one bond each. In the order of the plans, which is that of their ids. */

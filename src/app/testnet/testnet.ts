@@ -120,7 +120,7 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
   }
   try {
     if (options.paid !== undefined) {
-      issuers = await startIssuers({ ...options, ...options.paid })
+      issuers = await startIssuers({ ...options, ...options.paid, sale: await ledger?.sale() })
       options.paid.onIssuers?.()
     }
     const served = { ...options, issuers: issuers?.urls ?? options.issuers ?? [] }

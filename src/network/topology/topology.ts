@@ -4,7 +4,7 @@
  */
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
-import { type Millis, millis } from '../../foundation/base/units.ts'
+import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
 import { type RotationFlag, rotationFlag } from '../../protocol/packet/keyRotation.ts'
 import { encodeNodeAddress, type NodeAddress } from '../../protocol/packet/nodeAddress.ts'
 import type { Hop } from '../../protocol/sphinx/route.ts'
@@ -56,7 +56,19 @@ export interface Topology {
   readonly nodesByIdentity: ReadonlyMap<string, NodeDescriptor>
   /** The end of the epoch, as far as the directory said. Not a limit: an old topology works until keys rotate. */
   readonly validUntil: Millis
+  /** Of each, as far as the directory said. */
+  readonly epochLength?: Millis | undefined
 }
+
+/** Whatever a directory says of its epochs. */
+const SOONEST_REFRESH = seconds(2)
+
+/**
+ * Six times an epoch, that a set which changed and keys which rotated are known in time: nodes keep their old ones for an epoch. With
+ * epochs of half an hour or more the official interval is the shorter one.
+ */
+export const refreshEvery = ({ epochLength }: Pick<Topology, 'epochLength'>): Millis | undefined =>
+  epochLength === undefined ? undefined : millis(Math.max(SOONEST_REFRESH, epochLength / 6))
 
 export interface TopologyParams {
   /** Nodes below are left out, in whole percent as official clients count. */
@@ -132,6 +144,7 @@ export function buildTopology(input: TopologyInput): Topology {
       status.kind === 'fresh'
         ? millis(status.interval.currentEpochStart + status.interval.epochLength)
         : millis(now + params.assumedValidity),
+    epochLength: status.kind === 'fresh' ? millis(status.interval.epochLength) : undefined,
   }
 }
 

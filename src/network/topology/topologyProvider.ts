@@ -65,6 +65,8 @@ export interface RefreshingOptions<T> {
   readonly clock: Clock
   readonly fetch: Fetch<T>
   readonly params?: RefreshParams
+  /** Sooner than `params` say, where the value says that it changes sooner; undefined: it does not say. */
+  readonly intervalOf?: (value: T) => Millis | undefined
   /** Of an earlier process: in force until there is a newer one, or until it would have been given up there. */
   readonly remembered?: T | undefined
   readonly log?: Log
@@ -77,6 +79,7 @@ export class Refreshing<T> implements Provider<T> {
   readonly #clock: Clock
   readonly #fetch: Fetch<T>
   readonly #params: RefreshParams
+  readonly #intervalOf: (value: T) => Millis | undefined
   readonly #log: Log
   readonly #listeners = new Set<(value: T | undefined) => void>()
   #value: T | undefined
@@ -89,12 +92,20 @@ export class Refreshing<T> implements Provider<T> {
   #started: Promise<T> | undefined
   readonly #life = new AbortController()
 
-  constructor({ clock, fetch, params = CLIENT_REFRESH, remembered, log = silentLog }: RefreshingOptions<T>) {
+  constructor({
+    clock,
+    fetch,
+    params = CLIENT_REFRESH,
+    intervalOf = () => undefined,
+    remembered,
+    log = silentLog,
+  }: RefreshingOptions<T>) {
     this.#value = remembered
     this.#isRemembered = remembered !== undefined
     this.#clock = clock
     this.#fetch = fetch
     this.#params = params
+    this.#intervalOf = intervalOf
     this.#log = log
   }
 
@@ -158,8 +169,10 @@ export class Refreshing<T> implements Provider<T> {
 
   #refreshLater(): void {
     if (this.#life.signal.aborted) return
-    const { interval } = this.#params
-    const wait = this.#value === undefined || this.#isRemembered ? millis(interval / HASTE) : interval
+    const value = this.#value
+    const sooner = value === undefined ? undefined : this.#intervalOf(value)
+    const interval = millis(Math.min(this.#params.interval, sooner ?? Number.POSITIVE_INFINITY))
+    const wait = value === undefined || this.#isRemembered ? millis(interval / HASTE) : interval
     this.#timer = this.#clock.after(wait, () => {
       this.refresh()
         .catch(() => this.#countFailure())

@@ -1,9 +1,10 @@
 /**
- * Deposits for nothing, for networks without a ledger: whoever asks gets a number for its key. One number a key, however often it asks,
+ * Deposits for nothing, for networks on one machine and others whose bandwidth is to be free: whoever asks gets a number for its key. One number a key, however often it asks,
  * since answers get lost; numbers are durable before anybody hears of them, since issuers remember them for ever. @module
  */
 import type { Context } from 'hono'
 import { AddressCounts, addressBlock } from '../../foundation/base/addressCounts.ts'
+import { isMixnetError } from '../../foundation/base/errors.ts'
 import { type Log, Meter, silentLog } from '../../foundation/base/observe.ts'
 import { seconds } from '../../foundation/base/units.ts'
 import type { Database } from '../../foundation/platform/database.ts'
@@ -39,6 +40,11 @@ export interface FaucetOptions {
   /** A day, in all and for one address. */
   readonly maxPerDay?: number | undefined
   readonly maxPerAddress?: number | undefined
+  /**
+   * Where there is a ledger: makes the deposit on it, from an account of the faucet's, and gives its number; the same for the same key. One at
+   * a time.
+   */
+  readonly pay?: ((identityKey: Uint8Array) => Promise<number>) | undefined
   readonly meter?: Meter | undefined
   readonly log?: Log | undefined
 }
@@ -71,6 +77,7 @@ export class Faucet implements DepositLedger {
   #day = 0
   #perAddress = new AddressCounts()
   #addresses = new Set<string>()
+  #paying: Promise<unknown> = Promise.resolve()
 
   constructor(world: World, options: FaucetOptions) {
     const { folder, priceUnym, meter = new Meter(), log = silentLog } = options
@@ -129,17 +136,40 @@ export class Faucet implements DepositLedger {
       this.#meter.counter('faucet_refused_total', 'Deposits refused because there were enough today').value++
       return refuse(429, 'that is enough for today')
     }
-    const id = this.#database.transaction(() => {
+    const id = this.#options.pay === undefined ? this.#next(identity, now) : await this.#paid(identity, now)
+    if (id === undefined) return refuse(503, 'there are no deposits left')
+    if (host !== undefined) this.#perAddress.add(addressBlock(host))
+    this.#meter.counter('faucet_deposits_total', 'Deposits given away').value++
+    return answer(encodeDepositAnswer(id))
+  }
+
+  #next(identity: Uint8Array, now: number): number | undefined {
+    return this.#database.transaction(() => {
       const row = this.#database.prepare('SELECT max(id) + 1 AS id FROM deposits').get()
       const next = Number(row?.id ?? below(this.#world.random.stream('faucet'), FIRST_IDS))
       if (next > MAX_ID) return undefined
       this.#database.prepare('INSERT INTO deposits (id, identity, made_at_s) VALUES (?, ?, ?)').run(next, identity, now)
       return next
     })
-    if (id === undefined) return refuse(503, 'there are no deposits left')
-    if (host !== undefined) this.#perAddress.add(addressBlock(host))
-    this.#meter.counter('faucet_deposits_total', 'Deposits given away').value++
-    return answer(encodeDepositAnswer(id))
+  }
+
+  /** undefined where the ledger does not take it now; whoever asks again is given what was paid meanwhile. */
+  async #paid(identity: Uint8Array, now: number): Promise<number | undefined> {
+    const pay = this.#options.pay as (identityKey: Uint8Array) => Promise<number>
+    const paying = this.#paying.then(() => pay(identity))
+    this.#paying = paying.catch(() => {})
+    try {
+      const id = await paying
+      // Numbers are the ledger's: one that stands here from an earlier chain is nobody's any more.
+      this.#database
+        .prepare('INSERT OR REPLACE INTO deposits (id, identity, made_at_s) VALUES (?, ?, ?)')
+        .run(id, identity, now)
+      return id
+    } catch (error) {
+      const code = isMixnetError(error) ? error.code : 'INTERNAL'
+      ;(this.#options.log ?? silentLog).warn('faucet.not-paid', { code })
+      return undefined
+    }
   }
 
   #mayGive(now: number, host: string | undefined): boolean {
