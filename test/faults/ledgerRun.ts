@@ -34,7 +34,10 @@ import { SimulatedChain } from '../support/simulatedChain.ts'
 
 export const EPOCH: Millis = seconds(60)
 export const BLOCK: Millis = seconds(2)
-export const COSTS = { profitMargin: 2n * 10n ** 17n, intervalOperatingCost: 40_000_000n }
+export const COSTS: { readonly profitMargin: bigint; readonly intervalOperatingCost: bigint } = {
+  profitMargin: 2n * 10n ** 17n,
+  intervalOperatingCost: 40_000_000n,
+}
 const NYM = 1_000_000n
 const CHAIN_IP = '10.0.0.1'
 const COINS = 10n ** 21n
@@ -50,7 +53,7 @@ const DRIVER: Partial<EpochDriverParams> = {
 const CONFIRMATIONS = 5
 const { mix, entry, exitRequester } = CAPABILITY
 /** In the order of their ids. */
-export const CAPABILITIES = [
+export const CAPABILITIES: readonly number[] = [
   ...[mix, mix, mix, mix, mix, mix],
   ...[entry, entry, entry],
   ...[entry | exitRequester, entry | exitRequester, entry | exitRequester],

@@ -1,5 +1,7 @@
 /** `starling ledger faucet` and `account`: keys, and what they have. @module */
+
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import { ledgerError } from '../../foundation/base/ledgerError.ts'
 import { balanceOf, hexOf } from '../../network/ledger/chainCalls.ts'
 import { JsonRpc } from '../../network/ledger/jsonRpc.ts'
 import { sealKeystore, writeKeystore } from '../../network/ledger/keystore.ts'
@@ -37,7 +39,7 @@ export async function giveFromFaucet(session: Session, who: string, options: Fau
     .ask({ method: 'anvil_setBalance', params: [to, hexOf(has + FAUCET_COINS)], decode: () => undefined })
     .catch((error: unknown) => {
       if (!isMixnetError(error) || error.details.reason !== 'server') throw error
-      throw new MixnetError(
+      throw ledgerError(
         'LEDGER_REFUSED',
         {},
         {
@@ -59,7 +61,7 @@ export async function giveFromFaucet(session: Session, who: string, options: Fau
   return 0
 }
 
-export const FAUCET_KEY = localDeployerKey(UP_FOLDER)
+export const FAUCET_KEY: string = localDeployerKey(UP_FOLDER)
 
 /** A new key in a file that every wallet can open. */
 export async function makeAccount(

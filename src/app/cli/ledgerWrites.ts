@@ -1,6 +1,8 @@
 /** A transaction as a person takes part in it: what it will do, what it costs, yes or no, and what became of it. @module */
+
 import type { Command } from 'commander'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import { ledgerError } from '../../foundation/base/ledgerError.ts'
 import type { ContractName } from '../../network/ledger/abis.ts'
 import type {
   AnyLedgerEvent,
@@ -132,7 +134,7 @@ async function estimate<C extends ContractName, F extends WriteName<C>>(
     },
   )
   if (coins < fee) {
-    throw new MixnetError(
+    throw ledgerError(
       'LEDGER_FUNDS',
       { has: coinText(coins), fee: coinText(fee) },
       { message: "the account cannot pay the chain's fees", nextStep: "Send it some of the chain's own coin." },
@@ -142,7 +144,7 @@ async function estimate<C extends ContractName, F extends WriteName<C>>(
 }
 
 function tooFew(amount: bigint, has: bigint): MixnetError {
-  return new MixnetError(
+  return ledgerError(
     'LEDGER_FUNDS',
     { needs: amountText(amount), has: amountText(has) },
     { message: 'the account has too few NYM', nextStep: 'Send it what is missing, or choose a smaller amount.' },

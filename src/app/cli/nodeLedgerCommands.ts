@@ -1,7 +1,9 @@
 /** `starling node bond`, `unbond`, `pledge`, `costs` and `rewards`: an operator and its node on the ledger. @module */
+
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { fromUtf8, toHex } from '../../foundation/base/bytes.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
+import { ledgerError } from '../../foundation/base/ledgerError.ts'
 import type { Hex } from '../../network/ledger/chain.ts'
 import type { Ledger, LedgerAccount } from '../../network/ledger/ledger.ts'
 import { bondingPayload } from '../../protocol/economy/bondingPayload.ts'
@@ -58,7 +60,7 @@ export async function bondNode(session: Session, folder: string, options: BondOp
   )
   // A server that has us sign another text than the one shown would have a proof for that one.
   if (asked !== `0x${toHex(text)}`) {
-    throw new MixnetError(
+    throw ledgerError(
       'LEDGER_MISMATCH',
       { what: 'ownership text' },
       { message: 'the contract asks for another text than the rules say' },

@@ -1,5 +1,6 @@
 /** Which nodes are bonded, from the ledger's words of 256 bits. @module */
-import { MixnetError } from '../../foundation/base/errors.ts'
+
+import { ledgerError } from '../../foundation/base/ledgerError.ts'
 import type { Block } from '../../network/ledger/chain.ts'
 import type { Ledger } from '../../network/ledger/ledger.ts'
 
@@ -13,7 +14,7 @@ export async function readBondedIds(
   block: Block,
   lastNodeId: number,
 ): Promise<readonly number[]> {
-  if (lastNodeId > MOST_IDS) throw new MixnetError('LEDGER_MISMATCH', { what: 'last node id', why: 'too large' })
+  if (lastNodeId > MOST_IDS) throw ledgerError('LEDGER_MISMATCH', { what: 'last node id', why: 'too large' })
   const words = Array.from({ length: Math.floor(lastNodeId / IDS_IN_WORD) + 1 }, (_, word) => BigInt(word))
   const calls = words.map((word) => ({ contract: 'mixnet', fn: 'bondedWord', args: [word] }) as const)
   const { results } = await ledger.readAll(calls, { block })

@@ -6,7 +6,7 @@
 /** Whose fault it is: the caller's input, the network between, the other side's misbehaviour, or ours. */
 export type Guilty = 'you' | 'network' | 'peer' | 'bug'
 
-interface Kind {
+export interface Kind {
   readonly guilty: Guilty
   readonly message: string
   readonly nextStep: string
@@ -35,13 +35,6 @@ export type ErrorCode =
   | 'DEPOSIT_REFUSED'
   | 'ISSUERS_UNAVAILABLE'
   | 'ISSUER_REFUSED'
-  | 'LEDGER_REFUSED'
-  | 'LEDGER_NOT_NOW'
-  | 'LEDGER_FUNDS'
-  | 'LEDGER_UNDECIDED'
-  | 'LEDGER_UNREACHABLE'
-  | 'LEDGER_MISMATCH'
-  | 'CHAIN_UNAVAILABLE'
   | 'NOISE_HANDSHAKE_FAILED'
   | 'CONNECTION_REFUSED'
   | 'CONNECTION_CLOSED'
@@ -57,8 +50,20 @@ export type ErrorCode =
   | 'ABORTED'
   | 'STOPPED'
   | 'INTERNAL'
+  | LedgerCode
 
-const KINDS: Readonly<Record<ErrorCode, Kind>> = {
+/** Of the ledger; made by `ledgerError`. */
+export type LedgerCode =
+  | 'LEDGER_REFUSED'
+  | 'LEDGER_NOT_NOW'
+  | 'LEDGER_FUNDS'
+  | 'LEDGER_UNDECIDED'
+  | 'LEDGER_UNREACHABLE'
+  | 'LEDGER_MISMATCH'
+  | 'CHAIN_UNAVAILABLE'
+
+/** Of most codes: those of the ledger have theirs in ledgerError.ts, which pages do not load. */
+const KINDS: Readonly<Record<Exclude<ErrorCode, LedgerCode>, Kind>> = {
   MALFORMED: {
     guilty: 'peer',
     message: 'malformed input',
@@ -152,41 +157,6 @@ const KINDS: Readonly<Record<ErrorCode, Kind>> = {
     message: 'an issuer refused',
     nextStep: 'See the reason in the details.',
   },
-  LEDGER_REFUSED: {
-    guilty: 'you',
-    message: 'the ledger refuses this',
-    nextStep: 'See the reason in the details.',
-  },
-  LEDGER_NOT_NOW: {
-    guilty: 'network',
-    message: 'the ledger is not at that point',
-    nextStep: 'Look at it again: another may have done it, or it comes later.',
-  },
-  LEDGER_FUNDS: {
-    guilty: 'you',
-    message: 'the account has too little',
-    nextStep: 'Send it what is missing.',
-  },
-  LEDGER_UNDECIDED: {
-    guilty: 'network',
-    message: 'the transaction is in no block yet',
-    nextStep: 'Look later whether it happened, before doing it again.',
-  },
-  LEDGER_UNREACHABLE: {
-    guilty: 'network',
-    message: 'the chain does not answer',
-    nextStep: 'Check its URL, or give another one.',
-  },
-  LEDGER_MISMATCH: {
-    guilty: 'peer',
-    message: 'the chain answers what cannot be',
-    nextStep: 'Check the URL and the deployment file: this may be another chain. If not, do not trust that server.',
-  },
-  CHAIN_UNAVAILABLE: {
-    guilty: 'you',
-    message: 'the embedded chain does not start',
-    nextStep: 'Install the optional dependency @foundry-rs/anvil, or give the URL of another chain.',
-  },
   NOISE_HANDSHAKE_FAILED: {
     guilty: 'peer',
     message: 'the Noise handshake failed',
@@ -258,8 +228,8 @@ export class MixnetError extends Error {
     code: ErrorCode,
     details: ErrorDetails = {},
     options: { cause?: unknown; message?: string; nextStep?: string } = {},
+    kind: Kind = KINDS[code as keyof typeof KINDS] ?? KINDS.INTERNAL,
   ) {
-    const kind: Kind = KINDS[code]
     const shown = Object.entries(details).map(([key, value]) => `${key}: ${value}`)
     const text = options.message ?? kind.message
     super(

@@ -1,5 +1,6 @@
 /** Writes of one account: what is asked for is estimated, sent, and waited for (sending.ts). @module */
-import { MixnetError } from '../../foundation/base/errors.ts'
+
+import { ledgerError } from '../../foundation/base/ledgerError.ts'
 import { awaited, sleep } from '../../foundation/platform/clock.ts'
 import type { ContractName } from './abis.ts'
 import { encodeCall } from './calls.ts'
@@ -92,7 +93,7 @@ export class Account implements LedgerAccount {
         return { nonce, block: header.number }
       }
       if (world.clock.monotonic() > until) {
-        throw new MixnetError(
+        throw ledgerError(
           'LEDGER_UNDECIDED',
           { account: this.address },
           { message: 'an earlier transaction of this account is in no block yet', nextStep: 'Try again later.' },

@@ -1,6 +1,8 @@
 /** Calls of our contracts as bytes, by the ABIs. @module */
+
 import { decodeFunctionResult, encodeFunctionData } from 'viem/utils'
 import { MixnetError } from '../../foundation/base/errors.ts'
+import { ledgerError } from '../../foundation/base/ledgerError.ts'
 import { ABIS, type ContractName } from './abis.ts'
 import type { Hex } from './chain.ts'
 
@@ -34,6 +36,6 @@ export function decoded<T>(what: string, decode: () => T): T {
   try {
     return decode()
   } catch (cause) {
-    throw new MixnetError('LEDGER_MISMATCH', { what, why: 'not what the contract answers' }, { cause })
+    throw ledgerError('LEDGER_MISMATCH', { what, why: 'not what the contract answers' }, { cause })
   }
 }

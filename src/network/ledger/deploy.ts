@@ -5,9 +5,11 @@
  *
  * Who deploys keeps nothing but the tokens that are not in the pool: every parameter is the timelock's from the first block on. @module
  */
+
 import { encodeDeployData, encodeFunctionData, getContractAddress } from 'viem/utils'
 import { fromUtf8, utf8 } from '../../foundation/base/bytes.ts'
-import { MixnetError } from '../../foundation/base/errors.ts'
+import type { MixnetError } from '../../foundation/base/errors.ts'
+import { ledgerError } from '../../foundation/base/ledgerError.ts'
 import { millis } from '../../foundation/base/units.ts'
 import { awaited, sleep } from '../../foundation/platform/clock.ts'
 import type { World } from '../../foundation/platform/world.ts'
@@ -140,13 +142,13 @@ async function settledNonce(
     const pending = await rpc.ask(transactionCount(deployer, 'pending'))
     if (pending <= latest) return latest
     if (clock.monotonic() >= until)
-      throw new MixnetError('LEDGER_UNDECIDED', { why: 'an earlier transaction waits', nonce: latest })
+      throw ledgerError('LEDGER_UNDECIDED', { why: 'an earlier transaction waits', nonce: latest })
     await awaited(clock, sleep(clock, POLL))
   }
 }
 
 function elsewhere(path: string): MixnetError {
-  return new MixnetError(
+  return ledgerError(
     'LEDGER_MISMATCH',
     { what: 'deployment', why: 'the account was used for something else meanwhile' },
     {

@@ -8,8 +8,10 @@
  * file it will need, and a kill in the middle would leave none. Killed, a network comes back with the last copy: for programs a
  * reorganisation. @module
  */
+
 import { fromHex, toHex } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import { ledgerError } from '../../foundation/base/ledgerError.ts'
 import { Secret } from '../../foundation/base/secret.ts'
 import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
 import { awaited, sleep, type Timer } from '../../foundation/platform/clock.ts'
@@ -115,7 +117,7 @@ async function startProcess(
       },
     })
     .catch((cause: unknown) => {
-      throw new MixnetError('CHAIN_UNAVAILABLE', { why: 'does not start' }, { cause })
+      throw ledgerError('CHAIN_UNAVAILABLE', { why: 'does not start' }, { cause })
     })
   let ended = false
   void process.ended.then(() => {
@@ -125,7 +127,7 @@ async function startProcess(
   while (url === undefined) {
     if (ended || clock.monotonic() > until) {
       await process.stop(millis(0))
-      throw new MixnetError('CHAIN_UNAVAILABLE', { why: lastLine(process.output()) })
+      throw ledgerError('CHAIN_UNAVAILABLE', { why: lastLine(process.output()) })
     }
     await awaited(clock, sleep(clock, POLL))
   }
@@ -174,7 +176,7 @@ class Anvil implements EmbeddedChain {
         .release()
         .finally(() =>
           parts.onDied?.(
-            new MixnetError(
+            ledgerError(
               'CHAIN_UNAVAILABLE',
               { why },
               { message: 'the embedded chain ended', nextStep: 'Start it again.' },
@@ -193,7 +195,7 @@ class Anvil implements EmbeddedChain {
         decode: (result) => result === true,
       })
       if (!reply.ok || !reply.value) {
-        throw new MixnetError(
+        throw ledgerError(
           'CHAIN_UNAVAILABLE',
           { why: 'its state cannot be read' },
           {

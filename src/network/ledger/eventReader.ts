@@ -5,7 +5,9 @@
  * A chain can also change in the middle of a question. So the block up to which logs are asked for is looked at before and after: if it
  * is there both times, so were all blocks before it. @module
  */
+
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import { ledgerError } from '../../foundation/base/ledgerError.ts'
 import { headerByNumber, hexOf, NEWEST_HEADER } from './chainCalls.ts'
 import type { JsonRpc, RpcCall } from './jsonRpc.ts'
 import type { AnyLedgerEvent, EventCursor, EventPage } from './ledger.ts'
@@ -76,7 +78,7 @@ export class EventReader {
       const complete = read.to.number === head.number
       if (complete || events.length >= limit) return { events, cursor: at, complete, ...(rolledBack && { rolledBack }) }
     }
-    throw new MixnetError(
+    throw ledgerError(
       'LEDGER_NOT_NOW',
       { reason: 'reorganised' },
       { message: 'the chain changes faster than it can be read' },
@@ -122,8 +124,7 @@ export class EventReader {
       if (to === undefined) return undefined
       const logs = await this.#logs(filter, at.next, last, signal)
       if (logs === 'too many') {
-        if (last === at.next)
-          throw new MixnetError('LEDGER_UNREACHABLE', { why: 'no server gives the logs of one block' })
+        if (last === at.next) throw ledgerError('LEDGER_UNREACHABLE', { why: 'no server gives the logs of one block' })
         this.#range = Math.max(1, Math.floor((last - at.next + 1) / 2))
         continue
       }

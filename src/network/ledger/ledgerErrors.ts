@@ -2,9 +2,11 @@
  * What contracts and servers refuse, in words for people. A contract's own error keeps its name as `details.reason`, which is stable;
  * its parameters are details as well. @module
  */
+
 import type { Abi, AbiParameter } from 'viem'
 import { decodeAbiParameters, parseAbi, toFunctionSelector } from 'viem/utils'
-import { type ErrorCode, type ErrorDetails, MixnetError } from '../../foundation/base/errors.ts'
+import type { ErrorCode, ErrorDetails, MixnetError } from '../../foundation/base/errors.ts'
+import { ledgerError } from '../../foundation/base/ledgerError.ts'
 import { ABIS, CONTRACT_NAMES } from './abis.ts'
 import type { Hex } from './chain.ts'
 import type { RpcRefusal } from './jsonRpc.ts'
@@ -221,14 +223,14 @@ export function revertError(data: Hex | undefined, details: ErrorDetails = {}): 
   if (data !== undefined && known !== undefined) {
     const words = WORDS[known.name] ?? refused('the contract refuses this', 'See the reason in the details.')
     const { code, message, nextStep } = words
-    return new MixnetError(code, { ...details, reason: known.name, ...argumentsOf(known, data) }, { message, nextStep })
+    return ledgerError(code, { ...details, reason: known.name, ...argumentsOf(known, data) }, { message, nextStep })
   }
   if (data !== undefined && selector === ERROR_STRING) {
-    return new MixnetError('LEDGER_REFUSED', { ...details, reason: 'Error', why: textOf(data) })
+    return ledgerError('LEDGER_REFUSED', { ...details, reason: 'Error', why: textOf(data) })
   }
   // Overflow, division by zero and what else cannot be: the contracts check what they are given before.
   if (data !== undefined && selector === PANIC) {
-    return new MixnetError(
+    return ledgerError(
       'LEDGER_REFUSED',
       { ...details, reason: 'Panic', panic: `0x${data.slice(-2)}` },
       {
@@ -237,7 +239,7 @@ export function revertError(data: Hex | undefined, details: ErrorDetails = {}): 
       },
     )
   }
-  return new MixnetError('LEDGER_REFUSED', {
+  return ledgerError('LEDGER_REFUSED', {
     ...details,
     reason: selector === undefined || selector === '0x' ? 'none' : selector,
   })
@@ -247,7 +249,7 @@ export function revertError(data: Hex | undefined, details: ErrorDetails = {}): 
 export function refusalError({ code, message, data }: RpcRefusal, details: ErrorDetails = {}): MixnetError {
   if (data !== undefined && data !== '0x') return revertError(data, details)
   if (/insufficient funds|gas \* price \+ value|OutOfFunds|not enough funds/i.test(message)) {
-    return new MixnetError(
+    return ledgerError(
       'LEDGER_FUNDS',
       { ...details, reason: 'fees' },
       {
@@ -262,7 +264,7 @@ export function refusalError({ code, message, data }: RpcRefusal, details: Error
       message,
     )
   ) {
-    return new MixnetError(
+    return ledgerError(
       'LEDGER_NOT_NOW',
       { ...details, reason: 'reorganised' },
       {
@@ -271,7 +273,7 @@ export function refusalError({ code, message, data }: RpcRefusal, details: Error
       },
     )
   }
-  return new MixnetError('LEDGER_REFUSED', { ...details, reason: 'server', why: message, rpcCode: code })
+  return ledgerError('LEDGER_REFUSED', { ...details, reason: 'server', why: message, rpcCode: code })
 }
 
 function argumentsOf({ inputs }: KnownError, data: Hex): ErrorDetails {

@@ -2,8 +2,10 @@
  * Whether what is on the chain is what we compiled. The code is compared but for the places where a deployment's own values are; and of
  * these, whatever is an address must be one of the deployment's, so that nothing unknown is wired in. @module
  */
+
 import { keccak256 } from 'viem/utils'
-import { MixnetError } from '../../foundation/base/errors.ts'
+import type { MixnetError } from '../../foundation/base/errors.ts'
+import { ledgerError } from '../../foundation/base/ledgerError.ts'
 import type { Artefact, Artefacts, CreatedName } from './artefact.ts'
 import type { Hex } from './chain.ts'
 import { codeAt } from './chainCalls.ts'
@@ -56,7 +58,7 @@ function addressesIn(code: Hex, values: Artefact['runtime']['values']): readonly
 }
 
 function wrong(contract: string, why: string): MixnetError {
-  return new MixnetError(
+  return ledgerError(
     'LEDGER_MISMATCH',
     { what: 'deployment', contract, why },
     {

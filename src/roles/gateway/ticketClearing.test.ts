@@ -1,8 +1,9 @@
 /** What issuers say of tickets, and what a gateway makes of it. @module */
+
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { MixnetError } from '../../foundation/base/errors.ts'
+import { ledgerError } from '../../foundation/base/ledgerError.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
 import { sealEncryptedRequest } from '../../protocol/wire/gateway/encryptedRequests.ts'
 import type { TicketOpinion } from './issuerClient.ts'
@@ -307,7 +308,7 @@ describe('redemption', () => {
       await test.runFor(1000)
     }
     assert.deepEqual([batches.length, test.tickets('redeemed')], [1, 0])
-    answer = () => Promise.reject(new MixnetError('LEDGER_UNREACHABLE'))
+    answer = () => Promise.reject(ledgerError('LEDGER_UNREACHABLE'))
     await test.runFor(16 * MINUTE)
     // Killed while the ledger pays: nobody hears of it.
     answer = () => new Promise(() => {})

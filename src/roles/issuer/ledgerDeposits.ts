@@ -2,8 +2,9 @@
  * Deposits of the contract. One counts only when so many blocks lie on top of it that the chain will not take it back: a book cannot be
  * taken back, and a deposit that was reorganised away would have bought it for nothing, or its number be another's. @module
  */
+
 import { fromHex } from '../../foundation/base/bytes.ts'
-import { MixnetError } from '../../foundation/base/errors.ts'
+import { ledgerError } from '../../foundation/base/ledgerError.ts'
 import { hours, type Millis, minutes } from '../../foundation/base/units.ts'
 import type { Clock } from '../../foundation/platform/clock.ts'
 import { blockBefore } from '../../network/ledger/blockByTime.ts'
@@ -72,7 +73,7 @@ export class LedgerDeposits implements DepositLedger {
     const { block, upTo } = await this.#made(depositId, key)
     if (block === undefined || (await this.#isOld(block))) return undefined
     if (upTo >= block + confirmations) return { identityKey: fromHex(key.slice(2)) }
-    throw new MixnetError(
+    throw ledgerError(
       'LEDGER_NOT_NOW',
       { reason: 'unconfirmed', depositId, confirmations },
       { message: 'the deposit is too new', nextStep: 'Try again when more blocks lie on top of it.' },

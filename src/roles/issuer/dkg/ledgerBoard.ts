@@ -6,8 +6,10 @@
  * contract. A member that floods its own part would still have the others read all of it: of each writer only the first messages count,
  * by the order of the chain, which is the same for everybody. @module
  */
+
 import { concat, equalBytes, fromHex, toHex } from '../../../foundation/base/bytes.ts'
 import { MixnetError } from '../../../foundation/base/errors.ts'
+import { ledgerError } from '../../../foundation/base/ledgerError.ts'
 import { type Millis, millis, seconds } from '../../../foundation/base/units.ts'
 import { type Clock, sleep } from '../../../foundation/platform/clock.ts'
 import { blockBefore } from '../../../network/ledger/blockByTime.ts'
@@ -64,7 +66,7 @@ export class LedgerBoard implements BulletinBoard {
       const block = await this.#write(message)
       if (await this.#stands(message, block)) return
     }
-    throw new MixnetError('LEDGER_UNDECIDED', { contract: 'issuers', fn: 'append' })
+    throw ledgerError('LEDGER_UNDECIDED', { contract: 'issuers', fn: 'append' })
   }
 
   /** Resolves to the block of its last part, once that is buried. */
@@ -135,7 +137,7 @@ export class LedgerBoard implements BulletinBoard {
   #takeBack(toBlock: number): void {
     if (toBlock < this.#buried.number) {
       // Some have read what is gone: they would wait for others for ever, or agree on something else.
-      throw new MixnetError(
+      throw ledgerError(
         'LEDGER_NOT_NOW',
         { reason: 'reorganised', toBlock, buried: this.#buried.number },
         {

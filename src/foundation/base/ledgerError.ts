@@ -1,0 +1,49 @@
+/** Errors of the ledger, apart from the others: a page has no ledger, and each of its bytes is waited for. @module */
+import { type ErrorDetails, type Kind, type LedgerCode, MixnetError } from './errors.ts'
+
+const KINDS: Readonly<Record<LedgerCode, Kind>> = {
+  LEDGER_REFUSED: {
+    guilty: 'you',
+    message: 'the ledger refuses this',
+    nextStep: 'See the reason in the details.',
+  },
+  LEDGER_NOT_NOW: {
+    guilty: 'network',
+    message: 'the ledger is not at that point',
+    nextStep: 'Look at it again: another may have done it, or it comes later.',
+  },
+  LEDGER_FUNDS: {
+    guilty: 'you',
+    message: 'the account has too little',
+    nextStep: 'Send it what is missing.',
+  },
+  LEDGER_UNDECIDED: {
+    guilty: 'network',
+    message: 'the transaction is in no block yet',
+    nextStep: 'Look later whether it happened, before doing it again.',
+  },
+  LEDGER_UNREACHABLE: {
+    guilty: 'network',
+    message: 'the chain does not answer',
+    nextStep: 'Check its URL, or give another one.',
+  },
+  LEDGER_MISMATCH: {
+    guilty: 'peer',
+    message: 'the chain answers what cannot be',
+    nextStep: 'Check the URL and the deployment file: this may be another chain. If not, do not trust that server.',
+  },
+  CHAIN_UNAVAILABLE: {
+    guilty: 'you',
+    message: 'the embedded chain does not start',
+    nextStep: 'Install the optional dependency @foundry-rs/anvil, or give the URL of another chain.',
+  },
+}
+
+/** As `new MixnetError`. */
+export function ledgerError(
+  code: LedgerCode,
+  details: ErrorDetails = {},
+  options: { cause?: unknown; message?: string; nextStep?: string } = {},
+): MixnetError {
+  return new MixnetError(code, details, options, KINDS[code])
+}
