@@ -1,7 +1,7 @@
 /** `starling ledger faucet` and `account`: keys, and what they have. @module */
 
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { balanceOf, hexOf } from '../../network/ledger/chainCalls.ts'
 import { JsonRpc } from '../../network/ledger/jsonRpc.ts'
 import { sealKeystore, writeKeystore } from '../../network/ledger/keystore.ts'
@@ -39,7 +39,7 @@ export async function giveFromFaucet(session: Session, who: string, options: Fau
     .ask({ method: 'anvil_setBalance', params: [to, hexOf(has + FAUCET_COINS)], decode: () => undefined })
     .catch((error: unknown) => {
       if (!isMixnetError(error) || error.details.reason !== 'server') throw error
-      throw ledgerError(
+      throw machineError(
         'LEDGER_REFUSED',
         {},
         {

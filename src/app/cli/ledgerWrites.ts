@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import type { ContractName } from '../../network/ledger/abis.ts'
 import type {
   AnyLedgerEvent,
@@ -134,7 +134,7 @@ async function estimate<C extends ContractName, F extends WriteName<C>>(
     },
   )
   if (coins < fee) {
-    throw ledgerError(
+    throw machineError(
       'LEDGER_FUNDS',
       { has: coinText(coins), fee: coinText(fee) },
       { message: "the account cannot pay the chain's fees", nextStep: "Send it some of the chain's own coin." },
@@ -144,7 +144,7 @@ async function estimate<C extends ContractName, F extends WriteName<C>>(
 }
 
 function tooFew(amount: bigint, has: bigint): MixnetError {
-  return ledgerError(
+  return machineError(
     'LEDGER_FUNDS',
     { needs: amountText(amount), has: amountText(has) },
     { message: 'the account has too few NYM', nextStep: 'Send it what is missing, or choose a smaller amount.' },

@@ -1,5 +1,7 @@
 /** Listening where an option says, and saying so where that cannot be. @module */
+
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import type { Endpoint } from '../../foundation/platform/net.ts'
 
 /** What cannot be had is told by the option that asked for it. */
@@ -14,7 +16,7 @@ export async function listening<T>(
   } catch (error) {
     if (isMixnetError(error, 'ADDRESS_IN_USE')) {
       const nextStep = `Choose another one: ${option} NUMBER, or 0 for any that is free.`
-      throw new MixnetError('ADDRESS_IN_USE', { [option]: port }, { nextStep, cause: error })
+      throw machineError('ADDRESS_IN_USE', { [option]: port }, { nextStep, cause: error })
     }
     if (isMixnetError(error, 'BAD_ARGUMENT')) {
       const words = {

@@ -3,7 +3,7 @@
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { fromUtf8, toHex } from '../../foundation/base/bytes.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import type { Hex } from '../../network/ledger/chain.ts'
 import type { Ledger, LedgerAccount } from '../../network/ledger/ledger.ts'
 import { bondingPayload } from '../../protocol/economy/bondingPayload.ts'
@@ -60,7 +60,7 @@ export async function bondNode(session: Session, folder: string, options: BondOp
   )
   // A server that has us sign another text than the one shown would have a proof for that one.
   if (asked !== `0x${toHex(text)}`) {
-    throw ledgerError(
+    throw machineError(
       'LEDGER_MISMATCH',
       { what: 'ownership text' },
       { message: 'the contract asks for another text than the rules say' },

@@ -2,7 +2,7 @@
 
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { isMixnetError } from '../../foundation/base/errors.ts'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { millis, seconds } from '../../foundation/base/units.ts'
 import { nodeProcesses } from '../../foundation/platform/node/nodeProcesses.ts'
 import { CONTRACT_ARTEFACTS } from '../../network/ledger/contractArtefacts.ts'
@@ -38,7 +38,7 @@ export async function startLedger(session: Session, folder: string, size: Networ
   }).catch((error: unknown) => {
     if (!isMixnetError(error, 'CHAIN_UNAVAILABLE')) throw error
     const nextStep = 'Without a ledger it works all the same: starling up --no-ledger'
-    throw ledgerError('CHAIN_UNAVAILABLE', error.details ?? {}, {
+    throw machineError('CHAIN_UNAVAILABLE', error.details ?? {}, {
       message: 'the embedded chain does not run on this machine',
       nextStep,
       cause: error,

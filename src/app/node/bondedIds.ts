@@ -1,6 +1,6 @@
 /** Which nodes are bonded, from the ledger's words of 256 bits. @module */
 
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import type { Block } from '../../network/ledger/chain.ts'
 import type { Ledger } from '../../network/ledger/ledger.ts'
 
@@ -14,7 +14,7 @@ export async function readBondedIds(
   block: Block,
   lastNodeId: number,
 ): Promise<readonly number[]> {
-  if (lastNodeId > MOST_IDS) throw ledgerError('LEDGER_MISMATCH', { what: 'last node id', why: 'too large' })
+  if (lastNodeId > MOST_IDS) throw machineError('LEDGER_MISMATCH', { what: 'last node id', why: 'too large' })
   const words = Array.from({ length: Math.floor(lastNodeId / IDS_IN_WORD) + 1 }, (_, word) => BigInt(word))
   const calls = words.map((word) => ({ contract: 'mixnet', fn: 'bondedWord', args: [word] }) as const)
   const { results } = await ledger.readAll(calls, { block })

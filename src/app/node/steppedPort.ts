@@ -1,5 +1,7 @@
 /** Listening on the port asked for, or, where that is taken, on the next of a short row. @module */
-import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+
+import { isMixnetError } from '../../foundation/base/errors.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import type { Listener } from '../../foundation/platform/net.ts'
 
 const STEP = 10
@@ -30,5 +32,5 @@ export async function listenStepped<T extends Listener>(
       if (!isMixnetError(error, 'ADDRESS_IN_USE')) throw error
     }
   }
-  throw new MixnetError('ADDRESS_IN_USE', { port: wanted })
+  throw machineError('ADDRESS_IN_USE', { port: wanted })
 }

@@ -13,7 +13,7 @@
 
 import { toHex } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { type Millis, minutes, seconds } from '../../foundation/base/units.ts'
 import { awaited, type Clock, sleep } from '../../foundation/platform/clock.ts'
 import { blockBefore } from '../../network/ledger/blockByTime.ts'
@@ -127,7 +127,7 @@ const noCoins = (account: LedgerAccount, cause?: unknown): MixnetError =>
 
 function notBuried(): MixnetError {
   const nextStep = 'Try again later: it is looked for first, and nothing is paid twice.'
-  return ledgerError('LEDGER_UNDECIDED', {}, { message: 'the deposit is not buried yet', nextStep })
+  return machineError('LEDGER_UNDECIDED', {}, { message: 'the deposit is not buried yet', nextStep })
 }
 
 const refused = (message: string, nextStep: string, { address }: LedgerAccount, cause?: unknown): MixnetError =>

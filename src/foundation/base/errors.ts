@@ -20,7 +20,6 @@ export type ErrorCode =
   | 'KEY_FILE_UNREADABLE'
   | 'FILE_UNUSABLE'
   | 'LOCKED'
-  | 'ADDRESS_IN_USE'
   | 'SPHINX_BAD_ROUTE'
   | 'MESSAGE_TOO_LONG'
   | 'TOPOLOGY_UNAVAILABLE'
@@ -35,7 +34,6 @@ export type ErrorCode =
   | 'DEPOSIT_REFUSED'
   | 'ISSUERS_UNAVAILABLE'
   | 'ISSUER_REFUSED'
-  | 'NOISE_HANDSHAKE_FAILED'
   | 'CONNECTION_REFUSED'
   | 'CONNECTION_CLOSED'
   | 'HOST_UNKNOWN'
@@ -50,10 +48,11 @@ export type ErrorCode =
   | 'ABORTED'
   | 'STOPPED'
   | 'INTERNAL'
-  | LedgerCode
+  | MachineCode
 
-/** Of the ledger; made by `ledgerError`. */
-export type LedgerCode =
+/** Of ledgers and ports, which a page has none of; made by `machineError`. */
+export type MachineCode =
+  | 'ADDRESS_IN_USE'
   | 'LEDGER_REFUSED'
   | 'LEDGER_NOT_NOW'
   | 'LEDGER_FUNDS'
@@ -62,8 +61,8 @@ export type LedgerCode =
   | 'LEDGER_MISMATCH'
   | 'CHAIN_UNAVAILABLE'
 
-/** Of most codes: those of the ledger have theirs in ledgerError.ts, which pages do not load. */
-const KINDS: Readonly<Record<Exclude<ErrorCode, LedgerCode>, Kind>> = {
+/** Of most codes: the others have theirs in machineError.ts, which pages do not load. */
+const KINDS: Readonly<Record<Exclude<ErrorCode, MachineCode>, Kind>> = {
   MALFORMED: {
     guilty: 'peer',
     message: 'malformed input',
@@ -89,11 +88,6 @@ const KINDS: Readonly<Record<Exclude<ErrorCode, LedgerCode>, Kind>> = {
     guilty: 'you',
     message: 'another process uses this directory',
     nextStep: 'Stop it, or choose another directory.',
-  },
-  ADDRESS_IN_USE: {
-    guilty: 'you',
-    message: 'the port is taken by another program',
-    nextStep: 'Choose another port, or stop that program.',
   },
   SPHINX_BAD_ROUTE: {
     guilty: 'you',
@@ -156,11 +150,6 @@ const KINDS: Readonly<Record<Exclude<ErrorCode, LedgerCode>, Kind>> = {
     guilty: 'peer',
     message: 'an issuer refused',
     nextStep: 'See the reason in the details.',
-  },
-  NOISE_HANDSHAKE_FAILED: {
-    guilty: 'peer',
-    message: 'the Noise handshake failed',
-    nextStep: "Check the peer's Noise key.",
   },
   CONNECTION_REFUSED: {
     guilty: 'network',

@@ -1,6 +1,6 @@
 /** Writes of one account: what is asked for is estimated, sent, and waited for (sending.ts). @module */
 
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { awaited, sleep } from '../../foundation/platform/clock.ts'
 import type { ContractName } from './abis.ts'
 import { encodeCall } from './calls.ts'
@@ -93,7 +93,7 @@ export class Account implements LedgerAccount {
         return { nonce, block: header.number }
       }
       if (world.clock.monotonic() > until) {
-        throw ledgerError(
+        throw machineError(
           'LEDGER_UNDECIDED',
           { account: this.address },
           { message: 'an earlier transaction of this account is in no block yet', nextStep: 'Try again later.' },

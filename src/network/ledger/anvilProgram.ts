@@ -1,7 +1,7 @@
 /** Where npm has put anvil: an optional package with one binary for each platform it knows. @module */
 
 import { fileURLToPath } from 'node:url'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 
 const PLATFORMS: Readonly<Record<string, string>> = { linux: 'linux', darwin: 'darwin', win32: 'win32' }
 const MACHINES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
@@ -13,6 +13,6 @@ export function anvilProgram(platform: string = process.platform, machine: strin
     const folder = new URL('.', import.meta.resolve(`${name}/package.json`))
     return fileURLToPath(new URL(platform === 'win32' ? 'bin/anvil.exe' : 'bin/anvil', folder))
   } catch (cause) {
-    throw ledgerError('CHAIN_UNAVAILABLE', { why: 'not installed', package: name }, { cause })
+    throw machineError('CHAIN_UNAVAILABLE', { why: 'not installed', package: name }, { cause })
   }
 }

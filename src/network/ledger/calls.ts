@@ -2,7 +2,7 @@
 
 import { decodeFunctionResult, encodeFunctionData } from 'viem/utils'
 import { MixnetError } from '../../foundation/base/errors.ts'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { ABIS, type ContractName } from './abis.ts'
 import type { Hex } from './chain.ts'
 
@@ -36,6 +36,6 @@ export function decoded<T>(what: string, decode: () => T): T {
   try {
     return decode()
   } catch (cause) {
-    throw ledgerError('LEDGER_MISMATCH', { what, why: 'not what the contract answers' }, { cause })
+    throw machineError('LEDGER_MISMATCH', { what, why: 'not what the contract answers' }, { cause })
   }
 }

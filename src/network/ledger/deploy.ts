@@ -9,7 +9,7 @@
 import { encodeDeployData, encodeFunctionData, getContractAddress } from 'viem/utils'
 import { fromUtf8, utf8 } from '../../foundation/base/bytes.ts'
 import type { MixnetError } from '../../foundation/base/errors.ts'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { millis } from '../../foundation/base/units.ts'
 import { awaited, sleep } from '../../foundation/platform/clock.ts'
 import type { World } from '../../foundation/platform/world.ts'
@@ -142,13 +142,13 @@ async function settledNonce(
     const pending = await rpc.ask(transactionCount(deployer, 'pending'))
     if (pending <= latest) return latest
     if (clock.monotonic() >= until)
-      throw ledgerError('LEDGER_UNDECIDED', { why: 'an earlier transaction waits', nonce: latest })
+      throw machineError('LEDGER_UNDECIDED', { why: 'an earlier transaction waits', nonce: latest })
     await awaited(clock, sleep(clock, POLL))
   }
 }
 
 function elsewhere(path: string): MixnetError {
-  return ledgerError(
+  return machineError(
     'LEDGER_MISMATCH',
     { what: 'deployment', why: 'the account was used for something else meanwhile' },
     {

@@ -11,7 +11,7 @@
 
 import { fromHex, toHex } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { Secret } from '../../foundation/base/secret.ts'
 import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
 import { awaited, sleep, type Timer } from '../../foundation/platform/clock.ts'
@@ -117,7 +117,7 @@ async function startProcess(
       },
     })
     .catch((cause: unknown) => {
-      throw ledgerError('CHAIN_UNAVAILABLE', { why: 'does not start' }, { cause })
+      throw machineError('CHAIN_UNAVAILABLE', { why: 'does not start' }, { cause })
     })
   let ended = false
   void process.ended.then(() => {
@@ -127,7 +127,7 @@ async function startProcess(
   while (url === undefined) {
     if (ended || clock.monotonic() > until) {
       await process.stop(millis(0))
-      throw ledgerError('CHAIN_UNAVAILABLE', { why: lastLine(process.output()) })
+      throw machineError('CHAIN_UNAVAILABLE', { why: lastLine(process.output()) })
     }
     await awaited(clock, sleep(clock, POLL))
   }
@@ -176,7 +176,7 @@ class Anvil implements EmbeddedChain {
         .release()
         .finally(() =>
           parts.onDied?.(
-            ledgerError(
+            machineError(
               'CHAIN_UNAVAILABLE',
               { why },
               { message: 'the embedded chain ended', nextStep: 'Start it again.' },
@@ -195,7 +195,7 @@ class Anvil implements EmbeddedChain {
         decode: (result) => result === true,
       })
       if (!reply.ok || !reply.value) {
-        throw ledgerError(
+        throw machineError(
           'CHAIN_UNAVAILABLE',
           { why: 'its state cannot be read' },
           {

@@ -7,7 +7,7 @@
  */
 
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { headerByNumber, hexOf, NEWEST_HEADER } from './chainCalls.ts'
 import type { JsonRpc, RpcCall } from './jsonRpc.ts'
 import type { AnyLedgerEvent, EventCursor, EventPage } from './ledger.ts'
@@ -78,7 +78,7 @@ export class EventReader {
       const complete = read.to.number === head.number
       if (complete || events.length >= limit) return { events, cursor: at, complete, ...(rolledBack && { rolledBack }) }
     }
-    throw ledgerError(
+    throw machineError(
       'LEDGER_NOT_NOW',
       { reason: 'reorganised' },
       { message: 'the chain changes faster than it can be read' },
@@ -124,7 +124,7 @@ export class EventReader {
       if (to === undefined) return undefined
       const logs = await this.#logs(filter, at.next, last, signal)
       if (logs === 'too many') {
-        if (last === at.next) throw ledgerError('LEDGER_UNREACHABLE', { why: 'no server gives the logs of one block' })
+        if (last === at.next) throw machineError('LEDGER_UNREACHABLE', { why: 'no server gives the logs of one block' })
         this.#range = Math.max(1, Math.floor((last - at.next + 1) / 2))
         continue
       }

@@ -1,6 +1,6 @@
 /** What a transaction pays (EIP-1559). @module */
 
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { NEWEST_HEADER, PRIORITY_FEE } from './chainCalls.ts'
 import type { JsonRpc } from './jsonRpc.ts'
 import { type Header, mismatch } from './rpcValues.ts'
@@ -26,7 +26,7 @@ export async function currentFees(
   const header = newest.ok ? newest.value : undefined
   if (header === undefined) throw mismatch('newest block', 'there is none')
   if (header.baseFee > cap) {
-    throw ledgerError(
+    throw machineError(
       'LEDGER_NOT_NOW',
       { reason: 'fees', baseFee: String(header.baseFee), cap: String(cap) },
       {

@@ -8,7 +8,7 @@
 import { toBase64 } from '../../foundation/base/base58.ts'
 import { fromUtf8, utf8 } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
 import type { Clock } from '../../foundation/platform/clock.ts'
 import type { Net } from '../../foundation/platform/net.ts'
@@ -152,7 +152,7 @@ export class JsonRpc {
         if (once) break
       }
     }
-    throw telling ?? ledgerError('LEDGER_UNREACHABLE')
+    throw telling ?? machineError('LEDGER_UNREACHABLE')
   }
 
   /** Sets the server aside; the error to end with, if no other server answers. */
@@ -161,7 +161,7 @@ export class JsonRpc {
     server.checked = false
     server.asideUntil = millis(this.#world.clock.monotonic() + SET_ASIDE)
     if (error.code === 'LEDGER_MISMATCH' || error.code === 'MESSAGE_TOO_LONG') return error
-    return before ?? ledgerError('LEDGER_UNREACHABLE', { why: error.code }, { cause: error })
+    return before ?? machineError('LEDGER_UNREACHABLE', { why: error.code }, { cause: error })
   }
 
   async #checkChain(server: Server, signal: AbortSignal | undefined): Promise<void> {
@@ -171,7 +171,7 @@ export class JsonRpc {
     const chainId = expectReply(reply as RpcReply<number>, 'eth_chainId')
     this.#chainId ??= chainId
     if (chainId !== this.#chainId) {
-      throw ledgerError('LEDGER_MISMATCH', { what: 'chain id', expected: this.#chainId, is: chainId })
+      throw machineError('LEDGER_MISMATCH', { what: 'chain id', expected: this.#chainId, is: chainId })
     }
     server.checked = true
     server.asideUntil = millis(0)
@@ -219,7 +219,7 @@ export class JsonRpc {
       maxBodyBytes: this.#maxAnswerBytes,
       ...(signal === undefined ? {} : { signal }),
     })
-    if (status !== 200) throw ledgerError('LEDGER_UNREACHABLE', { status })
+    if (status !== 200) throw machineError('LEDGER_UNREACHABLE', { status })
     try {
       return JSON.parse(fromUtf8(body, 'answer'))
     } catch {
@@ -232,7 +232,7 @@ export class JsonRpc {
 export function expectReply<T>(reply: RpcReply<T>, method: string): T {
   if (reply.ok) return reply.value
   const { code, message } = reply.refusal
-  throw ledgerError('LEDGER_MISMATCH', { what: method, why: message, code })
+  throw machineError('LEDGER_MISMATCH', { what: method, why: message, code })
 }
 
 function replyOf(answer: unknown, id: number, call: RpcCall<unknown>): RpcReply<unknown> {
@@ -241,7 +241,7 @@ function replyOf(answer: unknown, id: number, call: RpcCall<unknown>): RpcReply<
   if (said.error === undefined || said.error === null) return { ok: true, value: call.decode(said.result) }
   const { code, message, data } = objectOf(said.error, 'error')
   if (typeof code !== 'number') throw mismatch(call.method, 'an error without a code')
-  if (LIMITED.has(code)) throw ledgerError('LEDGER_UNREACHABLE', { why: 'too many requests' })
+  if (LIMITED.has(code)) throw machineError('LEDGER_UNREACHABLE', { why: 'too many requests' })
   return { ok: false, refusal: { code, message: printable(message), data: revertData(data) } }
 }
 

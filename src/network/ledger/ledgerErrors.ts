@@ -5,14 +5,14 @@
 
 import type { Abi, AbiParameter } from 'viem'
 import { decodeAbiParameters, parseAbi, toFunctionSelector } from 'viem/utils'
-import type { ErrorCode, ErrorDetails, MixnetError } from '../../foundation/base/errors.ts'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { type ErrorDetails, type MachineCode, MixnetError } from '../../foundation/base/errors.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { ABIS, CONTRACT_NAMES } from './abis.ts'
 import type { Hex } from './chain.ts'
 import type { RpcRefusal } from './jsonRpc.ts'
 
 interface Words {
-  readonly code: ErrorCode
+  readonly code: MachineCode | 'INTERNAL'
   readonly message: string
   readonly nextStep: string
 }
@@ -223,14 +223,16 @@ export function revertError(data: Hex | undefined, details: ErrorDetails = {}): 
   if (data !== undefined && known !== undefined) {
     const words = WORDS[known.name] ?? refused('the contract refuses this', 'See the reason in the details.')
     const { code, message, nextStep } = words
-    return ledgerError(code, { ...details, reason: known.name, ...argumentsOf(known, data) }, { message, nextStep })
+    const all = { ...details, reason: known.name, ...argumentsOf(known, data) }
+    const said = { message, nextStep }
+    return code === 'INTERNAL' ? new MixnetError(code, all, said) : machineError(code, all, said)
   }
   if (data !== undefined && selector === ERROR_STRING) {
-    return ledgerError('LEDGER_REFUSED', { ...details, reason: 'Error', why: textOf(data) })
+    return machineError('LEDGER_REFUSED', { ...details, reason: 'Error', why: textOf(data) })
   }
   // Overflow, division by zero and what else cannot be: the contracts check what they are given before.
   if (data !== undefined && selector === PANIC) {
-    return ledgerError(
+    return machineError(
       'LEDGER_REFUSED',
       { ...details, reason: 'Panic', panic: `0x${data.slice(-2)}` },
       {
@@ -239,7 +241,7 @@ export function revertError(data: Hex | undefined, details: ErrorDetails = {}): 
       },
     )
   }
-  return ledgerError('LEDGER_REFUSED', {
+  return machineError('LEDGER_REFUSED', {
     ...details,
     reason: selector === undefined || selector === '0x' ? 'none' : selector,
   })
@@ -249,7 +251,7 @@ export function revertError(data: Hex | undefined, details: ErrorDetails = {}): 
 export function refusalError({ code, message, data }: RpcRefusal, details: ErrorDetails = {}): MixnetError {
   if (data !== undefined && data !== '0x') return revertError(data, details)
   if (/insufficient funds|gas \* price \+ value|OutOfFunds|not enough funds/i.test(message)) {
-    return ledgerError(
+    return machineError(
       'LEDGER_FUNDS',
       { ...details, reason: 'fees' },
       {
@@ -264,7 +266,7 @@ export function refusalError({ code, message, data }: RpcRefusal, details: Error
       message,
     )
   ) {
-    return ledgerError(
+    return machineError(
       'LEDGER_NOT_NOW',
       { ...details, reason: 'reorganised' },
       {
@@ -273,7 +275,7 @@ export function refusalError({ code, message, data }: RpcRefusal, details: Error
       },
     )
   }
-  return ledgerError('LEDGER_REFUSED', { ...details, reason: 'server', why: message, rpcCode: code })
+  return machineError('LEDGER_REFUSED', { ...details, reason: 'server', why: message, rpcCode: code })
 }
 
 function argumentsOf({ inputs }: KnownError, data: Hex): ErrorDetails {

@@ -1,12 +1,12 @@
 /** Answers of JSON-RPC servers, which may be anything: each value is checked on its way in. @module */
 
 import type { MixnetError } from '../../foundation/base/errors.ts'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import type { Address, Block, Hex } from './chain.ts'
 
 /** What the server said is no such value. Other servers may say better. */
 export function mismatch(what: string, why: string): MixnetError {
-  return ledgerError('LEDGER_MISMATCH', { what, why })
+  return machineError('LEDGER_MISMATCH', { what, why })
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>

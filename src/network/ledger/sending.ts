@@ -11,7 +11,7 @@
 
 import { keccak256 } from 'viem/utils'
 import { type ErrorDetails, isMixnetError, type MixnetError } from '../../foundation/base/errors.ts'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
 import { awaited, sleep } from '../../foundation/platform/clock.ts'
 import type { Block, Hex } from './chain.ts'
@@ -208,10 +208,10 @@ export class Sending {
         return sent
       }
       if (outcome === 'too cheap')
-        throw ledgerError('LEDGER_NOT_NOW', { ...details, reason: 'fees' }, { message: 'the fees rose meanwhile' })
+        throw machineError('LEDGER_NOT_NOW', { ...details, reason: 'fees' }, { message: 'the fees rose meanwhile' })
       floor = nonce + 1
     }
-    throw ledgerError('LEDGER_UNDECIDED', { ...details, why: 'another program uses this key all the time' })
+    throw machineError('LEDGER_UNDECIDED', { ...details, why: 'another program uses this key all the time' })
   }
 
   /** `sent` also where nobody answered: it may have arrived, and the same bytes can be sent again. */
@@ -262,7 +262,7 @@ export class Sending {
         }
       }
       if (clock.monotonic() >= until) {
-        throw ledgerError('LEDGER_UNDECIDED', { ...details, transaction: sent.hash, nonce })
+        throw machineError('LEDGER_UNDECIDED', { ...details, transaction: sent.hash, nonce })
       }
       await this.#pause(poll, signal)
     }
@@ -361,7 +361,7 @@ export class Sending {
     )
     if (!reply.ok) {
       const { code, message } = reply.refusal
-      throw ledgerError(
+      throw machineError(
         'LEDGER_REFUSED',
         { ...details, reason: 'signer', why: message, rpcCode: code },
         {
@@ -375,7 +375,7 @@ export class Sending {
       const found = await this.#look(this.#signer, { hash, hashes: [hash] } as unknown as Sent, signal)
       if (found?.receipt !== undefined && found.head.number - found.receipt.block >= confirmations) return found.receipt
       if (this.#world.clock.monotonic() >= until)
-        throw ledgerError('LEDGER_UNDECIDED', { ...details, transaction: hash })
+        throw machineError('LEDGER_UNDECIDED', { ...details, transaction: hash })
       await this.#pause(poll, signal)
     }
   }
@@ -393,12 +393,12 @@ export class Sending {
     const reply = await this.#rpc.tryAsk(ethCall(this.#callOf(request), block)).catch(() => undefined)
     if (reply?.ok === false) return refusalError(reply.refusal, all)
     const reason = receipt.gasUsed >= gas ? 'out of gas' : 'reverted'
-    return ledgerError('LEDGER_REFUSED', { ...all, reason })
+    return machineError('LEDGER_REFUSED', { ...all, reason })
   }
 }
 
 const nonceGone = (details: ErrorDetails): MixnetError =>
-  ledgerError(
+  machineError(
     'LEDGER_NOT_NOW',
     { ...details, reason: 'nonce' },
     {

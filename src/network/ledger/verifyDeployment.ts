@@ -5,7 +5,7 @@
 
 import { keccak256 } from 'viem/utils'
 import type { MixnetError } from '../../foundation/base/errors.ts'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import type { Artefact, Artefacts, CreatedName } from './artefact.ts'
 import type { Hex } from './chain.ts'
 import { codeAt } from './chainCalls.ts'
@@ -58,7 +58,7 @@ function addressesIn(code: Hex, values: Artefact['runtime']['values']): readonly
 }
 
 function wrong(contract: string, why: string): MixnetError {
-  return ledgerError(
+  return machineError(
     'LEDGER_MISMATCH',
     { what: 'deployment', contract, why },
     {

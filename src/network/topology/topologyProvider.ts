@@ -79,7 +79,7 @@ export class Refreshing<T> implements Provider<T> {
   readonly #clock: Clock
   readonly #fetch: Fetch<T>
   readonly #params: RefreshParams
-  readonly #intervalOf: (value: T) => Millis | undefined
+  readonly #intervalOf: ((value: T) => Millis | undefined) | undefined
   readonly #log: Log
   readonly #listeners = new Set<(value: T | undefined) => void>()
   #value: T | undefined
@@ -96,7 +96,7 @@ export class Refreshing<T> implements Provider<T> {
     clock,
     fetch,
     params = CLIENT_REFRESH,
-    intervalOf = () => undefined,
+    intervalOf,
     remembered,
     log = silentLog,
   }: RefreshingOptions<T>) {
@@ -170,8 +170,8 @@ export class Refreshing<T> implements Provider<T> {
   #refreshLater(): void {
     if (this.#life.signal.aborted) return
     const value = this.#value
-    const sooner = value === undefined ? undefined : this.#intervalOf(value)
-    const interval = millis(Math.min(this.#params.interval, sooner ?? Number.POSITIVE_INFINITY))
+    const usual = this.#params.interval
+    const interval = millis(Math.min(usual, (value && this.#intervalOf?.(value)) ?? usual))
     const wait = value === undefined || this.#isRemembered ? millis(interval / HASTE) : interval
     this.#timer = this.#clock.after(wait, () => {
       this.refresh()

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
 import { sealEncryptedRequest } from '../../protocol/wire/gateway/encryptedRequests.ts'
 import type { TicketOpinion } from './issuerClient.ts'
@@ -308,7 +308,7 @@ describe('redemption', () => {
       await test.runFor(1000)
     }
     assert.deepEqual([batches.length, test.tickets('redeemed')], [1, 0])
-    answer = () => Promise.reject(ledgerError('LEDGER_UNREACHABLE'))
+    answer = () => Promise.reject(machineError('LEDGER_UNREACHABLE'))
     await test.runFor(16 * MINUTE)
     // Killed while the ledger pays: nobody hears of it.
     answer = () => new Promise(() => {})

@@ -4,7 +4,7 @@
  */
 
 import { fromHex } from '../../foundation/base/bytes.ts'
-import { ledgerError } from '../../foundation/base/ledgerError.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { hours, type Millis, minutes } from '../../foundation/base/units.ts'
 import type { Clock } from '../../foundation/platform/clock.ts'
 import { blockBefore } from '../../network/ledger/blockByTime.ts'
@@ -73,7 +73,7 @@ export class LedgerDeposits implements DepositLedger {
     const { block, upTo } = await this.#made(depositId, key)
     if (block === undefined || (await this.#isOld(block))) return undefined
     if (upTo >= block + confirmations) return { identityKey: fromHex(key.slice(2)) }
-    throw ledgerError(
+    throw machineError(
       'LEDGER_NOT_NOW',
       { reason: 'unconfirmed', depositId, confirmations },
       { message: 'the deposit is too new', nextStep: 'Try again when more blocks lie on top of it.' },

@@ -2,7 +2,9 @@
  * System errors of sockets as MixnetErrors. The system's own error is not kept as the cause: its message and fields carry the
  * peer's address, and a logger prints causes. @module
  */
+
 import { isMixnetError, MixnetError } from '../../base/errors.ts'
+import { machineError } from '../../base/machineError.ts'
 
 /** Where it failed: opening a connection, using one, or listening. */
 type While = 'connecting' | 'open' | 'listening'
@@ -31,7 +33,7 @@ export function socketError(error: unknown, during: While): MixnetError {
   if (during === 'open') return new MixnetError('CONNECTION_CLOSED', { system })
   if (during === 'listening') {
     return system === 'EADDRINUSE'
-      ? new MixnetError('ADDRESS_IN_USE', portOf(error))
+      ? machineError('ADDRESS_IN_USE', portOf(error))
       : new MixnetError('BAD_ARGUMENT', { argument: 'listen address', system })
   }
   return system === 'ETIMEDOUT'

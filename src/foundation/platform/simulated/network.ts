@@ -1,6 +1,8 @@
 /** Who is where in a simulated internet, and which link leads there. @module */
+
 import { isIP } from 'node:net'
 import { MixnetError } from '../../base/errors.ts'
+import { machineError } from '../../base/machineError.ts'
 import { millis } from '../../base/units.ts'
 import type { Endpoint } from '../net.ts'
 import type { Random } from '../random.ts'
@@ -108,7 +110,7 @@ export class Network {
     const chosen = port === 0 ? ephemeralPort(machine) : port
     const beside = machine.services.get(chosen) ?? []
     if (beside.some((other) => other.host === host || WILDCARDS.has(other.host) || WILDCARDS.has(host))) {
-      throw new MixnetError('ADDRESS_IN_USE')
+      throw machineError('ADDRESS_IN_USE')
     }
     const service: Service<Accept> = { kind, host, port: chosen, life, accept }
     machine.services.set(chosen, [...beside, service])

@@ -2,7 +2,7 @@
 
 import { decodeFunctionData, decodeFunctionResult, encodeFunctionData, keccak256 } from 'viem/utils'
 import { MixnetError } from '../../../foundation/base/errors.ts'
-import { ledgerError } from '../../../foundation/base/ledgerError.ts'
+import { machineError } from '../../../foundation/base/machineError.ts'
 import type { CostParams } from '../../../protocol/economy/rewards.ts'
 import { ABIS } from '../abis.ts'
 import { performanceAbi } from '../artifacts/performance.ts'
@@ -44,7 +44,7 @@ export async function auditLedger(options: AuditOptions): Promise<{ readonly eve
   for (;;) {
     const page = await ledger.allEvents({ contracts: CONTRACTS, cursor }, { signal })
     if (page.rolledBack !== undefined)
-      throw ledgerError(
+      throw machineError(
         'LEDGER_NOT_NOW',
         { reason: 'reorganised' },
         { message: 'the chain was reorganised meanwhile', nextStep: 'Begin again.' },
@@ -150,7 +150,7 @@ async function unchangedCosts(ledger: Ledger, nodeId: number, signal: AbortSigna
   const { profitMargin, intervalOperatingCost } = await ledger.read('mixnet', 'rewardingOf', [nodeId], { signal })
   const { owner } = await ledger.read('mixnet', 'bondOf', [nodeId], { signal })
   if (events.length === 0 && !/^0x0{40}$/.test(owner)) return { profitMargin, intervalOperatingCost }
-  throw ledgerError(
+  throw machineError(
     'LEDGER_REFUSED',
     { node: nodeId },
     {

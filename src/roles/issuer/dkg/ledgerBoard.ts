@@ -9,7 +9,7 @@
 
 import { concat, equalBytes, fromHex, toHex } from '../../../foundation/base/bytes.ts'
 import { MixnetError } from '../../../foundation/base/errors.ts'
-import { ledgerError } from '../../../foundation/base/ledgerError.ts'
+import { machineError } from '../../../foundation/base/machineError.ts'
 import { type Millis, millis, seconds } from '../../../foundation/base/units.ts'
 import { type Clock, sleep } from '../../../foundation/platform/clock.ts'
 import { blockBefore } from '../../../network/ledger/blockByTime.ts'
@@ -66,7 +66,7 @@ export class LedgerBoard implements BulletinBoard {
       const block = await this.#write(message)
       if (await this.#stands(message, block)) return
     }
-    throw ledgerError('LEDGER_UNDECIDED', { contract: 'issuers', fn: 'append' })
+    throw machineError('LEDGER_UNDECIDED', { contract: 'issuers', fn: 'append' })
   }
 
   /** Resolves to the block of its last part, once that is buried. */
@@ -137,7 +137,7 @@ export class LedgerBoard implements BulletinBoard {
   #takeBack(toBlock: number): void {
     if (toBlock < this.#buried.number) {
       // Some have read what is gone: they would wait for others for ever, or agree on something else.
-      throw ledgerError(
+      throw machineError(
         'LEDGER_NOT_NOW',
         { reason: 'reorganised', toBlock, buried: this.#buried.number },
         {

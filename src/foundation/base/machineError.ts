@@ -1,7 +1,12 @@
-/** Errors of the ledger, apart from the others: a page has no ledger, and each of its bytes is waited for. @module */
-import { type ErrorDetails, type Kind, type LedgerCode, MixnetError } from './errors.ts'
+/** Errors of ledgers and ports, apart from the others: a page has neither, and each of its bytes is waited for. @module */
+import { type ErrorDetails, type Kind, type MachineCode, MixnetError } from './errors.ts'
 
-const KINDS: Readonly<Record<LedgerCode, Kind>> = {
+const KINDS: Readonly<Record<MachineCode, Kind>> = {
+  ADDRESS_IN_USE: {
+    guilty: 'you',
+    message: 'the port is taken by another program',
+    nextStep: 'Choose another port, or stop that program.',
+  },
   LEDGER_REFUSED: {
     guilty: 'you',
     message: 'the ledger refuses this',
@@ -40,8 +45,8 @@ const KINDS: Readonly<Record<LedgerCode, Kind>> = {
 }
 
 /** As `new MixnetError`. */
-export function ledgerError(
-  code: LedgerCode,
+export function machineError(
+  code: MachineCode,
   details: ErrorDetails = {},
   options: { cause?: unknown; message?: string; nextStep?: string } = {},
 ): MixnetError {
