@@ -300,7 +300,10 @@ class GasPlay {
    * of them writes for all is not in the figures; the last says nothing of the second word in every other epoch, which have slots of their own.
    */
   async #report(name: string | undefined, monitors = this.#monitors.length): Promise<void> {
-    const scores = Array.from({ length: NODES }, (_, i) => [i + 1, i < REWARDED || i === NODES - 1 ? 100 - this.#number : 0] as const)
+    const scores = Array.from(
+      { length: NODES },
+      (_, i) => [i + 1, i < REWARDED || i === NODES - 1 ? 100 - this.#number : 0] as const,
+    )
     const full = reportOf(this.#epoch, new Map(scores))
     const short = reportOf(this.#epoch, new Map(scores.filter(([nodeId]) => nodeId < NODES_IN_WORD)))
     const reporting = this.#monitors.slice(0, monitors)
