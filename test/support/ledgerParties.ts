@@ -18,7 +18,7 @@ import { encodeAnnouncement, signAnnouncement } from '../../src/protocol/wire/di
 const NYM = 1_000_000n
 const COINS = 10n ** 21n
 const COSTS = { profitMargin: 2n * 10n ** 17n, intervalOperatingCost: 40n * NYM }
-export const PLEDGE: bigint = 500_000n * NYM
+const PLEDGE = 500_000n * NYM
 /** May be drawn at every stage: what a candidate costs most for. */
 const ALL_CAPABILITIES = CAPABILITY.mix | CAPABILITY.entry | CAPABILITY.exitRequester | CAPABILITY.exitRouter
 

@@ -132,9 +132,12 @@ async function readScores(
 
 /** `account` pays for the steps; anybody may. */
 export function epochLedger(ledger: Ledger, account: LedgerAccount, keccak256: Keccak256): EpochLedger {
+  /** The epoch seen last: asked for with the rest, for it is most probably this one. */
+  let lastEpochId = 0
   return {
     async read() {
       const { block, results } = await ledger.readAll([
+        { contract: 'performance', fn: 'isSettled', args: [lastEpochId] },
         { contract: 'mixnet', fn: 'interval', args: [] },
         { contract: 'mixnet', fn: 'epochState', args: [] },
         { contract: 'mixnet', fn: 'isIntervalOver', args: [] },
@@ -142,8 +145,10 @@ export function epochLedger(ledger: Ledger, account: LedgerAccount, keccak256: K
         { contract: 'performance', fn: 'settlingState', args: [] },
         { contract: 'rewardedSet', fn: 'attemptOf', args: [account.address] },
       ])
-      const [interval, [state, rewarded], isIntervalOver, pending, settling, attempt] = results
+      const [isLastSettled, interval, [state, rewarded], isIntervalOver, pending, settling, attempt] = results
       const { totalElapsedEpochs: epochId, currentEpochStart, epochLength } = interval
+      const isKnown = epochId === lastEpochId
+      lastEpochId = epochId
       const [epochEvents, intervalEvents] = pending
       const [settlingEpoch, nextWord] = settling
       const [attemptEpoch, drawFrom] = attempt
@@ -153,7 +158,7 @@ export function epochLedger(ledger: Ledger, account: LedgerAccount, keccak256: K
         epochEnd: Number(currentEpochStart) + epochLength,
         epochLength,
         phase: PHASES[state] ?? 'inProgress',
-        isSettled: await ledger.read('performance', 'isSettled', [epochId], { block }),
+        isSettled: isKnown ? isLastSettled : await ledger.read('performance', 'isSettled', [epochId], { block }),
         settledWords: settlingEpoch === epochId ? nextWord : 0,
         rewarded,
         pendingEvents: Number(epochEvents + (isIntervalOver ? intervalEvents : 0n)),

@@ -246,8 +246,9 @@ export class Sending {
     let lastSent = clock.monotonic()
     let displaced = 0
     for (let poll = 0; ; poll++) {
-      const found = await this.#look(signer, sent, signal)
+      const found = await this.#look(signer, sent, confirmations, signal)
       if (found !== undefined) {
+        if ('included' in found) return found.included
         const { receipt, head, count, known } = found
         if (receipt !== undefined && head.number - receipt.block >= confirmations) return receipt
         displaced = receipt === undefined && count > nonce ? displaced + 1 : 0
@@ -274,12 +275,14 @@ export class Sending {
     await awaited(this.#world.clock, sleep(this.#world.clock, delay, signal))
   }
 
-  /** undefined: nobody answers now. */
+  /** undefined: nobody answers now. `included`: all that is asked for, where nothing has to lie on top of it. */
   async #look(
     { address }: Signer,
-    { hash, hashes }: Sent,
+    { hash, hashes }: Pick<Sent, 'hash' | 'hashes'>,
+    confirmations: number,
     signal: AbortSignal | undefined,
   ): Promise<
+    | { readonly included: RawReceipt }
     | {
         readonly receipt: RawReceipt | undefined
         readonly head: Header
@@ -289,16 +292,17 @@ export class Sending {
     | undefined
   > {
     try {
-      const [receipts, [newest, count, known]] = [
-        await this.#rpc.askAll(hashes.map(receiptByHash), { signal }),
-        await this.#rpc.askAll([NEWEST_HEADER, transactionCount(address, 'latest'), isKnownTransaction(hash)], {
-          signal,
-        }),
-      ]
+      const receipts = await this.#rpc.askAll(hashes.map(receiptByHash), { signal })
+      const receipt = receipts.flatMap((reply) => (reply.ok ? (reply.value ?? []) : []))[0]
+      if (receipt !== undefined && confirmations === 0) return { included: receipt }
+      const [newest, count, known] = await this.#rpc.askAll(
+        [NEWEST_HEADER, transactionCount(address, 'latest'), isKnownTransaction(hash)],
+        { signal },
+      )
       const head = expectReply(newest, 'newest block')
       if (head === undefined) return undefined
       return {
-        receipt: receipts.flatMap((reply) => (reply.ok ? (reply.value ?? []) : []))[0],
+        receipt,
         head,
         count: expectReply(count, 'transaction count'),
         // A server that cannot say is not asked to take it again and again.
@@ -372,8 +376,13 @@ export class Sending {
     }
     const hash = reply.value
     for (let poll = 0; ; poll++) {
-      const found = await this.#look(this.#signer, { hash, hashes: [hash] } as unknown as Sent, signal)
-      if (found?.receipt !== undefined && found.head.number - found.receipt.block >= confirmations) return found.receipt
+      const sent = { hash, hashes: [hash] }
+      const found = await this.#look(this.#signer, sent, confirmations, signal)
+      if (found !== undefined) {
+        if ('included' in found) return found.included
+        if (found.receipt !== undefined && found.head.number - found.receipt.block >= confirmations)
+          return found.receipt
+      }
       if (this.#world.clock.monotonic() >= until)
         throw machineError('LEDGER_UNDECIDED', { ...details, transaction: hash })
       await this.#pause(poll, signal)

@@ -1,7 +1,7 @@
 /**
  * Moves the ledger from one epoch to the next once it is over: settle the scores, begin, reward, reconcile, draw. Anybody may do each
  * step and none can do it wrong, so several drivers run at once, and any may die at any step: all that is known is on the chain, read
- * anew before each step. Whoever makes progress goes on; the others watch, and take over when it stops. Rules:
+ * anew between steps. Whoever makes progress goes on; the others watch, and take over when it stops. Rules:
  * docs/spec/directory-server.md, "The driver". @module
  */
 import { isMixnetError } from '../../foundation/base/errors.ts'
@@ -102,6 +102,8 @@ export class EpochDriver {
   readonly #batches: Record<Exclude<EpochStep, 'begin'>, number>
   #running: Promise<void> | undefined
   #reading: EpochReading | undefined
+  /** Read behind our last step, and not looked at yet: what the next one goes by. Where it is old by then, the contract refuses the step. */
+  #fresh: EpochReading | undefined
   /** The chain as it was after our own last step, or as seen last: where it is another, somebody else moved it. */
   #seen: string | undefined
   #plan: { readonly epochId: number; readonly plan: DrawPlan } | undefined
@@ -150,7 +152,8 @@ export class EpochDriver {
 
   /** One look and at most one step. How long to wait before the next. */
   async #turn(): Promise<Millis> {
-    const reading = await this.#read()
+    const reading = this.#fresh ?? (await this.#read())
+    this.#fresh = undefined
     if (reading === undefined || this.#stop.signal.aborted) return this.#afterFailure()
     const untilDue = this.#untilDue(reading)
     if (untilDue > 0) {
@@ -172,7 +175,10 @@ export class EpochDriver {
     const after = await this.#read()
     if (after === undefined) return this.#afterFailure()
     this.#seen = fingerprint(after)
-    if (problem === undefined && this.#seen !== before) return this.#done(step)
+    if (problem === undefined && this.#seen !== before) {
+      this.#fresh = after
+      return this.#done(step)
+    }
     if (problem === undefined) {
       // A server that says it is done and shows that it is not: behind, or lying. Each further step at once would be paid for as well.
       this.#fail(step, undefined)
