@@ -37,26 +37,6 @@ test('a chain that stalls for three epochs catches up, each epoch paid once by t
   assert.deepEqual(replay.exclusions, [])
 })
 
-test('a driver whose server lies does no harm, and nobody’s server answers for a while', async () => {
-  const run = await LedgerRun.start({ seed: 'liar', monitors: [HONEST, HONEST, HONEST], drivers: 1 })
-  const liar = await lyingServer(run)
-  run.startDriver(1, run.host('driver-1'), [liar.url])
-  for (const lie of ['stale', 'zeros', 'swallows', 'garbage', 'errors'] as const) {
-    liar.lie = lie
-    await run.untilEpoch(run.epochId + 1)
-  }
-  liar.lie = undefined
-  const { epochId } = run
-  run.chain.refusal = () => ({ code: -32000, message: 'overloaded' })
-  await run.simulation.runFor(seconds(100))
-  assert.equal(run.epochId, epochId)
-  run.chain.refusal = undefined
-  await run.untilEpoch(epochId + 3)
-  const replay = await checkRun(run)
-  for (let id = 28; id + 3 < run.epochId; id++) allPaid(replay, id)
-  assert.ok(liar.told > 50, `${liar.told} lies`)
-})
-
 test('a node that speaks for the first time once secrets are known stops neither the draw nor the topology to check', async () => {
   const run = await LedgerRun.start({ seed: 'late-speaker', monitors: [HONEST], crowd: 1 })
   await run.untilEpoch(29)
