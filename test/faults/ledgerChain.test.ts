@@ -5,7 +5,6 @@ import { millis, seconds } from '../../src/foundation/base/units.ts'
 import { allPaid, checkRun } from './ledgerCheck.ts'
 import { chainGoesBack, HONEST } from './ledgerFaults.ts'
 import { EPOCH, LedgerRun } from './ledgerRun.ts'
-import { lyingServer } from './lyingServer.ts'
 
 test('five blocks go back in the middle of an epoch’s end, with and without what was in them', async () => {
   await chainGoesBack({

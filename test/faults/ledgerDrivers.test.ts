@@ -1,9 +1,7 @@
 /** Epoch drivers die before, in the middle of and after every kind of transaction of an epoch; others take over. @module */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { seconds } from '../../src/foundation/base/units.ts'
 import { Trace } from '../../src/foundation/platform/simulated/trace.ts'
-import { allPaid, checkRun } from './ledgerCheck.ts'
 import { A_FEW_STEPS, driversDie, HONEST } from './ledgerFaults.ts'
 import { LedgerRun, type Write } from './ledgerRun.ts'
 
