@@ -78,17 +78,3 @@ test('of monitors that vanish, keep their secret or are late, the others go on',
   assert.deepEqual(exclusionsOf(run, replay, 5), [[30, 'not revealed']])
   assert.ok(exclusionsOf(run, replay, 6).every(([, reason]) => reason === 'not revealed'))
 })
-
-test('without any monitor the last scores hold for a day of epochs, and nobody stands still', async () => {
-  const run = await LedgerRun.start({
-    seed: 'no-monitors',
-    monitors: HONEST.slice(0, 3).map((habit) => ({ ...habit, commits: (epochId: number) => epochId <= 28 })),
-  })
-  await run.untilEpoch(33)
-  const replay = await checkRun(run)
-  for (let epochId = 29; epochId < 32; epochId++) {
-    assert.equal(replay.medians.get(epochId)?.size, 0)
-    assert.equal(replay.scoreOf(epochId, 5), replay.scoreOf(28, 5))
-    allPaid(replay, epochId)
-  }
-})

@@ -4,8 +4,8 @@ import { test } from 'node:test'
 import type { Mixnet } from '../../src/client/mixnet.ts'
 import { seconds } from '../../src/foundation/base/units.ts'
 import { ROLE } from '../../src/protocol/economy/draw.ts'
-import { opinionOf } from './ledgerFaults.ts'
-import { PacketRun } from './ledgerPackets.ts'
+import { opinionOf } from '../faults/ledgerFaults.ts'
+import { PacketRun } from '../faults/ledgerPackets.ts'
 
 /** A request that a node carried when it left is lost, and its client notices after a while. */
 const LIMIT = seconds(20)
@@ -89,9 +89,10 @@ test('half of the nodes leave in one epoch: paid to the last, drawn no more, and
   )
   for (const [i, { outcomes }] of work.entries()) {
     assert.ok(outcomes.length > 30, `client ${i} asked ${outcomes.length} times`)
-    assert.ok((failed[i]?.length ?? 0) <= 4, `client ${i}: ${told[i]}`)
+    // Whoever was with a gateway that left notices when it is silent, and moves to another: two minutes of requests at most.
+    assert.ok((failed[i]?.length ?? 0) <= 6, `client ${i}: ${told[i]}`)
     assert.ok(
-      outcomes.filter(({ epoch }) => epoch >= left + 2).every(({ ok }) => ok),
+      outcomes.filter(({ epoch }) => epoch >= left + 3).every(({ ok }) => ok),
       `client ${i}: ${told[i]}`,
     )
   }

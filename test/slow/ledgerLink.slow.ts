@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seconds } from '../../src/foundation/base/units.ts'
 import { ONE } from '../../src/protocol/economy/decimal.ts'
-import { PacketRun } from './ledgerPackets.ts'
+import { PacketRun } from '../faults/ledgerPackets.ts'
 
 test('what one link loses costs its two ends a part, and nobody else anything', async (t) => {
   const run = await PacketRun.start({
