@@ -32,10 +32,10 @@ contract Announcements is IAnnouncements {
     /// @inheritdoc IAnnouncements
     function announce(uint32 nodeId, uint64 sequence, uint8 capabilities, bytes calldata data, bytes calldata signature) external {
         Bond memory bond = mixnet.bondOf(nodeId);
-        // Who is allowed to announce is so while the node is bonded.
-        bool isAnnouncer = _announcers[nodeId] == msg.sender && bond.owner != address(0);
-        // Nobody sends from address 0, which is the owner of what is not bonded.
-        if (bond.owner != msg.sender && !isAnnouncer) revert NotOwner();
+        // Address 0 is the owner of what is not bonded, and the announcer of who has named none. Who is allowed to announce is so while the
+        // node is bonded.
+        bool isAllowed = bond.owner == msg.sender || _announcers[nodeId] == msg.sender;
+        if (bond.owner == address(0) || !isAllowed) revert NotOwner();
         Entry storage entry = _entries[nodeId];
         if (sequence != entry.sequence + 1) revert WrongSequence(entry.sequence + 1);
         if (data.length > MAX_DATA_BYTES || signature.length > SIGNATURE_BYTES) revert DataTooLong();

@@ -14,6 +14,7 @@ import {
 import {Accounts} from "./mixnet/Accounts.sol";
 import {Decimals} from "./mixnet/Decimals.sol";
 import {Governance} from "./mixnet/Governance.sol";
+import {Late} from "./mixnet/Late.sol";
 import {
     EpochEvent, EpochEventKind, IntervalEvent, IntervalEventKind, Layout, MixnetStorage, Node, Queue, StoredDelegation
 } from "./mixnet/MixnetStorage.sol";
@@ -156,7 +157,6 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
         if (node.pledgeChange != 0) revert PendingPledgeChange();
         if (amount == 0) revert OutOfRange("amount");
         node.pledgeChange = MixnetStorage.get().push(EpochEventKind.PledgeMore, nodeId, amount, msg.sender);
-        _countIfLate(node, amount);
         _pull(amount);
     }
 
@@ -195,7 +195,7 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
     /// @inheritdoc IMixnet
     function withdrawOperatorReward() external nonReentrant returns (uint64 paid) {
         (uint32 nodeId, Node storage node) = _ownNode();
-        paid = Accounts.withdrawOperatorReward(node);
+        paid = Accounts.withdrawOperatorReward(MixnetStorage.get(), node);
         emit OperatorRewardWithdrawn(nodeId, msg.sender, paid);
         _pay(paid);
     }
@@ -208,7 +208,9 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
         uint64 minimum = $.operators.minimumDelegation;
         if (minimum == 0) minimum = 1;
         if (amount < minimum) revert BelowMinimumDelegation(minimum);
-        _countIfLate(_bondedNode(nodeId), amount);
+        // Only whether it is there.
+        // slither-disable-next-line unused-return
+        _bondedNode(nodeId);
         // The event's number is for those that remember it.
         // slither-disable-next-line unused-return
         $.push(EpochEventKind.Delegate, nodeId, amount, msg.sender);
@@ -228,9 +230,10 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
 
     /// @inheritdoc IMixnet
     function withdrawDelegatorReward(uint32 nodeId) external nonReentrant returns (uint64 paid) {
-        StoredDelegation storage delegation = MixnetStorage.get().delegations[nodeId][msg.sender];
+        Layout storage $ = MixnetStorage.get();
+        StoredDelegation storage delegation = $.delegations[nodeId][msg.sender];
         if (delegation.amount == 0) revert NoDelegation();
-        paid = Accounts.withdrawDelegatorReward(_bondedNode(nodeId), delegation);
+        paid = Accounts.withdrawDelegatorReward($, _bondedNode(nodeId), delegation);
         emit DelegatorRewardWithdrawn(nodeId, msg.sender, paid);
         _pay(paid);
     }
@@ -518,16 +521,8 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
         for (uint256 i = 0; i < nodeIds.length; i++) {
             Node storage node = $.nodes[nodeIds[i]];
             if (node.originalPledge == 0) continue;
-            uint256 operator = node.operator;
-            uint256 delegates = node.delegates;
-            if (node.lateInEpoch == $.interval.totalElapsedEpochs) {
-                uint256 late = uint256(node.lateStake).ofInt();
-                uint256 ofDelegates = late < delegates ? late : delegates;
-                delegates -= ofDelegates;
-                late -= ofDelegates;
-                operator = late < operator ? operator - late : 0;
-            }
-            stakes[i] = NodeStake(uint128(operator), uint128(delegates), node.identityKey, !node.isUnbonding, node.bondedAt);
+            (uint128 operator, uint128 delegates) = Late.weighed($, node);
+            stakes[i] = NodeStake(operator, delegates, node.identityKey, !node.isUnbonding, node.bondedAt);
         }
     }
 
@@ -547,15 +542,6 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
     function _expect(EpochState wanted) private view {
         EpochState state = MixnetStorage.get().state;
         if (state != wanted) revert WrongEpochState(state);
-    }
-
-    /// Stake asked for once secrets are being revealed does not weigh in the draw that ends this epoch: whoever knows the seed would put
-    /// it behind the nodes that are lucky. It earns and binds as any other.
-    function _countIfLate(Node storage node, uint64 amount) private {
-        Interval storage i = MixnetStorage.get().interval;
-        if (block.timestamp < i.currentEpochStart + i.epochLength - i.epochLength / 4) return;
-        if (node.lateInEpoch != i.totalElapsedEpochs) (node.lateInEpoch, node.lateStake) = (i.totalElapsedEpochs, 0);
-        node.lateStake += amount;
     }
 
     /// The sender's, bonded and not leaving.

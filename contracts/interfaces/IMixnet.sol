@@ -75,8 +75,8 @@ interface IMixnet {
     function pendingOperatorReward(uint32 nodeId) external view returns (uint128);
     function pendingDelegatorReward(uint32 nodeId, address owner) external view returns (uint128);
     function pendingEvents() external view returns (uint64 epochEvents, uint64 intervalEvents);
-    /// For the draw: zeroes and not eligible where there is no bond. Stake that was asked for after `IPerformance.revealFrom` of the epoch
-    /// that ends is left out.
+    /// For the draw: zeroes and not eligible where there is no bond. What was asked for or withdrawn after `IPerformance.revealFrom` of the
+    /// epoch that ends, and so moved stake, is left out: what came does not count, and what went does.
     function stakesOf(uint32[] calldata nodeIds) external view returns (NodeStake[] memory);
     function epochWorkFactors() external view returns (uint128 active, uint128 standby);
 

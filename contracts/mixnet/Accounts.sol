@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IMixnet} from "../interfaces/IMixnet.sol";
 import {CostParams, OperatorsParams, RewardingParams} from "../interfaces/Types.sol";
 import {Decimals} from "./Decimals.sol";
+import {Late} from "./Late.sol";
 import {Layout, Node, StoredDelegation} from "./MixnetStorage.sol";
 import {Rewards} from "./Rewards.sol";
 
@@ -150,16 +151,20 @@ library Accounts {
     }
 
     /// 4.6: of a delegation that exists.
-    function withdrawDelegatorReward(Node storage node, StoredDelegation storage delegation) internal returns (uint64) {
+    function withdrawDelegatorReward(Layout storage $, Node storage node, StoredDelegation storage delegation) internal returns (uint64) {
         uint256 earned = rewardOf(node, delegation);
+        uint256 before = Late.stakeOf(node);
         node.delegates = uint128(node.delegates - earned);
         delegation.cumulativeRewardRatio = node.totalUnitReward;
+        if (Late.isLate($)) Late.note($, node, before);
         return uint64(earned.truncate());
     }
 
-    function withdrawOperatorReward(Node storage node) internal returns (uint64) {
+    function withdrawOperatorReward(Layout storage $, Node storage node) internal returns (uint64) {
         uint256 earned = operatorRewardOf(node);
+        uint256 before = Late.stakeOf(node);
         node.operator = uint128(node.operator - earned);
+        if (Late.isLate($)) Late.note($, node, before);
         return uint64(earned.truncate());
     }
 

@@ -31,8 +31,8 @@ struct Node {
     bytes32 identityKey;
     string host;
     // ---
-    /// Stake of `lateInEpoch` that the draw at that epoch's end leaves out.
-    uint64 lateStake;
+    /// By how much the stake changed, in `lateInEpoch`, once secrets were being revealed: Decimal. See Late.
+    int192 lateChange;
     uint32 lateInEpoch;
 }
 
@@ -87,6 +87,9 @@ struct Layout {
     uint32 nextIndex;
     uint32 nodesToReward;
     uint32 lastNodeId;
+    /// The first event that was asked for once secrets were being revealed, and in which epoch. 0: none yet.
+    uint64 firstLateEvent;
+    uint32 firstLateInEpoch;
     RewardingParams params;
     /// Of the interval that runs: Decimals.
     uint128 removed;

@@ -17,6 +17,8 @@ library Parameters {
     uint256 private constant SUPPLY = 10 ** 15;
     uint256 private constant MAXIMUM_SET_SIZE = 10 ** 6;
     uint256 private constant MAXIMUM_WORK_FACTOR = 10 ** 6 * ONE;
+    /// Whoever wants to leave waits for the end of an epoch: were it as long as one likes, governance could freeze all stakes.
+    uint32 private constant MAXIMUM_EPOCH_LENGTH = 366 days;
     /// Of `rewardPool` or `stakingSupply`, which move by themselves: leave it as it is when the change comes into force.
     uint128 internal constant UNCHANGED = type(uint128).max;
 
@@ -61,7 +63,7 @@ library Parameters {
 
     function checkInterval(uint32 epochsInInterval, uint32 epochLength) internal pure {
         if (epochsInInterval == 0) revert IMixnet.OutOfRange("epochsInInterval");
-        if (epochLength == 0) revert IMixnet.OutOfRange("epochLength");
+        if (epochLength == 0 || epochLength > MAXIMUM_EPOCH_LENGTH) revert IMixnet.OutOfRange("epochLength");
     }
 
     /// Whether there are tokens behind the pool that is asked for, and it has not yet paid out more than that.

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IMixnet} from "../interfaces/IMixnet.sol";
+import {Late} from "./Late.sol";
 import {EpochEvent, EpochEventKind, IntervalEvent, IntervalEventKind, Layout, Queue} from "./MixnetStorage.sol";
 
 /// What was asked for and waits, in order, for the end of the epoch or of the interval. Ids count from 1.
@@ -10,6 +11,7 @@ library Queues {
         if (amount > type(uint56).max) revert IMixnet.OutOfRange("amount");
         id = ++$.epochQueue.last;
         $.epochEvents[id] = EpochEvent(kind, nodeId, uint56(amount), owner);
+        Late.count($, id);
     }
 
     function push(Layout storage $, IntervalEventKind kind, uint32 nodeId, uint64 first, uint64 second) internal returns (uint64 id) {

@@ -5,6 +5,7 @@ import {IMixnet} from "../interfaces/IMixnet.sol";
 import {CostParams, EpochState, RewardedSetParams, RewardingParams} from "../interfaces/Types.sol";
 import {Accounts} from "./Accounts.sol";
 import {Decimals} from "./Decimals.sol";
+import {Late} from "./Late.sol";
 import {
     EpochEvent, EpochEventKind, IntervalEvent, IntervalEventKind, Layout, MixnetStorage, Node, Queue
 } from "./MixnetStorage.sol";
@@ -37,12 +38,16 @@ library Reconciliation {
             id += 1;
             EpochEvent memory e = $.epochEvents[id];
             delete $.epochEvents[id];
+            // A node that leaves is no candidate any more, and who takes of its own pledge only steps back: both may still be asked for.
+            bool isLate = e.kind <= EpochEventKind.PledgeMore && Late.isLateEvent($, id);
+            uint256 before = isLate ? Late.stakeOf($.nodes[e.nodeId]) : 0;
             if (e.kind == EpochEventKind.Delegate) delegate($, e);
             else if (e.kind == EpochEventKind.Undelegate) undelegate($, e);
             else if (e.kind == EpochEventKind.PledgeMore) pledgeMore($, e);
             else if (e.kind == EpochEventKind.DecreasePledge) decreasePledge($, e);
             else if (e.kind == EpochEventKind.Unbond) unbond($, e.nodeId);
             else updateActiveSet($, id);
+            if (isLate) Late.note($, $.nodes[e.nodeId], before);
         }
         $.epochQueue.lastProcessed = id;
     }

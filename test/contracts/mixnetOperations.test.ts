@@ -19,6 +19,7 @@ const operator = Evm.address(10)
 const alice = Evm.address(11)
 const bob = Evm.address(12)
 const carol = Evm.address(13)
+const mallory = Evm.address(14)
 
 const PLEDGE = 10_000_000_000n
 
@@ -84,6 +85,8 @@ describe('deployment', () => {
     )
     await refused(MixnetFixture.create({ epochsInInterval: 0 }), 'OutOfRange', 'epochsInInterval')
     await refused(MixnetFixture.create({ epochLength: 0 }), 'OutOfRange', 'epochLength')
+    // All who delegate or are bonded leave at the end of an epoch.
+    await refused(MixnetFixture.create({ epochLength: 366 * 86_400 + 1 }), 'OutOfRange', 'epochLength')
     await refused(MixnetFixture.create({ keyValidityEpochs: 2 }), 'OutOfRange', 'keyValidityEpochs')
     await refused(MixnetFixture.create({ operators: { minimumPledge: 0n } }), 'OutOfRange', 'minimumPledge')
   })
@@ -281,6 +284,44 @@ describe('an operator', () => {
     await fixture.advance()
     await fixture.nextEpoch()
     assert.deepEqual(await stakeOf(), [PLEDGE + 3n * NYM, 12n * NYM])
+  })
+
+  it('weighs what it weighed before secrets were revealed, whatever comes and goes later', async () => {
+    const weight = async () => {
+      const [stake] = await fixture.read<[{ operator: bigint; delegates: bigint }]>('stakesOf', [[1]])
+      return stake.operator + stake.delegates
+    }
+    await fixture.settle()
+    await fixture.setNodes([1])
+    await fixture.fund(alice, 5_000n * NYM)
+    await fixture.fund(mallory, 5_000n * NYM)
+    await fixture.send('delegate', [1, 50n * NYM], alice)
+    await fixture.send('delegate', [1, 1n], mallory)
+    await fixture.nextEpoch()
+    const before = await weight()
+    const { currentEpochStart } = await fixture.read<{ currentEpochStart: bigint }>('interval')
+    fixture.evm.now = currentEpochStart + 2700n
+    // Comes and goes at once: were it taken off, anybody could make any node weigh nothing, for a quarter of an hour's capital.
+    await fixture.send('delegate', [1, 4_000n * NYM], mallory)
+    await fixture.send('undelegate', [1], mallory)
+    // Goes, and comes back.
+    await fixture.send('undelegate', [1], alice)
+    await fixture.send('delegate', [1, 1_000n * NYM], alice)
+    assert.equal(await weight(), before)
+    await fixture.send('withdrawOperatorReward', [], operator)
+    assert.equal(await weight(), before)
+    await fixture.setNodes([])
+    await fixture.endEpoch()
+    await fixture.send('beginEpochTransition')
+    await fixture.send('reconcileEpochEvents', [10])
+    assert.equal(await weight(), before)
+    // Also between the calls of a draw.
+    await fixture.send('withdrawDelegatorReward', [1], alice)
+    assert.equal(await weight(), before)
+    const { operator: own, delegates } = await fixture.rewardingOf(1)
+    assert.deepEqual([own / ONE, delegates / ONE], [PLEDGE, 1_000n * NYM])
+    await fixture.advance()
+    assert.equal(await weight(), own + delegates)
   })
 
   it('withdraws what it earned, in any state, and nothing when there is nothing', async () => {

@@ -398,7 +398,10 @@ export class MixnetHistory {
         break
       }
       case 'intervalConfig': {
-        const config = { epochsInInterval: action.epochs, epochLength: [3600, 60, 0, 7200][action.length] ?? 3600 }
+        const config = {
+          epochsInInterval: action.epochs,
+          epochLength: [3600, 60, 0, 7200, 31_622_401][action.length] ?? 3600,
+        }
         const args = [config.epochsInInterval, config.epochLength, action.force]
         await this.#both('updateIntervalConfig', args, GOVERNANCE, () =>
           updateIntervalConfig(state, now, config, action.force),

@@ -8,7 +8,7 @@ import type { EventCursor, Ledger, LedgerEvent } from '../../network/ledger/ledg
 import type { Keccak256 } from '../../protocol/economy/abiWords.ts'
 import { announcementLeaf, NO_LEAF } from '../../protocol/economy/announcementLeaf.ts'
 import { ROLE } from '../../protocol/economy/draw.ts'
-import { topologyRoot } from '../../protocol/economy/topologyRoot.ts'
+import { topologyRoots } from '../../protocol/economy/topologyRoot.ts'
 import type { BundledAnnouncement, BundledNode, TopologyBundle } from '../../protocol/wire/directory/topologyBundle.ts'
 import { readBondedIds } from './bondedIds.ts'
 
@@ -164,10 +164,10 @@ export class BundleReader {
       role,
       leaf: said === undefined ? NO_LEAF : announcementLeaf({ nodeId, ...said }, said.data, said.signature, hash),
     }))
-    const last = nodes.findLastIndex(({ role }) => role !== ROLE.none)
-    for (let count = nodes.length; count > last; count--) {
-      const root = topologyRoot({ epochId, seed: bytes(args.seed), nodes: leaves.slice(0, count) }, hash)
+    let count = 0
+    for (const root of topologyRoots({ epochId, seed: bytes(args.seed), nodes: leaves }, hash)) {
       if (equalBytes(root, bytes(args.root))) return nodes.slice(0, count)
+      count++
     }
     return undefined
   }

@@ -84,8 +84,9 @@ test('a node that announces again and again behind the draw takes the topology f
       cursor,
       complete: true,
     })) as unknown as Ledger['events']
+  // And another one bonds too late to take part.
   const stake = { operator: 1n, delegates: 0n, identityKey: hex(word(2)), eligible: true, bondedAt: 1n }
-  const answers = { epochId: 8, lastNodeId: 1, stakesOf: [stake], bondedWord: 0b10n }
+  const answers = { epochId: 8, lastNodeId: 2, stakesOf: [stake, stake], bondedWord: 0b110n }
   const ledger = ledgerOf(answers, events)
   const readAll = (calls: readonly Call[]) =>
     Promise.resolve({
@@ -96,7 +97,10 @@ test('a node that announces again and again behind the draw takes the topology f
     })
   const reader = new BundleReader({ ...ledger, readAll } as unknown as Ledger, keccak256)
   const bundle = await reader.read(8)
-  assert.equal(bundle?.nodes[0]?.announcement?.sequence, 2n)
+  assert.deepEqual(
+    bundle?.nodes.map(({ nodeId, announcement }) => [nodeId, announcement?.sequence]),
+    [[1, 2n]],
+  )
 })
 
 test('a server that speaks of four thousand million nodes is not believed', async () => {

@@ -29,6 +29,8 @@ const inRange = (good: boolean): void => {
 const SUPPLY = 10n ** 15n
 const MAX_WORK_FACTOR = whole(10 ** 6)
 const MAX_SET = 10 ** 6
+/** Seconds: 366 days. Whoever wants to leave waits for the end of an epoch. */
+const MAXIMUM_EPOCH_LENGTH = 31_622_400
 
 /** At once where forced or the interval is over. */
 export function updateRewardingParams(state: MixnetState, now: bigint, params: ParamsUpdate, force: boolean): void {
@@ -53,7 +55,7 @@ export function updateIntervalConfig(
 ): void {
   epochInProgress(state)
   inRange(epochsInInterval > 0)
-  inRange(epochLength > 0)
+  inRange(epochLength > 0 && epochLength <= MAXIMUM_EPOCH_LENGTH)
   const atOnce = force || isIntervalOver(state.interval, now)
   atOnceOrQueued(state, atOnce, { kind: 'intervalConfig', epochsInInterval, epochLength })
 }

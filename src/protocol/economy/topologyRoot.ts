@@ -15,19 +15,26 @@ export interface RootNode {
   readonly role: Role
 }
 
+interface Rooted {
+  readonly epochId: number
+  readonly seed: Uint8Array
+  readonly nodes: readonly RootNode[]
+}
+
 /** `nodes`: all that took part, ascending. `epochId`: of the epoch that has the set; `seed`: of the one before. */
-export function topologyRoot(
-  {
-    epochId,
-    seed,
-    nodes,
-  }: { readonly epochId: number; readonly seed: Uint8Array; readonly nodes: readonly RootNode[] },
-  keccak256: Keccak256,
-): Uint8Array {
+export function topologyRoot(rooted: Rooted, keccak256: Keccak256): Uint8Array {
+  let last: Uint8Array = new Uint8Array()
+  for (const root of topologyRoots(rooted, keccak256)) last = root
+  return last
+}
+
+/** Of no node, of the first, of the first two, and so on: for who does not know how many took part, at one hash a node. */
+export function* topologyRoots({ epochId, seed, nodes }: Rooted, keccak256: Keccak256): Generator<Uint8Array, void> {
   let root = keccak256(abiWords(epochId, seed))
+  yield root
   for (const { nodeId, identityKey, leaf, role } of nodes) {
     const said = role === ROLE.layer2 || role === ROLE.layer3 ? ROLE.layer1 : role
     root = keccak256(abiWords(root, nodeId, identityKey, leaf, said))
+    yield root
   }
-  return root
 }

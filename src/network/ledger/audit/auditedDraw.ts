@@ -2,7 +2,6 @@
 import { fromHex, toHex } from '../../../foundation/base/bytes.ts'
 import type { Keccak256 } from '../../../protocol/economy/abiWords.ts'
 import { announcementLeaf, NO_LEAF } from '../../../protocol/economy/announcementLeaf.ts'
-import { whole } from '../../../protocol/economy/decimal.ts'
 import { type DrawNode, drawSet, ROLE, type Role } from '../../../protocol/economy/draw.ts'
 import type { RewardedNode } from '../../../protocol/economy/epochMachine.ts'
 import { type Interval, revealFrom } from '../../../protocol/economy/interval.ts'
@@ -79,7 +78,7 @@ export class AuditedDraw {
     const ids = [...state.bonds.keys()].sort((a, b) => a - b)
     const nodes = ids.map((nodeId) => ({
       ...this.#nodeOf(nodeId, state, scores, isFirst),
-      stake: weighed(state.rewarding.get(nodeId), whole(lateStakeOf(nodeId))),
+      stake: weighed(state.rewarding.get(nodeId), lateStakeOf(nodeId)),
     }))
     const { roles } = drawSet({
       seed,
@@ -123,7 +122,7 @@ export class AuditedDraw {
   }
 }
 
-/** Late stake is taken off the delegators' first, then off the operator's. */
+/** Without what came, and with what went, once secrets were being revealed. */
 function weighed(node: Stake | undefined, late: bigint): bigint {
   const stake = (node?.operator ?? 0n) + (node?.delegates ?? 0n)
   return stake > late ? stake - late : 0n

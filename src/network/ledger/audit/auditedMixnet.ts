@@ -45,7 +45,7 @@ export class AuditedMixnet {
     return this.state.interval.totalElapsedEpochs
   }
 
-  /** What the draw at the end of this epoch leaves out of a node's stake: docs/spec/ledger.md, "The draw". */
+  /** What the draw at the end of this epoch leaves out of a node's stake, a Decimal: docs/spec/ledger.md, "The draw". */
   lateStakeOf(nodeId: number): bigint {
     return this.#late.of(nodeId)
   }
@@ -57,7 +57,7 @@ export class AuditedMixnet {
 
   /** `served`: of the set in force. Throws Difference. */
   take(event: MixnetEvent, facts: EventFacts, served: Served): void {
-    this.#late.take(this.state, event, facts.time)
+    if (event.event === 'EpochAdvanced') this.#late.epochAdvanced()
     if (this.#due.length === 0) this.#play(event, facts, served)
     const [due] = this.#due
     if (due === undefined) throw this.#differs(event.event, 'nothing of the kind', describe(event.event, event.args))
@@ -73,7 +73,7 @@ export class AuditedMixnet {
   finishReconciling(now: bigint): void {
     const { state } = this
     while (this.#due.length === 0 && state.epoch.kind === 'reconcilingEvents') {
-      reconcileEpochEvents(state, now, 1)
+      applyOne(state, now, this.#late)
       this.#due = state.log.splice(0)
     }
     const [missing] = this.#due
@@ -90,7 +90,7 @@ export class AuditedMixnet {
   #play(event: MixnetEvent, facts: EventFacts, served: Served): void {
     const { state } = this
     try {
-      operate(state, event, facts, served)
+      operate(state, event, facts, served, this.#late)
     } catch (error) {
       if (error instanceof Refusal || error instanceof RangeError)
         throw this.#differs(event.event, `it is refused (${error.message})`, describe(event.event, event.args))
@@ -104,7 +104,13 @@ export class AuditedMixnet {
   }
 }
 
-function operate(state: MixnetState, event: MixnetEvent, { time, costs, decided }: EventFacts, served: Served): void {
+function operate(
+  state: MixnetState,
+  event: MixnetEvent,
+  { time, costs, decided }: EventFacts,
+  served: Served,
+  late: LateStake,
+): void {
   switch (event.event) {
     case 'Bonded': {
       const { owner, identityKey, host, httpPort, pledge } = event.args
@@ -125,15 +131,19 @@ function operate(state: MixnetState, event: MixnetEvent, { time, costs, decided 
     case 'UnbondRequested':
       return operations.unbond(state, ownerOf(state, event.args.nodeId))
     case 'DelegationRequested':
-      return operations.delegate(state, low(event.args.owner), event.args.nodeId, event.args.amount)
+      operations.delegate(state, low(event.args.owner), event.args.nodeId, event.args.amount)
+      return late.asked(state, time)
     case 'UndelegationRequested':
-      return operations.undelegate(state, low(event.args.owner), event.args.nodeId)
-    case 'OperatorRewardWithdrawn':
-      operations.withdrawOperatorReward(state, low(event.args.owner))
-      return
-    case 'DelegatorRewardWithdrawn':
-      operations.withdrawDelegatorReward(state, low(event.args.owner), event.args.nodeId)
-      return
+      operations.undelegate(state, low(event.args.owner), event.args.nodeId)
+      return late.asked(state, time)
+    case 'OperatorRewardWithdrawn': {
+      const { owner, nodeId } = event.args
+      return late.withdrawing(state, nodeId, time, () => operations.withdrawOperatorReward(state, low(owner)))
+    }
+    case 'DelegatorRewardWithdrawn': {
+      const { owner, nodeId } = event.args
+      return late.withdrawing(state, nodeId, time, () => operations.withdrawDelegatorReward(state, low(owner), nodeId))
+    }
     case 'Claimed':
       operations.claim(state, low(event.args.owner))
       return
@@ -151,14 +161,14 @@ function operate(state: MixnetState, event: MixnetEvent, { time, costs, decided 
     case 'ParamsChanged':
       if (state.epoch.kind === 'rewarding') return rewardNodes(state, time, served, 1)
       if (decided !== undefined) return decided(state, time)
-      return reconcile(state, time, event)
+      return reconcile(state, time, event, late)
     default:
-      return reconcile(state, time, event)
+      return reconcile(state, time, event, late)
   }
 }
 
 /** The next event of the queue that leaves a trace. Changes of pledges and costs are heard of only when they happen, so they come in here. */
-function reconcile(state: MixnetState, time: bigint, event: MixnetEvent): void {
+function reconcile(state: MixnetState, time: bigint, event: MixnetEvent, late: LateStake): void {
   // As far as was known nothing waited any more.
   if (state.epoch.kind === 'roleAssignment') state.epoch = { kind: 'reconcilingEvents' }
   if (event.event === 'PledgeChanged') {
@@ -166,7 +176,8 @@ function reconcile(state: MixnetState, time: bigint, event: MixnetEvent): void {
     const by = pledge - (state.bonds.get(nodeId)?.originalPledge ?? 0n)
     const change: EpochEvent =
       by < 0n ? { kind: 'decreasePledge', nodeId, amount: -by } : { kind: 'pledgeMore', nodeId, amount: by }
-    skipSilent(state, time)
+    skipSilent(state, time, late)
+    if (change.kind === 'pledgeMore') late.askedForPledge(state, change)
     state.epochEvents.unshift(change)
     if (by > 0n) state.balance += by
   }
@@ -176,16 +187,20 @@ function reconcile(state: MixnetState, time: bigint, event: MixnetEvent): void {
     state.intervalEvents.unshift(change)
   }
   // One that finds an empty queue says that reconciling is over, and then there is no such event.
-  for (let left = waiting(state); left > 0 && state.log.length === 0; left--) reconcileEpochEvents(state, time, 1)
+  for (let left = waiting(state); left > 0 && state.log.length === 0; left--) applyOne(state, time, late)
 }
 
 /** Undelegations that find nothing are the only ones of an epoch that leave no trace, and stand before what left one. */
-function skipSilent(state: MixnetState, time: bigint): void {
+function skipSilent(state: MixnetState, time: bigint, late: LateStake): void {
   for (;;) {
     const [next] = state.epochEvents
     if (next?.kind !== 'undelegate' || state.delegations.get(next.nodeId)?.has(next.owner)) return
-    reconcileEpochEvents(state, time, 1)
+    applyOne(state, time, late)
   }
+}
+
+function applyOne(state: MixnetState, time: bigint, late: LateStake): void {
+  late.applying(state, state.epochEvents[0], () => reconcileEpochEvents(state, time, 1))
 }
 
 const waiting = (state: MixnetState): number => state.epochEvents.length + state.intervalEvents.length
