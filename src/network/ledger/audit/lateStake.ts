@@ -4,7 +4,6 @@
  * by the NYM that came, and known for what it was when it begins to count. As contracts/mixnet/Late.sol. @module
  */
 import { revealFrom } from '../../../protocol/economy/interval.ts'
-import type { MixnetEvent } from './mixnetEvents.ts'
 import type { EpochEvent, MixnetState } from '../../../protocol/economy/mixnetState.ts'
 
 interface Transfer {
