@@ -171,7 +171,7 @@ export class Refreshing<T> implements Provider<T> {
     if (this.#life.signal.aborted) return
     const value = this.#value
     const usual = this.#params.interval
-    const interval = millis(Math.min(usual, (value && this.#intervalOf?.(value)) ?? usual))
+    const interval = millis(Math.min(usual, (value === undefined ? undefined : this.#intervalOf?.(value)) ?? usual))
     const wait = value === undefined || this.#isRemembered ? millis(interval / HASTE) : interval
     this.#timer = this.#clock.after(wait, () => {
       this.refresh()
