@@ -117,6 +117,20 @@ describe('starling up', { timeout: 400_000 }, () => {
     await assertNothingLeft(again)
   })
 
+  it('says which file of its chain is damaged, not that the machine lacks something', {
+    timeout: 60_000,
+  }, async (t) => {
+    const folder = await temporaryFolder(t)
+    const state = join(folder, 'chain', 'chain.state')
+    await mkdir(join(folder, 'chain'))
+    await writeFile(state, 'nothing of the kind')
+    const network = up(t, folder, '--json', '--once')
+    assert.deepEqual(await network.exit(), { code: 2, signal: null })
+    const { message, nextStep } = await network.event('problem')
+    assert.ok(message.includes(state), message)
+    assert.match(nextStep, /move the folder .*chain away/)
+  })
+
   it('finds its chain again: epochs go on, nodes are bonded once, and a kill in the middle loses nothing of it', async (t) => {
     const folder = await temporaryFolder(t)
     const first = up(t, folder, '--json', '--free')

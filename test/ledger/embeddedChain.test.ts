@@ -170,7 +170,10 @@ test('a state that is none, a platform without a binary, a program that ends at 
   await writeFile(join(folder, 'chain.state'), 'nothing of the kind')
   await assert.rejects(
     startEmbeddedChain(world, nodeProcesses, { folder }),
-    (error) => isMixnetError(error, 'CHAIN_UNAVAILABLE') && /Move the folder/.test(error.nextStep),
+    (error) =>
+      isMixnetError(error, 'CHAIN_UNAVAILABLE') &&
+      error.details.file === join(folder, 'chain.state') &&
+      error.nextStep.includes(`move the folder ${folder} away`),
   )
   assert.throws(
     () => anvilProgram('sunos', 'sparc'),

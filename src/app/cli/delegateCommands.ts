@@ -122,12 +122,17 @@ export async function showRewards(session: Session, options: RewardsOptions): Pr
     )
   }
   const owed = await ledger.read('mixnet', 'owed', [owner])
-  screen.step('rewards', `${amountText(total)} of ${found.length} delegations of ${owner}`, undefined, {
-    event: 'rewards',
-    account: owner,
-    rewardUnym: String(total),
-    owedUnym: String(owed),
-  })
+  screen.step(
+    'rewards',
+    `${amountText(total)} of ${found.length} ${found.length === 1 ? 'delegation' : 'delegations'} of ${owner}`,
+    undefined,
+    {
+      event: 'rewards',
+      account: owner,
+      rewardUnym: String(total),
+      owedUnym: String(owed),
+    },
+  )
   if (owed > 0n) screen.step('owed', `${amountText(owed)} to fetch: starling claim`)
   if (!options.withdraw) return 0
   const account = await openAccount(session, ledger, options)

@@ -90,7 +90,7 @@ export async function deployContracts(session: Session, options: DeployOptions):
   screen.step('file', `${path}; stopped half way, the same command goes on`)
   if (!(await isWanted(session, options))) {
     screen.step('left', 'nothing was sent', undefined, { event: 'left' })
-    return 0
+    return session.interruptedCode
   }
   await files.write(beside(path), utf8(textOf(params)))
   const started = clock.monotonic()

@@ -115,7 +115,10 @@ export async function showLedger(session: Session, options: LedgerOptions): Prom
     })
   }
   if (monitors.length === 0) screen.step('monitors', 'nobody: nodes have no scores, and earn nothing')
-  screen.step('waiting', `${epochEvents} changes for the end of the epoch, ${intervalEvents} for that of the interval`)
+  screen.step(
+    'waiting',
+    `${epochEvents} ${epochEvents === 1n ? 'change' : 'changes'} for the end of the epoch, ${intervalEvents} for that of the interval`,
+  )
   screen.step('ledger', `chain ${deployment.chainId}, block ${block.number}, mixnet ${deployment.addresses.mixnet}`)
   return 0
 }

@@ -86,7 +86,7 @@ export async function carryOut<C extends ContractName, F extends WriteName<C>>(
   })
   if (!(await isWanted(session, choice))) {
     screen.step('left', 'nothing was sent', undefined, { event: 'left' })
-    return 0
+    return session.interruptedCode
   }
   let receipt: LedgerReceipt
   try {
@@ -151,12 +151,17 @@ function tooFew(amount: bigint, has: bigint): MixnetError {
   )
 }
 
-/** Nobody to ask and not told to: a script that forgot, which must not pay. */
+/** Nobody to ask and not told to: a script that forgot, which must not pay. Ctrl-C and a terminal that is gone mean no. */
 export async function isWanted({ json, interrupted }: Session, { yes }: WriteChoice): Promise<boolean> {
   if (yes) return true
   if (json || !canAsk()) {
     const nextStep = 'Nothing was sent. Look at what it would do, and add --yes.'
     throw new MixnetError('BAD_ARGUMENT', { missing: '--yes' }, { message: 'there is nobody to ask', nextStep })
   }
-  return /^y(es)?$/i.test((await ask('\n  Do it? [y/N] ', interrupted)).trim())
+  try {
+    return /^y(es)?$/i.test((await ask('\n  Do it? [y/N] ', interrupted)).trim())
+  } catch (error) {
+    if (!isMixnetError(error, 'ABORTED')) throw error
+    return false
+  }
 }

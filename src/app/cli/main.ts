@@ -246,8 +246,8 @@ async function run(
   } catch (cause) {
     const error = explainFileError(cause)
     if (session.interrupted.aborted && isMixnetError(error, 'ABORTED')) {
-      // Asked for. A request that was given up has failed all the same; a service that was stopped has not.
-      process.exitCode = output === 'stderr' ? session.interruptedCode : 0
+      // Asked for. A request that was given up has failed all the same, and what waited for an answer; a service that was stopped has not.
+      process.exitCode = output === 'stderr' || error.details.at === 'question' ? session.interruptedCode : 0
     } else {
       session.screen.problem(placeOf(command), error)
       process.exitCode = isMixnetError(error) ? EXIT_CODES[error.guilty] : EXIT_CODES.bug

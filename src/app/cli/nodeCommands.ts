@@ -87,6 +87,7 @@ export async function initNode({ world, screen }: Session, folder: string, optio
   })
   screen.line(`\n  Its identity      ${identity}\n  Its configuration ${path}`)
   screen.line(`  Have it listed    starling directory add DIRECTORY-FOLDER ${folder}`)
+  screen.line(`  Or on a ledger    starling node bond ${folder} --pledge "100 NYM" --key KEY-FILE`)
   screen.line(`  Run it            starling node run ${folder}`)
   if (!config.local && isLoopback(config.host)) {
     screen.line(

@@ -31,7 +31,7 @@ export interface Session {
   device(path: string): Promise<Device>
   /** Aborted by Ctrl-C, a polite kill, or because nobody reads what we say. A second Ctrl-C ends the process at once. */
   readonly interrupted: AbortSignal
-  /** Of a command that was interrupted before its result: as shells count, 128 and the signal. */
+  /** Of a command that was interrupted before its result: as shells count, 128 and the signal. 0 until then. */
   readonly interruptedCode: number
   /** Interrupted as well when npm, where it started us, is gone without a word: whoever ended it meant the whole of it. */
   endWithNpm(): void

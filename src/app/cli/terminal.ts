@@ -35,12 +35,13 @@ function read(question: string, signal: AbortSignal, hidden: boolean): Promise<s
     }
     let answered = false
     lines.on('close', () => {
-      if (!answered) reject(new MixnetError('ABORTED'))
+      if (!answered) reject(new MixnetError('ABORTED', { at: 'question' }))
     })
     // In raw mode the terminal hands Ctrl-C to us.
     lines.on('SIGINT', () => {
+      // The signal comes later than this turn: who hears ABORTED is to find `signal` aborted, and the exit code with it.
       process.kill(process.pid, 'SIGINT')
-      close()
+      lines.pause()
     })
     signal.addEventListener('abort', close, { once: true })
     lines.question(question, (answer) => {

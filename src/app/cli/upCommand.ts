@@ -130,7 +130,7 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
       const text = `${count(many, 'monitor measures', 'monitors measure')} every node, scores from epoch ${epochId + 2} on`
       screen.step('monitors', text, undefined, { event: 'monitors', monitors: many })
     }
-    showNextSteps(session, proxy)
+    showNextSteps(session, proxy, ledger !== undefined)
     await session.untilInterrupted()
     screen.line('\nStopping.', { event: 'stopping' })
     return 0
@@ -353,8 +353,9 @@ function entryName(network: Testnet, mixnet: Mixnet): string {
   return network.nodes.find(({ running }) => toBase58(running.identity) === gateway)?.plan.name ?? gateway.slice(0, 8)
 }
 
-function showNextSteps({ screen }: Session, endpoint: Endpoint): void {
+function showNextSteps({ screen }: Session, endpoint: Endpoint, hasLedger: boolean): void {
   screen.line(`\n  Point anything at it   curl --socks5-hostname ${HOST}:${endpoint.port} http://${DEMO_HOST}/`)
   screen.line('  Use it in code         docs/guides/first-app.md')
+  if (hasLedger) screen.line('  Add a node of yours    docs/guides/operator.md')
   screen.line('  Stop                   Ctrl-C')
 }

@@ -36,7 +36,8 @@ export async function startLedger(session: Session, folder: string, size: Networ
     folder: localChainFolder(folder),
     onDied: (error) => screen.problem('ledger', error),
   }).catch((error: unknown) => {
-    if (!isMixnetError(error, 'CHAIN_UNAVAILABLE')) throw error
+    // A damaged state is nothing that the machine lacks: the chain says which file, and what to do.
+    if (!isMixnetError(error, 'CHAIN_UNAVAILABLE') || error.details.file !== undefined) throw error
     const nextStep = 'Without a ledger it works all the same: starling up --no-ledger'
     throw machineError('CHAIN_UNAVAILABLE', error.details ?? {}, {
       message: 'the embedded chain does not run on this machine',

@@ -197,9 +197,10 @@ class Anvil implements EmbeddedChain {
       if (!reply.ok || !reply.value) {
         throw machineError(
           'CHAIN_UNAVAILABLE',
-          { why: 'its state cannot be read' },
+          { file: this.#statePath },
           {
-            nextStep: 'Move the folder of the chain away to begin a new one, or restore it from a backup.',
+            message: 'the state of the embedded chain cannot be read',
+            nextStep: `Restore the file from a backup, or move the folder ${this.#parts.folder} away to begin a new chain.`,
           },
         )
       }

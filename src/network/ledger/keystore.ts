@@ -68,7 +68,7 @@ export async function openKeystore(tools: KeystoreTools, file: Uint8Array, passw
   const iv = bytesOf(cipherparams.iv)
   if (iv.length !== IV_BYTES) throw unreadable('its initial vector is not 16 bytes')
   const derived = await derive(tools.passwords, parsed, utf8(password))
-  if (!equalBytes(macOf(derived, sealed), bytesOf(mac))) throw unreadable('wrong password')
+  if (!equalBytes(macOf(derived, sealed), bytesOf(mac))) throw wrongPassword()
   const key = new Secret(tools.crypto.aes128Ctr(derived.subarray(0, 16), iv, sealed))
   if (key.expose().length !== 32) throw unreadable('it holds no key of a ledger')
   return key
@@ -168,6 +168,14 @@ const macOf = (derived: Uint8Array, sealed: Uint8Array): Uint8Array =>
 const bytesOf = (text: string): Uint8Array => fromHex(text.replace(/^0x/, '').toLowerCase(), 'key file')
 
 const unreadable = (why: string): MixnetError => new MixnetError('KEY_FILE_UNREADABLE', { why })
+
+/** The file is as it should be: whoever mistyped must not be told to put it away, with what its account owns. */
+const wrongPassword = (): MixnetError =>
+  new MixnetError(
+    'KEY_FILE_UNREADABLE',
+    { why: 'wrong password' },
+    { nextStep: 'Try again, or another password: the file itself is in order.' },
+  )
 
 /** Version 4 of RFC 9562. */
 function uuid(bytes: Uint8Array): string {
