@@ -1,7 +1,7 @@
 /** Monitors disagree; a minority lies, vanishes, keeps its secret or is late. Scores stay what honest ones say, and rewards follow. @module */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { seconds } from '../../src/foundation/base/units.ts'
+import { minutes, seconds } from '../../src/foundation/base/units.ts'
 import { ONE } from '../../src/protocol/economy/decimal.ts'
 import { allPaid, checkRun } from './ledgerCheck.ts'
 import { opinionOf } from './ledgerFaults.ts'
@@ -45,7 +45,7 @@ test('liars of three kinds are outvoted and excluded, come back, and are exclude
     ],
   })
   // The first epoch with all monitors; excluded for six, and back in the seventh.
-  await run.untilEpoch(38)
+  await run.untilEpoch(38, minutes(20))
   const replay = await checkRun(run)
   staysHonest(replay, 29, 36)
   for (const liar of [4, 5]) {

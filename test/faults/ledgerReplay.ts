@@ -363,7 +363,7 @@ export class LedgerReplay {
   #entryOf(nodeId: number, ending: number, isFirst: boolean): { leaf: Uint8Array; capabilities: number } {
     const said = this.#said.get(nodeId) ?? []
     const counting = isFirst ? said : said.filter(({ period }) => period <= ending)
-    if (counting.length === 0) return { leaf: NO_LEAF, capabilities: 0 }
+    if (counting.length === 0) return { leaf: said.at(-1)?.leaf ?? NO_LEAF, capabilities: 0 }
     return { leaf: said.at(-1)!.leaf, capabilities: counting.at(-1)!.capabilities }
   }
 }

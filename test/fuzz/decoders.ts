@@ -5,6 +5,7 @@ import { directoryDecoders } from './tables/directory.ts'
 import { dkgDecoders } from './tables/dkg.ts'
 import { exitDecoders } from './tables/exit.ts'
 import { issuerDecoders } from './tables/issuers.ts'
+import { ledgerDecoders } from './tables/ledger.ts'
 import { localDecoders } from './tables/local.ts'
 import { packetDecoders } from './tables/packets.ts'
 import { webDecoders } from './tables/web.ts'
@@ -16,6 +17,7 @@ export const decoders: readonly Decoder[] = [
   ...exitDecoders,
   ...directoryDecoders,
   ...localDecoders,
+  ...ledgerDecoders,
   ...webDecoders,
   ...credentialDecoders,
   ...dkgDecoders,
