@@ -38,7 +38,7 @@ describe('a network of processes', { timeout: 240_000 }, () => {
     const cwd = await temporaryFolder(t)
     const site = await serveSite(t)
     const [initNodes, listNodes, services, request, proxying, ...rest] = (await codeBlocks('run-a-network.md'))
-      .filter(({ info }) => info !== 'sh alias')
+      .filter(({ info }) => info.startsWith('sh') && info !== 'sh alias')
       .map((block) => ({ info: block.info, commands: commandsOf(block) }))
     assert.ok(initNodes && listNodes && services && request && proxying)
     assert.equal(rest.length, 0)
