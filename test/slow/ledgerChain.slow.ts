@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { millis, seconds } from '../../src/foundation/base/units.ts'
-import { allPaid, checkRun } from './ledgerCheck.ts'
-import { chainGoesBack, HONEST } from './ledgerFaults.ts'
-import { EPOCH, LedgerRun } from './ledgerRun.ts'
+import { allPaid, checkRun } from '../faults/ledgerCheck.ts'
+import { chainGoesBack, HONEST } from '../faults/ledgerFaults.ts'
+import { EPOCH, LedgerRun } from '../faults/ledgerRun.ts'
 
 test('five blocks go back in the middle of an epoch’s end, with and without what was in them', async () => {
   await chainGoesBack({

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seconds } from '../../src/foundation/base/units.ts'
 import { ONE } from '../../src/protocol/economy/decimal.ts'
-import { allPaid, checkRun } from './ledgerCheck.ts'
-import { opinionOf } from './ledgerFaults.ts'
-import type { LedgerReplay } from './ledgerReplay.ts'
-import { CAPABILITIES, type Habit, LedgerRun } from './ledgerRun.ts'
+import { allPaid, checkRun } from '../faults/ledgerCheck.ts'
+import { opinionOf } from '../faults/ledgerFaults.ts'
+import type { LedgerReplay } from '../faults/ledgerReplay.ts'
+import { CAPABILITIES, type Habit, LedgerRun } from '../faults/ledgerRun.ts'
 
 /** Measurements differ by a few points. */
 const honest = (lean: number): Habit => ({
