@@ -1,7 +1,7 @@
 /** Monitors disagree; a minority lies, vanishes, keeps its secret or is late. Scores stay what honest ones say, and rewards follow. @module */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { seconds } from '../../src/foundation/base/units.ts'
+import { minutes, seconds } from '../../src/foundation/base/units.ts'
 import { ONE } from '../../src/protocol/economy/decimal.ts'
 import { allPaid, checkRun } from '../faults/ledgerCheck.ts'
 import { opinionOf } from '../faults/ledgerFaults.ts'
@@ -51,4 +51,30 @@ test('of monitors that vanish, keep their secret or are late, the others go on',
   for (const monitor of [0, 1, 2, 3, 4]) assert.deepEqual(exclusionsOf(run, replay, monitor), [])
   assert.deepEqual(exclusionsOf(run, replay, 5), [[30, 'not revealed']])
   assert.ok(exclusionsOf(run, replay, 6).every(([, reason]) => reason === 'not revealed'))
+})
+
+test('liars of three kinds are outvoted and excluded, come back, and are excluded again', async () => {
+  const ownNode = 4
+  const run = await LedgerRun.start({
+    seed: 'liars',
+    monitors: [
+      ...HONEST,
+      { opinion: () => 0 },
+      { opinion: (nodeId) => (nodeId % 2 === 0 ? 100 : 30) },
+      // All others bad and its own good: too little on mean to be noticed, if it is only a little.
+      { opinion: (nodeId, epochId) => (nodeId === ownNode ? 100 : Math.max(0, opinionOf(nodeId, epochId) - 15)) },
+    ],
+  })
+  // The first epoch with all monitors; excluded for six, and back in the seventh.
+  await run.untilEpoch(38, minutes(20))
+  const replay = await checkRun(run)
+  staysHonest(replay, 29, 36)
+  for (const liar of [4, 5]) {
+    const [first, second, ...more] = exclusionsOf(run, replay, liar)
+    assert.equal(first?.[1], 'far')
+    assert.equal(second?.[0], Number(first?.[0]) + 7, 'back after six epochs, and no better')
+    assert.deepEqual(more, [])
+  }
+  // Whoever leans less than the tolerance stays, and moves nothing beyond the honest ones' range.
+  for (const monitor of [0, 1, 2, 3, 6]) assert.deepEqual(exclusionsOf(run, replay, monitor), [])
 })

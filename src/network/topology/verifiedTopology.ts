@@ -18,7 +18,7 @@ import {
   decodeAnnouncement,
   verifyAnnouncement,
 } from '../../protocol/wire/directory/announcement.ts'
-import type { RewardedSet } from '../../protocol/wire/directory/epochs.ts'
+import { rewardedSetOf } from '../../protocol/wire/directory/epochs.ts'
 import type { EpochRole, SkimmedNode } from '../../protocol/wire/directory/skimmedNodes.ts'
 import {
   type BundledNode,
@@ -115,7 +115,7 @@ export function checkTopology(
       rotationId: truth.rotationId,
       refreshedAt: now,
     },
-    rewardedSet: setOf(bundle.epochId, roles),
+    rewardedSet: rewardedSetOf(bundle.epochId, roles),
     nodes,
     now,
     params: { minPerformancePercent: 0, assumedValidity: millis(Math.max(0, truth.epochEnd - now)) },
@@ -181,19 +181,6 @@ function rolesOf({ seed, nodes }: TopologyBundle, keccak256: Keccak256): Readonl
 }
 
 const ROLE_NAMES = ['entryGateway', 'layer1', 'layer2', 'layer3', 'exitGateway', 'standby', 'inactive'] as const
-
-function setOf(epochId: number, roles: ReadonlyMap<number, EpochRole>): RewardedSet {
-  const of = (wanted: EpochRole): number[] => [...roles].filter(([, role]) => role === wanted).map(([nodeId]) => nodeId)
-  return {
-    epochId,
-    entryGateways: of('entryGateway'),
-    exitGateways: of('exitGateway'),
-    layer1: of('layer1'),
-    layer2: of('layer2'),
-    layer3: of('layer3'),
-    standby: of('standby'),
-  }
-}
 
 function readNode(
   { nodeId, identity, announcement: said }: BundledNode,

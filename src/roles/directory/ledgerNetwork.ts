@@ -11,7 +11,7 @@ import type { Timer } from '../../foundation/platform/clock.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { ApiHealth } from '../../protocol/wire/directory/apiStatus.ts'
 import type { DescribedNode } from '../../protocol/wire/directory/describedNodes.ts'
-import { keyRotationInfo, type RewardedSet } from '../../protocol/wire/directory/epochs.ts'
+import { keyRotationInfo, type RewardedSet, rewardedSetOf } from '../../protocol/wire/directory/epochs.ts'
 import type { EpochRole } from '../../protocol/wire/directory/skimmedNodes.ts'
 import { encodeTopologyBundle } from '../../protocol/wire/directory/topologyBundle.ts'
 import type { BondedNode, BondedNodes } from './bondedNodes.ts'
@@ -228,7 +228,10 @@ function viewOf(snapshot: LedgerSnapshot, before: View | undefined): View {
     bonded: isSame ? before.bonded : bonded,
     byId: new Map(nodes.map((node) => [node.nodeId, node])),
     isMeasured: nodes.some(({ score }) => score > 0),
-    set: setOf(snapshot),
+    set: rewardedSetOf(
+      snapshot.epochId,
+      snapshot.nodes.map(({ nodeId, role }) => [nodeId, role] as const),
+    ),
   }
 }
 
@@ -251,19 +254,6 @@ function epochOf({ epochId, epochStart, epochLength, interval, keyRotation }: Le
     interval: { ...interval, currentEpochStart: start, epochLength: duration, totalElapsedEpochs: epochId },
     rotation,
     nextRotationStart: millis(start + epochsLeft * duration),
-  }
-}
-
-function setOf({ epochId, nodes }: LedgerSnapshot): RewardedSet {
-  const of = (wanted: EpochRole): number[] => nodes.filter(({ role }) => role === wanted).map(({ nodeId }) => nodeId)
-  return {
-    epochId,
-    entryGateways: of('entryGateway'),
-    exitGateways: of('exitGateway'),
-    layer1: of('layer1'),
-    layer2: of('layer2'),
-    layer3: of('layer3'),
-    standby: of('standby'),
   }
 }
 

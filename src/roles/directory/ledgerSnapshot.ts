@@ -2,6 +2,7 @@
  * What a directory reads of the ledger: one block's word on epochs, nodes and what they earn. The ledger's own client fills it in.
  * Amounts are unym, decimals raw (times 10^18), instants and durations seconds, epoch ids absolute. @module
  */
+import type { RewardingParamsAnswer } from '../../protocol/wire/directory/ledgerAnswers.ts'
 import type { EpochRole } from '../../protocol/wire/directory/skimmedNodes.ts'
 import type { TopologyBundle } from '../../protocol/wire/directory/topologyBundle.ts'
 
@@ -31,24 +32,6 @@ export interface LedgerNode {
   readonly score: number
 }
 
-export interface LedgerRewardingParams {
-  /** Decimals all. */
-  readonly rewardPool: bigint
-  readonly stakingSupply: bigint
-  readonly stakingSupplyScaleFactor: bigint
-  readonly epochRewardBudget: bigint
-  readonly stakeSaturationPoint: bigint
-  readonly sybilResistance: bigint
-  readonly activeSetWorkFactor: bigint
-  readonly intervalPoolEmission: bigint
-  readonly rewardedSet: {
-    readonly entryGateways: number
-    readonly exitGateways: number
-    readonly mixnodes: number
-    readonly standby: number
-  }
-}
-
 export interface LedgerSnapshot {
   readonly block: { readonly number: number; readonly time: number }
   readonly epochId: number
@@ -56,7 +39,7 @@ export interface LedgerSnapshot {
   readonly epochLength: number
   readonly interval: { readonly id: number; readonly epochsInInterval: number; readonly currentEpochId: number }
   readonly keyRotation: { readonly validityEpochs: number; readonly initialEpochId: number }
-  readonly params: LedgerRewardingParams
+  readonly params: RewardingParamsAnswer
   /** Bonded and unbonding, ascending by id. */
   readonly nodes: readonly LedgerNode[]
 }

@@ -5,7 +5,7 @@
 import { toHex } from '../../foundation/base/bytes.ts'
 import { Writer } from '../../foundation/base/writer.ts'
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
-import type { RewardedSet } from '../../protocol/wire/directory/epochs.ts'
+import { type RewardedSet, rewardedSetOf } from '../../protocol/wire/directory/epochs.ts'
 import type { DeclaredRoles, EpochRole } from '../../protocol/wire/directory/skimmedNodes.ts'
 import type { BondedNode } from './bondedNodes.ts'
 
@@ -50,20 +50,7 @@ export function assignRoles({ epochId, candidates, earlier, crypto }: Assignment
   for (const { nodeId } of undecided) roles.set(nodeId, smallestLayer(roles))
   fillEmptyLayers(roles, candidates)
 
-  const of = (wanted: EpochRole): number[] =>
-    [...roles]
-      .filter(([, role]) => role === wanted)
-      .map(([nodeId]) => nodeId)
-      .sort((a, b) => a - b)
-  const set: RewardedSet = {
-    epochId,
-    entryGateways: of('entryGateway'),
-    exitGateways: of('exitGateway'),
-    layer1: of('layer1'),
-    layer2: of('layer2'),
-    layer3: of('layer3'),
-    standby: of('standby'),
-  }
+  const set = rewardedSetOf(epochId, roles)
   for (const [nodeId, role] of earlier) if (!present.has(nodeId)) roles.set(nodeId, role)
   return { set, roles, problem: problemOf(set) }
 }

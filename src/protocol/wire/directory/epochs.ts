@@ -6,6 +6,7 @@
 import type { Millis } from '../../../foundation/base/units.ts'
 import { formatRfc3339 } from '../timestamp.ts'
 import { encodeDuration, type Json, type JsonObject, type JsonValue, parseJson } from './json.ts'
+import type { EpochRole } from './skimmedNodes.ts'
 
 /** A group of epochs and where it stands; `epoch/current`. */
 export interface Interval {
@@ -42,6 +43,24 @@ export interface KeyRotationInfo {
 }
 
 export const MAX_NODES = 65_536
+
+/** Ids ascend in each list, as official directories give them; who is in none of them is `inactive`. */
+export function rewardedSetOf(
+  epochId: number,
+  roles: Iterable<readonly [nodeId: number, role: EpochRole]>,
+): RewardedSet {
+  const all = [...roles].sort(([a], [b]) => a - b)
+  const of = (wanted: EpochRole): number[] => all.filter(([, role]) => role === wanted).map(([nodeId]) => nodeId)
+  return {
+    epochId,
+    entryGateways: of('entryGateway'),
+    exitGateways: of('exitGateway'),
+    layer1: of('layer1'),
+    layer2: of('layer2'),
+    layer3: of('layer3'),
+    standby: of('standby'),
+  }
+}
 
 export function encodeInterval(interval: Interval): JsonObject {
   return {
