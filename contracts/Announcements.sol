@@ -15,9 +15,9 @@ contract Announcements is IAnnouncements {
         bytes32 leaf;
         uint64 sequence;
         uint8 capabilities;
-        /// As they were before the period of the last change, and the number of that period.
+        /// As they were before the changes since reveals began, and when the last of these was: Unix seconds.
         uint8 earlier;
-        uint32 changedIn;
+        uint40 changedAt;
     }
 
     IMixnet public immutable mixnet;
@@ -40,8 +40,8 @@ contract Announcements is IAnnouncements {
         if (sequence != entry.sequence + 1) revert WrongSequence(entry.sequence + 1);
         if (data.length > MAX_DATA_BYTES || signature.length > SIGNATURE_BYTES) revert DataTooLong();
         if (capabilities != entry.capabilities) {
-            uint32 period = _period();
-            if (period != entry.changedIn) (entry.earlier, entry.changedIn) = (entry.capabilities, period);
+            if (entry.changedAt < _revealFrom()) entry.earlier = entry.capabilities;
+            entry.changedAt = uint40(block.timestamp);
         }
         entry.leaf = keccak256(abi.encode(nodeId, sequence, capabilities, keccak256(data), keccak256(signature)));
         entry.sequence = sequence;
@@ -89,21 +89,21 @@ contract Announcements is IAnnouncements {
 
     /// @inheritdoc IAnnouncements
     function entriesForDraw(uint32[] calldata nodeIds) external view returns (bytes32[] memory leaves, uint8[] memory capabilities) {
-        uint32 running = mixnet.interval().totalElapsedEpochs;
+        uint256 from = _revealFrom();
         leaves = new bytes32[](nodeIds.length);
         capabilities = new uint8[](nodeIds.length);
         for (uint256 i = 0; i < nodeIds.length; i++) {
             Entry storage entry = _entries[nodeIds[i]];
             leaves[i] = entry.leaf;
-            capabilities[i] = entry.changedIn > running ? entry.earlier : entry.capabilities;
+            capabilities[i] = entry.changedAt >= from ? entry.earlier : entry.capabilities;
         }
     }
 
-    /// Periods end where the reveals of an epoch begin, and have its number: what is said later counts in the next draw but one.
-    /// Otherwise whoever knows the seed could choose the stage in which its node would be drawn.
-    function _period() private view returns (uint32) {
+    /// Of the epoch that runs. What is said later counts in draws whose reveals begin later still: otherwise whoever knows the seed could
+    /// choose the stage in which its node would be drawn. By time, for after a standstill the seeds of all epochs that are caught up
+    /// are known at once.
+    function _revealFrom() private view returns (uint256) {
         Interval memory interval = mixnet.interval();
-        uint256 revealFrom = interval.currentEpochStart + interval.epochLength - interval.epochLength / 4;
-        return block.timestamp < revealFrom ? interval.totalElapsedEpochs : interval.totalElapsedEpochs + 1;
+        return uint256(interval.currentEpochStart) + interval.epochLength - interval.epochLength / 4;
     }
 }

@@ -18,9 +18,9 @@ contract EcashDeposits is IEcashDeposits, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
     uint64 public constant TICKETS = 50;
-    /// One unym a ticket, as in the official contract; and more than there are of them.
+    /// One unym a ticket, as in the official contract; and 10,000 NYM, above which governance might as well stop the sale.
     uint64 public constant MIN_PRICE = TICKETS;
-    uint64 public constant MAX_PRICE = 1e15;
+    uint64 public constant MAX_PRICE = 1e10;
     /// Deposits of so long are kept as one lot; from its beginning it stands for gateways for the other time, then goes to the pool.
     /// So a ticket is paid for 90 days at least after its deposit: issuers sign no book for a deposit that is much older than a month.
     uint64 public constant LOT_SECONDS = 30 days;
@@ -184,7 +184,7 @@ contract EcashDeposits is IEcashDeposits, ReentrancyGuardTransient {
                 if (laterThreshold == 0 || laterKey != key) revert BadVote(vote.index);
             }
             bytes memory message = abi.encodePacked(
-                "starling-redeem-vote-v1", vote.epochId, gateway, digest, count, uint64(vote.index)
+                "starling-redeem-vote-v2", uint64(block.chainid), address(this), vote.epochId, gateway, digest, count, uint64(vote.index)
             );
             // No key, as of a vacant position, verifies nothing.
             if (!Ed25519.verify(key, message, vote.signatureR, vote.signatureS)) revert BadVote(vote.index);

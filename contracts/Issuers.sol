@@ -11,6 +11,8 @@ contract Issuers is IIssuers {
     uint256 public constant MAX_MEMBERS = 100;
     uint256 public constant MAX_URL_BYTES = 255;
     uint32 public constant MAX_PHASE_SECONDS = 30 days;
+    /// A plan keeps members from changing their URLs until it is agreed.
+    uint32 public constant MAX_AHEAD_SECONDS = 90 days;
     uint256 public constant MAX_PART_BYTES = 24 * 1024;
     uint256 public constant MAX_MESSAGE_BYTES = 128 * 1024;
     uint256 public constant MAX_BOARD_BYTES = 64 * 1024 * 1024;
@@ -58,6 +60,7 @@ contract Issuers is IIssuers {
         if (msg.sender != governance) revert NotGovernance();
         if (members.length == 0 || members.length > MAX_MEMBERS) revert BadPlan("members: not 1 to 100");
         if (startsAt < block.timestamp) revert BadPlan("begins in the past");
+        if (startsAt > block.timestamp + MAX_AHEAD_SECONDS) revert BadPlan("begins in more than 90 days");
         if (phaseSeconds == 0 || phaseSeconds > MAX_PHASE_SECONDS) revert BadPlan("phase: not 1 second to 30 days");
         epochId = ++_planned;
         uint32 present = 0;

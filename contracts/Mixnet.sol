@@ -156,7 +156,8 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
         (uint32 nodeId, Node storage node) = _ownNode();
         if (node.pledgeChange != 0) revert PendingPledgeChange();
         if (amount == 0) revert OutOfRange("amount");
-        node.pledgeChange = MixnetStorage.get().push(EpochEventKind.PledgeMore, nodeId, amount, msg.sender);
+        node.pledgeChange = uint48(MixnetStorage.get().push(EpochEventKind.PledgeMore, nodeId, amount, msg.sender));
+        emit PledgeMoreRequested(nodeId, amount);
         _pull(amount);
     }
 
@@ -168,7 +169,8 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
         if (amount == 0) revert OutOfRange("amount");
         uint64 minimum = $.operators.minimumPledge;
         if (amount > node.originalPledge || node.originalPledge - amount < minimum) revert BelowMinimumPledge(minimum);
-        node.pledgeChange = $.push(EpochEventKind.DecreasePledge, nodeId, amount, msg.sender);
+        node.pledgeChange = uint48($.push(EpochEventKind.DecreasePledge, nodeId, amount, msg.sender));
+        emit PledgeDecreaseRequested(nodeId, amount);
     }
 
     /// @inheritdoc IMixnet
@@ -178,7 +180,8 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
         _duringEpoch();
         (uint32 nodeId, Node storage node) = _ownNode();
         node.costParamsChange =
-            $.push(IntervalEventKind.CostParams, nodeId, costs.profitMargin, costs.intervalOperatingCost);
+            uint48($.push(IntervalEventKind.CostParams, nodeId, costs.profitMargin, costs.intervalOperatingCost));
+        emit CostParamsRequested(nodeId, costs.profitMargin, costs.intervalOperatingCost);
     }
 
     /// @inheritdoc IMixnet
@@ -518,10 +521,11 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
     function stakesOf(uint32[] calldata nodeIds) external view returns (NodeStake[] memory stakes) {
         Layout storage $ = MixnetStorage.get();
         stakes = new NodeStake[](nodeIds.length);
+        uint256 revealsBegan = Late.revealFrom($);
         for (uint256 i = 0; i < nodeIds.length; i++) {
             Node storage node = $.nodes[nodeIds[i]];
             if (node.originalPledge == 0) continue;
-            (uint128 operator, uint128 delegates) = Late.weighed($, node);
+            (uint128 operator, uint128 delegates) = Late.weighed(node, revealsBegan);
             stakes[i] = NodeStake(operator, delegates, node.identityKey, !node.isUnbonding, node.bondedAt);
         }
     }

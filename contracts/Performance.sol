@@ -26,6 +26,10 @@ contract Performance is IPerformance {
     uint256 private constant JUDGING_REPORTS = 3;
     /// 90 days of hours: governance cannot lock stakes for longer.
     uint32 private constant LONGEST_COOLING_OFF = 2160;
+    /// unym: a thousandth of all there is. More, and governance could leave the measuring to whom it likes.
+    uint64 private constant HIGHEST_MINIMUM_STAKE = 10 ** 12;
+    /// Honest reports differ by a few points, for each has packets of its own.
+    uint8 private constant LOWEST_TOLERANCE = 5;
     uint256 private constant PERCENT = 1e16;
 
     uint8 private constant NOT_REVEALED = 1;
@@ -401,15 +405,19 @@ contract Performance is IPerformance {
 
     function updateParameters(Parameters calldata parameters_) external {
         if (msg.sender != governance) revert NotGovernance();
+        // Whoever runs the timelock chooses the moment: rules by which reports are judged must not change once these can be seen.
+        if (block.timestamp >= _revealFrom(mixnet.interval())) revert TooLate();
         _setParameters(parameters_);
     }
 
     function _setParameters(Parameters memory parameters_) private {
         (uint32 coolingOff, uint32 exclusion) = (parameters_.coolingOff, parameters_.exclusion);
-        // One epoch at least: what a round holds must be there when it is settled.
-        if (coolingOff == 0 || coolingOff < exclusion || coolingOff > LONGEST_COOLING_OFF || parameters_.tolerance > 100) {
-            revert BadParameters();
-        }
+        (uint64 minimumStake, uint8 tolerance) = (parameters_.minimumStake, parameters_.tolerance);
+        // One epoch at least: what a round holds must be there when it is settled, and to withhold a secret must cost something.
+        if (
+            exclusion == 0 || coolingOff < exclusion || coolingOff > LONGEST_COOLING_OFF || minimumStake == 0
+                || minimumStake > HIGHEST_MINIMUM_STAKE || tolerance < LOWEST_TOLERANCE || tolerance > 100
+        ) revert BadParameters();
         parameters = parameters_;
         emit ParametersChanged(parameters_);
     }

@@ -104,7 +104,9 @@ contract RewardedSet is IRewardedSet {
         if (attempt.epochId != rules.endingEpoch + 1 || attempt.rules != rules.rules) attempt = _begin(rules);
         uint32[] memory nodeIds = _nextBonded(attempt.nextNodeId, choices.length);
         if (nodeIds.length < choices.length) revert WrongChoice(0, NO_SUCH_NODE);
+        uint32 from = attempt.nextNodeId;
         if (nodeIds.length != 0) _take(rules, attempt, nodeIds, choices);
+        emit Taken(attempt.epochId, msg.sender, from, attempt.nextNodeId);
         if (!_isLast(attempt.nextNodeId, rules.bondedBefore)) {
             _checkOrder(rules, attempt);
             _attempts[msg.sender] = attempt;
@@ -198,8 +200,9 @@ contract RewardedSet is IRewardedSet {
             if (role != uint256(Role.None)) revert WrongChoice(nodeId, NOT_A_CANDIDATE);
             return;
         }
-        uint256 weight = Keys.weightOf(uint256(stake.operator) + stake.delegates, rules.saturationPoint, nodes.scores[i]);
-        _compete(rules.seed, attempt, nodeId, weight, able, role);
+        (uint256 weight, uint256 saturation) =
+            Keys.weightOf(uint256(stake.operator) + stake.delegates, rules.saturationPoint, nodes.scores[i]);
+        _compete(rules.seed, attempt, nodeId, weight, saturation, able, role);
     }
 
     function _append(Attempt memory attempt, uint32[] memory nodeIds, bytes calldata choices) private {
@@ -220,12 +223,14 @@ contract RewardedSet is IRewardedSet {
     }
 
     /// Takes the node through the stages until one has chosen it.
-    function _compete(bytes32 seed, Attempt memory attempt, uint32 nodeId, uint256 weight, uint256 able, uint256 role) private pure {
+    function _compete(
+        bytes32 seed, Attempt memory attempt, uint32 nodeId, uint256 weight, uint256 saturation, uint256 able, uint256 role
+    ) private pure {
         unchecked {
             for (uint256 i = 0; i < STAGES; ++i) {
                 (uint256 stageRole, uint256 needed) = _stage(i);
                 if (able & needed == 0) continue;
-                uint256 key = Keys.keyOf(Keys.hash3(seed, stageRole, nodeId), weight, nodeId);
+                uint256 key = Keys.keyOf(Keys.hash3(seed, stageRole, nodeId), weight, saturation, nodeId);
                 Stage memory stage = attempt.stages[i];
                 ++stage.candidates;
                 if (role == stageRole) {

@@ -34,23 +34,29 @@ library Keys {
     }
 
     /// Exponentially distributed with rate `weight`: the smallest of several is each one's with the chance of its share of the weights,
-    /// which is what the official u^(1/weight) does, seen through a logarithm. Weights of nothing come behind all others, in order of `lot`.
-    /// Nodes with equal keys are in order of their ids, which are the last 32 bits.
-    function keyOf(bytes32 lot, uint256 weight, uint32 nodeId) internal pure returns (uint256) {
+    /// which is what the official u^(1/weight) does, seen through a logarithm. Weights of nothing come behind all others, and among
+    /// themselves by `saturation`: after a day without monitors nobody has a score, and by lot alone a set would be had for the
+    /// smallest pledge, many times. Without either in order of `lot`. Nodes with equal keys are in order of their ids, which are the
+    /// last 32 bits.
+    function keyOf(bytes32 lot, uint256 weight, uint256 saturation, uint32 nodeId) internal pure returns (uint256) {
         unchecked {
-            uint256 u = uint256(lot) >> 128;
-            uint256 key = weight == 0 ? (1 << 200) + u : (negativeLog2(u) << 96) / weight;
+            uint256 key = uint256(lot) >> 128;
+            if (weight != 0) key = (negativeLog2(key) << 96) / weight;
+            else if (saturation != 0) key = (1 << 200) + (negativeLog2(key) << 96) / saturation;
+            else key += 1 << 201;
             return (key << 32) | nodeId;
         }
     }
 
-    /// Decimal: saturation * performance^20, floored at each product in the order of tokenomics 1.
-    function weightOf(uint256 stake, uint256 saturationPoint, uint256 performance) internal pure returns (uint256) {
-        uint256 saturation = stake > saturationPoint ? ONE : stake == 0 ? 0 : stake * ONE / saturationPoint;
+    /// Decimals: saturation * performance^20, floored at each product in the order of tokenomics 1; and saturation alone.
+    function weightOf(uint256 stake, uint256 saturationPoint, uint256 performance)
+        internal pure returns (uint256 weight, uint256 saturation)
+    {
+        saturation = stake > saturationPoint ? ONE : stake == 0 ? 0 : stake * ONE / saturationPoint;
         // pow(p, 20): 20 = 16 + 4.
         uint256 p4 = _square(_square(performance));
         uint256 p16 = _square(_square(p4));
-        return saturation * (p4 * p16 / ONE) / ONE;
+        weight = saturation * (p4 * p16 / ONE) / ONE;
     }
 
     function _square(uint256 x) private pure returns (uint256) {

@@ -15,7 +15,7 @@ interface IMixnet {
         bytes32 identityKey, string calldata host, uint16 httpPort, CostParams calldata costs, uint64 pledge,
         bytes32 signatureR, bytes32 signatureS
     ) external returns (uint32 nodeId);
-    /// The exact bytes that the identity key signs for `owner` now: tokenomics 3.1, the owner as 0x and lower-case hex.
+    /// The exact bytes that the identity key signs for `owner` now: tokenomics 3.1, the sender as IOwnershipProof has it.
     function bondingPayload(
         address owner, bytes32 identityKey, string calldata host, uint16 httpPort, CostParams calldata costs, uint64 pledge
     ) external view returns (bytes memory);
@@ -76,7 +76,8 @@ interface IMixnet {
     function pendingDelegatorReward(uint32 nodeId, address owner) external view returns (uint128);
     function pendingEvents() external view returns (uint64 epochEvents, uint64 intervalEvents);
     /// For the draw: zeroes and not eligible where there is no bond. What was asked for or withdrawn after `IPerformance.revealFrom` of the
-    /// epoch that ends, and so moved stake, is left out: what came does not count, and what went does.
+    /// epoch that ends, and so moved stake, is left out: what came does not count, and what went does. By time: of epochs that are
+    /// caught up after a standstill, what moves meanwhile counts in none.
     function stakesOf(uint32[] calldata nodeIds) external view returns (NodeStake[] memory);
     function epochWorkFactors() external view returns (uint128 active, uint128 standby);
 
@@ -84,6 +85,9 @@ interface IMixnet {
     event HostUpdated(uint32 indexed nodeId, string host, uint16 httpPort);
     event UnbondRequested(uint32 indexed nodeId);
     event Unbonded(uint32 indexed nodeId, address indexed owner, uint64 paid);
+    event PledgeMoreRequested(uint32 indexed nodeId, uint64 amount);
+    event PledgeDecreaseRequested(uint32 indexed nodeId, uint64 amount);
+    event CostParamsRequested(uint32 indexed nodeId, uint64 profitMargin, uint64 intervalOperatingCost);
     event PledgeChanged(uint32 indexed nodeId, uint64 pledge);
     event CostParamsChanged(uint32 indexed nodeId, uint64 profitMargin, uint64 intervalOperatingCost);
     event DelegationRequested(uint32 indexed nodeId, address indexed owner, uint64 amount);

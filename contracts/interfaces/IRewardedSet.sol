@@ -23,6 +23,8 @@ interface IRewardedSet {
     /// Of the epoch: keccak chain over every bonded node's id, identity key, announcement's leaf and role; 0 where unknown.
     function rootOf(uint32 epochId) external view returns (bytes32);
 
+    /// A call of an attempt, which begins at node 1: which nodes it took, with what they announced up to then.
+    event Taken(uint32 indexed epochId, address indexed driver, uint32 from, uint32 nextNodeId);
     event SetDrawn(uint32 indexed epochId, bytes32 root, bytes32 seed);
 
     error NotDrawing();

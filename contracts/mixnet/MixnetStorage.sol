@@ -19,8 +19,10 @@ struct Node {
     /// later (tokenomics 13.1), and no bond.
     uint64 originalPledge;
     /// Ids of pending events; 0: none.
-    uint64 pledgeChange;
-    uint64 costParamsChange;
+    uint48 pledgeChange;
+    uint48 costParamsChange;
+    /// Unix seconds, of the last change of `lateChange`. Here, because the draw reads this word anyway.
+    uint32 lateAt;
     // ---
     address owner;
     uint40 bondedAt;
@@ -31,9 +33,8 @@ struct Node {
     bytes32 identityKey;
     string host;
     // ---
-    /// By how much the stake changed, in `lateInEpoch`, once secrets were being revealed: Decimal. See Late.
-    int192 lateChange;
-    uint32 lateInEpoch;
+    /// By how much the stake changed once secrets were being revealed, up to `lateAt`: Decimal. See Late.
+    int256 lateChange;
 }
 
 enum EpochEventKind {

@@ -6,7 +6,8 @@ import {Ed25519} from "../crypto/Ed25519.sol";
 import {IOwnershipProof} from "../interfaces/IOwnershipProof.sol";
 import {CostParams} from "../interfaces/Types.sol";
 
-/// A contract of its own, without state or owner: the mixnet's has no room left. docs/spec/ledger.md, "Ownership".
+/// A contract of its own, without state or owner: the mixnet's has no room left. It answers for the mixnet that asks, whose address
+/// is part of the text. docs/spec/ledger.md, "Ownership".
 contract OwnershipProof is IOwnershipProof {
     uint256 private constant ONE = 1e18;
     bytes private constant ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
@@ -19,7 +20,7 @@ contract OwnershipProof is IOwnershipProof {
     function payload(
         address owner, uint32 nonce, bytes32 identityKey, string calldata host, uint16 httpPort, CostParams calldata costs,
         uint64 pledge
-    ) external pure returns (bytes memory) {
+    ) external view returns (bytes memory) {
         return _payload(owner, nonce, identityKey, host, httpPort, costs, pledge);
     }
 
@@ -34,11 +35,12 @@ contract OwnershipProof is IOwnershipProof {
     function _payload(
         address owner, uint32 nonce, bytes32 identityKey, string calldata host, uint16 httpPort, CostParams calldata costs,
         uint64 pledge
-    ) private pure returns (bytes memory) {
+    ) private view returns (bytes memory) {
         _checkHost(bytes(host));
         bytes memory head = abi.encodePacked(
             '{"nonce":', Strings.toString(nonce),
-            ',"algorithm":"ed25519","message_type":"nym-node-bonding","content":{"sender":"', Strings.toHexString(owner),
+            ',"algorithm":"ed25519","message_type":"nym-node-bonding","content":{"sender":"', Strings.toHexString(owner), "@eip155:",
+            Strings.toString(block.chainid), ":", Strings.toHexString(msg.sender),
             '","funds":[{"denom":"unym","amount":"', Strings.toString(pledge),
             '"}],"data":{"nym_node":{"host":"', host
         );

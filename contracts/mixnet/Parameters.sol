@@ -15,16 +15,25 @@ library Parameters {
     uint256 private constant ONE = 10 ** 18;
     /// All the unym there are.
     uint256 private constant SUPPLY = 10 ** 15;
-    uint256 private constant MAXIMUM_SET_SIZE = 10 ** 6;
+    /// The draw's last call puts all of them in force: 3 million gas for 1,000, and a set that no transaction could draw would stop the
+    /// network for good.
+    uint256 private constant MAXIMUM_SET_SIZE = 3000;
+    /// unym: a hundredth and a thousandth of all there is. Who may take part is not governance's to choose.
+    uint256 private constant HIGHEST_MINIMUM_PLEDGE = 10 ** 13;
+    uint256 private constant HIGHEST_MINIMUM_DELEGATION = 10 ** 12;
     uint256 private constant MAXIMUM_WORK_FACTOR = 10 ** 6 * ONE;
     /// Whoever wants to leave waits for the end of an epoch: were it as long as one likes, governance could freeze all stakes.
     uint32 private constant MAXIMUM_EPOCH_LENGTH = 366 days;
+    /// Commitments and reveals need some blocks each. In an epoch without them the seed would be known before.
+    uint32 private constant MINIMUM_EPOCH_LENGTH = 10 seconds;
+    /// Eleven years of hours: what waits for the end of an interval must not wait for ever.
+    uint32 private constant MAXIMUM_EPOCHS_IN_INTERVAL = 100_000;
     /// Of `rewardPool` or `stakingSupply`, which move by themselves: leave it as it is when the change comes into force.
     uint128 internal constant UNCHANGED = type(uint128).max;
 
     function checkOperators(OperatorsParams memory p) internal pure {
-        if (p.minimumPledge == 0 || p.minimumPledge > SUPPLY) revert IMixnet.OutOfRange("minimumPledge");
-        if (p.minimumDelegation > SUPPLY) revert IMixnet.OutOfRange("minimumDelegation");
+        if (p.minimumPledge == 0 || p.minimumPledge > HIGHEST_MINIMUM_PLEDGE) revert IMixnet.OutOfRange("minimumPledge");
+        if (p.minimumDelegation > HIGHEST_MINIMUM_DELEGATION) revert IMixnet.OutOfRange("minimumDelegation");
         if (p.minimumProfitMargin > p.maximumProfitMargin || p.maximumProfitMargin > ONE) revert IMixnet.OutOfRange("profitMargin");
         if (p.minimumOperatingCost > p.maximumOperatingCost || p.maximumOperatingCost > SUPPLY) {
             revert IMixnet.OutOfRange("operatingCost");
@@ -62,8 +71,8 @@ library Parameters {
     }
 
     function checkInterval(uint32 epochsInInterval, uint32 epochLength) internal pure {
-        if (epochsInInterval == 0) revert IMixnet.OutOfRange("epochsInInterval");
-        if (epochLength == 0 || epochLength > MAXIMUM_EPOCH_LENGTH) revert IMixnet.OutOfRange("epochLength");
+        if (epochsInInterval == 0 || epochsInInterval > MAXIMUM_EPOCHS_IN_INTERVAL) revert IMixnet.OutOfRange("epochsInInterval");
+        if (epochLength < MINIMUM_EPOCH_LENGTH || epochLength > MAXIMUM_EPOCH_LENGTH) revert IMixnet.OutOfRange("epochLength");
     }
 
     /// Whether there are tokens behind the pool that is asked for, and it has not yet paid out more than that.

@@ -10,11 +10,11 @@ contract KeysMock {
         return Keys.negativeLog2(u);
     }
 
-    function keyOf(bytes32 lot, uint256 weight, uint32 nodeId) external pure returns (uint256) {
-        return Keys.keyOf(lot, weight, nodeId);
+    function keyOf(bytes32 lot, uint256 weight, uint256 saturation, uint32 nodeId) external pure returns (uint256) {
+        return Keys.keyOf(lot, weight, saturation, nodeId);
     }
 
-    function weightOf(uint256 stake, uint256 saturationPoint, uint256 performance) external pure returns (uint256) {
+    function weightOf(uint256 stake, uint256 saturationPoint, uint256 performance) external pure returns (uint256, uint256) {
         return Keys.weightOf(stake, saturationPoint, performance);
     }
 

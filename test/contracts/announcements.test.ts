@@ -104,9 +104,15 @@ test('capabilities count in the draw as they stood when reveals began: who knows
   evm.now = START + 10_000n
   await announce(5, { capabilities: MIX })
   assert.deepEqual(await forDraw(), { announced: true, capabilities: ENTRY })
+  // After a standstill epochs are caught up one by one, and their seeds are known: what was said meanwhile counts in none of them.
   await evm.send(bonds, 'setInterval', [25, START + 3600n, HOUR])
-  evm.now = START + 3600n
-  assert.deepEqual(await forDraw(), { announced: true, capabilities: MIX })
+  assert.deepEqual(await forDraw(), { announced: true, capabilities: ENTRY })
+  evm.now += 10n
+  await announce(6, { capabilities: MIX | ENTRY })
+  await evm.send(bonds, 'setInterval', [26, START + 7200n, HOUR])
+  assert.deepEqual(await forDraw(), { announced: true, capabilities: ENTRY })
+  await evm.send(bonds, 'setInterval', [27, START + 10_800n, HOUR])
+  assert.deepEqual(await forDraw(), { announced: true, capabilities: MIX | ENTRY })
 })
 
 test('a node that speaks up after the reveals began can do nothing in the next draw', async () => {

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { encodeFunctionData, type Hex, toHex } from 'viem'
 import { fromHex } from '../../src/foundation/base/bytes.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
-import { signVote } from '../../src/protocol/wire/issuer/redemption.ts'
+import { NO_CONTRACT, type PayingContract, signVote } from '../../src/protocol/wire/issuer/redemption.ts'
 import { type AddressHex, contract, Evm, Reverted } from '../support/evm.ts'
 import { MixnetFixture } from '../support/mixnet.ts'
 
@@ -15,6 +15,7 @@ const PRICE = 75_000_000n
 const MAX = 2n ** 255n
 const [governance, user, operator, stranger] = [100, 1, 2, 3].map((n) => Evm.address(n)) as [Hex, Hex, Hex, Hex]
 const bank = Evm.address(0)
+const CHAIN = 1
 const GATEWAY = new Uint8Array(32).fill(0x77)
 const gateway = toHex(GATEWAY)
 const KEY = toHex(1, { size: 32 })
@@ -62,10 +63,12 @@ interface Batch {
   /** Numbers of issuers from 1; with whose key, where it is another's. */
   readonly voters?: readonly number[]
   readonly signer?: number
+  readonly payer?: PayingContract
 }
-function votes({ digest = 1, count = 50, epoch = 1n, voters = [1, 2, 3], signer }: Batch) {
+const payingHere = (): PayingContract => ({ chainId: CHAIN, contract: fromHex(ecash.slice(2)) })
+function votes({ digest = 1, count = 50, epoch = 1n, voters = [1, 2, 3], signer, payer = payingHere() }: Batch) {
   return voters.map((index) => {
-    const vote = { epochId: Number(epoch), index, gateway: GATEWAY, digest: digestOf(digest), count }
+    const vote = { payer, epochId: Number(epoch), index, gateway: GATEWAY, digest: digestOf(digest), count }
     const signature = signVote(nodeProvider, seeds[(signer ?? index) - 1] ?? new Uint8Array(32), vote)
     return {
       epochId: epoch,
@@ -207,7 +210,8 @@ test('with the mixnet and the token as they are: surplus is in its pool, earning
   assert.equal((await fixture.balanceOf(fixture.mixnet)) - before, (PRICE * 60n) / 100n)
   const [, added] = await fixture.read<[bigint, bigint]>('poolChange')
   assert.equal(added, ((PRICE * 60n) / 100n) * 10n ** 18n)
-  const vote = { epochId: 1, index: 1, gateway: fromHex(identityKey.slice(2)), digest: digestOf(1), count: 50 }
+  const about = { gateway: fromHex(identityKey.slice(2)), digest: digestOf(1), count: 50 }
+  const vote = { payer: payingHere(), epochId: 1, index: 1, ...about }
   const signature = signVote(nodeProvider, seeds[0] ?? GATEWAY, vote)
   const [signatureR, signatureS] = [toHex(signature.subarray(0, 32)), toHex(signature.subarray(32))]
   await evm.send(ecash, 'redeem', [
@@ -220,6 +224,23 @@ test('with the mixnet and the token as they are: surplus is in its pool, earning
   assert.equal(paid, (PRICE * 40n) / 100n)
   assert.equal(await fixture.balanceOf(operator), paid)
   assert.equal(await fixture.balanceOf(ecash), 0n)
+})
+
+test('votes for another deployment, or another chain, are worth nothing here', async () => {
+  await agree([0, 1, 2], 3)
+  await deposit()
+  const here = payingHere()
+  const twin = await evm.deploy('EcashDeposits', [token, bonds, issuers, governance, PRICE, 50n])
+  for (const payer of [NO_CONTRACT, { ...here, chainId: CHAIN + 1 }, { ...here, contract: fromHex(twin.slice(2)) }])
+    await assert.rejects(redeem({}, votes({ payer })), refused('BadVote'))
+  await redeem()
+  // What was paid here has votes that the twin, which knows the same issuers, does not take.
+  await evm.send(token, 'approve', [twin, MAX], user)
+  await evm.send(twin, 'deposit', [KEY], user)
+  const args = [gateway, toHex(digestOf(1)), 50]
+  await assert.rejects(evm.send(twin, 'redeem', [...args, votes({})], stranger), refused('BadVote'))
+  const forTwin = votes({ payer: { ...here, contract: fromHex(twin.slice(2)) } })
+  await evm.send(twin, 'redeem', [...args, forTwin], stranger)
 })
 
 test('votes of epochs that are not agreed, or gone by, are worth nothing', async () => {
@@ -276,7 +297,7 @@ test('new parameters change nothing of what was sold before', async () => {
 })
 
 test('governance sets what is in range, and nobody else sets anything', async () => {
-  for (const price of [49n, 10n ** 15n + 1n]) {
+  for (const price of [49n, 10n ** 10n + 1n]) {
     await assert.rejects(evm.send(ecash, 'updatePrice', [price], governance), refused('BadPrice'))
   }
   await assert.rejects(evm.send(ecash, 'updateGatewayShare', [101n], governance), refused('BadShare'))

@@ -74,6 +74,8 @@ test('plans that cannot work are refused', async () => {
     ['threshold', [VACANT, VACANT], 0],
     ['threshold', [VACANT, member(1), member(2)], 3],
     ['past', five, 3, START - 1n],
+    // Until it is agreed nobody may change its URL.
+    ['90 days', five, 3, START + 90n * 86_400n + 1n],
     ['owner is there twice', [member(1), { ...member(2), owner: member(1).owner }], 2],
     ['key is there twice', [member(1), { ...member(2), identityKey: member(1).identityKey }], 2],
     ['without owner or key', [member(1), { ...VACANT, url: 'x' }], 1],

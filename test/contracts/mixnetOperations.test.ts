@@ -2,7 +2,7 @@
 // (tokenomics part 3).
 import assert from 'node:assert/strict'
 import { beforeEach, describe, it } from 'node:test'
-import { Evm, refused } from '../support/evm.ts'
+import { Evm, type Outcome, refused } from '../support/evm.ts'
 import {
   bondArguments,
   COSTS_A,
@@ -27,6 +27,9 @@ let fixture: MixnetFixture
 beforeEach(async () => {
   fixture = await MixnetFixture.create()
 })
+
+const told = ({ logs }: Outcome, event: string): unknown[] =>
+  logs.filter(({ name }) => name === event).map(({ args }) => args)
 
 /** Into the state in which nothing that moves stake is taken. */
 async function beginTransition(): Promise<void> {
@@ -70,6 +73,8 @@ describe('deployment', () => {
       { rewardedSet: { ...set, entryGateways: 0 } },
       { rewardedSet: { ...set, exitGateways: 0 } },
       { rewardedSet: { ...set, standby: 0xffff_ffff } },
+      // No transaction could put it in force.
+      { rewardedSet: { ...set, standby: 3001 - set.entryGateways - set.exitGateways - set.mixnodes } },
       { stakingSupply: 0n },
       { stakingSupply: 2n ** 128n - 1n },
       { activeSetWorkFactor: ONE - 1n },
@@ -84,11 +89,15 @@ describe('deployment', () => {
       'OutOfRange',
     )
     await refused(MixnetFixture.create({ epochsInInterval: 0 }), 'OutOfRange', 'epochsInInterval')
-    await refused(MixnetFixture.create({ epochLength: 0 }), 'OutOfRange', 'epochLength')
+    await refused(MixnetFixture.create({ epochsInInterval: 100_001 }), 'OutOfRange', 'epochsInInterval')
+    for (const epochLength of [0, 9]) await refused(MixnetFixture.create({ epochLength }), 'OutOfRange', 'epochLength')
     // All who delegate or are bonded leave at the end of an epoch.
     await refused(MixnetFixture.create({ epochLength: 366 * 86_400 + 1 }), 'OutOfRange', 'epochLength')
     await refused(MixnetFixture.create({ keyValidityEpochs: 2 }), 'OutOfRange', 'keyValidityEpochs')
-    await refused(MixnetFixture.create({ operators: { minimumPledge: 0n } }), 'OutOfRange', 'minimumPledge')
+    for (const minimumPledge of [0n, 10n ** 13n + 1n])
+      await refused(MixnetFixture.create({ operators: { minimumPledge } }), 'OutOfRange', 'minimumPledge')
+    const minimumDelegation = 10n ** 12n + 1n
+    await refused(MixnetFixture.create({ operators: { minimumDelegation } }), 'OutOfRange', 'minimumDelegation')
   })
 })
 
@@ -186,7 +195,8 @@ describe('an operator', () => {
     await fixture.fund(operator, 5n * NYM)
     await refused(fixture.send('pledgeMore', [5n * NYM], alice), 'NotBonded')
     await refused(fixture.send('pledgeMore', [0n], operator), 'OutOfRange', 'amount')
-    await fixture.send('pledgeMore', [5n * NYM], operator)
+    const asked = await fixture.send('pledgeMore', [5n * NYM], operator)
+    assert.deepEqual(told(asked, 'PledgeMoreRequested'), [{ nodeId: 1, amount: 5n * NYM }])
     assert.deepEqual(await fixture.read('pendingChangesOf', [1]), [1n, 0n])
     assert.equal((await fixture.read<{ originalPledge: bigint }>('bondOf', [1])).originalPledge, PLEDGE)
     for (const [fn, args] of [
@@ -205,7 +215,9 @@ describe('an operator', () => {
     await refused(fixture.send('decreasePledge', [0n], operator), 'OutOfRange', 'amount')
     await refused(fixture.send('decreasePledge', [2n ** 64n - 1n], operator), 'BelowMinimumPledge')
     await refused(fixture.send('decreasePledge', [PLEDGE - 100n * NYM + 1n], operator), 'BelowMinimumPledge')
-    await fixture.send('decreasePledge', [PLEDGE - 100n * NYM], operator)
+    const asked = await fixture.send('decreasePledge', [PLEDGE - 100n * NYM], operator)
+    // Whoever delegates sees that the operator takes its own out before it is out.
+    assert.deepEqual(told(asked, 'PledgeDecreaseRequested'), [{ nodeId: 1, amount: PLEDGE - 100n * NYM }])
     assert.equal(await fixture.read('owed', [operator]), 0n)
     await fixture.settle()
     assert.equal((await fixture.send('claim', [], operator)).result, PLEDGE - 100n * NYM)
@@ -216,7 +228,8 @@ describe('an operator', () => {
   it('changes its costs at the end of the interval, the last of several staying', async () => {
     const costs = (percent: bigint) => [{ profitMargin: (percent * ONE) / 100n, intervalOperatingCost: percent * NYM }]
     await refused(fixture.send('updateCostParams', costs(101n), operator), 'OutOfRange')
-    await fixture.send('updateCostParams', costs(20n), operator)
+    const asked = await fixture.send('updateCostParams', costs(20n), operator)
+    assert.deepEqual(told(asked, 'CostParamsRequested'), [{ nodeId: 1, ...costs(20n)[0] }])
     await fixture.send('updateCostParams', costs(30n), operator)
     assert.deepEqual(await fixture.read('pendingChangesOf', [1]), [0n, 2n])
     await fixture.settle()
@@ -322,6 +335,36 @@ describe('an operator', () => {
     assert.deepEqual([own / ONE, delegates / ONE], [PLEDGE, 1_000n * NYM])
     await fixture.advance()
     assert.equal(await weight(), own + delegates)
+  })
+
+  it('weighs what it weighed before a standstill, in each of the epochs that are caught up', async () => {
+    const weight = async () => {
+      const [stake] = await fixture.read<[{ operator: bigint; delegates: bigint }]>('stakesOf', [[1]])
+      return stake.operator + stake.delegates
+    }
+    const overdueEpoch = async () => {
+      await fixture.send('beginEpochTransition')
+      await fixture.send('reconcileEpochEvents', [10])
+    }
+    await fixture.setNodes([])
+    await fixture.fund(mallory, 5_000n * NYM)
+    const before = await weight()
+    const { currentEpochStart } = await fixture.read<{ currentEpochStart: bigint }>('interval')
+    // Nobody ended three epochs, and their seeds are known: of hashes alone.
+    fixture.evm.now = currentEpochStart + 3n * 3600n + 100n
+    await fixture.send('delegate', [1, 4_000n * NYM], mallory)
+    await overdueEpoch()
+    assert.equal(await weight(), before)
+    await fixture.advance()
+    await fixture.send('delegate', [1, 1_000n * NYM], mallory)
+    for (let caughtUp = 0; caughtUp < 2; caughtUp++) {
+      await overdueEpoch()
+      assert.equal(await weight(), before)
+      await fixture.advance()
+    }
+    assert.equal(await fixture.read('isEpochOver'), false)
+    // In the epoch that runs it is stake as any other.
+    assert.equal(await weight(), before + 5_000n * NYM * ONE)
   })
 
   it('withdraws what it earned, in any state, and nothing when there is nothing', async () => {

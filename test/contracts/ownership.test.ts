@@ -10,6 +10,9 @@ import { type Bonding, bondingPayload } from '../../src/protocol/economy/bonding
 import { type AddressHex, Evm, Reverted } from '../support/evm.ts'
 import { MixnetFixture } from '../support/mixnet.ts'
 
+/** Of the test's chain, and who asks there where nobody else does. */
+const [CHAIN, ASKER] = [1, Evm.address(0)]
+
 let evm: Evm
 let proof: AddressHex
 before(async () => {
@@ -19,6 +22,8 @@ before(async () => {
 
 const seed = new Uint8Array(32).fill(3)
 const example: Bonding = {
+  chainId: CHAIN,
+  mixnet: ASKER,
   owner: '0x00000000000000000000000000000000000000AB',
   nonce: 0,
   identityKey: nodeProvider.ed25519PublicKey(seed),
@@ -52,7 +57,7 @@ test('the text is the official one, with the owner as this ledger writes it', as
   const text = await payload(example)
   assert.equal(
     text,
-    '{"nonce":0,"algorithm":"ed25519","message_type":"nym-node-bonding","content":{"sender":"0x00000000000000000000000000000000000000ab",' +
+    '{"nonce":0,"algorithm":"ed25519","message_type":"nym-node-bonding","content":{"sender":"0x00000000000000000000000000000000000000ab@eip155:1:0x0000000000000000000000000000000010000000",' +
       '"funds":[{"denom":"unym","amount":"100000000"}],"data":{"nym_node":{"host":"node.example","custom_http_port":null,' +
       `"identity_key":"${toBase58(example.identityKey)}"},"cost_params":{"profit_margin_percent":"0.2",` +
       '"interval_operating_cost":{"denom":"unym","amount":"40000000"}}}}}',
@@ -80,6 +85,8 @@ test('Solidity and TypeScript write the same bytes, which are JSON', async () =>
   await fc.assert(
     fc.asyncProperty(
       fc.record({
+        chainId: fc.constant(CHAIN),
+        mixnet: fc.constant(ASKER),
         owner: fc.uint8Array({ minLength: 20, maxLength: 20 }).map((bytes) => `0x${toHex(bytes)}`),
         nonce: fc.nat(0xffff_ffff),
         identityKey: keys,
@@ -126,11 +133,13 @@ test('hosts that JSON would escape, or that end the field, are refused by both',
 
 test('owners that are no addresses and keys of other lengths have no text', () => {
   for (const owner of ['', '0x', 'n1abc', `0x${'g'.repeat(40)}`, `0x${'a'.repeat(41)}`, '"']) {
-    assert.throws(
-      () => bondingPayload({ ...example, owner }),
-      (error) => isMixnetError(error, 'MALFORMED'),
-      owner,
-    )
+    for (const place of [{ owner }, { mixnet: owner }]) {
+      assert.throws(
+        () => bondingPayload({ ...example, ...place }),
+        (error) => isMixnetError(error, 'MALFORMED'),
+        owner,
+      )
+    }
   }
   for (const length of [0, 31, 33]) {
     assert.throws(
@@ -163,7 +172,7 @@ test('a bond seen on its way cannot be had by who copies it, nor made a second t
   const fixture = await MixnetFixture.create({ proofName: 'OwnershipProof' })
   const [operator, thief] = [Evm.address(11), Evm.address(12)]
   for (const who of [operator, thief]) await fixture.fund(who, 10n ** 12n)
-  const one = { ...example, owner: operator, pledge: 10_000_000_000n }
+  const one = { ...example, mixnet: fixture.mixnet, owner: operator, pledge: 10_000_000_000n }
   const call = [...terms(one), ...signed(one)]
   const bad = (error: unknown) => error instanceof Reverted && error.errorName === 'BadOwnershipSignature'
   // The thief's transaction gets in first, with everything copied, or with itself as what it pays for.
@@ -179,12 +188,15 @@ test('a bond seen on its way cannot be had by who copies it, nor made a second t
   await fixture.settle()
   for (const who of [thief, operator]) await assert.rejects(fixture.send('bond', call, who), bad)
   const again = { ...one, nonce: 1 }
+  // Nor is what it signed for another deployment, or for another chain with this one at the same address.
+  for (const place of [{ mixnet: Evm.address(9) }, { chainId: CHAIN + 1 }])
+    await assert.rejects(fixture.send('bond', [...terms(again), ...signed({ ...again, ...place })], operator), bad)
   const bonded = await fixture.send('bond', [...terms(again), ...signed(again)], operator)
   assert.notEqual(bonded.result, nodeId)
 })
 
 test('a text of another kind that the key signs does not verify as a bond', async () => {
-  const signature = nodeProvider.ed25519Sign(seed, utf8('starling-announcement-v1'))
+  const signature = nodeProvider.ed25519Sign(seed, utf8('starling-announcement-1\n'))
   const [r, s] = [`0x${toHex(signature.subarray(0, 32))}`, `0x${toHex(signature.subarray(32))}`]
   assert.equal(await evm.read(proof, 'verify', [example.owner, 0, ...terms(example), r, s]), false)
 })

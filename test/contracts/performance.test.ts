@@ -387,12 +387,31 @@ test('governance sets parameters within bounds and has no way to a stake', async
   const parameters = { minimumStake: 1n, coolingOff: 5, exclusion: 5, tolerance: 30 }
   await assert.rejects(setting.send('updateParameters', [parameters]), refused('NotGovernance'))
   await setting.send('updateParameters', [parameters], setting.governance)
-  for (const wrong of [{ coolingOff: 4 }, { coolingOff: 0, exclusion: 0 }, { coolingOff: 2161 }, { tolerance: 101 }]) {
+  for (const wrong of [
+    { coolingOff: 4 },
+    { coolingOff: 0, exclusion: 0 },
+    { coolingOff: 2161 },
+    // To withhold a secret would cost nothing.
+    { exclusion: 0 },
+    { tolerance: 101 },
+    // All monitors would be far from the medians.
+    { tolerance: 4 },
+    { tolerance: 0 },
+    { minimumStake: 0n },
+    { minimumStake: 10n ** 12n + 1n },
+  ]) {
     await assert.rejects(
       setting.send('updateParameters', [{ ...parameters, ...wrong }], setting.governance),
       refused('BadParameters'),
     )
   }
+  // Whoever runs the timelock could else wait for the reports, and set what excludes those it does not like.
+  setting.toReveals()
+  await assert.rejects(setting.send('updateParameters', [parameters], setting.governance), refused('TooLate'))
+  setting.toEnd()
+  await assert.rejects(setting.send('updateParameters', [parameters], setting.governance), refused('TooLate'))
+  await setting.settleAndAdvance()
+  await setting.send('updateParameters', [parameters], setting.governance)
 })
 
 for (const { nodes, monitors, words, bound } of [

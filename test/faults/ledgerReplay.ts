@@ -132,7 +132,7 @@ export class LedgerReplay {
     for (const event of events) {
       if (event.contract === 'performance') this.#performance(event)
       if (event.contract === 'announcements') this.#announcement(event, now)
-      if (event.contract === 'rewardedSet') this.#drawn(event, now)
+      if (event.contract === 'rewardedSet' && event.event === 'SetDrawn') this.#drawn(event, now)
       if (event.contract !== 'mixnet') continue
       this.counts.set(event.event, (this.counts.get(event.event) ?? 0) + 1)
       if (event.event === 'NodeRewarded' || event.event === 'NodeNotRewarded') rewarded++
@@ -318,7 +318,7 @@ export class LedgerReplay {
     return currentEpochStart + BigInt(epochLength - Math.floor(epochLength / 4))
   }
 
-  #drawn(event: Extract<AnyLedgerEvent, { contract: 'rewardedSet' }>, now: bigint): void {
+  #drawn(event: Extract<AnyLedgerEvent, { contract: 'rewardedSet'; event: 'SetDrawn' }>, now: bigint): void {
     this.#nothingToReconcile(now)
     assert.equal(this.state.epoch.kind, 'roleAssignment')
     const { epochId, root, seed: told } = event.args

@@ -222,7 +222,9 @@ export class LedgerRun {
     await owner.allow('mixnet', pledge)
     const identityKey = nodeProvider.ed25519PublicKey(identitySeed(i))
     const [host, httpPort] = [`n${i + 1}.example`, 0]
-    const payload = bondingPayload({ owner: owner.address, nonce: 0, identityKey, host, httpPort, ...COSTS, pledge })
+    const { chainId, addresses } = this.ledger.deployment
+    const place = { chainId, mixnet: addresses.mixnet, owner: owner.address, nonce: 0 }
+    const payload = bondingPayload({ ...place, identityKey, host, httpPort, ...COSTS, pledge })
     const signature = nodeProvider.ed25519Sign(identitySeed(i), payload)
     const [r, s] = [hexOfBytes(signature.subarray(0, 32)), hexOfBytes(signature.subarray(32))]
     await owner.write('mixnet', 'bond', [hexOfBytes(identityKey), host, httpPort, COSTS, pledge, r, s])

@@ -3,7 +3,7 @@
  * what any transaction costs and its calldata. Figures per node, word, event or vote are the difference of two that differ in their number
  * alone. Deterministic: keys, times and choices are given. @module
  */
-import { toHex } from 'viem'
+import { toBytes, toHex } from 'viem'
 import { epochLedger } from '../../src/app/node/ledgerSources.ts'
 import { seconds } from '../../src/foundation/base/units.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
@@ -285,8 +285,10 @@ class GasPlay {
     const [, epochId] = await this.#run(this.#parties.ledger.read('issuers', 'epochs', []))
     const gateway = nodeProvider.ed25519PublicKey(identitySeed(1))
     const digest = new Uint8Array(32).fill(number)
+    const { chainId, addresses } = this.#parties.ledger.deployment
+    const payer = { chainId, contract: toBytes(addresses.ecash) }
     const votes = Array.from({ length: voters }, (_, i) => {
-      const vote = { epochId: Number(epochId), index: i + 1, gateway, digest, count: 10 }
+      const vote = { payer, epochId: Number(epochId), index: i + 1, gateway, digest, count: 10 }
       const signature = signVote(nodeProvider, identitySeed(500 + i), vote)
       const [signatureR, signatureS] = [toHex(signature.subarray(0, 32)), toHex(signature.subarray(32))]
       return { epochId, index: i + 1, signatureR, signatureS }

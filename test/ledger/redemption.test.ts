@@ -3,13 +3,13 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { ledgerRedeemer } from '../../src/app/node/ledgerRedeemer.ts'
 import { ledgerDeposits } from '../../src/client/credentials/ledgerDeposits.ts'
-import { toHex } from '../../src/foundation/base/bytes.ts'
+import { fromHex, toHex } from '../../src/foundation/base/bytes.ts'
 import { isMixnetError } from '../../src/foundation/base/errors.ts'
 import { millis } from '../../src/foundation/base/units.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import type { World } from '../../src/foundation/platform/world.ts'
 import { keySigner } from '../../src/network/ledger/signers.ts'
-import { signVote } from '../../src/protocol/wire/issuer/redemption.ts'
+import { type PayingContract, signVote } from '../../src/protocol/wire/issuer/redemption.ts'
 import type { RedeemOutcome, SignedVote } from '../../src/roles/gateway/redeemer.ts'
 import { addressOf, EcashChain, type EcashChainOptions, key, PRICE } from './ecashChain.ts'
 
@@ -62,10 +62,15 @@ class Redeeming {
     await this.chain.run(deposits.deposit(nodeProvider.ed25519PublicKey(seedOf(200))))
   }
 
+  get payer(): PayingContract {
+    const { chainId, addresses } = this.chain.open(this.world).deployment
+    return { chainId, contract: fromHex(addresses.ecash.slice(2).toLowerCase()) }
+  }
+
   votes(digest: Uint8Array, count: number, epochs: Readonly<Record<number, number>>): Map<number, SignedVote> {
     return new Map(
       Object.entries(epochs).map(([index, epochId]) => {
-        const vote = { epochId, index: Number(index), gateway: GATEWAY, digest, count }
+        const vote = { payer: this.payer, epochId, index: Number(index), gateway: GATEWAY, digest, count }
         return [Number(index), { epochId, signature: signVote(nodeProvider, seedOf(Number(index)), vote) }]
       }),
     )

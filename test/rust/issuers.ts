@@ -14,6 +14,7 @@ import { createScheme, type Scheme } from '../../src/protocol/credentials/scheme
 import { dealtKey } from '../../src/protocol/credentials/threshold.ts'
 import { formatDate } from '../../src/protocol/wire/issuer/calendarDate.ts'
 import { decodeCoinList, decodeDateList, LIST_PATHS } from '../../src/protocol/wire/issuer/publicLists.ts'
+import { NO_CONTRACT, type PayingContract } from '../../src/protocol/wire/issuer/redemption.ts'
 import type { AgreedKeys, AgreedMember } from '../../src/roles/issuer/agreedKeys.ts'
 import type { Deposit, DepositLedger } from '../../src/roles/issuer/deposits.ts'
 import { Issuer } from '../../src/roles/issuer/issuer.ts'
@@ -30,6 +31,7 @@ export const today = (): number => Math.floor(Date.now() / 1000 / DAY_SECONDS) *
 
 export class Issuers implements DepositLedger {
   readonly priceUnym: number = 75_000_000
+  readonly payer: PayingContract = NO_CONTRACT
   readonly scheme: Scheme = createScheme(bls)
   readonly engine: LocalEngine = new LocalEngine(this.scheme, { bytes })
   readonly expiration: number = today() + VALID_DAYS * DAY_SECONDS

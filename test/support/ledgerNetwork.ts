@@ -102,7 +102,9 @@ export class TestLedger {
     const host = `192.0.2.${100 + i}`
     const pledge = BigInt(100 * (i + 1)) * NYM
     const costs = { profitMargin: 10n ** 17n * BigInt(i + 1), intervalOperatingCost: BigInt(10 * i) * NYM }
-    const text = bondingPayload({ owner: owner.address, nonce: 0, identityKey, host, httpPort: 8080, ...costs, pledge })
+    const { chainId, addresses } = this.ledger.deployment
+    const place = { chainId, mixnet: addresses.mixnet, owner: owner.address, nonce: 0 }
+    const text = bondingPayload({ ...place, identityKey, host, httpPort: 8080, ...costs, pledge })
     const signature = nodeProvider.ed25519Sign(seed, text)
     await owner.allow('mixnet', pledge)
     await owner.write('mixnet', 'bond', [

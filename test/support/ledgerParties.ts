@@ -60,7 +60,9 @@ export class LedgerParties {
   bond({ number, account }: Owner): Promise<LedgerReceipt> {
     const identityKey = nodeProvider.ed25519PublicKey(identitySeed(number))
     const [host, httpPort] = [`node-${number}.example`, 8080]
-    const about = { owner: account.address, nonce: 0, identityKey, host, httpPort, ...COSTS, pledge: PLEDGE }
+    const { chainId, addresses } = this.ledger.deployment
+    const place = { chainId, mixnet: addresses.mixnet, owner: account.address, nonce: 0 }
+    const about = { ...place, identityKey, host, httpPort, ...COSTS, pledge: PLEDGE }
     const signature = nodeProvider.ed25519Sign(identitySeed(number), bondingPayload(about))
     const [r, s] = [hexOfBytes(signature.subarray(0, 32)), hexOfBytes(signature.subarray(32))]
     return account.write('mixnet', 'bond', [hexOfBytes(identityKey), host, httpPort, COSTS, PLEDGE, r, s])

@@ -41,8 +41,8 @@ const count = z.number().int().nonnegative().max(0xffff_ffff)
 
 const schema = z
   .strictObject({
-    epochsInInterval: count.min(1),
-    epochSeconds: count.min(1),
+    epochsInInterval: count.min(1).max(100_000),
+    epochSeconds: count.min(10),
     validityEpochs: count.min(3),
     firstEpochId: count,
     rewardPool: amount,

@@ -42,7 +42,10 @@ export async function bondNode(session: Session, folder: string, options: BondOp
   const { host } = config
   const httpPort = config.ports.http
   const costs = { profitMargin: options.margin, intervalOperatingCost: options.cost }
+  const { chainId, addresses } = ledger.deployment
   const text = bondingPayload({
+    chainId,
+    mixnet: addresses.mixnet,
     owner: account.address,
     nonce,
     identityKey: keys.identity,

@@ -1,5 +1,5 @@
 /** Payment for tickets by the contract: the issuers' votes go there with a transaction of the node's own account. @module */
-import { toHex } from '../../foundation/base/bytes.ts'
+import { fromHex, toHex } from '../../foundation/base/bytes.ts'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import type { Hex } from '../../network/ledger/chain.ts'
 import type { Ledger, LedgerAccount } from '../../network/ledger/ledger.ts'
@@ -16,7 +16,11 @@ export interface LedgerRedeemerOptions {
 }
 
 export function ledgerRedeemer(options: LedgerRedeemerOptions): Redeemer {
-  return { redeem: (batch, signal) => redeem(options, batch, signal) }
+  const { chainId, addresses } = options.ledger.deployment
+  return {
+    payer: { chainId, contract: fromHex(addresses.ecash.slice(2).toLowerCase()) },
+    redeem: (batch, signal) => redeem(options, batch, signal),
+  }
 }
 
 async function redeem(

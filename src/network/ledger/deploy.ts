@@ -18,7 +18,7 @@ import type { Artefact, Artefacts, CreatedName } from './artefact.ts'
 import type { Address, Hex } from './chain.ts'
 import { codeAt, NEWEST_HEADER, transactionCount } from './chainCalls.ts'
 import { type Deployment, readDeployment, writeDeployment } from './deployment.ts'
-import type { DeploymentParams } from './deploymentParams.ts'
+import { type DeploymentParams, participationOf } from './deploymentParams.ts'
 import { JsonRpc, type RpcOptions } from './jsonRpc.ts'
 import type { Signer } from './ledger.ts'
 import { DEFAULT_SENDING, Sending, type SendingOptions } from './sending.ts'
@@ -201,7 +201,7 @@ function argumentsOf(
     case 'mixnet':
       return [mixnetConfig(at, params)]
     case 'performance':
-      return [at.token, at.mixnet, at.timelock, participation(params), false]
+      return [at.token, at.mixnet, at.timelock, participationOf(params), false]
     case 'rewardedSet':
       return [at.mixnet, at.performance, at.announcements]
     case 'announcements':
@@ -240,9 +240,3 @@ function mixnetConfig(at: Addresses, params: DeploymentParams): object {
 }
 
 const DECIMAL = 10n ** 18n
-
-/** A day of epochs to leave, and out for a quarter of one: docs/spec/ledger.md, "How programs reach it". */
-function participation({ participantStake, epochSeconds }: DeploymentParams): object {
-  const epochsADay = Math.max(4, Math.ceil(86_400 / Math.max(epochSeconds, 3600)))
-  return { minimumStake: participantStake, coolingOff: epochsADay, exclusion: epochsADay / 4, tolerance: 20 }
-}

@@ -94,3 +94,24 @@ export function localNetwork(now: number): DeploymentParams {
     governanceDelaySeconds: 60,
   }
 }
+
+/** Rules for who measures, as the contract of scores begins with them. */
+export interface Participation {
+  /** unym. */
+  readonly minimumStake: bigint
+  /** Epochs. */
+  readonly coolingOff: number
+  /** Epochs. */
+  readonly exclusion: number
+  /** Points of a hundred. */
+  readonly tolerance: number
+}
+
+/** A day of epochs to leave, and out for a quarter of one: docs/spec/ledger.md, "How programs reach it". */
+export function participationOf({
+  participantStake: minimumStake,
+  epochSeconds,
+}: Pick<DeploymentParams, 'participantStake' | 'epochSeconds'>): Participation {
+  const coolingOff = Math.max(4, Math.ceil(86_400 / Math.max(epochSeconds, 3600)))
+  return { minimumStake, coolingOff, exclusion: Math.ceil(coolingOff / 4), tolerance: 20 }
+}

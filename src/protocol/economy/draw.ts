@@ -70,13 +70,18 @@ export function drawSet(input: DrawInput): Draw {
   const { seed, keccak256, saturationPoint, wanted } = input
   const nodes = takingPart(input)
   const chosen = new Map<number, Role>(nodes.map(({ nodeId }) => [nodeId, ROLE.none]))
-  const weights = new Map(nodes.map((node) => [node.nodeId, drawWeight(node, saturationPoint)]))
+  const weights = new Map(
+    nodes.map((node) => [
+      node.nodeId,
+      { weight: drawWeight(node, saturationPoint), saturation: saturationOf(node.stake, saturationPoint) },
+    ]),
+  )
   for (const { role, needed, size } of STAGES) {
     const lots = nodes
       .filter((node) => chosen.get(node.nodeId) === ROLE.none && node.eligible && (node.capabilities & needed) !== 0)
       .map(({ nodeId }) => ({
         nodeId,
-        key: drawKey(keccak256(abiWords(seed, role, nodeId)), weights.get(nodeId) ?? 0n),
+        key: drawKey(keccak256(abiWords(seed, role, nodeId)), weights.get(nodeId) ?? NOTHING),
       }))
       .sort((a, b) => (a.key === b.key ? a.nodeId - b.nodeId : a.key < b.key ? -1 : 1))
     for (const { nodeId } of lots.slice(0, wanted[size])) chosen.set(nodeId, role)
@@ -116,9 +121,13 @@ export function mixLayers(
 const ONE = 10n ** 18n
 const times = (a: bigint, b: bigint): bigint => (a * b) / ONE
 
+/** Percent: of the point at which more stake changes nothing. */
+export const saturationOf = (stake: bigint, saturationPoint: bigint): bigint =>
+  stake > saturationPoint ? ONE : stake === 0n ? 0n : (stake * ONE) / saturationPoint
+
 /** Decimal: saturation times the 20th power of the performance, floored in the order of tokenomics 1. */
 export function drawWeight({ stake, performance }: DrawNode, saturationPoint: bigint): bigint {
-  const saturation = stake > saturationPoint ? ONE : stake === 0n ? 0n : (stake * ONE) / saturationPoint
+  const saturation = saturationOf(stake, saturationPoint)
   const p2 = times(performance, performance)
   const p4 = times(p2, p2)
   const p8 = times(p4, p4)
@@ -127,12 +136,21 @@ export function drawWeight({ stake, performance }: DrawNode, saturationPoint: bi
 
 /**
  * The smallest of several is each one's with the chance of its share of the weights. `lot`: 32 bytes, of which the first 16 count.
- * Weights of nothing come behind all others.
+ * Weights of nothing come behind all others, and among themselves by stake: where nobody has a score, sets must not go by number of
+ * nodes.
  */
-export function drawKey(lot: Uint8Array, weight: bigint): bigint {
+export function drawKey(lot: Uint8Array, { weight, saturation }: DrawWeights): bigint {
   const u = numberOf(lot.subarray(0, 16))
-  return weight === 0n ? (1n << 200n) + u : (negativeLog2(u) << 96n) / weight
+  if (weight !== 0n) return (negativeLog2(u) << 96n) / weight
+  return saturation === 0n ? (1n << 201n) + u : (1n << 200n) + (negativeLog2(u) << 96n) / saturation
 }
+
+export interface DrawWeights {
+  readonly weight: bigint
+  readonly saturation: bigint
+}
+
+const NOTHING: DrawWeights = { weight: 0n, saturation: 0n }
 
 // floor(2^128 · 2/ln(2) / (2k+1)), k from 10 to 0.
 const SERIES = [

@@ -28,7 +28,14 @@ const inRange = (good: boolean): void => {
 /** All there is. */
 const SUPPLY = 10n ** 15n
 const MAX_WORK_FACTOR = whole(10 ** 6)
-const MAX_SET = 10 ** 6
+/** What the last call of a draw can put in force. */
+const MAX_SET = 3000
+/** unym: a hundredth and a thousandth of all there is. */
+const HIGHEST_MINIMUM_PLEDGE = 10n ** 13n
+const HIGHEST_MINIMUM_DELEGATION = 10n ** 12n
+/** Seconds: commitments and reveals need some blocks each. */
+const MINIMUM_EPOCH_LENGTH = 10
+const MAXIMUM_EPOCHS_IN_INTERVAL = 100_000
 /** Seconds: 366 days. Whoever wants to leave waits for the end of an epoch. */
 const MAXIMUM_EPOCH_LENGTH = 31_622_400
 
@@ -54,8 +61,8 @@ export function updateIntervalConfig(
   force: boolean,
 ): void {
   epochInProgress(state)
-  inRange(epochsInInterval > 0)
-  inRange(epochLength > 0 && epochLength <= MAXIMUM_EPOCH_LENGTH)
+  inRange(epochsInInterval > 0 && epochsInInterval <= MAXIMUM_EPOCHS_IN_INTERVAL)
+  inRange(epochLength >= MINIMUM_EPOCH_LENGTH && epochLength <= MAXIMUM_EPOCH_LENGTH)
   const atOnce = force || isIntervalOver(state.interval, now)
   atOnceOrQueued(state, atOnce, { kind: 'intervalConfig', epochsInInterval, epochLength })
 }
@@ -113,8 +120,8 @@ function isBacked(state: MixnetState, { rewardPool }: ParamsUpdate): boolean {
 /** At once: nodes outside the new ranges are brought inside when they are next rewarded. */
 export function updateOperatorsParams(state: MixnetState, params: OperatorsParams): void {
   epochInProgress(state)
-  inRange(params.minimumPledge > 0n && params.minimumPledge <= SUPPLY)
-  inRange(params.minimumDelegation <= SUPPLY)
+  inRange(params.minimumPledge > 0n && params.minimumPledge <= HIGHEST_MINIMUM_PLEDGE)
+  inRange(params.minimumDelegation <= HIGHEST_MINIMUM_DELEGATION)
   inRange(params.maximumProfitMargin <= ONE)
   inRange(params.minimumProfitMargin <= params.maximumProfitMargin)
   inRange(params.minimumOperatingCost <= params.maximumOperatingCost && params.maximumOperatingCost <= SUPPLY)

@@ -92,6 +92,7 @@ export function pledgeMore(state: MixnetState, owner: Owner, amount: Unym): void
   state.balance += amount
   state.bonds.set(nodeId, { ...bond, pledgeChanges: true })
   state.epochEvents.push({ kind: 'pledgeMore', nodeId, amount })
+  tell(state, 'PledgeMoreRequested', { nodeId, amount })
 }
 
 export function decreasePledge(state: MixnetState, owner: Owner, amount: Unym): void {
@@ -103,6 +104,7 @@ export function decreasePledge(state: MixnetState, owner: Owner, amount: Unym): 
   if (left < state.operatorsParams.minimumPledge) throw new Refusal('BelowMinimumPledge')
   state.bonds.set(nodeId, { ...bond, pledgeChanges: true })
   state.epochEvents.push({ kind: 'decreasePledge', nodeId, amount })
+  tell(state, 'PledgeDecreaseRequested', { nodeId, amount })
 }
 
 /** At the end of the interval. Several may wait: the last one stays. */
@@ -111,6 +113,8 @@ export function updateCostParams(state: MixnetState, owner: Owner, costs: CostPa
   epochInProgress(state)
   const { nodeId } = stayingBondOf(state, owner)
   state.intervalEvents.push({ kind: 'costs', nodeId, costs })
+  const { profitMargin, intervalOperatingCost } = costs
+  tell(state, 'CostParamsRequested', { nodeId, profitMargin, intervalOperatingCost })
 }
 
 /** The node is still rewarded for the epoch that runs. */

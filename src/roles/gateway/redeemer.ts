@@ -1,5 +1,7 @@
 /** Who pays for tickets that issuers voted for: the ledger, filled in by the node; without one a redemption ends with the votes. @module */
 
+import type { PayingContract } from '../../protocol/wire/issuer/redemption.ts'
+
 export interface SignedVote {
   /** Of the issuer when it voted: it may be later than that of the tickets. */
   readonly epochId: number
@@ -22,6 +24,8 @@ export type RedeemOutcome =
   | { readonly kind: 'later'; readonly reason: string }
 
 export interface Redeemer {
+  /** Whom votes must name. */
+  readonly payer: PayingContract
   /** Of one batch it is paid once, however often it is asked. Throws what the ledger throws: asked again later. */
   redeem(batch: VotedBatch, signal: AbortSignal): Promise<RedeemOutcome>
 }

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { machineError } from '../../foundation/base/machineError.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
 import { sealEncryptedRequest } from '../../protocol/wire/gateway/encryptedRequests.ts'
+import { NO_CONTRACT } from '../../protocol/wire/issuer/redemption.ts'
 import type { TicketOpinion } from './issuerClient.ts'
 import type { Redeemer, RedeemOutcome, VotedBatch } from './redeemer.ts'
 import { keyOf } from './support.test.ts'
@@ -295,6 +296,7 @@ describe('redemption', () => {
     const batches: VotedBatch[] = []
     let answer: () => Promise<RedeemOutcome> = async () => ({ kind: 'later', reason: 'the gateway is not bonded' })
     const redeemer: Redeemer = {
+      payer: NO_CONTRACT,
       redeem: async (batch) => {
         batches.push(batch)
         return answer()
@@ -326,5 +328,30 @@ describe('redemption', () => {
     assert.ok([...(batches[0]?.votes.values() ?? [])].every(({ signature }) => signature.length === 64))
     await test.runFor(16 * MINUTE)
     assert.equal(batches.length, before + 1)
+  })
+
+  it('is not handed to a ledger of which the votes do not speak; without one they count, whichever they name', async () => {
+    const elsewhere = { chainId: 7, contract: new Uint8Array(20).fill(7) }
+    const batches: VotedBatch[] = []
+    const redeemer: Redeemer = {
+      payer: elsewhere,
+      async redeem(batch) {
+        batches.push(batch)
+        return { kind: 'paid', unym: 1n }
+      },
+    }
+    for (const [paid, named] of [
+      [undefined, elsewhere],
+      [redeemer, NO_CONTRACT],
+      [redeemer, elsewhere],
+    ] as const) {
+      const test = await TicketTest.start({ params: { redeemFrom: 1 }, ...(paid && { redeemer: paid }) })
+      for (const issuer of test.issuers) issuer.payer = named
+      const book = await test.mint.book()
+      await test.give(await test.gate.registered(), await book.ticket(test.paying()))
+      await test.runFor(16 * MINUTE)
+      const isVoted = paid === undefined || named === elsewhere
+      assert.deepEqual([test.tickets('redeemed'), batches.length], isVoted ? [1, paid ? 1 : 0] : [0, 0])
+    }
   })
 })

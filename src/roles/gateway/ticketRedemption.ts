@@ -209,8 +209,10 @@ export class TicketRedemption {
     const { index } = issuer
     // Meanwhile it may have a key of a later epoch: it votes as what it is, for what it verified before.
     const { epochId, signature } = answer.vote
+    // What another contract would pay for is no vote here. Without one nobody pays, and it does not matter which.
+    const payer = this.#redeemer?.payer ?? answer.vote.payer
     if (epochId < epoch.epochId) return undefined
-    const vote = { epochId, index, gateway: identity, digest, count: tickets }
+    const vote = { payer, epochId, index, gateway: identity, digest, count: tickets }
     return voteHolds(world.crypto, issuer.identity, vote, signature) ? { epochId, signature } : undefined
   }
 }

@@ -24,6 +24,8 @@ import type { CredentialEpoch } from '../../protocol/wire/issuer/credentialEpoch
 import {
   decodeRedeemRequest,
   encodeRedeemAnswer,
+  NO_CONTRACT,
+  type PayingContract,
   redeemRequestHolds,
   signVote,
 } from '../../protocol/wire/issuer/redemption.ts'
@@ -238,6 +240,7 @@ export class ScriptedIssuer {
   readonly redemptions: { readonly body: string; readonly count: number; readonly holds: boolean }[] = []
   /** Signs as another. */
   forges = false
+  payer: PayingContract = NO_CONTRACT
   readonly #index: number
   listener: HttpListener | undefined
 
@@ -259,7 +262,7 @@ export class ScriptedIssuer {
     const count = request.serialNumbers.length
     this.redemptions.push({ body, count, holds: redeemRequestHolds(nullProvider, request) })
     if (!this.votes) return Response.json(encodeRedeemAnswer({ accepted: false, vote: undefined }))
-    const vote = { epochId: this.epochId, index: this.#index, gateway, digest, count }
+    const vote = { payer: this.payer, epochId: this.epochId, index: this.#index, gateway, digest, count }
     const signature = signVote(nullProvider, issuerSeed(this.#index + (this.forges ? 1 : 0)), vote)
     return Response.json(encodeRedeemAnswer({ accepted: true, vote: { ...vote, signature } }))
   }

@@ -4,6 +4,7 @@ import { MixnetError } from '../../foundation/base/errors.ts'
 import type { Millis } from '../../foundation/base/units.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { decodeDeposit, FAUCET_DEPOSITS_PATH, MAX_FAUCET_CHARACTERS } from '../../protocol/wire/issuer/faucet.ts'
+import { NO_CONTRACT, type PayingContract } from '../../protocol/wire/issuer/redemption.ts'
 
 export interface Deposit {
   /** Ed25519: whoever has its key may ask for the book. */
@@ -13,6 +14,8 @@ export interface Deposit {
 export interface DepositLedger {
   /** Of a book, in millionths of NYM. */
   readonly priceUnym: number
+  /** Who pays gateways for the tickets of these deposits. */
+  readonly payer: PayingContract
   /** Undefined where there is no such deposit. Throws where that cannot be found out now. */
   deposit(depositId: number): Promise<Deposit | undefined>
 }
@@ -26,6 +29,7 @@ export function faucetDeposits(
 ): DepositLedger {
   return {
     priceUnym,
+    payer: NO_CONTRACT,
     async deposit(depositId) {
       const response = await net.request({
         url: `${url}${FAUCET_DEPOSITS_PATH}/${depositId}`,

@@ -32,6 +32,7 @@ import {
   FAUCET_DEPOSITS_PATH,
   MAX_FAUCET_CHARACTERS,
 } from '../../protocol/wire/issuer/faucet.ts'
+import { NO_CONTRACT, type PayingContract } from '../../protocol/wire/issuer/redemption.ts'
 import type { Deposit, DepositLedger } from './deposits.ts'
 
 export interface FaucetOptions {
@@ -69,6 +70,7 @@ const MAX_ADDRESSES = 65_536
 
 export class Faucet implements DepositLedger {
   readonly priceUnym: number
+  readonly payer: PayingContract = NO_CONTRACT
   readonly handler: JsonHandler
   readonly #world: World
   readonly #options: FaucetOptions

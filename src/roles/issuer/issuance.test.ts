@@ -8,6 +8,7 @@ import { parseJson } from '../../protocol/wire/directory/json.ts'
 import { decodeBlindedSignature, encodeBlindSign, signForDeposit } from '../../protocol/wire/issuer/blindSign.ts'
 import { DAY_SECONDS } from '../../protocol/wire/issuer/calendarDate.ts'
 import { readCredentialEpoch } from '../../protocol/wire/issuer/credentialEpoch.ts'
+import { NO_CONTRACT } from '../../protocol/wire/issuer/redemption.ts'
 import { signatureHolds } from '../../protocol/wire/issuer/signedMessage.ts'
 import { decodeSignerStatus } from '../../protocol/wire/issuer/signerStatus.ts'
 import { decodeMasterKey } from '../../protocol/wire/issuer/verificationKey.ts'
@@ -201,7 +202,7 @@ describe('issuing', () => {
     const test = await TestIssuers.start({
       options: {
         params: { maxSigning: 2, maxSigningWaiting: 6, ledgerTimeout: minutes(1) },
-        deposits: { priceUnym: 1, deposit: () => ledger.promise },
+        deposits: { priceUnym: 1, payer: NO_CONTRACT, deposit: () => ledger.promise },
       },
     })
     const { order } = await test.request()

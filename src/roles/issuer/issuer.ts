@@ -126,7 +126,7 @@ export class Issuer implements AsyncDisposable {
         log,
         masterKey: (epochId) => keysOf(epochId)?.masterKey,
       }),
-      redemptions: new Redemptions({ world, store, identitySeed, meter }),
+      redemptions: new Redemptions({ world, store, identitySeed, payer: deposits.payer, meter }),
       audits: new Audits(world, store),
       store,
       limits,

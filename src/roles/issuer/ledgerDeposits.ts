@@ -11,6 +11,7 @@ import { blockBefore } from '../../network/ledger/blockByTime.ts'
 import type { Hex } from '../../network/ledger/chain.ts'
 import type { EventCursor, Ledger } from '../../network/ledger/ledger.ts'
 import { DAY_SECONDS } from '../../protocol/wire/issuer/calendarDate.ts'
+import type { PayingContract } from '../../protocol/wire/issuer/redemption.ts'
 import type { Deposit, DepositLedger } from './deposits.ts'
 
 export interface LedgerDepositsOptions {
@@ -28,6 +29,7 @@ const MAX_AGE_SECONDS = 30 * DAY_SECONDS
 const SINCE_GOOD_FOR: Millis = hours(1)
 
 export class LedgerDeposits implements DepositLedger {
+  readonly payer: PayingContract
   readonly #options: LedgerDepositsOptions
   #priceUnym: number
   #askPriceAt: number
@@ -37,6 +39,8 @@ export class LedgerDeposits implements DepositLedger {
   /** Asks nothing yet: until it has, the price is the one that the contracts began with. */
   constructor(options: LedgerDepositsOptions) {
     this.#options = options
+    const { chainId, addresses } = options.ledger.deployment
+    this.payer = { chainId, contract: fromHex(addresses.ecash.slice(2).toLowerCase()) }
     this.#priceUnym = Number(options.ledger.deployment.params.ticketBookPrice)
     this.#askPriceAt = options.clock.monotonic()
   }

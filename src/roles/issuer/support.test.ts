@@ -26,6 +26,7 @@ import {
 } from '../../protocol/wire/issuer/blindSign.ts'
 import { DAY_SECONDS, midnightOf } from '../../protocol/wire/issuer/calendarDate.ts'
 import { decodeCoinList, decodeDateList, LIST_PATHS } from '../../protocol/wire/issuer/publicLists.ts'
+import { NO_CONTRACT, type PayingContract } from '../../protocol/wire/issuer/redemption.ts'
 import {
   decodeTicketVerdict,
   encodeVerifyTicket,
@@ -42,6 +43,7 @@ const PORT = 9000
 
 export class MemoryDeposits implements DepositLedger {
   readonly priceUnym: number = 75_000_000
+  payer: PayingContract = NO_CONTRACT
   readonly #keys = new Map<number, Uint8Array>()
   /** Throws it. */
   failure: Error | undefined

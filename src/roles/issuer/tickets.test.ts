@@ -226,6 +226,10 @@ describe('redemption', () => {
     assert.deepEqual(await redeem(test, A, [two, one]), refused)
     assert.deepEqual(await redeem(test, A, [two, three]), refused)
     assert.ok((await redeem(test, A, [three, four])).accepted)
+    // On another ledger its tickets were not bought, and not paid for: it has no vote for it there.
+    test.deposits.payer = { chainId: 7, contract: new Uint8Array(20).fill(7) }
+    await test.restart(1)
+    assert.deepEqual(await redeem(test, A, [one, two]), refused)
     assert.equal(test.count(1, 'issuer_batches_total{result="accepted"}'), 2)
     await test.stop()
   })

@@ -13,7 +13,7 @@ import { AuditedDraw } from './auditedDraw.ts'
 import { AuditedMixnet, type GovernanceChange } from './auditedMixnet.ts'
 import { AuditedScores, type ParticipationRules, type PerformanceEvent, type SettledEpoch } from './auditedScores.ts'
 import { Difference } from './difference.ts'
-import { governanceChange } from './governanceCalls.ts'
+import { governanceChange, newParticipationRules } from './governanceCalls.ts'
 import type { MixnetEvent } from './mixnetEvents.ts'
 
 /** An epoch that ended as it should. */
@@ -41,18 +41,19 @@ export class Audit {
   readonly #mixnet: AuditedMixnet
   readonly #scores: AuditedScores
   readonly #draw: AuditedDraw
-  readonly #mixnetAddress: string
+  readonly #performance: string
   #settled: SettledEpoch | undefined
   #rewards = { nodes: 0, paid: 0n, without: 0 }
   #changes = 0
 
+  /** `rules`: what the deployment began with. */
   constructor(
     deployment: Pick<Deployment, 'chainId' | 'params' | 'addresses'>,
     rules: ParticipationRules,
     keccak256: Keccak256,
   ) {
     const { chainId, addresses } = deployment
-    this.#mixnetAddress = addresses.mixnet.toLowerCase()
+    this.#performance = addresses.performance.toLowerCase()
     this.#mixnet = new AuditedMixnet(newMixnet(configOf(deployment)))
     this.#scores = new AuditedScores({ chainId, contract: addresses.performance }, rules, keccak256)
     this.#draw = new AuditedDraw(keccak256)
@@ -90,20 +91,24 @@ export class Audit {
         return undefined
       }
       case 'rewardedSet': {
+        if (event.event === 'Taken') {
+          this.#draw.taken(event)
+          return undefined
+        }
         this.#mixnet.finishReconciling(time)
         const lateStakeOf = (nodeId: number) => this.#mixnet.lateStakeOf(nodeId)
         this.#draw.draw(event, { state: this.state, lateStakeOf }, this.#scores)
         return undefined
       }
-      case 'token': {
-        if (event.event === 'Transfer' && event.args.to.toLowerCase() === this.#mixnetAddress)
-          this.#mixnet.takeTransfer(event.args.from, event.args.value, time)
-        return undefined
-      }
       case 'timelock': {
         // What waits for the end of an interval leaves no trace in the mixnet yet.
         const decision = decisions.get(event.transactionHash)
-        if (event.event === 'CallExecuted' && decision?.atOnce === false) decision.change?.(this.state, time)
+        if (event.event !== 'CallExecuted') return undefined
+        if (decision?.atOnce === false) decision.change?.(this.state, time)
+        if (event.args.target.toLowerCase() === this.#performance) {
+          const rules = newParticipationRules(event.args.data)
+          if (rules !== undefined) this.#scores.rules = rules
+        }
         return undefined
       }
       case 'mixnet':

@@ -1,20 +1,19 @@
 /** Fetches what an audit reads: events, the times of their blocks, and with which costs nodes were bonded. @module */
 
-import { decodeFunctionData, decodeFunctionResult, encodeFunctionData, keccak256 } from 'viem/utils'
+import { decodeFunctionData, keccak256 } from 'viem/utils'
 import { MixnetError } from '../../../foundation/base/errors.ts'
 import { machineError } from '../../../foundation/base/machineError.ts'
 import type { CostParams } from '../../../protocol/economy/rewards.ts'
 import { ABIS } from '../abis.ts'
-import { performanceAbi } from '../artifacts/performance.ts'
 import type { Address, Block, Hex } from '../chain.ts'
-import { ethCall, headerByNumber } from '../chainCalls.ts'
+import { headerByNumber } from '../chainCalls.ts'
+import { participationOf } from '../deploymentParams.ts'
 import { expectReply, type JsonRpc, type RpcCall } from '../jsonRpc.ts'
 import type { AnyLedgerEvent, EventCursor, Ledger } from '../ledger.ts'
 import { addressOf, bytesOf, mismatch, objectOf } from '../rpcValues.ts'
 import { Audit, type AuditedEpoch, compareNow } from './audit.ts'
-import type { ParticipationRules } from './auditedScores.ts'
 
-const CONTRACTS = ['mixnet', 'performance', 'rewardedSet', 'announcements', 'timelock', 'token'] as const
+const CONTRACTS = ['mixnet', 'performance', 'rewardedSet', 'announcements', 'timelock'] as const
 const BATCH = 50
 
 export interface AuditOptions {
@@ -34,11 +33,7 @@ export interface AuditOptions {
 export async function auditLedger(options: AuditOptions): Promise<{ readonly events: number; readonly block: number }> {
   const { ledger, rpc, until, onEpoch, signal } = options
   const { deployment } = ledger
-  const audit = new Audit(
-    deployment,
-    await participationRules(rpc, deployment.addresses.performance, signal),
-    (bytes) => keccak256(bytes, 'bytes'),
-  )
+  const audit = new Audit(deployment, participationOf(deployment.params), (bytes) => keccak256(bytes, 'bytes'))
   let cursor: EventCursor | undefined
   let count = 0
   for (;;) {
@@ -81,26 +76,6 @@ async function checkNow(ledger: Ledger, audit: Audit, block: Block, signal: Abor
   )
   const [{ rewardPool, stakingSupply }, [removed, added]] = results
   compareNow(audit.state, { pool: rewardPool, removed, added, stakingSupply })
-}
-
-/** As they stand; governance has hardly a reason to move them. */
-async function participationRules(
-  rpc: JsonRpc,
-  to: Address,
-  signal: AbortSignal | undefined,
-): Promise<ParticipationRules> {
-  const data = encodeFunctionData({ abi: performanceAbi, functionName: 'parameters' })
-  const answer = await rpc.ask(ethCall({ to, data }, undefined), { signal })
-  try {
-    const [, , exclusion, tolerance] = decodeFunctionResult({
-      abi: performanceAbi,
-      functionName: 'parameters',
-      data: answer,
-    })
-    return { exclusion, tolerance }
-  } catch {
-    throw mismatch('parameters of scores', 'not what the contract answers')
-  }
 }
 
 async function timesOf(

@@ -24,12 +24,16 @@ interface Entry {
   readonly leaf: Uint8Array
   readonly capabilities: number
   readonly earlier: number
-  readonly changedIn: number
+  /** Unix seconds, of the last change of capabilities. */
+  readonly changedAt: bigint
 }
 
 export class AuditedDraw {
   readonly #keccak256: Keccak256
   readonly #entries = new Map<number, Entry>()
+  /** What drivers took so far, each in an attempt of its own: announcements count as they stood then. */
+  readonly #attempts = new Map<string, Map<number, Entry>>()
+  #driver = ''
   #set: DrawnSet = { rewarded: [], roles: new Map(), candidates: 0 }
 
   constructor(keccak256: Keccak256) {
@@ -44,9 +48,9 @@ export class AuditedDraw {
   announce({ args }: LedgerEvent<'announcements', 'Announced'>, interval: Interval, time: bigint): void {
     const { nodeId, sequence, capabilities } = args
     const before = this.#entries.get(nodeId)
-    // What is said once secrets are known counts in the next draw but one.
-    const period = time < revealFrom(interval) ? interval.totalElapsedEpochs : interval.totalElapsedEpochs + 1
-    const moved = (before?.capabilities ?? 0) !== capabilities
+    const capable = before?.capabilities ?? 0
+    const changedAt = before?.changedAt ?? 0n
+    const isMoved = capable !== capabilities
     const leaf = announcementLeaf(
       { nodeId, sequence, capabilities },
       bytes(args.data),
@@ -56,9 +60,22 @@ export class AuditedDraw {
     this.#entries.set(nodeId, {
       leaf,
       capabilities,
-      earlier: moved && (before?.changedIn ?? 0) !== period ? (before?.capabilities ?? 0) : (before?.earlier ?? 0),
-      changedIn: moved ? period : (before?.changedIn ?? 0),
+      // What is said once secrets are known does not count: the state before the first of it does.
+      earlier: isMoved && changedAt < revealFrom(interval) ? capable : (before?.earlier ?? 0),
+      changedAt: isMoved ? time : changedAt,
     })
+  }
+
+  /** A driver took some nodes into its attempt, which begins at node 1. */
+  taken({ args }: LedgerEvent<'rewardedSet', 'Taken'>): void {
+    const { from, nextNodeId } = args
+    this.#driver = args.driver.toLowerCase()
+    const attempt = (from === 1 ? undefined : this.#attempts.get(this.#driver)) ?? new Map<number, Entry>()
+    for (let nodeId = from; nodeId < nextNodeId; nodeId++) {
+      const entry = this.#entries.get(nodeId)
+      if (entry !== undefined) attempt.set(nodeId, entry)
+    }
+    this.#attempts.set(this.#driver, attempt)
   }
 
   /** Puts it in force. Throws Difference where the root is another: so is then a role, a key, an announcement or who took part. */
@@ -75,9 +92,12 @@ export class AuditedDraw {
       throw new Difference('draw', ending, `the seed 0x${toHex(seed)}`, args.seed)
     const isFirst = this.#set.rewarded.every(({ standby }) => standby)
     const bondedBefore = isFirst ? undefined : revealFrom(state.interval)
+    const said = this.#attempts.get(this.#driver)
+    this.#attempts.clear()
+    const entryOf = (nodeId: number): Entry | undefined => standing(said?.get(nodeId), bondedBefore)
     const ids = [...state.bonds.keys()].sort((a, b) => a - b)
     const nodes = ids.map((nodeId) => ({
-      ...this.#nodeOf(nodeId, state, scores, isFirst),
+      ...nodeOf(nodeId, state, scores, entryOf(nodeId)),
       stake: weighed(state.rewarding.get(nodeId), lateStakeOf(nodeId)),
     }))
     const { roles } = drawSet({
@@ -91,7 +111,7 @@ export class AuditedDraw {
     const part = [...roles].map(([nodeId, role]) => ({
       nodeId,
       identityKey: bytes(state.bonds.get(nodeId)?.identityKey ?? ''),
-      leaf: this.#entryOf(nodeId, ending, isFirst)?.leaf ?? NO_LEAF,
+      leaf: entryOf(nodeId)?.leaf ?? NO_LEAF,
       role,
     }))
     const root = `0x${toHex(topologyRoot({ epochId: args.epochId, seed, nodes: part }, this.#keccak256))}`
@@ -101,25 +121,28 @@ export class AuditedDraw {
     )
     this.#set = { rewarded, roles, candidates: nodes.filter((one) => one.eligible && one.capabilities > 0).length }
   }
+}
 
-  #nodeOf(nodeId: number, state: MixnetState, scores: AuditedScores, isFirst: boolean): Omit<DrawNode, 'stake'> {
-    const bond = state.bonds.get(nodeId)
-    const ending = state.interval.totalElapsedEpochs
-    return {
-      nodeId,
-      performance: scores.scoreOf(ending, nodeId),
-      capabilities: (this.#entryOf(nodeId, ending, isFirst)?.capabilities ?? 0) & 15,
-      eligible: bond?.isUnbonding === false,
-      bondedAt: bond?.bondedAt ?? 0n,
-    }
+function nodeOf(
+  nodeId: number,
+  { bonds, interval }: MixnetState,
+  scores: AuditedScores,
+  entry: Entry | undefined,
+): Omit<DrawNode, 'stake'> {
+  const bond = bonds.get(nodeId)
+  return {
+    nodeId,
+    performance: scores.scoreOf(interval.totalElapsedEpochs, nodeId),
+    capabilities: (entry?.capabilities ?? 0) & 15,
+    eligible: bond?.isUnbonding === false,
+    bondedAt: bond?.bondedAt ?? 0n,
   }
+}
 
-  /** As it stood when the secrets of the epoch that ends began to be revealed; in a network without a set there are none, and it stands as it is. */
-  #entryOf(nodeId: number, ending: number, isFirst: boolean): Entry | undefined {
-    const entry = this.#entries.get(nodeId)
-    if (entry === undefined || isFirst) return entry
-    return entry.changedIn > ending ? { ...entry, capabilities: entry.earlier } : entry
-  }
+/** As it stood when secrets began to be revealed; in a network without a set there are none, and it stands as it is. */
+function standing(entry: Entry | undefined, revealsBegan: bigint | undefined): Entry | undefined {
+  if (entry === undefined || revealsBegan === undefined || entry.changedAt < revealsBegan) return entry
+  return { ...entry, capabilities: entry.earlier }
 }
 
 /** Without what came, and with what went, once secrets were being revealed. */

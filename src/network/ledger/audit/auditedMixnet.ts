@@ -9,7 +9,7 @@ import {
   rewardNodes,
   type Served,
 } from '../../../protocol/economy/epochMachine.ts'
-import type { EpochEvent, Happened, IntervalEvent, MixnetState } from '../../../protocol/economy/mixnetState.ts'
+import type { Happened, MixnetState } from '../../../protocol/economy/mixnetState.ts'
 import * as operations from '../../../protocol/economy/operations.ts'
 import { Refusal } from '../../../protocol/economy/refusal.ts'
 import type { CostParams } from '../../../protocol/economy/rewards.ts'
@@ -47,17 +47,11 @@ export class AuditedMixnet {
 
   /** What the draw at the end of this epoch leaves out of a node's stake, a Decimal: docs/spec/ledger.md, "The draw". */
   lateStakeOf(nodeId: number): bigint {
-    return this.#late.of(nodeId)
-  }
-
-  /** NYM that came to the contract: more of a pledge leaves no other trace until it counts. */
-  takeTransfer(from: string, amount: bigint, time: bigint): void {
-    this.#late.transferred(this.state, low(from), amount, time)
+    return this.#late.of(this.state, nodeId)
   }
 
   /** `served`: of the set in force. Throws Difference. */
   take(event: MixnetEvent, facts: EventFacts, served: Served): void {
-    if (event.event === 'EpochAdvanced') this.#late.epochAdvanced()
     if (this.#due.length === 0) this.#play(event, facts, served)
     const [due] = this.#due
     if (due === undefined) throw this.#differs(event.event, 'nothing of the kind', describe(event.event, event.args))
@@ -130,6 +124,15 @@ function operate(
       return operations.updateHost(state, ownerOf(state, event.args.nodeId), event.args.host, event.args.httpPort)
     case 'UnbondRequested':
       return operations.unbond(state, ownerOf(state, event.args.nodeId))
+    case 'PledgeMoreRequested': {
+      const { nodeId, amount } = event.args
+      operations.pledgeMore(state, ownerOf(state, nodeId), amount)
+      return late.asked(state, time)
+    }
+    case 'PledgeDecreaseRequested':
+      return operations.decreasePledge(state, ownerOf(state, event.args.nodeId), event.args.amount)
+    case 'CostParamsRequested':
+      return operations.updateCostParams(state, ownerOf(state, event.args.nodeId), event.args)
     case 'DelegationRequested':
       operations.delegate(state, low(event.args.owner), event.args.nodeId, event.args.amount)
       return late.asked(state, time)
@@ -156,51 +159,24 @@ function operate(
       return rewardNodes(state, time, served, 1)
     case 'EpochAdvanced':
       return advanceEpoch(state)
-    case 'PledgeChanged':
     case 'CostParamsChanged':
     case 'ParamsChanged':
       if (state.epoch.kind === 'rewarding') return rewardNodes(state, time, served, 1)
-      if (decided !== undefined) return decided(state, time)
-      return reconcile(state, time, event, late)
+      if (event.event === 'ParamsChanged' && decided !== undefined) return decided(state, time)
+      return reconcile(state, time, late)
     default:
-      return reconcile(state, time, event, late)
+      return reconcile(state, time, late)
   }
 }
 
-/** The next event of the queue that leaves a trace. Changes of pledges and costs are heard of only when they happen, so they come in here. */
-function reconcile(state: MixnetState, time: bigint, event: MixnetEvent, late: LateStake): void {
-  // As far as was known nothing waited any more.
-  if (state.epoch.kind === 'roleAssignment') state.epoch = { kind: 'reconcilingEvents' }
-  if (event.event === 'PledgeChanged') {
-    const { nodeId, pledge } = event.args
-    const by = pledge - (state.bonds.get(nodeId)?.originalPledge ?? 0n)
-    const change: EpochEvent =
-      by < 0n ? { kind: 'decreasePledge', nodeId, amount: -by } : { kind: 'pledgeMore', nodeId, amount: by }
-    skipSilent(state, time, late)
-    if (change.kind === 'pledgeMore') late.askedForPledge(state, change)
-    state.epochEvents.unshift(change)
-    if (by > 0n) state.balance += by
-  }
-  if (event.event === 'CostParamsChanged') {
-    const { nodeId, profitMargin, intervalOperatingCost } = event.args
-    const change: IntervalEvent = { kind: 'costs', nodeId, costs: { profitMargin, intervalOperatingCost } }
-    state.intervalEvents.unshift(change)
-  }
+/** The next event of the queue that leaves a trace. */
+function reconcile(state: MixnetState, time: bigint, late: LateStake): void {
   // One that finds an empty queue says that reconciling is over, and then there is no such event.
   for (let left = waiting(state); left > 0 && state.log.length === 0; left--) applyOne(state, time, late)
 }
 
-/** Undelegations that find nothing are the only ones of an epoch that leave no trace, and stand before what left one. */
-function skipSilent(state: MixnetState, time: bigint, late: LateStake): void {
-  for (;;) {
-    const [next] = state.epochEvents
-    if (next?.kind !== 'undelegate' || state.delegations.get(next.nodeId)?.has(next.owner)) return
-    applyOne(state, time, late)
-  }
-}
-
 function applyOne(state: MixnetState, time: bigint, late: LateStake): void {
-  late.applying(state, state.epochEvents[0], () => reconcileEpochEvents(state, time, 1))
+  late.applying(state, state.epochEvents[0], time, () => reconcileEpochEvents(state, time, 1))
 }
 
 const waiting = (state: MixnetState): number => state.epochEvents.length + state.intervalEvents.length

@@ -59,7 +59,7 @@ const KEPT_EPOCHS = FALLBACK_EPOCHS + 2
 
 export class AuditedScores {
   readonly #keccak256: Keccak256
-  readonly #rules: ParticipationRules
+  rules: ParticipationRules
   readonly #participants = new Map<string, Participant>()
   /** In order of commitment. */
   #committed: string[] = []
@@ -76,7 +76,7 @@ export class AuditedScores {
     keccak256: Keccak256,
   ) {
     this.#keccak256 = keccak256
-    this.#rules = rules
+    this.rules = rules
     this.#seed = firstSeed(place.chainId, bytes(place.contract), keccak256)
   }
 
@@ -164,7 +164,7 @@ export class AuditedScores {
 
     const far = reporters.filter((_, i) => {
       const { sum, count } = distances[i] as { sum: number; count: number }
-      return sum > count * this.#rules.tolerance
+      return sum > count * this.rules.tolerance
     })
     const isJudged = distances.filter(({ count }) => count > 0).length >= JUDGING_REPORTS
     this.#checkExclusions(epochId, [
@@ -210,7 +210,7 @@ export class AuditedScores {
   }
 
   #checkExclusions(epochId: number, expected: readonly { readonly who: string; readonly reason: number }[]): void {
-    const until = epochId + 1 + this.#rules.exclusion
+    const until = epochId + 1 + this.rules.exclusion
     const text = (list: readonly { readonly who: string; readonly until: number; readonly reason: number }[]) =>
       list.length === 0
         ? 'nobody'

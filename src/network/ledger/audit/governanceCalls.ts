@@ -1,4 +1,4 @@
-/** What governance had the timelock do to the mixnet, from the call it made. @module */
+/** What governance had the timelock do, from the call it made. @module */
 import { decodeFunctionData } from 'viem/utils'
 import {
   updateActiveSetDistribution,
@@ -7,13 +7,15 @@ import {
   updateRewardingParams,
 } from '../../../protocol/economy/governance.ts'
 import { ABIS } from '../abis.ts'
+import { performanceAbi } from '../artifacts/performance.ts'
 import type { Hex } from '../chain.ts'
 import type { GovernanceChange } from './auditedMixnet.ts'
+import type { ParticipationRules } from './auditedScores.ts'
 
 /** A number that leaves the pool, or the supply, what it is. */
 const UNCHANGED = 2n ** 128n - 1n
 
-/** undefined for a call that changes no parameter. */
+/** Of the mixnet. undefined for a call that changes no parameter. */
 export function governanceChange(data: Hex): GovernanceChange | undefined {
   const call = decoded(data)
   switch (call?.functionName) {
@@ -41,6 +43,16 @@ export function governanceChange(data: Hex): GovernanceChange | undefined {
     }
     default:
       return undefined
+  }
+}
+
+/** Of the scores; from the call on, for it is refused once reports can be seen. undefined for another call. */
+export function newParticipationRules(data: Hex): ParticipationRules | undefined {
+  try {
+    const call = decodeFunctionData({ abi: performanceAbi, data })
+    return call.functionName === 'updateParameters' ? call.args[0] : undefined
+  } catch {
+    return undefined
   }
 }
 

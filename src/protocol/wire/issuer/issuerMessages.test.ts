@@ -191,11 +191,15 @@ describe('messages of the issuers', () => {
           assert.ok(redeemRequestHolds(crypto, redeem))
           assert.ok(!redeemRequestHolds(crypto, { ...redeem, digest }))
           assert.ok(!redeemRequestHolds(crypto, { ...redeem, proposalId: id + 1 }))
-          const vote = { epochId: id, index: 1, gateway: digest, digest, count: 2 }
+          const payer = { chainId: id, contract: digest.slice(0, 20) }
+          const vote = { payer, epochId: id, index: 1, gateway: digest, digest, count: 2 }
           const signed = signVote(crypto, SEED, vote)
           assert.ok(voteHolds(crypto, IDENTITY, vote, signed))
           assert.ok(!voteHolds(crypto, IDENTITY, { ...vote, count: 3 }, signed))
-          const answer = { accepted: true, vote: { epochId: id, index: 1, count: 2, signature: signed } }
+          assert.ok(!voteHolds(crypto, IDENTITY, { ...vote, payer: { ...payer, chainId: id + 1 } }, signed))
+          const other = { ...payer, contract: digest.slice(0, 20).reverse().fill(1, 0, 2) }
+          assert.ok(!voteHolds(crypto, IDENTITY, { ...vote, payer: other }, signed))
+          const answer = { accepted: true, vote: { payer, epochId: id, index: 1, count: 2, signature: signed } }
           assert.deepEqual(decodeRedeemAnswer(text(encodeRedeemAnswer(answer))), answer)
           assert.deepEqual(decodeDepositRequest(text(encodeDepositRequest(digest))), digest)
           assert.equal(decodeDepositAnswer(text(encodeDepositAnswer(id))), id)

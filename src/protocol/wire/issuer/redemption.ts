@@ -4,7 +4,8 @@
  * signature, and since 2026 no such request. @module
  */
 import { fromBase58, toBase58 } from '../../../foundation/base/base58.ts'
-import { concat, expectLength, utf8 } from '../../../foundation/base/bytes.ts'
+import { concat, expectLength, fromHex, toHex, utf8 } from '../../../foundation/base/bytes.ts'
+import { malformed } from '../../../foundation/base/errors.ts'
 import { Writer } from '../../../foundation/base/writer.ts'
 import type { CryptoProvider } from '../../../foundation/crypto/provider.ts'
 import { type JsonObject, parseJson } from '../directory/json.ts'
@@ -20,7 +21,8 @@ const ED25519_SIGNATURE_BYTES = 64
 const MAX_ANSWER_CHARACTERS = 1024
 
 const REQUEST_DOMAIN = utf8('starling-redeem-request-v1')
-const VOTE_DOMAIN = utf8('starling-redeem-vote-v1')
+const VOTE_DOMAIN = utf8('starling-redeem-vote-v2')
+const ADDRESS_BYTES = 20
 
 export interface RedeemRequest {
   /** SHA-256 of the serial numbers, one behind the other. */
@@ -35,8 +37,19 @@ export interface RedeemRequest {
   readonly signature: Uint8Array
 }
 
+/** Who pays for votes: a vote names it, or another deployment with the same issuers would pay for the same tickets once more. */
+export interface PayingContract {
+  readonly chainId: number
+  /** 20 bytes: the deposits' contract. */
+  readonly contract: Uint8Array
+}
+
+/** Of issuers without a ledger: votes that nobody pays for. */
+export const NO_CONTRACT: PayingContract = { chainId: 0, contract: new Uint8Array(ADDRESS_BYTES) }
+
 /** What an issuer voted for: so many tickets of that gateway, which have that digest. */
 export interface RedeemVote {
+  readonly payer: PayingContract
   readonly epochId: number
   /** Of the issuer's share. */
   readonly index: number
@@ -49,7 +62,13 @@ export interface RedeemAnswer {
   readonly accepted: boolean
   /** Of an accepted batch. */
   readonly vote:
-    | { readonly epochId: number; readonly index: number; readonly count: number; readonly signature: Uint8Array }
+    | {
+        readonly payer: PayingContract
+        readonly epochId: number
+        readonly index: number
+        readonly count: number
+        readonly signature: Uint8Array
+      }
     | undefined
 }
 
@@ -120,10 +139,17 @@ export function voteHolds(
 
 export function encodeRedeemAnswer({ accepted, vote }: RedeemAnswer): JsonObject {
   if (vote === undefined) return { proposal_accepted: accepted }
-  const { epochId, index, count, signature } = vote
+  const { payer, epochId, index, count, signature } = vote
   return {
     proposal_accepted: accepted,
-    vote: { epoch_id: epochId, index, count, signature: toBase58(signature) },
+    vote: {
+      chain_id: payer.chainId,
+      contract: `0x${toHex(payer.contract)}`,
+      epoch_id: epochId,
+      index,
+      count,
+      signature: toBase58(signature),
+    },
   }
 }
 
@@ -133,6 +159,7 @@ export function decodeRedeemAnswer(text: string): RedeemAnswer {
   return {
     accepted: json.field('proposal_accepted').boolean(),
     vote: json.field('vote').optional((vote) => ({
+      payer: { chainId: vote.field('chain_id').integer(), contract: addressIn(vote.field('contract').string()) },
       epochId: vote.field('epoch_id').integer(),
       index: vote.field('index').integer({ min: 1 }),
       count: vote.field('count').u32(),
@@ -151,10 +178,18 @@ function requestMessage(request: Omit<RedeemRequest, 'signature'>): Uint8Array {
     .finish()
 }
 
-/** Domain ‖ epoch, u64 ‖ gateway (32) ‖ digest (32) ‖ count, u32 ‖ index, u64. */
+function addressIn(text: string): Uint8Array {
+  if (!/^0x[0-9a-f]{40}$/.test(text))
+    throw malformed('contract', 'not an address: 0x and 40 lower-case hexadecimal digits')
+  return fromHex(text.slice(2))
+}
+
+/** Domain ‖ chain id, u64 ‖ contract (20) ‖ epoch, u64 ‖ gateway (32) ‖ digest (32) ‖ count, u32 ‖ index, u64. */
 function voteMessage(vote: RedeemVote): Uint8Array {
   return new Writer()
     .bytes(VOTE_DOMAIN)
+    .u64(BigInt(vote.payer.chainId))
+    .bytes(expectLength(vote.payer.contract, ADDRESS_BYTES, 'contract'))
     .u64(BigInt(vote.epochId))
     .bytes(expectLength(vote.gateway, KEY_BYTES, 'gateway'))
     .bytes(expectLength(vote.digest, DIGEST_BYTES, 'digest'))
