@@ -15,8 +15,8 @@ library Parameters {
     uint256 private constant ONE = 10 ** 18;
     /// All the unym there are.
     uint256 private constant SUPPLY = 10 ** 15;
-    /// The draw's last call puts all of them in force: 3 million gas for 1,000, and a set that no transaction could draw would stop the
-    /// network for good.
+    /// The draw's last call puts all of them in force: 12.6 million gas for so many mixes, of 16.8 that a transaction may have. A set that
+    /// none could draw would stop the network for good.
     uint256 private constant MAXIMUM_SET_SIZE = 3000;
     /// unym: a hundredth and a thousandth of all there is. Who may take part is not governance's to choose.
     uint256 private constant HIGHEST_MINIMUM_PLEDGE = 10 ** 13;
