@@ -15,7 +15,6 @@ import type { EpochParams } from '../../roles/directory/epochs.ts'
 import type { LedgerNetwork } from '../../roles/directory/ledgerNetwork.ts'
 import { BUILD_INFORMATION } from '../node/buildInformation.ts'
 import { LOCAL_DESCRIBER, localNetworkDetails } from '../node/directoryService.ts'
-import type { AnnouncingLedger } from '../node/ledgerAnnouncing.ts'
 import { type NodeOptions, type RunningNode, startNode } from '../node/node.ts'
 import type { NodeConfig } from '../node/nodeConfig.ts'
 import { listenStepped } from '../node/steppedPort.ts'
@@ -120,7 +119,7 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
   }
   try {
     if (options.paid !== undefined) {
-      issuers = await startIssuers({ ...options, ...options.paid, sale: await ledger?.sale() })
+      issuers = await startIssuers({ ...options, ...options.paid, ledger: await ledger?.issuing() })
       options.paid.onIssuers?.()
     }
     const served = { ...options, issuers: issuers?.urls ?? options.issuers ?? [] }
@@ -131,8 +130,8 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
     stopDirectory = first.stop
     const directoryUrl = `http://${endpoint.host}:${endpoint.port}/api`
     const start = async (plan: NodePlan, nodeWorld: World) => {
-      const announcing = await ledger?.announcing(plan, nodeWorld)
-      const node = await startTestnetNode(nodeWorld, plan, { ...options, directoryUrl, announcing })
+      const onLedger = await ledger?.forNode(plan, nodeWorld)
+      const node = await startTestnetNode(nodeWorld, plan, { ...options, directoryUrl, onLedger })
       running.set(plan.name, node)
       return node
     }
@@ -262,8 +261,11 @@ async function startTestnetNode(
     signal,
     paid,
     paymentOf = () => paymentTo(paid),
-    announcing,
-  }: TestnetOptions & { readonly directoryUrl: string; readonly announcing: AnnouncingLedger | undefined },
+    onLedger,
+  }: TestnetOptions & {
+    readonly directoryUrl: string
+    readonly onLedger: Pick<NodeOptions, 'ledger' | 'redeemer'> | undefined
+  },
 ): Promise<TestnetNode> {
   if (plan.roles.includes('exit')) await world.files.write(policyPath(folder), utf8(EXIT_POLICY))
   const meter = new Meter()
@@ -274,7 +276,7 @@ async function startTestnetNode(
     meter,
     log: logOf(plan.name),
     onStep: (wanted, used) => onStep?.(plan.name, wanted, used),
-    ...(announcing === undefined ? {} : { ledger: announcing }),
+    ...onLedger,
     ...(signal === undefined ? {} : { signal }),
   })
   return { plan, meter, running }
