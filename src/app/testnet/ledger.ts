@@ -3,6 +3,7 @@
  * the time in which the network slept. @module
  */
 import { ledgerDeposits } from '../../client/credentials/ledgerDeposits.ts'
+import { isMixnetError } from '../../foundation/base/errors.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
 import { millis, seconds } from '../../foundation/base/units.ts'
 import { awaited, sleep } from '../../foundation/platform/clock.ts'
@@ -59,8 +60,8 @@ const CATCH_UP_EPOCHS = 10
 /** Seconds: what the contract allows. */
 const LONGEST_EPOCH = 366 * 86_400
 const LOOK_AGAIN = millis(25)
-/** A plan must not begin before the block that it is made in. */
-const BEFORE_KEYS_SECONDS = 1
+/** A few blocks of any chain. */
+const LONGEST_LEAD_SECONDS = 60
 
 /** Steps follow each other at once: nobody else drives the epochs of this machine. */
 export const LOCAL_DRIVER: Partial<EpochDriverParams> = {
@@ -167,12 +168,22 @@ export class TestnetLedger {
         const { agreed } = await epochsOf(this.ledger)
         return agreed === 0 ? undefined : readLedgerEpoch(this.ledger, agreed)
       },
-      plan: async (members, threshold, phaseSeconds) => {
-        const { time } = await this.ledger.block()
-        const startsAt = Math.max(time, Math.floor(world.clock.now() / 1000)) + BEFORE_KEYS_SECONDS
-        const args = [members, threshold, BigInt(startsAt), phaseSeconds]
-        await this.#accounts.govern({ contract: 'issuers', fn: 'plan', args })
-      },
+      plan: (members, threshold, phaseSeconds) => this.#planIssuers([members, threshold], phaseSeconds),
+    }
+  }
+
+  /** A plan must not begin before the block that it is made in, and people wait for it: as soon as this chain can. */
+  async #planIssuers(who: readonly [members: readonly unknown[], threshold: number], phaseSeconds: number) {
+    const { clock } = this.#options.world
+    for (let lead = 1; ; lead *= 2) {
+      const { time } = await this.ledger.block()
+      const startsAt = BigInt(Math.max(time, Math.floor(clock.now() / 1000)) + lead)
+      try {
+        return await this.#accounts.govern({ contract: 'issuers', fn: 'plan', args: [...who, startsAt, phaseSeconds] })
+      } catch (error) {
+        const isLate = isMixnetError(error) && error.details.reason === 'BadPlan'
+        if (!isLate || lead > LONGEST_LEAD_SECONDS) throw error
+      }
     }
   }
 
