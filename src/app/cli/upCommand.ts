@@ -1,6 +1,6 @@
 /** `starling up`: a whole network on this machine, and a first anonymous request through it. @module */
 import type { TicketsDescription } from '../../client/credentials/describeTickets.ts'
-import { Mixnet } from '../../client/mixnet.ts'
+import { Mixnet, type NodeMixnetOptions } from '../../client/mixnet.ts'
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import type { Endpoint, Listener } from '../../foundation/platform/net.ts'
@@ -278,15 +278,14 @@ async function startClient(
 ): Promise<Mixnet> {
   const { world, screen, interrupted } = session
   const started = world.clock.monotonic()
-  const key = engine && (await network.ledger?.clientKey())
-  const onLedger = ledger && key && { buy: 'ledger' as const, ledger: { ...ledger.named, key, confirmations: 0 } }
+  const paying = engine && { tickets: await ticketsOf(network, ledger), engine: async () => shared(engine) }
   const mixnet = await Mixnet.connect(world, {
     directories: [network.directoryUrl],
     folder: `${options.data}/client`,
     signal: interrupted,
     onPacket: watch.onPacket,
     log: session.quietLogOf('client'),
-    ...(engine === undefined ? {} : { tickets: onLedger ?? { buy: 'faucet' }, engine: async () => shared(engine) }),
+    ...paying,
   })
   const entry = entryName(network, mixnet)
   const tickets = engine && (await mixnet.tickets.describe())
@@ -306,6 +305,16 @@ async function startClient(
     })
   }
   return mixnet
+}
+
+/** From an account of its own, where there is a ledger: no faucet learns of it, and nobody but the chain is believed about the issuers. */
+async function ticketsOf(
+  { ledger: accounts }: Testnet,
+  ledger: UpLedger | undefined,
+): Promise<NonNullable<NodeMixnetOptions['tickets']>> {
+  if (accounts === undefined || ledger === undefined) return { buy: 'faucet' }
+  // This chain takes nothing back but by a kill, and issuers wait until it is kept.
+  return { buy: 'ledger', ledger: { ...ledger.named, key: await accounts.clientKey(), confirmations: 0 } }
 }
 
 async function startProxy(session: Session, mixnet: Mixnet, socksPort: number, site: DemoSite): Promise<Endpoint> {

@@ -3,10 +3,10 @@
  * function starts it in simulations. @module
  */
 import { utf8 } from '../../foundation/base/bytes.ts'
-import { MixnetError } from '../../foundation/base/errors.ts'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
-import { type Millis, seconds } from '../../foundation/base/units.ts'
-import { unlessAborted, withDeadline } from '../../foundation/platform/clock.ts'
+import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
+import { awaited, sleep, unlessAborted, withDeadline } from '../../foundation/platform/clock.ts'
 import type { Endpoint } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { MemoryBondedNodes } from '../../roles/directory/bondedNodes.ts'
@@ -85,6 +85,7 @@ export interface Testnet {
 }
 
 const READY_LIMIT = seconds(30)
+const REFRESH_AGAIN = millis(250)
 // Everything but mail, this machine included: people try things out here. The one refusal shows what a refusal looks like; of 24,
 // private mail, also in a page, whose fetch itself refuses 25.
 const EXIT_POLICY = 'ExitPolicy reject *:24-25\nExitPolicy accept *:*\n'
@@ -164,7 +165,8 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
     await wait('network', directory.ready)
     await wait('nodes', Promise.all(nodes.map((node) => node.running.ready)))
     // A node that asked early knows a part of the network only.
-    await Promise.all(nodes.map((node) => node.running.refresh()))
+    const until = millis(world.clock.monotonic() + readyLimit)
+    await Promise.all(nodes.map(({ running: node }) => refreshed(world.clock, node, { until, signal })))
     return {
       directoryUrl,
       issuers,
@@ -194,6 +196,22 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
   } catch (error) {
     await stopAll()
     throw error
+  }
+}
+
+/** Killed and started again on its ledger, a network may come to the end of an epoch just now: its next set is unknown for a moment. */
+async function refreshed(
+  clock: World['clock'],
+  node: RunningNode,
+  { until, signal }: { readonly until: Millis; readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  for (;;) {
+    try {
+      return await node.refresh()
+    } catch (error) {
+      if (!isMixnetError(error, 'TOPOLOGY_UNAVAILABLE') || clock.monotonic() >= until) throw error
+      await awaited(clock, sleep(clock, REFRESH_AGAIN, signal))
+    }
   }
 }
 
