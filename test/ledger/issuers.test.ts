@@ -225,6 +225,11 @@ describe('issuers on the ledger', () => {
       issued.filter(([name]) => name.includes('issued')).map(() => 1),
     )
     assert.ok(issued.some(([name, value]) => name.includes('ledger') && Number(value) > 0))
+    // Its number is nobody's now, or another's: it pays again, once, and gets the book when that is buried.
+    await assert.rejects(chain.run(hasty.buyBook()), (error) => isMixnetError(error, 'ISSUERS_UNAVAILABLE'))
+    await chain.simulation.runFor(seconds(60))
+    assert.equal((await chain.run(hasty.buyBook())).left, 50)
+    assert.equal(await chain.run(issuers.ledger.read('ecash', 'depositCount', [])), 2)
     await chain.run(hasty.close())
 
     // Whoever names other issuers than the ledger does is paid nothing.

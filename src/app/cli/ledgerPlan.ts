@@ -103,10 +103,8 @@ export async function planIssuers(session: Session, path: string, options: HandO
 }
 
 async function propose(hand: Hand, path: string, plan: PlanFile, proposal: Proposal): Promise<number> {
-  const { session, ledger } = hand
-  const { delay } = await readProposal(ledger, proposal)
-  const earliest = millis((Math.ceil(session.world.clock.now() / 1000) + delay) * 1000)
-  expectTime(path, plan, earliest)
+  const { delay } = await readProposal(hand.ledger, proposal)
+  expectTime(path, plan, millis((await timeOf(hand)) + delay * 1000))
   return carryOut(hand, {
     contract: 'timelock',
     fn: 'schedule',
@@ -122,7 +120,7 @@ async function propose(hand: Hand, path: string, plan: PlanFile, proposal: Propo
 
 async function execute(hand: Hand, path: string, plan: PlanFile, proposal: Proposal): Promise<number> {
   const { session, ledger } = hand
-  const { screen, world } = session
+  const { screen } = session
   const { state, readyAt } = await readProposal(ledger, proposal)
   if (state === 'done') {
     screen.step('plan', 'executed already: starling issuer status', undefined, { event: 'proposal', state })
@@ -134,7 +132,7 @@ async function execute(hand: Hand, path: string, plan: PlanFile, proposal: Propo
     screen.step('waits', text, undefined, { event: 'proposal', state, readyAt: ready })
     return EXIT_CODES.network
   }
-  expectTime(path, plan, world.clock.now())
+  expectTime(path, plan, await timeOf(hand))
   return carryOut(hand, {
     contract: 'timelock',
     fn: 'execute',
@@ -143,6 +141,11 @@ async function execute(hand: Hand, path: string, plan: PlanFile, proposal: Propo
     done: () => ({ text: 'planned; see starling issuer status', event: { state: 'done' } }),
     look: `starling ledger plan ${path}`,
   })
+}
+
+/** The contracts go by that of blocks, which may be ahead of ours, and behind where none was made for a while. */
+async function timeOf({ session, ledger }: Hand): Promise<Millis> {
+  return millis(Math.max((await ledger.block()).time * 1000, session.world.clock.now()))
 }
 
 function argumentsOf({ members, threshold, startsAt, phaseSeconds }: PlanFile): readonly unknown[] {
