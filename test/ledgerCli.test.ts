@@ -12,7 +12,7 @@ import { anvilProgram } from '../src/network/ledger/anvilProgram.ts'
 import { openKeystore } from '../src/network/ledger/keystore.ts'
 import { codeBlocks, commandsOf } from './support/guides.ts'
 import { NYM, TestLedger } from './support/ledgerNetwork.ts'
-import { Starling, temporaryFolder } from './support/starling.ts'
+import { type CliEvent, Starling, temporaryFolder } from './support/starling.ts'
 
 function hasAnvil(): boolean {
   try {
@@ -254,7 +254,7 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
   })
 
   it('names issuers: proposes them, waits, executes, and says what could not be', async () => {
-    const members = []
+    const members: CliEvent[] = []
     for (const name of ['iris', 'lark', 'teal']) {
       const made = await type('issuer', 'init', name, '--url', `http://${name}.example`, ...onLedger(), '--json')
       assert.equal(made.code, 0, made.stdout + made.stderr)
