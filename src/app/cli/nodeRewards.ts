@@ -69,6 +69,7 @@ export async function showNodeRewards(session: Session, options: NodeRewardsOpti
   if (!options.withdraw) return 0
   const account = await openAccount(session, ledger, options)
   const hand = { session, ledger, account, choice: options }
+  if (truncate(pending) === 0n && earned > 0n) return withdrawEarnings(hand, identityKey, earned)
   const code = await carryOut(hand, {
     contract: 'mixnet',
     fn: 'withdrawOperatorReward',

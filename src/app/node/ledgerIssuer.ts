@@ -41,6 +41,8 @@ export interface LedgerIssuerOptions extends IssuerParts {
 const LOOK_EVERY = seconds(10)
 /** A look at the board is a question over the net; blocks take a second at least. */
 const POLL_BOARD = seconds(1)
+/** What another try would end with as well. */
+const FOR_GOOD = ['ISSUERS_UNAVAILABLE', 'CONFIG_INVALID', 'KEY_FILE_UNREADABLE'] as const
 const KEYS_FILE = /^keys-(\d+)\.json$/
 
 /** Serves when it resolves. `agreed` resolves when it first issues, or knows that it has no part in it. Throws as `startIssuer`. */
@@ -69,6 +71,7 @@ class Follower {
   readonly first: Promise<DkgOutcome>
   readonly #told: PromiseWithResolvers<DkgOutcome> = Promise.withResolvers()
   #adopted = 0
+  #hasKeys = false
   /** Of the newest plan that came to an end here. */
   #ended: { readonly epochId: number; readonly outcome: DkgOutcome | undefined } = { epochId: 0, outcome: undefined }
 
@@ -113,7 +116,8 @@ class Follower {
     const { agreed, planned } = await epochsOf(ledger)
     const isNew = agreed !== this.#adopted
     if (isNew) await this.#adopt(agreed)
-    if (planned === agreed || planned === this.#ended.epochId) return isNew
+    // Killed when the others had agreed already it has no keys, but all that makes them is on the board.
+    if ((planned === agreed && this.#hasKeys) || planned === this.#ended.epochId || planned === 0) return isNew
     const epoch = await readLedgerEpoch(ledger, planned)
     const block = await ledger.block()
     // The board opens with the first block of that time.
@@ -122,6 +126,7 @@ class Follower {
     if (outcome?.kind === 'member') await this.#confirm(outcome.keys)
     this.#ended = { epochId: planned, outcome }
     if (outcome !== undefined && outcome.kind !== 'member') this.#told.resolve(outcome)
+    if (outcome?.kind === 'member' && planned === agreed) await this.#adopt(agreed)
     return true
   }
 
@@ -165,8 +170,8 @@ class Follower {
       })
     } catch (error) {
       if (given.signal.aborted && !this.#signal.aborted) return undefined
-      if (isMixnetError(error, 'ISSUERS_UNAVAILABLE') || isMixnetError(error, 'CONFIG_INVALID')) {
-        log.error('issuer.no-keys', { epoch: epochId, code: error.code })
+      if (FOR_GOOD.some((code) => isMixnetError(error, code))) {
+        log.error('issuer.no-keys', { epoch: epochId, code: codeOf(error) })
         this.#ended = { epochId, outcome: undefined }
         this.#told.reject(error)
       }
@@ -216,6 +221,7 @@ class Follower {
     }
     this.#issuer.adopt(keys)
     this.#adopted = agreed
+    this.#hasKeys = keys !== undefined
     if (keys === undefined) return
     log.info('issuer.keys', { epoch: keys.epochId, threshold: keys.threshold, issuers: keys.members.length })
     const { outcome } = this.#ended

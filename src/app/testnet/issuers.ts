@@ -57,8 +57,10 @@ export interface TestnetIssuers {
 const PORTS = { issuer: 8090, faucet: 8099 }
 /** Everybody is here and answers at once: what is waited for is who has crashed. */
 const PHASE_LIMIT_SECONDS = 20
+/** A plan that was cut off is not waited for, but made anew: this is for slow machines. */
+const LEDGER_PHASE_SECONDS = 120
 const POLL_FILE: Millis = millis(15)
-const POLL_LEDGER: Millis = millis(40)
+const POLL_LEDGER: Millis = millis(80)
 const NETWORK = 'starling-local'
 
 /** Where there is a ledger: it names the issuers, has their board, and what pays for books. */
@@ -203,7 +205,7 @@ async function planOnLedger(
       return { owner: account.address, identityKey: hexOfBytes(identity), url }
     }),
   )
-  await ledger.plan(members, who.threshold, PHASE_LIMIT_SECONDS)
+  await ledger.plan(members, who.threshold, LEDGER_PHASE_SECONDS)
 }
 
 const accountPath = (folder: string, position: number): string => `${issuerFolder(folder, position)}/account.key`
