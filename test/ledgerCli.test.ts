@@ -274,7 +274,7 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
       return type('ledger', 'plan', at('issuers.toml'), ...onLedger(), '--key', at('chain/deployer.key'), '--json')
     }
     const again = () => type('ledger', 'plan', at('issuers.toml'), ...doing('chain/deployer'))
-    const [first, ...others] = members
+    const [first, ...others] = members as [CliEvent, ...CliEvent[]]
     for (const [run, said] of [
       [await plan(1, 600), /at least 2 must sign/],
       [await plan(2, 30), /or later, with time for you/],
