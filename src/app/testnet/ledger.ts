@@ -107,10 +107,11 @@ export class TestnetLedger {
     const account = await this.#accounts.at(hotKeyPath(folder, name), world)
     this.#announcers.set(name, account.address)
     const redeemer = (gateway: Uint8Array): Redeemer => {
-      const { redeem } = ledgerRedeemer({ ledger, account, gateway, confirmations: this.#confirmations })
+      const paying = ledgerRedeemer({ ledger, account, gateway, confirmations: this.#confirmations })
       return {
+        ...paying,
         async redeem(batch, signal) {
-          const outcome = await redeem(batch, signal)
+          const outcome = await paying.redeem(batch, signal)
           if (outcome.kind !== 'paid') return outcome
           // What the chain forgot would never be asked for again.
           await durable?.()
