@@ -12,7 +12,7 @@ import { anvilProgram } from '../src/network/ledger/anvilProgram.ts'
 import { openKeystore } from '../src/network/ledger/keystore.ts'
 import { codeBlocks, commandsOf } from './support/guides.ts'
 import { NYM, TestLedger } from './support/ledgerNetwork.ts'
-import { Starling, temporaryFolder } from './support/starling.ts'
+import { type CliEvent, Starling, temporaryFolder } from './support/starling.ts'
 
 function hasAnvil(): boolean {
   try {
@@ -251,6 +251,58 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
     const status = await type('ledger', 'status', ...onLedger(), '--json')
     const { secondsLeft } = eventOf(status, 'epoch')
     assert.ok(secondsLeft <= 1800, `${secondsLeft}`)
+  })
+
+  it('names issuers: proposes them, waits, executes, and says what could not be', async () => {
+    const members: CliEvent[] = []
+    for (const name of ['iris', 'lark', 'teal']) {
+      const made = await type('issuer', 'init', name, '--url', `http://${name}.example`, ...onLedger(), '--json')
+      assert.equal(made.code, 0, made.stdout + made.stderr)
+      members.push(eventOf(made, 'issuer'))
+    }
+    const plan = async (threshold: number, inSeconds: number, who = members) => {
+      const { time } = await network.ledger.block()
+      const startsAt = new Date((time + inSeconds) * 1000).toISOString().replace('.000', '')
+      const lines = who.flatMap(({ owner, identity, url }) => [
+        '[[issuers]]',
+        ...[`owner = "${owner}"`, `identity = "${identity}"`, `url = "${url}"`],
+      ])
+      await writeFile(
+        at('issuers.toml'),
+        [`threshold = ${threshold}`, `starts_at = "${startsAt}"`, ...lines].join('\n'),
+      )
+      return type('ledger', 'plan', at('issuers.toml'), ...onLedger(), '--key', at('chain/deployer.key'), '--json')
+    }
+    const again = () => type('ledger', 'plan', at('issuers.toml'), ...doing('chain/deployer'))
+    const [first, ...others] = members as [CliEvent, ...CliEvent[]]
+    for (const [run, said] of [
+      [await plan(1, 600), /at least 2 must sign/],
+      [await plan(2, 30), /or later, with time for you/],
+      [await plan(2, 600, [first, first, ...others]), /an owner and an identity of its own/],
+      [await plan(2, 600, [{ ...first, owner: '0x12' }, ...others]), /^Correct/],
+      [await plan(2, 600), /--yes/],
+    ] as const) {
+      assert.equal(run.code, 2, run.stdout + run.stderr)
+      assert.match(eventOf(run, 'problem').nextStep, said)
+    }
+    const proposed = await again()
+    assert.equal(proposed.code, 3, proposed.stdout + proposed.stderr)
+    assert.equal(eventOf(proposed, 'proposal').state, 'waiting')
+    assert.equal(proposed.events.filter(({ event }) => event === 'done').length, 1)
+    const waits = await again()
+    assert.equal(waits.code, 3, waits.stdout + waits.stderr)
+    assert.ok(!waits.events.some(({ event }) => event === 'done'), 'it was proposed twice')
+    await network.pass(61)
+    const executed = await again()
+    assert.equal(executed.code, 0, executed.stdout + executed.stderr)
+    const { threshold, members: named } = await network.ledger.read('issuers', 'planOf', [1n])
+    assert.deepEqual([threshold, named.map(({ url }) => url)], [2, members.map(({ url }) => url)])
+    const done = await again()
+    assert.deepEqual([done.code, eventOf(done, 'proposal').state], [0, 'done'])
+    const status = await type('ledger', 'status', ...onLedger(), '--json')
+    const told = eventOf(status, 'issuers')
+    assert.deepEqual([told.agreed, told.planned, told.issuers, told.threshold], [0, 1, 3, 2])
+    assert.equal(eventOf(status, 'tickets').deposits, 0)
   })
 
   it('changes pledge and costs, takes out rewards, takes back a delegation', async () => {

@@ -91,6 +91,9 @@ describe('starling up', { timeout: 400_000 }, () => {
     assert.equal(request.siteSaw, named(request.route.at(-1).name).mix.host)
 
     await network.event('proxy')
+    // The issuers' votes for the first ticket, handed to the contract: half of 75 NYM for fifty.
+    const { gateway, tickets, unym } = await network.event('earned')
+    assert.deepEqual([gateway, tickets, unym], [request.entry, 1, '750000'])
     const addresses = addressesOf(network)
     assert.equal(addresses.length, 6 * 2 + 3 * 3 + 4)
     for (const address of addresses) assert.ok(await isListening(address), `${address.host}:${address.port}`)
@@ -108,12 +111,20 @@ describe('starling up', { timeout: 400_000 }, () => {
     await assertNothingLeft(network)
 
     const identity = (name: string) => readFile(join(folder, 'nodes', name, 'identity.pem'), 'utf8')
-    const before = await Promise.all(names.map(identity))
+    const issuers = join(folder, 'issuers')
+    const keysOf = () =>
+      Promise.all([1, 2, 3, 4, 5].map((number) => readFile(join(issuers, `${number}`, 'keys-1.json'), 'utf8')))
+    const [before, keys] = await Promise.all([Promise.all(names.map(identity)), keysOf()])
     const again = up(t, folder, '--json', '--once')
     assert.deepEqual(await again.exit(), { code: 0, signal: null })
     assert.deepEqual((await again.event('nodes')).names, names)
     assert.equal((await again.event('client')).entry, request.entry)
     assert.deepEqual(await Promise.all(names.map(identity)), before)
+    assert.deepEqual(await keysOf(), keys)
+    assert.deepEqual(
+      (await readdir(join(issuers, '1'))).filter((name) => /^keys/.test(name)),
+      ['keys-1.json'],
+    )
     await assertNothingLeft(again)
   })
 
@@ -133,7 +144,7 @@ describe('starling up', { timeout: 400_000 }, () => {
 
   it('finds its chain again: epochs go on, nodes are bonded once, and a kill in the middle loses nothing of it', async (t) => {
     const folder = await temporaryFolder(t)
-    const first = up(t, folder, '--json', '--free')
+    const first = up(t, folder, '--json')
     const { isNew } = await first.event('ledger')
     const { epoch } = await first.event('directory')
     assert.deepEqual([isNew, epoch], [true, 25])
@@ -142,13 +153,19 @@ describe('starling up', { timeout: 400_000 }, () => {
     first.child.kill('SIGKILL')
     await first.exit()
     // Killed as soon as there is a chain: whatever it then has of the contracts is not what a file says of them.
-    const cut = up(t, folder, '--json', '--free')
+    const cut = up(t, folder, '--json')
     await cut.event('ledger')
     cut.child.kill('SIGKILL')
     await cut.exit()
-    const second = up(t, folder, '--json', '--free', '--once')
+    const second = up(t, folder, '--json', '--monitors', '0', '--once')
     assert.deepEqual(await second.exit(), { code: 0, signal: null })
     assert.equal((await second.event('ledger')).isNew, false)
+    // The client's book of before: nothing was bought a second time.
+    assert.ok((await second.event('tickets')).left < 50)
+    assert.deepEqual(
+      (await readdir(join(folder, 'issuers', '1'))).filter((name) => /^keys/.test(name)),
+      ['keys-1.json'],
+    )
     assert.ok((await second.event('directory')).epoch >= 25)
     assert.equal((await second.event('first-request')).status, 200)
     await assertNothingLeft(second)

@@ -140,6 +140,24 @@ describe('deposits of issuers', () => {
     assert.equal(await chain.run(deposits.deposit(0)), undefined)
   })
 
+  it('count on a chain of one machine once it is kept', async () => {
+    const chain = await EcashChain.start()
+    await chain.funded(CLIENT, 10n * PRICE)
+    await chain.run(clientOf(chain, chain.host('client'), { confirmations: 0 }).deposit(identity(1)))
+    const world = chain.host('issuer')
+    const keeping = Promise.withResolvers<void>()
+    const options = { clock: world.clock, ledger: chain.open(world), confirmations: 0, durable: () => keeping.promise }
+    let answer: unknown
+    void new LedgerDeposits(options).deposit(0).then((deposit) => {
+      answer = deposit
+    })
+    await chain.simulation.runFor(seconds(30))
+    assert.equal(answer, undefined)
+    keeping.resolve()
+    await chain.simulation.runFor(seconds(1))
+    assert.deepEqual(answer, { identityKey: identity(1) })
+  })
+
   it('are not another’s whose number moved', async () => {
     const chain = await EcashChain.start()
     await chain.funded(CLIENT, 10n * PRICE)

@@ -44,7 +44,7 @@ class IssuersOnLedger {
     this.ledger = chain.open(chain.host('reader'))
   }
 
-  async start(n: number): Promise<RunningIssuer> {
+  async start(n: number, confirmations = CONFIRMATIONS): Promise<RunningIssuer> {
     const { chain } = this
     const world = this.worlds[n] ?? chain.host(`issuer-${n}`)
     if (this.worlds[n] === undefined) await chain.funded(20 + n, 0n)
@@ -57,7 +57,7 @@ class IssuersOnLedger {
         config: { data: '/issuer', listen: { host: '0.0.0.0', port: PORT }, compatible: false },
         ledger,
         account: ledger.account(keySigner(key(20 + n))),
-        confirmations: CONFIRMATIONS,
+        confirmations,
         engine: new LocalEngine(scheme, world.random.stream('engine')) as never,
         dkgEngine: new LocalDkgEngine(scheme, world.random.stream('engine')),
         lookEvery: seconds(2),
@@ -176,6 +176,31 @@ describe('issuers on the ledger', () => {
     await chain.simulation.complete(Promise.all([1, 2, 3].map((n) => issuers.running[n]?.stop())), hours(1))
   })
 
+  it('get their keys from the board where they were killed when the others had theirs', async () => {
+    const chain = await EcashChain.start()
+    const issuers = new IssuersOnLedger(chain)
+    for (const n of [1, 2]) await issuers.start(n)
+    // It hears everything later.
+    await issuers.start(3, 2 * CONFIRMATIONS)
+    await issuers.plan([1, 2, 3], 2)
+    await issuers.untilAgreed(1)
+    chain.simulation.crash('issuer-3')
+    issuers.worlds[3] = chain.simulation.restart('issuer-3')
+    const { files } = issuers.worlds[3]
+    assert.equal(await chain.run(loadAgreedKeys(files, '/issuer', 1)), undefined)
+    const restarted = await issuers.start(3)
+    await chain.run(restarted.agreed)
+    assert.equal(restarted.status().epochId, 1)
+    assert.ok((await chain.run(loadAgreedKeys(files, '/issuer', 1))) !== undefined)
+
+    // One that lost them says so, and does not read the board for ever.
+    await chain.run(restarted.stop())
+    await chain.run(files.remove('/issuer/keys-1.json'))
+    const forgetful = await issuers.start(3)
+    await assert.rejects(chain.run(forgetful.agreed), (error) => isMixnetError(error, 'KEY_FILE_UNREADABLE'))
+    await chain.run(Promise.all([issuers.running[1], issuers.running[2], forgetful].map((one) => one?.stop())))
+  })
+
   it('sell a book for a deposit that is buried, and none for one that the chain took back', async () => {
     const chain = await EcashChain.start()
     const issuers = new IssuersOnLedger(chain)
@@ -225,6 +250,11 @@ describe('issuers on the ledger', () => {
       issued.filter(([name]) => name.includes('issued')).map(() => 1),
     )
     assert.ok(issued.some(([name, value]) => name.includes('ledger') && Number(value) > 0))
+    // Its number is nobody's now, or another's: it pays again, once, and gets the book when that is buried.
+    await assert.rejects(chain.run(hasty.buyBook()), (error) => isMixnetError(error, 'ISSUERS_UNAVAILABLE'))
+    await chain.simulation.runFor(seconds(60))
+    assert.equal((await chain.run(hasty.buyBook())).left, 50)
+    assert.equal(await chain.run(issuers.ledger.read('ecash', 'depositCount', [])), 2)
     await chain.run(hasty.close())
 
     // Whoever names other issuers than the ledger does is paid nothing.

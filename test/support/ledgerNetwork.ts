@@ -157,6 +157,11 @@ export class TestLedger {
     await this.#deployer.write('timelock', 'execute', call)
   }
 
+  /** The chain's clock goes on by so much. */
+  async pass(duration: number): Promise<void> {
+    await this.#jumpTo((await this.ledger.block()).time + duration)
+  }
+
   async #report(epochId: number, silent: number): Promise<void> {
     const lastNodeId = await this.ledger.read('mixnet', 'lastNodeId', [])
     const standing = await Promise.all(

@@ -152,10 +152,13 @@ async function initLedgerIssuer(
     url: options.url,
     config: configPath(folder),
   })
-  screen.line('\n  Governance plans it with   Issuers.plan, as a member of')
-  screen.line(`    owner        ${account.address}   needs some of the chain's coin for fees`)
-  screen.line(`    identityKey  ${identityKey}`)
-  screen.line(`    url          ${options.url}`)
+  screen.line('\n  Governance names it        starling ledger plan FILE, where the file has')
+  screen.line('    [[issuers]]')
+  screen.line(`    owner = "${account.address}"`)
+  screen.line(`    identity = "${toBase58(identity.identity)}"`)
+  screen.line(`    url = "${options.url}"`)
+  screen.line("\n  The owner needs some of the chain's coin for fees: its key is in")
+  screen.line(`    ${keyPath}`)
   screen.line(`\n  Run it                     starling issuer run ${folder}`)
   return 0
 }

@@ -157,7 +157,7 @@ async function ledgerMembers(
   const { ledger } = await openChosenLedger(session, options)
   const { agreed, planned } = await epochsOf(ledger)
   if (planned === 0) {
-    const nextStep = 'Governance names them: Issuers.plan. "starling issuer init" says what it needs of each.'
+    const nextStep = 'Governance names them: "starling ledger plan". "starling issuer init" says what it needs of each.'
     throw new MixnetError('ISSUERS_UNAVAILABLE', {}, { message: 'the ledger has no issuers yet', nextStep })
   }
   const { members, threshold } = await readLedgerEpoch(ledger, agreed === 0 ? planned : agreed)

@@ -7,6 +7,7 @@ import { claimOwed, delegateTo, showRewards, undelegateFrom } from './delegateCo
 import type { Run } from './issuerProgram.ts'
 import { address, ledgerOptions, nodeId, rpcUrl, signerOptions } from './ledgerAccess.ts'
 import { deployContracts } from './ledgerDeploy.ts'
+import { planIssuers } from './ledgerPlan.ts'
 import { showLedger } from './ledgerStatus.ts'
 import { verifyLedger } from './ledgerVerify.ts'
 import { writeOptions } from './ledgerWrites.ts'
@@ -19,7 +20,7 @@ const EXIT_CODES_TEXT =
 export function defineLedger(program: Command, run: Run): void {
   const ledger = program
     .command('ledger')
-    .description('who runs nodes, who backs them, what they earn: status, verify, deploy, faucet, account')
+    .description('who runs nodes, who backs them, what they earn: status, verify, deploy, plan, faucet, account')
     .helpCommand(false)
   ledgerOptions(ledger.command('status').description('the epoch, who serves in it, the pool, who measures'))
     .addHelpText('before', 'Example: starling ledger status\n')
@@ -55,6 +56,21 @@ export function defineLedger(program: Command, run: Run): void {
     )
     .option('--local', 'begin with the numbers of a local network: epochs of a minute', false)
     .action((options, command: Command) => run(command, (session) => deployContracts(session, options)))
+  writeOptions(
+    signerOptions(
+      ledgerOptions(
+        ledger
+          .command('plan <file>')
+          .description('governance names the issuers: proposes it, and after the delay executes it'),
+      ),
+    ),
+  )
+    .addHelpText('before', 'Example: starling ledger plan issuers.toml --key founder.json\n')
+    .addHelpText(
+      'after',
+      '\nThe same command each time; exit code 3 while the proposal waits. The file: docs/guides/run-issuers.md',
+    )
+    .action((file: string, options, command: Command) => run(command, (session) => planIssuers(session, file, options)))
   ledgerOptions(ledger.command('faucet <address-or-file>').description('NYM and coins for fees, on a local network'))
     .addHelpText('before', 'Example: starling ledger faucet my-key.json\n')
     .option('--amount <amount>', `NYM (default: ${amountText(FAUCET_AMOUNT)})`, parsePositiveAmount)

@@ -7,6 +7,7 @@ import { ROLE, type Role } from '../../protocol/economy/draw.ts'
 import { amountText, decimalAmountText } from './amounts.ts'
 import { durationText, type EpochNow, readEpoch } from './epochText.ts'
 import { type LedgerOptions, openChosenLedger } from './ledgerAccess.ts'
+import { showTickets } from './ledgerTicketsStatus.ts'
 import type { Session } from './session.ts'
 
 const GROUPS: readonly (readonly [string, Role])[] = [
@@ -101,7 +102,7 @@ export async function showLedger(session: Session, options: LedgerOptions): Prom
     'bonding',
     `at least ${amountText(operators.minimumPledge)}; margin ${percentText(operators.minimumProfitMargin)} to ${percentText(operators.maximumProfitMargin)}; costs ${amountText(operators.minimumOperatingCost)} to ${amountText(operators.maximumOperatingCost)} an interval`,
   )
-  screen.step('tickets', `${amountText(price)} for a book of fifty`)
+  await showTickets(session, ledger, { price, bonds, block })
   for (const one of monitors) {
     const { address, stake, measures, url, excludedUntilEpoch } = one
     const away = excludedUntilEpoch > interval.totalElapsedEpochs ? `, excluded until epoch ${excludedUntilEpoch}` : ''

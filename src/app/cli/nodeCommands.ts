@@ -10,9 +10,9 @@ import type { Clock, Timer } from '../../foundation/platform/clock.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import type { Endpoint } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
+import type { Ledger, LedgerAccount } from '../../network/ledger/ledger.ts'
 import { startCredentialEngine } from '../node/credentialEngine.ts'
-import type { AnnouncingLedger } from '../node/ledgerAnnouncing.ts'
-import { type LedgerConfig, openConfiguredLedger } from '../node/ledgerConfig.ts'
+import { CONFIRMATIONS, openConfiguredLedger } from '../node/ledgerConfig.ts'
 import { ledgerRedeemer } from '../node/ledgerRedeemer.ts'
 import { type NodeOptions, type RunningNode, startNode } from '../node/node.ts'
 import {
@@ -112,10 +112,11 @@ export async function readExistingNode(files: Files, folder: string): Promise<No
 
 /** With a key the node announces itself on the ledger: the bond's own, or one that its owner named (`node announcer`). */
 export type NodeRunOptions = LedgerOptions & SignerOptions
+
+type OnLedger = Pick<NodeOptions, 'ledger' | 'redeemer'>
+
 /** Announcing, and being paid for tickets, with one account. */
-async function ledgerParts(world: World, config: LedgerConfig): Promise<Pick<NodeOptions, 'ledger' | 'redeemer'>> {
-  const { ledger, account } = await openConfiguredLedger(world, config)
-  const { confirmations } = config
+function ledgerParts(ledger: Ledger, account: LedgerAccount, confirmations: number): OnLedger {
   return {
     ledger: { ledger, account, keccak256: (bytes) => keccak256(bytes, 'bytes') },
     redeemer: (gateway) => ledgerRedeemer({ ledger, account, gateway, confirmations }),
@@ -128,10 +129,9 @@ export async function runNode(session: Session, folder: string, options: NodeRun
   const config = await readExistingNode(world.files, folder)
   const log = session.logOf(config.name)
   const meter = new Meter()
-  const ledger = await announcingLedger(session, options)
+  const onLedger = (await typedLedger(session, config, options)) ?? (await configuredLedger(world, config))
   screen.step('directory', config.directories.join(', '))
   // Whoever serves clients takes their tickets, where the network has issuers.
-  const onLedger = config.ledger && (await ledgerParts(world, config.ledger))
   const engine = config.roles.some((role) => role !== 'mix') ? startCredentialEngine() : undefined
   const node = await startNode(world, config, {
     meter,
@@ -139,7 +139,6 @@ export async function runNode(session: Session, folder: string, options: NodeRun
     signal: interrupted,
     onStep: (wanted, used) => log.warn('port.taken', { wanted, used }),
     ...(engine && { credentials: engine }),
-    ...(ledger && { ledger }),
     ...onLedger,
   }).catch(async (error: unknown) => {
     await engine?.close()
@@ -168,12 +167,22 @@ export async function runNode(session: Session, folder: string, options: NodeRun
   return 0
 }
 
-async function announcingLedger(session: Session, options: NodeRunOptions): Promise<AnnouncingLedger | undefined> {
+async function typedLedger(
+  session: Session,
+  { local }: NodeConfig,
+  options: NodeRunOptions,
+): Promise<OnLedger | undefined> {
   if (options.key === undefined && options.signer === undefined) return undefined
   const { ledger } = await openChosenLedger(session, options)
   const account = await openAccount(session, ledger, options)
-  session.screen.step('ledger', `announces itself as ${account.address}`)
-  return { ledger, account, keccak256: (bytes) => keccak256(bytes, 'bytes') }
+  session.screen.step('ledger', `announces itself, and is paid for tickets, as ${account.address}`)
+  return ledgerParts(ledger, account, local ? 0 : CONFIRMATIONS)
+}
+
+async function configuredLedger(world: World, { ledger: config }: NodeConfig): Promise<OnLedger | undefined> {
+  if (config === undefined) return undefined
+  const { ledger, account } = await openConfiguredLedger(world, config)
+  return ledgerParts(ledger, account, config.confirmations)
 }
 
 function reportEveryMinute(clock: Clock, node: RunningNode, log: Log): () => void {

@@ -9,6 +9,7 @@ import { type EpochNow, readEpoch } from './epochText.ts'
 import { explanationLines } from './incomeText.ts'
 import { openAccount, openChosenLedger } from './ledgerAccess.ts'
 import { carryOut, type HandOptions } from './ledgerWrites.ts'
+import { showEarnings, withdrawEarnings } from './nodeEarnings.ts'
 import { costsText, ownNode } from './nodeLedgerCommands.ts'
 import type { Session } from './session.ts'
 
@@ -35,7 +36,7 @@ export async function showNodeRewards(session: Session, options: NodeRewardsOpti
     ],
     { block: epoch.block },
   )
-  const [{ originalPledge, host }, node, pending] = results
+  const [{ originalPledge, host, identityKey }, node, pending] = results
   for (const { args } of (await rewardsOf(ledger, nodeId)).slice(-EPOCHS_SHOWN)) {
     const percent = `${Number(args.performance / 10n ** 14n) / 100} %`
     screen.step(
@@ -63,26 +64,27 @@ export async function showNodeRewards(session: Session, options: NodeRewardsOpti
     rewardUnym: String(truncate(pending)),
     delegates: String(node.delegates),
   })
+  const earned = await showEarnings(session, ledger, identityKey, epoch)
   if (options.explain) await explain(session, ledger, nodeId, epoch)
   if (!options.withdraw) return 0
   const account = await openAccount(session, ledger, options)
-  return carryOut(
-    { session, ledger, account, choice: options },
-    {
-      contract: 'mixnet',
-      fn: 'withdrawOperatorReward',
-      args: [],
-      effects: [
-        [
-          'withdraw',
-          `${decimalAmountText(pending)} to ${account.address}; the pledge of ${amountText(originalPledge)} stays`,
-        ],
-        ['when', 'at once; what is taken out is no stake any more'],
+  const hand = { session, ledger, account, choice: options }
+  if (truncate(pending) === 0n && earned > 0n) return withdrawEarnings(hand, identityKey, earned)
+  const code = await carryOut(hand, {
+    contract: 'mixnet',
+    fn: 'withdrawOperatorReward',
+    args: [],
+    effects: [
+      [
+        'withdraw',
+        `${decimalAmountText(pending)} to ${account.address}; the pledge of ${amountText(originalPledge)} stays`,
       ],
-      done: (events) => ({ text: `${paidText(events, 'OperatorRewardWithdrawn')} withdrawn`, event: { nodeId } }),
-      look: 'starling node rewards',
-    },
-  )
+      ['when', 'at once; what is taken out is no stake any more'],
+    ],
+    done: (events) => ({ text: `${paidText(events, 'OperatorRewardWithdrawn')} withdrawn`, event: { nodeId } }),
+    look: 'starling node rewards',
+  })
+  return code === 0 && earned > 0n ? withdrawEarnings(hand, identityKey, earned) : code
 }
 
 /** What the epoch that runs will pay, should its performance be that of the last. */

@@ -1,6 +1,6 @@
 /** `starling up`: a whole network on this machine, and a first anonymous request through it. @module */
 import type { TicketsDescription } from '../../client/credentials/describeTickets.ts'
-import { Mixnet } from '../../client/mixnet.ts'
+import { Mixnet, type NodeMixnetOptions } from '../../client/mixnet.ts'
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import type { Endpoint, Listener } from '../../foundation/platform/net.ts'
@@ -53,6 +53,7 @@ interface ClientParts {
   readonly network: Testnet
   readonly watch: RequestWatch
   readonly engine: CredentialEngine | undefined
+  readonly ledger: UpLedger | undefined
 }
 
 const HOST = '127.0.0.1'
@@ -101,7 +102,7 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
     const network = await startNetwork(session, options, { site, taken, engine, ledger })
     stops.push(() => network.stop())
     const watch = new RequestWatch(() => world.clock.monotonic())
-    const mixnet = await startClient(session, options, { network, watch, engine })
+    const mixnet = await startClient(session, options, { network, watch, engine, ledger })
     stops.push(() => mixnet.close())
     const failure = await failureOf(
       firstRequest(session, { mixnet, network, site, watch, entry: entryName(network, mixnet) }),
@@ -110,6 +111,7 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
       screen.line('')
       screen.problem('request', failure)
     }
+    if (options.once) ledger?.tellEarnings()
     if (options.once)
       return failure === undefined ? 0 : isMixnetError(failure) ? EXIT_CODES[failure.guilty] : EXIT_CODES.bug
     const proxy = await startProxy(session, mixnet, options.socksPort, site)
@@ -131,6 +133,7 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
       screen.step('monitors', text, undefined, { event: 'monitors', monitors: many })
     }
     showNextSteps(session, proxy, ledger !== undefined)
+    ledger?.tellEarnings()
     await session.untilInterrupted()
     screen.line('\nStopping.', { event: 'stopping' })
     return 0
@@ -271,17 +274,18 @@ class TakenPorts {
 async function startClient(
   session: Session,
   options: UpOptions,
-  { network, watch, engine }: ClientParts,
+  { network, watch, engine, ledger }: ClientParts,
 ): Promise<Mixnet> {
   const { world, screen, interrupted } = session
   const started = world.clock.monotonic()
+  const paying = engine && { tickets: await ticketsOf(network, ledger), engine: async () => shared(engine) }
   const mixnet = await Mixnet.connect(world, {
     directories: [network.directoryUrl],
     folder: `${options.data}/client`,
     signal: interrupted,
     onPacket: watch.onPacket,
     log: session.quietLogOf('client'),
-    ...(engine === undefined ? {} : { tickets: { buy: 'faucet' }, engine: async () => shared(engine) }),
+    ...paying,
   })
   const entry = entryName(network, mixnet)
   const tickets = engine && (await mixnet.tickets.describe())
@@ -293,7 +297,7 @@ async function startClient(
   })
   if (tickets !== undefined) {
     const deposits = await network.ledger?.ledger.read('ecash', 'depositCount', [])
-    const bought = deposits === undefined ? 'of the faucet, free here' : 'paid by a deposit on the ledger'
+    const bought = deposits === undefined ? 'of the faucet, free here' : 'paid by its own deposit on the ledger'
     screen.step('tickets', `${tickets.left} left of a book ${bought}: docs/guides/tickets.md`, undefined, {
       event: 'tickets',
       left: tickets.left,
@@ -301,6 +305,16 @@ async function startClient(
     })
   }
   return mixnet
+}
+
+/** From an account of its own, where there is a ledger: no faucet learns of it, and nobody but the chain is believed about the issuers. */
+async function ticketsOf(
+  { ledger: accounts }: Testnet,
+  ledger: UpLedger | undefined,
+): Promise<NonNullable<NodeMixnetOptions['tickets']>> {
+  if (accounts === undefined || ledger === undefined) return { buy: 'faucet' }
+  // This chain takes nothing back but by a kill, and issuers wait until it is kept.
+  return { buy: 'ledger', ledger: { ...ledger.named, key: await accounts.clientKey(), confirmations: 0 } }
 }
 
 async function startProxy(session: Session, mixnet: Mixnet, socksPort: number, site: DemoSite): Promise<Endpoint> {

@@ -7,7 +7,7 @@ import { millis, seconds } from '../../foundation/base/units.ts'
 import { nodeProcesses } from '../../foundation/platform/node/nodeProcesses.ts'
 import { CONTRACT_ARTEFACTS } from '../../network/ledger/contractArtefacts.ts'
 import { deployLedger } from '../../network/ledger/deploy.ts'
-import { type Deployment, writeDeployment } from '../../network/ledger/deployment.ts'
+import { writeDeployment } from '../../network/ledger/deployment.ts'
 import { type DeploymentParams, localNetwork } from '../../network/ledger/deploymentParams.ts'
 import { startEmbeddedChain } from '../../network/ledger/embeddedChain.ts'
 import { openLedger } from '../../network/ledger/rpcLedger.ts'
@@ -15,11 +15,15 @@ import { keySigner } from '../../network/ledger/signers.ts'
 import { forgetLocalRpc, localChainFolder, localDeploymentFile, tellLocalRpc } from '../node/localLedger.ts'
 import type { NetworkSize } from '../testnet/layout.ts'
 import { type LedgerPlan, LOCAL_DRIVER } from '../testnet/ledger.ts'
+import { amountText } from './amounts.ts'
 import type { Session } from './session.ts'
 
 export interface UpLedger {
-  readonly deployment: Deployment
   readonly plan: LedgerPlan
+  /** The chain as a program on this machine names it, and the deployment's file. */
+  readonly named: { readonly rpc: readonly string[]; readonly deployment: string }
+  /** What gateways earned since the start is told from now on, the first time: not in the middle of something else. */
+  tellEarnings(): void
   stop(): Promise<void>
 }
 
@@ -80,6 +84,7 @@ export async function startLedger(session: Session, folder: string, size: Networ
       deployment: path,
       isNew,
     })
+    const earnings = new Earnings(screen)
     const plan: LedgerPlan = {
       open: (where) => openLedger(where, { ...rpc, deployment, pollEvery: POLL_EVERY }),
       keccak256: keccak_256,
@@ -87,6 +92,7 @@ export async function startLedger(session: Session, folder: string, size: Networ
       fund: (address, wei) => chain.fund(address, wei),
       durable: () => chain.save(),
       driver: LOCAL_DRIVER,
+      onEarned: (gateway, unym, tickets) => earnings.add({ gateway, unym, tickets }),
       onLongEpoch(epochId, length) {
         const hours = millisText(seconds(length))
         screen.step('epochs', `epoch ${epochId} was made ${hours} long: the network was not running`, undefined, {
@@ -97,8 +103,9 @@ export async function startLedger(session: Session, folder: string, size: Networ
       },
     }
     return {
-      deployment,
       plan,
+      named: { rpc: rpc.urls, deployment: path },
+      tellEarnings: () => earnings.tell(),
       async stop() {
         await forgetLocalRpc(world.files, folder)
         await chain.stop()
@@ -107,6 +114,42 @@ export async function startLedger(session: Session, folder: string, size: Networ
   } catch (error) {
     await chain.stop()
     throw error
+  }
+}
+
+interface Earned {
+  readonly gateway: string
+  readonly unym: bigint
+  readonly tickets: number
+}
+
+/** The first of them, for people to see that there are some; scripts hear of all. */
+class Earnings {
+  readonly #screen: Session['screen']
+  #waiting: Earned[] | undefined = []
+  #told = false
+
+  constructor(screen: Session['screen']) {
+    this.#screen = screen
+  }
+
+  add(earned: Earned): void {
+    if (this.#waiting === undefined) this.#tell(earned)
+    else this.#waiting.push(earned)
+  }
+
+  tell(): void {
+    for (const earned of this.#waiting ?? []) this.#tell(earned)
+    this.#waiting = undefined
+  }
+
+  #tell({ gateway, unym, tickets }: Earned): void {
+    const event = { event: 'earned', gateway, tickets, unym: String(unym) }
+    const many = tickets === 1 ? 'a ticket' : `${tickets} tickets`
+    const text = `gateway "${gateway}" has ${amountText(unym)} for ${many}: starling ledger status`
+    if (this.#told) this.#screen.line('', event)
+    else this.#screen.step('earned', text, undefined, event)
+    this.#told = true
   }
 }
 

@@ -221,11 +221,18 @@ export function formatIssuerPlan(plan: IssuerPlan): Uint8Array {
   )
 }
 
+interface PlannedChange {
+  readonly issuers: readonly Pick<PlannedIssuer, 'identity'>[]
+  readonly previous?:
+    | { readonly threshold: number; readonly members: readonly Pick<PlannedIssuer, 'identity'>[] }
+    | undefined
+}
+
 /**
  * The lowest threshold that is safe for these issuers. More than half; and where a key is handed on, more than may not know that a deposit
  * was used: those who come new, and of those who stay as many as its book could do without. Else it could buy a second one.
  */
-export function lowestThreshold({ issuers, previous }: Pick<IssuerPlan, 'issuers' | 'previous'>): number {
+export function lowestThreshold({ issuers, previous }: PlannedChange): number {
   const half = Math.floor(issuers.length / 2) + 1
   if (previous === undefined) return half
   const stay = issuers.filter((one) =>

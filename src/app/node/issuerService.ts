@@ -16,23 +16,26 @@ import { FileBoard } from '../../roles/issuer/dkg/fileBoard.ts'
 import { loadAgreedKeys } from '../../roles/issuer/dkg/keyFile.ts'
 import { Issuer, type IssuerStatus } from '../../roles/issuer/issuer.ts'
 import { expectClosed, type IssuerConfig, type IssuerPlan } from './issuerConfig.ts'
-import { loadOrCreateIssuerKey } from './issuerKey.ts'
+import { type IssuerKey, loadOrCreateIssuerKey } from './issuerKey.ts'
 import { PROMETHEUS_TEXT, prometheusText } from './metrics.ts'
 
-export interface IssuerServiceOptions {
-  readonly config: IssuerConfig
-  readonly plan: IssuerPlan
+/** Of every issuer, wherever its plan is. */
+export interface IssuerParts {
+  readonly config: Pick<IssuerConfig, 'data' | 'listen' | 'compatible'>
   readonly engine: CredentialEngine
   readonly dkgEngine: DkgEngine
   readonly dkg?: DkgParams
-  /** Where they agree. Default: the file that the plan names. */
-  readonly board?: BulletinBoard
-  /** Who has paid. Default: the faucet of the plan knows. */
-  readonly deposits?: DepositLedger | undefined
   readonly meter: Meter
   readonly log: Log
   /** Gives up agreeing on keys. */
   readonly signal?: AbortSignal
+}
+
+export interface IssuerServiceOptions extends IssuerParts {
+  readonly config: IssuerConfig
+  readonly plan: IssuerPlan
+  /** Where they agree. Default: the file that the plan names. */
+  readonly board?: BulletinBoard
 }
 
 export interface RunningIssuer {
@@ -45,30 +48,90 @@ export interface RunningIssuer {
   stop(): Promise<void>
 }
 
+/** What an issuer gets its keys with, from when it serves until `signal`. */
+export interface KeyWork {
+  readonly agreed: Promise<DkgOutcome>
+  /** Resolves when nothing is done any more. */
+  readonly ended: Promise<void>
+}
+
+export interface ServedWith {
+  readonly deposits: DepositLedger
+  readonly faucetUrl: string | undefined
+  readonly olderKeys: readonly AgreedKeys[]
+  readonly work: (issuer: Issuer, key: IssuerKey, signal: AbortSignal) => KeyWork
+}
+
 const FAUCET_TIMEOUT = seconds(10)
 
 /** Serves when it resolves. Throws LOCKED, ADDRESS_IN_USE, KEY_FILE_UNREADABLE, CONFIG_INVALID of a plan that is open or not about us. */
 export async function startIssuer(world: World, options: IssuerServiceOptions): Promise<RunningIssuer> {
-  const { config, plan, meter, log, engine } = options
+  const { config, plan, meter, log } = options
   const closed = expectClosed(plan, config.plan ?? 'the plan')
+  return serveIssuer(world, options, async () => {
+    const olderKeys = await keysBefore(world, config.data, plan.epoch)
+    const work = (issuer: Issuer, { seed }: IssuerKey, signal: AbortSignal): KeyWork => {
+      const agreed = agreeOnKeys(world, {
+        plan: {
+          network: plan.network,
+          epochId: plan.epoch,
+          threshold: closed.threshold,
+          members: plan.issuers,
+          ...(plan.previous === undefined ? {} : { previous: plan.previous }),
+          startsAt: closed.startsAt,
+          phaseLimit: seconds(closed.phaseLimitSeconds),
+        },
+        identitySeed: seed,
+        board: options.board ?? new FileBoard(world, plan.board),
+        engine: options.dkgEngine,
+        previousKey: ownKeyOf(olderKeys, plan),
+        folder: config.data,
+        log: log.child('dkg'),
+        meter,
+        signal,
+        ...(options.dkg === undefined ? {} : { params: options.dkg }),
+      }).then((outcome) => {
+        if (outcome.kind === 'member') adopt(issuer, outcome.keys, log)
+        return outcome
+      })
+      return {
+        agreed,
+        ended: agreed.then(
+          () => {},
+          () => {},
+        ),
+      }
+    }
+    const { faucet: faucetUrl, priceUnym } = plan
+    const deposits = faucetDeposits(world, { url: faucetUrl, priceUnym, timeout: FAUCET_TIMEOUT })
+    return { deposits, faucetUrl, olderKeys, work }
+  })
+}
+
+/** What all issuers have in common: one process a folder, one identity, and an API that is there before there are keys. Throws as `startIssuer`. */
+export async function serveIssuer(
+  world: World,
+  { config, engine, meter, log, signal }: IssuerParts,
+  preparing: () => Promise<ServedWith>,
+): Promise<RunningIssuer> {
   const lock = await world.files.lock(`${config.data}/lock`)
   const stopping = new AbortController()
-  const stopAgreeing = () => stopping.abort()
-  options.signal?.addEventListener('abort', stopAgreeing, { once: true })
-  if (options.signal?.aborted) stopAgreeing()
+  const abort = () => stopping.abort()
+  signal?.addEventListener('abort', abort, { once: true })
+  if (signal?.aborted) abort()
+  const release = async () => {
+    signal?.removeEventListener('abort', abort)
+    await lock.release()
+  }
   try {
     const key = await loadOrCreateIssuerKey(world, config.data)
-    const olderKeys = await keysBefore(world, config.data, plan.epoch)
+    const { work, ...served } = await preparing()
     let issuer: Issuer | undefined
     issuer = await Issuer.start(world, {
+      ...served,
       folder: config.data,
       identitySeed: key.seed,
-      olderKeys,
       engine,
-      deposits:
-        options.deposits ??
-        faucetDeposits(world, { url: plan.faucet, priceUnym: plan.priceUnym, timeout: FAUCET_TIMEOUT }),
-      faucetUrl: plan.faucet,
       listen: config.listen,
       compatible: config.compatible,
       extend: statusPages(() => issuer?.status(), meter),
@@ -76,29 +139,7 @@ export async function startIssuer(world: World, options: IssuerServiceOptions): 
       log,
     })
     const running = issuer
-    const agreed = agreeOnKeys(world, {
-      plan: {
-        network: plan.network,
-        epochId: plan.epoch,
-        threshold: closed.threshold,
-        members: plan.issuers,
-        ...(plan.previous === undefined ? {} : { previous: plan.previous }),
-        startsAt: closed.startsAt,
-        phaseLimit: seconds(closed.phaseLimitSeconds),
-      },
-      identitySeed: key.seed,
-      board: options.board ?? new FileBoard(world, plan.board),
-      engine: options.dkgEngine,
-      previousKey: ownKeyOf(olderKeys, plan),
-      folder: config.data,
-      log: log.child('dkg'),
-      meter,
-      signal: stopping.signal,
-      ...(options.dkg === undefined ? {} : { params: options.dkg }),
-    }).then((outcome) => {
-      if (outcome.kind === 'member') adopt(running, outcome.keys, log)
-      return outcome
-    })
+    const { agreed, ended } = work(running, key, stopping.signal)
     // Whoever starts it may never ask.
     agreed.catch(() => {})
     return {
@@ -107,20 +148,20 @@ export async function startIssuer(world: World, options: IssuerServiceOptions): 
       agreed,
       status: () => running.status(),
       async stop() {
-        stopping.abort()
-        await agreed.catch(() => {})
+        abort()
+        await ended
         await running.stop()
-        await lock.release()
+        await release()
       },
     }
   } catch (error) {
-    await lock.release()
+    await release()
     throw error
   }
 }
 
 /** Nothing there that the API does not tell everybody anyway. */
-export const statusPages =
+const statusPages =
   (status: () => IssuerStatus | undefined, meter: Meter) =>
   (app: Hono): void => {
     app.get('/status', () => Response.json({ ...status(), counters: meter.snapshot() }))

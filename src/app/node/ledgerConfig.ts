@@ -19,7 +19,7 @@ export interface LedgerConfig {
 }
 
 /** What public chains take back at worst, with margin. */
-const CONFIRMATIONS = 12
+export const CONFIRMATIONS = 12
 /** Servers keep the states of 128 blocks and more. */
 const MAX_CONFIRMATIONS = 64
 const url = z.url({ protocol: /^https?$/ })

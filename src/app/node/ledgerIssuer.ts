@@ -5,94 +5,61 @@
  */
 import { equalBytes } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
-import type { Log, Meter } from '../../foundation/base/observe.ts'
-import { type Millis, seconds } from '../../foundation/base/units.ts'
+import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
 import { awaited, sleep } from '../../foundation/platform/clock.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { Ledger, LedgerAccount } from '../../network/ledger/ledger.ts'
 import { masterKeyHash } from '../../network/ledger/masterKeyHash.ts'
-import type { DkgEngine } from '../../protocol/credentials/dkgEngine.ts'
-import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
 import type { AgreedKeys } from '../../roles/issuer/agreedKeys.ts'
-import type { DkgParams } from '../../roles/issuer/dkg/dkgParams.ts'
 import { agreeOnKeys, type DkgOutcome } from '../../roles/issuer/dkg/dkgParticipant.ts'
 import { loadAgreedKeys } from '../../roles/issuer/dkg/keyFile.ts'
 import { LedgerBoard } from '../../roles/issuer/dkg/ledgerBoard.ts'
-import { Issuer } from '../../roles/issuer/issuer.ts'
+import type { Issuer } from '../../roles/issuer/issuer.ts'
 import { LedgerDeposits } from '../../roles/issuer/ledgerDeposits.ts'
 import { EPOCHS_KEPT } from '../../roles/issuer/publicSignatures.ts'
-import type { IssuerConfig } from './issuerConfig.ts'
-import { type IssuerKey, loadOrCreateIssuerKey } from './issuerKey.ts'
-import { type RunningIssuer, statusPages } from './issuerService.ts'
+import type { IssuerKey } from './issuerKey.ts'
+import { type IssuerParts, type KeyWork, type RunningIssuer, serveIssuer } from './issuerService.ts'
 import { dkgPlanOf, epochsOf, type LedgerEpoch, readLedgerEpoch } from './ledgerPlan.ts'
 
-export interface LedgerIssuerOptions {
-  readonly config: Pick<IssuerConfig, 'data' | 'listen' | 'compatible'>
+export interface LedgerIssuerOptions extends IssuerParts {
   readonly ledger: Ledger
   /** That the plan names as the owner of this issuer. */
   readonly account: LedgerAccount
   /** Blocks on top of a deposit or of what is said on the board before it counts. The same for all issuers. */
   readonly confirmations: number
-  readonly engine: CredentialEngine
-  readonly dkgEngine: DkgEngine
-  readonly dkg?: DkgParams
-  /** How often the contract is looked at. Default: 10 s. */
+  /**
+   * Resolves when what the chain has now will stay, where blocks on top say nothing of that: a chain on this machine may be killed, and
+   * come back as it was seconds ago. Default: blocks on top say it.
+   */
+  readonly durable?: (() => Promise<void>) | undefined
+  /** Of a local network: who pays deposits for nothing. */
+  readonly faucetUrl?: string | undefined
+  /** How often the contract is looked at where nothing happens. Default: 10 s. */
   readonly lookEvery?: Millis
-  readonly meter: Meter
-  readonly log: Log
-  readonly signal?: AbortSignal
 }
 
 const LOOK_EVERY = seconds(10)
 /** A look at the board is a question over the net; blocks take a second at least. */
 const POLL_BOARD = seconds(1)
+/** What another try would end with as well. */
+const FOR_GOOD = ['ISSUERS_UNAVAILABLE', 'CONFIG_INVALID', 'KEY_FILE_UNREADABLE'] as const
 const KEYS_FILE = /^keys-(\d+)\.json$/
 
 /** Serves when it resolves. `agreed` resolves when it first issues, or knows that it has no part in it. Throws as `startIssuer`. */
-export async function startLedgerIssuer(world: World, options: LedgerIssuerOptions): Promise<RunningIssuer> {
-  const { config, ledger, confirmations, meter, log, engine, signal } = options
-  const lock = await world.files.lock(`${config.data}/lock`)
-  const stopping = new AbortController()
-  const abort = () => stopping.abort()
-  signal?.addEventListener('abort', abort, { once: true })
-  if (signal?.aborted) abort()
-  try {
-    const key = await loadOrCreateIssuerKey(world, config.data)
-    let issuer: Issuer | undefined
-    issuer = await Issuer.start(world, {
-      folder: config.data,
-      identitySeed: key.seed,
-      olderKeys: await storedKeys(world, config.data),
-      engine,
-      deposits: new LedgerDeposits({ clock: world.clock, ledger, confirmations }),
-      listen: config.listen,
-      compatible: config.compatible,
-      extend: statusPages(() => issuer?.status(), meter),
-      meter,
-      log,
-    })
-    const running = issuer
-    const follower = new Follower(world, options, key, running, stopping.signal)
-    const following = follower.run().catch((error: unknown) => {
-      if (!stopping.signal.aborted) log.error('issuer.stopped-following', { code: codeOf(error) })
-      follower.fail(error)
-    })
-    return {
-      identity: key.identity,
-      endpoint: running.endpoint ?? config.listen,
-      agreed: follower.first,
-      status: () => running.status(),
-      async stop() {
-        abort()
-        await following
-        await running.stop()
-        await lock.release()
-      },
+export function startLedgerIssuer(world: World, options: LedgerIssuerOptions): Promise<RunningIssuer> {
+  const { config, ledger, confirmations, durable, faucetUrl, log } = options
+  return serveIssuer(world, options, async () => {
+    const deposits = new LedgerDeposits({ clock: world.clock, ledger, confirmations, durable })
+    const work = (issuer: Issuer, key: IssuerKey, signal: AbortSignal): KeyWork => {
+      const follower = new Follower(world, options, key, issuer, signal)
+      const ended = follower.run().catch((error: unknown) => {
+        if (!signal.aborted) log.error('issuer.stopped-following', { code: codeOf(error) })
+        follower.fail(error)
+      })
+      return { agreed: follower.first, ended }
     }
-  } catch (error) {
-    await lock.release()
-    throw error
-  }
+    return { deposits, faucetUrl, olderKeys: await storedKeys(world, config.data), work }
+  })
 }
 
 class Follower {
@@ -104,6 +71,7 @@ class Follower {
   readonly first: Promise<DkgOutcome>
   readonly #told: PromiseWithResolvers<DkgOutcome> = Promise.withResolvers()
   #adopted = 0
+  #hasKeys = false
   /** Of the newest plan that came to an end here. */
   #ended: { readonly epochId: number; readonly outcome: DkgOutcome | undefined } = { epochId: 0, outcome: undefined }
 
@@ -114,8 +82,6 @@ class Follower {
     this.#issuer = issuer
     this.#signal = signal
     this.first = this.#told.promise
-    // Whoever starts it may never ask.
-    this.first.catch(() => {})
   }
 
   fail(error: unknown): void {
@@ -125,36 +91,48 @@ class Follower {
   async run(): Promise<void> {
     const { clock } = this.#world
     const { log, lookEvery = LOOK_EVERY } = this.#options
+    let wait = this.#soon
     for (;;) {
       try {
-        await this.#look()
+        const isMoving = await this.#look()
+        wait = isMoving ? this.#soon : millis(Math.min(2 * wait, lookEvery))
       } catch (error) {
         if (this.#signal.aborted || !isMixnetError(error)) throw error
         // The ledger or the others are away: what was done is on the disk and on the chain.
         log.warn('issuer.plan-not-followed', { code: error.code, reason: String(error.details.reason ?? '') })
+        wait = lookEvery
       }
-      await awaited(clock, sleep(clock, lookEvery, this.#signal))
+      await awaited(clock, sleep(clock, wait, this.#signal))
     }
   }
 
-  async #look(): Promise<void> {
-    const { ledger } = this.#options
+  get #soon(): Millis {
+    return this.#options.dkg?.pollEvery ?? POLL_BOARD
+  }
+
+  /** Whether something happened, or is about to. */
+  async #look(): Promise<boolean> {
+    const { ledger, lookEvery = LOOK_EVERY } = this.#options
     const { agreed, planned } = await epochsOf(ledger)
-    if (agreed !== this.#adopted) await this.#adopt(agreed)
-    if (planned === agreed || planned === this.#ended.epochId) return
+    const isNew = agreed !== this.#adopted
+    if (isNew) await this.#adopt(agreed)
+    // Killed when the others had agreed already it has no keys, but all that makes them is on the board.
+    if ((planned === agreed && this.#hasKeys) || planned === this.#ended.epochId || planned === 0) return isNew
     const epoch = await readLedgerEpoch(ledger, planned)
     const block = await ledger.block()
     // The board opens with the first block of that time.
-    if (block.time < epoch.startsAt) return
+    if (block.time < epoch.startsAt) return epoch.startsAt * 1000 < this.#world.clock.now() + lookEvery
     const outcome = await this.#makeKeys(epoch)
     if (outcome?.kind === 'member') await this.#confirm(outcome.keys)
     this.#ended = { epochId: planned, outcome }
     if (outcome !== undefined && outcome.kind !== 'member') this.#told.resolve(outcome)
+    if (outcome?.kind === 'member' && planned === agreed) await this.#adopt(agreed)
+    return true
   }
 
   /** undefined where we have no part in it, or governance gave the plan up meanwhile. */
   async #makeKeys(epoch: LedgerEpoch): Promise<DkgOutcome | undefined> {
-    const { ledger, account, confirmations, config, engine, dkgEngine, dkg, log, meter } = this.#options
+    const { ledger, account, confirmations, durable, config, engine, dkgEngine, log, meter } = this.#options
     const { epochId, startsAt } = epoch
     const plan = await dkgPlanOf({ world: this.#world, ledger, engine, folder: config.data }, epoch)
     const isOurs = [...plan.members, ...(plan.previous?.members ?? [])].some(({ identity }) =>
@@ -174,6 +152,7 @@ class Follower {
       epochId: BigInt(epochId),
       startsAt,
       confirmations,
+      durable,
       signal: given.signal,
     })
     try {
@@ -187,12 +166,12 @@ class Follower {
         log: log.child('dkg'),
         meter,
         signal: given.signal,
-        params: dkg ?? { pollEvery: POLL_BOARD },
+        params: { pollEvery: this.#soon },
       })
     } catch (error) {
       if (given.signal.aborted && !this.#signal.aborted) return undefined
-      if (isMixnetError(error, 'ISSUERS_UNAVAILABLE') || isMixnetError(error, 'CONFIG_INVALID')) {
-        log.error('issuer.no-keys', { epoch: epochId, code: error.code })
+      if (FOR_GOOD.some((code) => isMixnetError(error, code))) {
+        log.error('issuer.no-keys', { epoch: epochId, code: codeOf(error) })
         this.#ended = { epochId, outcome: undefined }
         this.#told.reject(error)
       }
@@ -242,6 +221,7 @@ class Follower {
     }
     this.#issuer.adopt(keys)
     this.#adopted = agreed
+    this.#hasKeys = keys !== undefined
     if (keys === undefined) return
     log.info('issuer.keys', { epoch: keys.epochId, threshold: keys.threshold, issuers: keys.members.length })
     const { outcome } = this.#ended

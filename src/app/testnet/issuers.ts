@@ -2,14 +2,16 @@
  * The issuers of a network on one machine, and the faucet that their books cost nothing at. They make their keys as issuers on
  * machines of their own do; started again on the same folder they have them. @module
  */
+import { equalBytes } from '../../foundation/base/bytes.ts'
+import { MixnetError } from '../../foundation/base/errors.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
 import { type Millis, millis } from '../../foundation/base/units.ts'
 import { unlessAborted } from '../../foundation/platform/clock.ts'
 import type { Endpoint, Listener } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
+import type { Address, Hex } from '../../network/ledger/chain.ts'
 import type { DkgEngine } from '../../protocol/credentials/dkgEngine.ts'
 import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
-import type { DepositLedger } from '../../roles/issuer/deposits.ts'
 import { FileBoard } from '../../roles/issuer/dkg/fileBoard.ts'
 import { Faucet } from '../../roles/issuer/faucet.ts'
 import {
@@ -21,6 +23,9 @@ import {
 } from '../node/issuerConfig.ts'
 import { loadOrCreateIssuerKey } from '../node/issuerKey.ts'
 import { type RunningIssuer, startIssuer } from '../node/issuerService.ts'
+import { type LedgerIssuerOptions, startLedgerIssuer } from '../node/ledgerIssuer.ts'
+import type { LedgerEpoch } from '../node/ledgerPlan.ts'
+import { hexOfBytes } from '../node/ledgerSources.ts'
 import { listenStepped } from '../node/steppedPort.ts'
 
 export interface IssuerEngines {
@@ -52,13 +57,29 @@ export interface TestnetIssuers {
 const PORTS = { issuer: 8090, faucet: 8099 }
 /** Everybody is here and answers at once: what is waited for is who has crashed. */
 const PHASE_LIMIT_SECONDS = 20
-const POLL_EVERY: Millis = millis(15)
+/** A plan that was cut off is not waited for, but made anew: this is for slow machines. */
+const LEDGER_PHASE_SECONDS = 120
+const POLL_FILE: Millis = millis(15)
+const POLL_LEDGER: Millis = millis(80)
 const NETWORK = 'starling-local'
 
-/** Books are paid for on a ledger: the faucet pays there, and issuers look there. */
-export interface LedgerSale {
+/** Where there is a ledger: it names the issuers, has their board, and what pays for books. */
+export interface IssuingLedger {
+  /** Of the faucet: resolves to the deposit's number. */
   readonly pay: (identityKey: Uint8Array) => Promise<number>
-  readonly deposits: (world: World) => DepositLedger
+  /** An issuer's own account, and how it reaches the ledger from there. */
+  readonly issuer: (
+    keyPath: string,
+    world: World,
+  ) => Promise<Pick<LedgerIssuerOptions, 'ledger' | 'account' | 'confirmations' | 'durable'>>
+  /** undefined where they have never had keys. */
+  readonly agreed: () => Promise<LedgerEpoch | undefined>
+  /** Governance names them; they make their keys at once. */
+  readonly plan: (
+    members: readonly { readonly owner: Address; readonly identityKey: Hex; readonly url: string }[],
+    threshold: number,
+    phaseSeconds: number,
+  ) => Promise<void>
 }
 
 export interface StartIssuersOptions extends IssuerEngines {
@@ -71,13 +92,13 @@ export interface StartIssuersOptions extends IssuerEngines {
   readonly worldOf: (host: string) => World
   readonly logOf: (name: string) => Log
   readonly onStep?: ((what: string, wanted: number, used: number) => void) | undefined
-  readonly sale?: LedgerSale | undefined
+  readonly ledger?: IssuingLedger | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 /** Resolves when they issue. Throws as `startIssuer` and `agreeOnKeys`; nothing stays behind then. */
 export async function startIssuers(options: StartIssuersOptions): Promise<TestnetIssuers> {
-  const { plan: who, worldOf, folder, engine, dkgEngine, logOf, sale, signal } = options
+  const { plan: who, worldOf, folder, engine, dkgEngine, logOf, ledger, signal } = options
   const path = `${folder}/issuers/issuers.toml`
   const stops: (() => unknown)[] = []
   const running: RunningIssuer[] = []
@@ -96,7 +117,7 @@ export async function startIssuers(options: StartIssuersOptions): Promise<Testne
         folder: `${folder}/faucet`,
         priceUnym: plan.priceUnym,
         ...NO_LIMITS,
-        pay: sale?.pay,
+        pay: ledger?.pay,
         log: logOf('faucet'),
       })
       stops.push(() => faucet.close())
@@ -111,24 +132,28 @@ export async function startIssuers(options: StartIssuersOptions): Promise<Testne
         { name, listen: endpointOf(url), data: issuerFolder(folder, position), plan: path },
         name,
       )
-      const dkg = { pollEvery: POLL_EVERY }
-      const issuer = await startIssuer(world, {
+      const parts = {
         config,
-        plan,
         engine,
         dkgEngine,
-        dkg,
-        board,
-        deposits: sale?.deposits(world),
         meter,
         log: logOf(name),
         ...(signal === undefined ? {} : { signal }),
-      })
+      }
+      const issuer = await (ledger === undefined
+        ? startIssuer(world, { ...parts, plan, board, dkg: { pollEvery: POLL_FILE } })
+        : startLedgerIssuer(world, {
+            ...parts,
+            ...(await ledger.issuer(accountPath(folder, position), world)),
+            dkg: { pollEvery: POLL_LEDGER },
+            faucetUrl: plan.faucet,
+          }))
       running[position] = issuer
       meters[position] = meter
       return issuer
     }
     await startFaucet(worldOf(who.faucetHost))
+    if (ledger !== undefined) await planOnLedger(options, ledger, plan)
     // One that fails must not leave the others running behind it.
     const starts = plan.issuers.map((_, position) => startOne(position, worldOf(who.hosts[position] as string)))
     await Promise.allSettled(starts)
@@ -155,6 +180,35 @@ export async function startIssuers(options: StartIssuersOptions): Promise<Testne
 /** All of them are one machine's. */
 const NO_LIMITS = { maxPerDay: 1_000_000, maxPerAddress: 1_000_000 }
 
+/**
+ * Before they start, so that they find it at their first look. A plan of which nothing came, since everything was killed, is given up for
+ * another: its phases have an end, and whoever was away then is out. Throws CONFIG_INVALID where the ledger's issuers are others.
+ */
+async function planOnLedger(
+  { plan: who, worldOf, folder }: StartIssuersOptions,
+  ledger: IssuingLedger,
+  { issuers }: IssuerPlan,
+): Promise<void> {
+  const agreed = await ledger.agreed()
+  if (agreed !== undefined) {
+    const known = issuers.filter(({ index, identity }) =>
+      agreed.members.some((one) => one.index === index && equalBytes(one.identity, identity)),
+    )
+    if (known.length >= agreed.threshold) return
+    const nextStep = `Move ${folder} away: a new network is made. Or restore its folder "issuers" from a backup.`
+    const details = { folder, why: 'the ledger names other issuers than the folder has' }
+    throw new MixnetError('CONFIG_INVALID', details, { nextStep })
+  }
+  const members = await Promise.all(
+    issuers.map(async ({ identity, url }, position) => {
+      const { account } = await ledger.issuer(accountPath(folder, position), worldOf(who.hosts[position] as string))
+      return { owner: account.address, identityKey: hexOfBytes(identity), url }
+    }),
+  )
+  await ledger.plan(members, who.threshold, LEDGER_PHASE_SECONDS)
+}
+
+const accountPath = (folder: string, position: number): string => `${issuerFolder(folder, position)}/account.key`
 const issuerFolder = (folder: string, position: number): string => `${folder}/issuers/${position + 1}`
 
 /** Their addresses stand in their keys: ports are chosen once, those that are free now. */

@@ -3,34 +3,29 @@
  * the time in which the network slept. @module
  */
 import { ledgerDeposits } from '../../client/credentials/ledgerDeposits.ts'
+import { isMixnetError } from '../../foundation/base/errors.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
 import { millis, seconds } from '../../foundation/base/units.ts'
 import { awaited, sleep } from '../../foundation/platform/clock.ts'
 import type { World } from '../../foundation/platform/world.ts'
-import { encodeCall } from '../../network/ledger/calls.ts'
-import type { Address, Hex } from '../../network/ledger/chain.ts'
-import type { Ledger, LedgerAccount, Signer } from '../../network/ledger/ledger.ts'
+import type { Address } from '../../network/ledger/chain.ts'
+import type { Ledger, LedgerAccount } from '../../network/ledger/ledger.ts'
 import type { Keccak256 } from '../../protocol/economy/abiWords.ts'
 import { EpochDriver, type EpochDriverParams } from '../../roles/directory/epochDriver.ts'
 import { LedgerNetwork, type LedgerNetworkParams } from '../../roles/directory/ledgerNetwork.ts'
-import { LedgerDeposits } from '../../roles/issuer/ledgerDeposits.ts'
+import type { Redeemer } from '../../roles/gateway/redeemer.ts'
 import type { MonitorLedger } from '../../roles/monitor/monitorLedger.ts'
-import type { AnnouncingLedger } from '../node/ledgerAnnouncing.ts'
-import { loadOrCreateLedgerKey } from '../node/ledgerKeys.ts'
+import { epochsOf, readLedgerEpoch } from '../node/ledgerPlan.ts'
+import { ledgerRedeemer } from '../node/ledgerRedeemer.ts'
 import { bytesOfHex, epochLedger, hexOfBytes, ledgerSource } from '../node/ledgerSources.ts'
-import type { RunningNode } from '../node/node.ts'
+import type { NodeOptions, RunningNode } from '../node/node.ts'
 import { performanceLedger } from '../node/performanceLedger.ts'
-import type { LedgerSale } from './issuers.ts'
+import { accountKey, TestnetAccounts, type TestnetAccountsOptions } from './accounts.ts'
+import type { IssuingLedger } from './issuers.ts'
 import type { NodePlan } from './layout.ts'
 
-export interface LedgerPlan {
-  /** The deployed ledger as a host reaches it: in a simulation each has a way of its own. */
-  readonly open: (world: World) => Ledger
+export interface LedgerPlan extends Omit<TestnetAccountsOptions, 'world' | 'folder'> {
   readonly keccak256: Keccak256
-  /** Has all tokens, and is who may propose to the timelock. */
-  readonly treasury: Signer
-  /** Gives an account what it pays fees with. */
-  readonly fund: (address: Address, wei: bigint) => Promise<void>
   /** Resolves when what was written until now stays, also where everything is killed. Default: it does at once. */
   readonly durable?: () => Promise<void>
   readonly drivers?: number
@@ -43,6 +38,8 @@ export interface LedgerPlan {
   readonly catchUpEpochs?: number
   /** One epoch was made longer: seconds. */
   readonly onLongEpoch?: (epochId: number, length: number) => void
+  /** A gateway was paid for tickets, by their issuers' votes. In unym. */
+  readonly onEarned?: (gateway: string, unym: bigint, tickets: number) => void
 }
 
 export interface TestnetLedgerOptions extends LedgerPlan {
@@ -54,16 +51,17 @@ export interface TestnetLedgerOptions extends LedgerPlan {
 
 /** A hundred-thousandth of all NYM. In unym. */
 const PLEDGE = 10_000_000_000n
-/** A million NYM, in unym. */
+/** Of the faucet: a million NYM, in unym. */
 const FOR_BOOKS = 1_000_000_000_000n
-/** Wei: a year of an embedded chain's fees. */
-const COINS = 10n ** 21n
+/** Of the first client, which is a person's: some hundred books. In unym. */
+const OF_THE_CLIENT = 10_000_000_000n
 const COSTS = { profitMargin: 2n * 10n ** 17n, intervalOperatingCost: 1_000_000n }
 const CATCH_UP_EPOCHS = 10
 /** Seconds: what the contract allows. */
 const LONGEST_EPOCH = 366 * 86_400
 const LOOK_AGAIN = millis(25)
-const NO_OPERATION: Hex = `0x${'00'.repeat(32)}`
+/** A few blocks of any chain. */
+const LONGEST_LEAD_SECONDS = 60
 
 /** Steps follow each other at once: nobody else drives the epochs of this machine. */
 export const LOCAL_DRIVER: Partial<EpochDriverParams> = {
@@ -78,7 +76,7 @@ export const LOCAL_LEDGER: Partial<LedgerNetworkParams> = { confirmations: 0, po
 export class TestnetLedger {
   readonly ledger: Ledger
   readonly #options: TestnetLedgerOptions
-  readonly #treasury: LedgerAccount
+  readonly #accounts: TestnetAccounts
   readonly #drivers: EpochDriver[] = []
   /** Of the account that announces, by node. */
   readonly #announcers = new Map<string, Address>()
@@ -86,8 +84,8 @@ export class TestnetLedger {
 
   constructor(options: TestnetLedgerOptions) {
     this.#options = options
-    this.ledger = options.open(options.world)
-    this.#treasury = this.ledger.account(options.treasury)
+    this.#accounts = new TestnetAccounts(options)
+    this.ledger = this.#accounts.ledger
   }
 
   /** As a directory sees it. */
@@ -102,61 +100,102 @@ export class TestnetLedger {
     })
   }
 
-  /** With what a node announces itself: an account of its own, beside its keys. */
-  async announcing({ name }: NodePlan, world: World): Promise<AnnouncingLedger> {
-    const { open, keccak256, folder } = this.#options
+  /** A node's side of it: an account of its own, beside its keys, announces it and brings issuers' votes to the contract, which pays it. */
+  async forNode({ name }: NodePlan, world: World): Promise<Pick<NodeOptions, 'ledger' | 'redeemer'>> {
+    const { open, keccak256, folder, durable, onEarned } = this.#options
     const ledger = open(world)
-    const account = ledger.account(await loadOrCreateLedgerKey(world, hotKeyPath(folder, name)))
-    await this.#haveCoins(account)
+    const account = await this.#accounts.at(hotKeyPath(folder, name), world)
     this.#announcers.set(name, account.address)
-    return { ledger, account, keccak256 }
+    const redeemer = (gateway: Uint8Array): Redeemer => {
+      const paying = ledgerRedeemer({ ledger, account, gateway, confirmations: this.#confirmations })
+      return {
+        ...paying,
+        async redeem(batch, signal) {
+          const outcome = await paying.redeem(batch, signal)
+          if (outcome.kind !== 'paid') return outcome
+          // What the chain forgot would never be asked for again.
+          await durable?.()
+          if (outcome.unym !== undefined) onEarned?.(name, outcome.unym, batch.count)
+          return outcome
+        },
+      }
+    }
+    return { ledger: { ledger, account, keccak256 }, redeemer }
   }
 
   /** A monitor's side of it, with an account of its own; `join` puts its stake in, once. */
   async monitor(number: number): Promise<{ readonly reports: MonitorLedger; join(url: string): Promise<void> }> {
-    const { world, folder, keccak256 } = this.#options
-    const account = this.ledger.account(await loadOrCreateLedgerKey(world, `${folder}/accounts/monitor-${number}.key`))
-    await this.#haveCoins(account)
+    const { keccak256 } = this.#options
+    const account = await this.#accounts.named(`monitor-${number}`)
     return {
       reports: performanceLedger(this.ledger, account, keccak256),
       join: async (url) => {
         const { stake: joined } = await this.ledger.read('performance', 'participantOf', [account.address])
         if (joined > 0n) return
         const stake = this.ledger.deployment.params.participantStake
-        await this.#treasury.write('token', 'transfer', [account.address, stake])
+        await this.#accounts.stock(account, stake)
         await account.allow('performance', stake)
         await account.write('performance', 'join', [stake, true, url])
       },
     }
   }
 
-  /** Of ticket books: from an account that has NYM for thousands of them. */
-  async sale(): Promise<LedgerSale> {
-    const { world, folder, open, directory } = this.#options
-    const { clock } = world
-    const account = this.ledger.account(await loadOrCreateLedgerKey(world, `${folder}/accounts/faucet.key`))
-    await this.#haveCoins(account)
-    if ((await account.tokens()) < FOR_BOOKS / 10n) {
-      await this.#treasury.write('token', 'transfer', [account.address, FOR_BOOKS])
-    }
+  /** For the issuers, and for the faucet: from an account that has NYM for thousands of books. */
+  async issuing(): Promise<IssuingLedger> {
+    const { world, open, durable } = this.#options
+    const account = await this.#accounts.named('faucet')
+    await this.#accounts.stock(account, FOR_BOOKS, FOR_BOOKS / 10n)
     // Once for all: it is this account's purpose, and every book would wait for it.
-    if (
-      (await this.ledger.read('token', 'allowance', [account.address, this.ledger.deployment.addresses.ecash])) <
-      FOR_BOOKS / 10n
-    ) {
+    const { ecash } = this.ledger.deployment.addresses
+    if ((await this.ledger.read('token', 'allowance', [account.address, ecash])) < FOR_BOOKS / 10n) {
       await account.allow('ecash', FOR_BOOKS)
     }
-    const confirmations = directory?.confirmations ?? 0
-    const paying = ledgerDeposits({ clock, ledger: this.ledger, account, confirmations })
+    const confirmations = this.#confirmations
+    const paying = ledgerDeposits({ clock: world.clock, ledger: this.ledger, account, confirmations })
     return {
-      // Numbers count deposits: one that were forgotten would be another's, and issuers remember theirs for ever.
+      // Numbers count deposits: one that were forgotten would be another's.
       pay: async (identityKey) => {
         const id = await paying.deposit(identityKey)
-        await this.#options.durable?.()
+        await durable?.()
         return id
       },
-      deposits: (where) => new LedgerDeposits({ clock: where.clock, ledger: open(where), confirmations }),
+      issuer: async (keyPath, where) => ({
+        ledger: open(where),
+        account: await this.#accounts.at(keyPath, where),
+        confirmations,
+        durable,
+      }),
+      agreed: async () => {
+        const { agreed } = await epochsOf(this.ledger)
+        return agreed === 0 ? undefined : readLedgerEpoch(this.ledger, agreed)
+      },
+      plan: (members, threshold, phaseSeconds) => this.#planIssuers([members, threshold], phaseSeconds),
     }
+  }
+
+  /** A plan must not begin before the block that it is made in, and people wait for it: as soon as this chain can. */
+  async #planIssuers(who: readonly [members: readonly unknown[], threshold: number], phaseSeconds: number) {
+    const { clock } = this.#options.world
+    for (let lead = 1; ; lead *= 2) {
+      const { time } = await this.ledger.block()
+      const startsAt = BigInt(Math.max(time, Math.floor(clock.now() / 1000)) + lead)
+      try {
+        return await this.#accounts.govern({ contract: 'issuers', fn: 'plan', args: [...who, startsAt, phaseSeconds] })
+      } catch (error) {
+        const isLate = isMixnetError(error) && error.details.reason === 'BadPlan'
+        if (!isLate || lead > LONGEST_LEAD_SECONDS) throw error
+      }
+    }
+  }
+
+  /** Path of the key of the first client's own account, which has NYM for books and does nothing else. */
+  async clientKey(): Promise<string> {
+    await this.#accounts.stock(await this.#accounts.named('client'), OF_THE_CLIENT, OF_THE_CLIENT / 10n)
+    return accountKey(this.#options.folder, 'client')
+  }
+
+  get #confirmations(): number {
+    return this.#options.directory?.confirmations ?? 0
   }
 
   /** Every node has an owner of its own: the ledger allows one bond each. In the order of the plans, which is that of their ids. */
@@ -168,11 +207,10 @@ export class TestnetLedger {
 
   /** Resolves when the ledger is in an epoch that runs, with a set. Throws ABORTED. */
   async drive(): Promise<void> {
-    const { world, signal, logOf, keccak256, open, folder, drivers = 1, driver: params } = this.#options
+    const { world, signal, logOf, keccak256, open, drivers = 1, driver: params } = this.#options
     for (let number = 1; number <= drivers; number++) {
       const ledger = open(world)
-      const account = ledger.account(await loadOrCreateLedgerKey(world, `${folder}/accounts/driver-${number}.key`))
-      await this.#haveCoins(account)
+      const account = await this.#accounts.named(`driver-${number}`)
       const driver = new EpochDriver({
         world,
         ledger: epochLedger(ledger, account, keccak256),
@@ -242,7 +280,7 @@ export class TestnetLedger {
     const { world, keccak256, logOf } = this.#options
     const driver = new EpochDriver({
       world,
-      ledger: epochLedger(this.ledger, this.#treasury, keccak256),
+      ledger: epochLedger(this.ledger, this.#accounts.treasury, keccak256),
       params: { ...LOCAL_DRIVER, stagger: millis(0) },
       meter: new Meter(),
       log: logOf('driver'),
@@ -255,24 +293,14 @@ export class TestnetLedger {
     }
   }
 
-  async #govern(fn: 'updateIntervalConfig', args: readonly [number, number, boolean]): Promise<void> {
-    const { mixnet } = this.ledger.deployment.addresses
-    const data = encodeCall({ contract: 'mixnet', fn, args })
-    const salt = hexOfBytes(this.#options.world.random.stream('proposal').bytes(32))
-    await this.#treasury.write('timelock', 'schedule', [mixnet, 0n, data, NO_OPERATION, salt, 0n])
-    await this.#treasury.write('timelock', 'execute', [mixnet, 0n, data, NO_OPERATION, salt])
-  }
-
-  async #haveCoins(account: LedgerAccount): Promise<void> {
-    if ((await account.coins()) < COINS / 2n) await this.#options.fund(account.address, COINS)
+  #govern(fn: 'updateIntervalConfig', args: readonly [number, number, boolean]): Promise<void> {
+    return this.#accounts.govern({ contract: 'mixnet', fn, args })
   }
 
   async #ownerOf({ name }: NodePlan): Promise<LedgerAccount> {
-    const { world, folder } = this.#options
-    const owner = this.ledger.account(await loadOrCreateLedgerKey(world, `${folder}/accounts/${name}.key`))
-    await this.#haveCoins(owner)
+    const owner = await this.#accounts.named(name)
     if ((await this.ledger.read('mixnet', 'nodeIdOf', [owner.address])) !== 0) return owner
-    if ((await owner.tokens()) < PLEDGE) await this.#treasury.write('token', 'transfer', [owner.address, PLEDGE])
+    await this.#accounts.stock(owner, PLEDGE)
     await owner.allow('mixnet', PLEDGE)
     return owner
   }

@@ -3,10 +3,10 @@
  * function starts it in simulations. @module
  */
 import { utf8 } from '../../foundation/base/bytes.ts'
-import { MixnetError } from '../../foundation/base/errors.ts'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
-import { type Millis, seconds } from '../../foundation/base/units.ts'
-import { unlessAborted, withDeadline } from '../../foundation/platform/clock.ts'
+import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
+import { awaited, sleep, unlessAborted, withDeadline } from '../../foundation/platform/clock.ts'
 import type { Endpoint } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { MemoryBondedNodes } from '../../roles/directory/bondedNodes.ts'
@@ -15,7 +15,6 @@ import type { EpochParams } from '../../roles/directory/epochs.ts'
 import type { LedgerNetwork } from '../../roles/directory/ledgerNetwork.ts'
 import { BUILD_INFORMATION } from '../node/buildInformation.ts'
 import { LOCAL_DESCRIBER, localNetworkDetails } from '../node/directoryService.ts'
-import type { AnnouncingLedger } from '../node/ledgerAnnouncing.ts'
 import { type NodeOptions, type RunningNode, startNode } from '../node/node.ts'
 import type { NodeConfig } from '../node/nodeConfig.ts'
 import { listenStepped } from '../node/steppedPort.ts'
@@ -86,6 +85,7 @@ export interface Testnet {
 }
 
 const READY_LIMIT = seconds(30)
+const REFRESH_AGAIN = millis(250)
 // Everything but mail, this machine included: people try things out here. The one refusal shows what a refusal looks like; of 24,
 // private mail, also in a page, whose fetch itself refuses 25.
 const EXIT_POLICY = 'ExitPolicy reject *:24-25\nExitPolicy accept *:*\n'
@@ -120,7 +120,7 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
   }
   try {
     if (options.paid !== undefined) {
-      issuers = await startIssuers({ ...options, ...options.paid, sale: await ledger?.sale() })
+      issuers = await startIssuers({ ...options, ...options.paid, ledger: await ledger?.issuing() })
       options.paid.onIssuers?.()
     }
     const served = { ...options, issuers: issuers?.urls ?? options.issuers ?? [] }
@@ -131,8 +131,8 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
     stopDirectory = first.stop
     const directoryUrl = `http://${endpoint.host}:${endpoint.port}/api`
     const start = async (plan: NodePlan, nodeWorld: World) => {
-      const announcing = await ledger?.announcing(plan, nodeWorld)
-      const node = await startTestnetNode(nodeWorld, plan, { ...options, directoryUrl, announcing })
+      const onLedger = await ledger?.forNode(plan, nodeWorld)
+      const node = await startTestnetNode(nodeWorld, plan, { ...options, directoryUrl, onLedger })
       running.set(plan.name, node)
       return node
     }
@@ -165,7 +165,8 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
     await wait('network', directory.ready)
     await wait('nodes', Promise.all(nodes.map((node) => node.running.ready)))
     // A node that asked early knows a part of the network only.
-    await Promise.all(nodes.map((node) => node.running.refresh()))
+    const until = millis(world.clock.monotonic() + readyLimit)
+    await Promise.all(nodes.map(({ running: node }) => refreshed(world.clock, node, { until, signal })))
     return {
       directoryUrl,
       issuers,
@@ -195,6 +196,22 @@ export async function startTestnet(options: TestnetOptions): Promise<Testnet> {
   } catch (error) {
     await stopAll()
     throw error
+  }
+}
+
+/** Killed and started again on its ledger, a network may come to the end of an epoch just now: its next set is unknown for a moment. */
+async function refreshed(
+  clock: World['clock'],
+  node: RunningNode,
+  { until, signal }: { readonly until: Millis; readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  for (;;) {
+    try {
+      return await node.refresh()
+    } catch (error) {
+      if (!isMixnetError(error, 'TOPOLOGY_UNAVAILABLE') || clock.monotonic() >= until) throw error
+      await awaited(clock, sleep(clock, REFRESH_AGAIN, signal))
+    }
   }
 }
 
@@ -262,8 +279,11 @@ async function startTestnetNode(
     signal,
     paid,
     paymentOf = () => paymentTo(paid),
-    announcing,
-  }: TestnetOptions & { readonly directoryUrl: string; readonly announcing: AnnouncingLedger | undefined },
+    onLedger,
+  }: TestnetOptions & {
+    readonly directoryUrl: string
+    readonly onLedger: Pick<NodeOptions, 'ledger' | 'redeemer'> | undefined
+  },
 ): Promise<TestnetNode> {
   if (plan.roles.includes('exit')) await world.files.write(policyPath(folder), utf8(EXIT_POLICY))
   const meter = new Meter()
@@ -274,7 +294,7 @@ async function startTestnetNode(
     meter,
     log: logOf(plan.name),
     onStep: (wanted, used) => onStep?.(plan.name, wanted, used),
-    ...(announcing === undefined ? {} : { ledger: announcing }),
+    ...onLedger,
     ...(signal === undefined ? {} : { signal }),
   })
   return { plan, meter, running }

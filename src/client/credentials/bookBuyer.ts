@@ -122,8 +122,8 @@ export class BookBuyer {
 
   async #deposited(id: string, purchase: Purchase): Promise<Purchase & { readonly depositId: number }> {
     const { depositId: known } = purchase
-    if (known !== undefined) return { ...purchase, depositId: known }
     const { files, deposits, world } = this.#options
+    if (known !== undefined && !deposits.mayRenumber) return { ...purchase, depositId: known }
     try {
       const depositId = await deposits.deposit(world.crypto.ed25519PublicKey(purchase.depositSeed))
       const deposited = { ...purchase, depositId }

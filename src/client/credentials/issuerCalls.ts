@@ -84,6 +84,8 @@ export interface Deposits {
    * it is asked: who crashes before the answer asks anew. Throws DEPOSIT_REFUSED where nothing was paid and will not be.
    */
   deposit(identityKey: Uint8Array): Promise<number>
+  /** A number may become another's, as where a chain is taken back: after a crash it is asked for again. */
+  readonly mayRenumber?: boolean
 }
 
 /** Throws NO_TICKETS. */

@@ -19,6 +19,8 @@ export interface LedgerDepositsOptions {
   readonly ledger: Ledger
   /** Blocks on top of a deposit's own. */
   readonly confirmations: number
+  /** Waited for before a deposit counts. Resolves when what the chain has now will stay. Default: blocks on top say so. */
+  readonly durable?: (() => Promise<void>) | undefined
 }
 
 const NO_KEY = /^0x0{64}$/
@@ -71,12 +73,15 @@ export class LedgerDeposits implements DepositLedger {
    * one that is there and not yet buried: its payer asks again.
    */
   async deposit(depositId: number): Promise<Deposit | undefined> {
-    const { ledger, confirmations } = this.#options
+    const { ledger, confirmations, durable } = this.#options
     const key = await ledger.read('ecash', 'depositOf', [depositId])
     if (NO_KEY.test(key)) return undefined
     const { block, upTo } = await this.#made(depositId, key)
     if (block === undefined || (await this.#isOld(block))) return undefined
-    if (upTo >= block + confirmations) return { identityKey: fromHex(key.slice(2)) }
+    if (upTo >= block + confirmations) {
+      await durable?.()
+      return { identityKey: fromHex(key.slice(2)) }
+    }
     throw machineError(
       'LEDGER_NOT_NOW',
       { reason: 'unconfirmed', depositId, confirmations },

@@ -27,6 +27,8 @@ export interface LedgerBoardOptions {
   readonly startsAt: number
   /** Blocks on top of what is read. All members must wait for as many as the chain may take back. */
   readonly confirmations: number
+  /** Waited for before anybody hears of what was read. Resolves when what the chain has now will stay. Default: blocks on top say so. */
+  readonly durable?: (() => Promise<void>) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -101,14 +103,18 @@ export class LedgerBoard implements BulletinBoard {
   read(position: number): Promise<readonly BoardEntry[]> {
     return this.#alone(async () => {
       if (position >= this.#entries.length) await this.#catchUp()
-      return this.#entries.slice(position)
+      const entries = this.#entries.slice(position)
+      if (entries.length > 0) await this.#options.durable?.()
+      return entries
     })
   }
 
   complete(instant: Millis): Promise<boolean> {
     return this.#alone(async () => {
       if (timeOf(this.#buried) < instant) await this.#catchUp()
-      return timeOf(this.#buried) >= instant
+      if (timeOf(this.#buried) < instant) return false
+      await this.#options.durable?.()
+      return true
     })
   }
 
