@@ -53,7 +53,7 @@ const say = (line: string) => process.stderr.write(`  … ${line}\n`)
 async function main(): Promise<void> {
   if (noChromium !== false) throw new Error(noChromium)
   const failures: string[] = []
-  const network = await LocalNetwork.start(DIRECTORY_PORT, {})
+  const network = await LocalNetwork.start(DIRECTORY_PORT)
   try {
     const pages = await serveClientPages()
     try {

@@ -24,7 +24,7 @@ describe('from mix-fetch to Starling', { skip: noChromium, timeout: 240_000 }, (
   let blocks: readonly CodeBlock[]
 
   before(async () => {
-    network = await LocalNetwork.start(27_300, {})
+    network = await LocalNetwork.start(27_300)
     blocks = await codeBlocks('from-mix-fetch.md')
     assert.deepEqual(
       blocks.map(({ info }) => info),

@@ -2,8 +2,16 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { EpochParams } from '../../src/roles/directory/epochs.ts'
-import type { FromNetwork, Look, NetworkArguments, NetworkNode, Secure, ToNetwork } from './networkProcess.ts'
+import type {
+  Contracts,
+  FromNetwork,
+  LedgerEpochs,
+  Look,
+  NetworkArguments,
+  NetworkNode,
+  Secure,
+  ToNetwork,
+} from './networkProcess.ts'
 
 export const SITE = 'http://site.starling'
 /** The name in the certificate of the TLS fixture. */
@@ -36,12 +44,12 @@ export class LocalNetwork {
 
   static async start(
     directoryPort: number,
-    epochs: Partial<EpochParams>,
+    epochs: Partial<LedgerEpochs> = {},
     names: NetworkArguments['names'] = {},
-    { tls = false, paid }: Partial<Pick<NetworkArguments, 'tls' | 'paid'>> = {},
+    { tls = false, paid, mixNodes = 3 }: Partial<Pick<NetworkArguments, 'tls' | 'paid' | 'mixNodes'>> = {},
   ): Promise<LocalNetwork> {
     const [site, secureSite] = [new URL(SITE).hostname, new URL(SECURE_SITE).hostname]
-    const settings: NetworkArguments = { directoryPort, epochs, site, secureSite, names, tls, paid }
+    const settings: NetworkArguments = { directoryPort, epochs, mixNodes, site, secureSite, names, tls, paid }
     const child = fork(PROCESS, [JSON.stringify(settings)], { stdio: 'inherit' })
     try {
       const ready = await answer(child, 'ready')
@@ -61,6 +69,12 @@ export class LocalNetwork {
     const looked = answer(this.#process, 'look')
     this.#process.send('look' satisfies ToNetwork)
     return await looked
+  }
+
+  async contracts(): Promise<Contracts> {
+    const said = answer(this.#process, 'contracts')
+    this.#process.send('contracts' satisfies ToNetwork)
+    return await said
   }
 
   /** Resolves once `condition` holds. */

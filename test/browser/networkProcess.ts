@@ -1,10 +1,14 @@
 /**
  * The network as a process of its own, started by network.ts. In the test's process it would starve the browser's driver, which
- * hears of every websocket frame of every page and takes one message a turn of the event loop. @module
+ * hears of every websocket frame of every page and takes one message a turn of the event loop.
+ *
+ * It is on a ledger, that of `npm start`: what clients are told of epochs, roles and keys is what the contracts say. @module
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Screen } from '../../src/app/cli/screen.ts'
+import { startLedger } from '../../src/app/cli/upLedger.ts'
 import { startCredentialEngine } from '../../src/app/node/credentialEngine.ts'
 import { openDkgEngine } from '../../src/app/node/dkgEngine.ts'
 import { hasLoopbackAddresses, type NodePlan, planNetwork } from '../../src/app/testnet/layout.ts'
@@ -15,7 +19,9 @@ import { silentLog } from '../../src/foundation/base/observe.ts'
 import { seconds } from '../../src/foundation/base/units.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
-import type { EpochParams } from '../../src/roles/directory/epochs.ts'
+import type { World } from '../../src/foundation/platform/world.ts'
+import type { DeploymentParams } from '../../src/network/ledger/deploymentParams.ts'
+import { ROLE } from '../../src/protocol/economy/draw.ts'
 import { type Site, serveSite } from './site.ts'
 import { type Target, TlsProxy } from './tlsProxy.ts'
 
@@ -27,11 +33,23 @@ export interface NetworkArguments {
   readonly secureSite: string
   /** More of them, or others in their place. */
   readonly names?: Readonly<Record<string, { readonly host: string; readonly port: number }>>
-  readonly epochs: Partial<EpochParams>
+  readonly epochs: Partial<LedgerEpochs>
+  /** More than the set has places for are drawn from anew in each epoch. Default: three. */
+  readonly mixNodes: number
   /** One gateway is announced for wss, and the directory is there by https too, behind proxies on `localhost`. */
   readonly tls: boolean
-  /** Gateways want to be paid, and there are issuers and a faucet. Default: bandwidth is free. */
+  /**
+   * Gateways want to be paid, and there are issuers and a faucet. Default: bandwidth is free. There is no ledger then: pages have no
+   * account on one, so somebody must give them their books.
+   */
   readonly paid?: boolean | undefined
+}
+
+/** Default: those of `npm start`. */
+export interface LedgerEpochs {
+  readonly epochSeconds: number
+  /** Of a Sphinx key. */
+  readonly validityEpochs: number
 }
 
 export interface NetworkNode {
@@ -52,6 +70,13 @@ export interface Look {
   readonly tlsConnections: number
 }
 
+/** What the contracts say, read of them and not of the directory. */
+export interface Contracts {
+  readonly epochId: number
+  /** Node ids by role, ascending: entries, layers 1 to 3, exits, standby. */
+  readonly set: readonly (readonly number[])[]
+}
+
 /** What pages that came by https can reach. */
 export interface Secure {
   readonly directoryUrl: string
@@ -68,21 +93,34 @@ export type FromNetwork =
     }
   | { readonly kind: 'failed'; readonly why: string }
   | ({ readonly kind: 'look' } & Look)
+  | ({ readonly kind: 'contracts' } & Contracts)
 
-export type ToNetwork = 'look' | 'stop'
+export type ToNetwork = 'look' | 'contracts' | 'stop'
 
 const READY_LIMIT = seconds(90)
+/** Places in the set; more than three mix nodes compete for them. */
+const SIZE = { mixNodes: 3, entries: 2, exits: 1 }
 /** All where the policy of our pages lets them ask. */
 const [PAGES_MAY_ASK, ISSUERS_WANTED] = ['127.0.0.1', 3]
 const ISSUERS = {
   plan: { hosts: Array<string>(ISSUERS_WANTED).fill(PAGES_MAY_ASK), threshold: 2, faucetHost: PAGES_MAY_ASK },
 }
 
+const SCREEN = new Screen({
+  json: false,
+  verbose: true,
+  write() {},
+  writeProblem: (text) => console.error(text),
+  colour: false,
+  live: false,
+})
+
 const tell = (message: FromNetwork) => process.send?.(message)
 
 async function main({
   directoryPort,
   epochs,
+  mixNodes,
   site: name,
   secureSite,
   names: others = {},
@@ -94,9 +132,12 @@ async function main({
   const site = await serveSite()
   const ownAddresses = await hasLoopbackAddresses(world.net)
   const names = new Map([[name, site.http], [secureSite, site.https], ...Object.entries(others)])
-  const plans = planNetwork({ mixNodes: 3, entries: 2, exits: 1 }, ownAddresses)
+  const plans = planNetwork({ ...SIZE, mixNodes }, ownAddresses)
   const front = tls ? await secureFront(plans) : undefined
   const engine = paid ? startCredentialEngine() : undefined
+  const ledger = paid
+    ? undefined
+    : await startLedger({ world, screen: SCREEN }, folder, SIZE, ledgerParams(world, epochs))
   const testnet = await startTestnet({
     ...(engine === undefined
       ? {}
@@ -105,7 +146,7 @@ async function main({
     folder,
     directory: { host: '127.0.0.1', port: directoryPort },
     noise: ownAddresses,
-    epochs,
+    ...(ledger === undefined ? {} : { ledger: ledger.plan }),
     world,
     worldOf: ({ roles, host }) =>
       roles.includes('exit') ? { ...world, net: withNamedHosts(world.net, names, host) } : world,
@@ -115,6 +156,7 @@ async function main({
   const stop = async () => {
     await front?.close()
     await testnet.stop()
+    await ledger?.stop()
     await engine?.close()
     await site.close()
     await rm(folder, { recursive: true, force: true, maxRetries: 3 })
@@ -122,6 +164,7 @@ async function main({
   }
   process.on('message', (request: ToNetwork) => {
     if (request === 'look') tell({ kind: 'look', ...look(testnet, site), tlsConnections: front?.connections() ?? 0 })
+    else if (request === 'contracts') contracts(testnet).then(tell, fail)
     else void stop()
   })
   // Whoever started it is gone.
@@ -169,7 +212,33 @@ function look({ nodes }: Testnet, { visits }: Site): Omit<Look, 'tlsConnections'
   }
 }
 
-main(JSON.parse(process.argv[2] as string)).catch((error: unknown) => {
+/** The counterpart of the directory's documents. Of one block. */
+async function contracts({ ledger }: Testnet): Promise<FromNetwork> {
+  if (ledger === undefined) throw new Error('this network has no ledger')
+  const roles = [ROLE.entryGateway, ROLE.layer1, ROLE.layer2, ROLE.layer3, ROLE.exitGateway, ROLE.standby] as const
+  const { results } = await ledger.ledger.readAll([
+    { contract: 'mixnet', fn: 'interval', args: [] },
+    ...roles.map((role) => ({ contract: 'rewardedSet', fn: 'nodesOf', args: [role] }) as const),
+  ])
+  const [{ totalElapsedEpochs }, ...set] = results as [{ totalElapsedEpochs: number }, ...number[][]]
+  return { kind: 'contracts', epochId: totalElapsedEpochs, set: set.map((ids) => ids.toSorted((a, b) => a - b)) }
+}
+
+/** The first epoch is over at once, as everywhere on one machine. */
+function ledgerParams(
+  { clock }: World,
+  { epochSeconds, validityEpochs }: Partial<LedgerEpochs>,
+): Partial<DeploymentParams> {
+  const begun = (length: number) => ({ epochSeconds: length, firstEpochStart: Math.floor(clock.now() / 1000) - length })
+  return {
+    ...(epochSeconds === undefined ? {} : begun(epochSeconds)),
+    ...(validityEpochs === undefined ? {} : { validityEpochs, firstEpochId: validityEpochs }),
+  }
+}
+
+function fail(error: unknown): void {
   tell({ kind: 'failed', why: String(error) })
   process.exitCode = 1
-})
+}
+
+main(JSON.parse(process.argv[2] as string)).catch(fail)

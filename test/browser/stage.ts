@@ -1,9 +1,8 @@
 /** What every test of an official client needs: a network, a browser, pages. @module */
 import type { Browser, BrowserContext } from 'playwright-core'
-import type { EpochParams } from '../../src/roles/directory/epochs.ts'
 import { launchChromium } from './chromium.ts'
 import { LocalNetwork } from './network.ts'
-import type { NetworkArguments } from './networkProcess.ts'
+import type { LedgerEpochs, NetworkArguments } from './networkProcess.ts'
 import { OfficialPage } from './officialPage.ts'
 import { type PageFolder, type PageServer, servePages, serveSecurePages } from './pageServer.ts'
 
@@ -21,10 +20,12 @@ export class Stage {
   /** Taken ports are stepped over; files of tests that run at the same time start elsewhere to keep out of each other's way. */
   static async start(
     directoryPort: number,
-    epochs: Partial<EpochParams> = {},
+    epochs: Partial<LedgerEpochs> = {},
     names: NetworkArguments['names'] = {},
+    mixNodes?: number,
   ): Promise<Stage> {
-    return await Stage.#set(await LocalNetwork.start(directoryPort, epochs, names), [], servePages)
+    const more = mixNodes === undefined ? {} : { mixNodes }
+    return await Stage.#set(await LocalNetwork.start(directoryPort, epochs, names, more), [], servePages)
   }
 
   /** Its gateways want to be paid. */

@@ -45,7 +45,7 @@ describe('the package', { timeout: 900_000 }, () => {
     await writeFile(join(folder, 'package.json'), JSON.stringify(settings))
     const runtimes = RUNTIMES.flatMap((runtime) => runtime.package ?? [])
     await npm(folder, 'install', '--no-audit', '--no-fund', packed, ...runtimes)
-    network = await LocalNetwork.start(27_600, {})
+    network = await LocalNetwork.start(27_600)
     paying = await LocalNetwork.start(28_400, {}, {}, { paid: true })
     await writeFile(join(folder, 'paying.mjs'), await readFile(PAYING))
   })

@@ -35,7 +35,7 @@ describe('official Rust SDK 1.21.6', { skip: program.skip, timeout: 900_000 }, (
   const received: ReceivedMessage[] = []
 
   before(async () => {
-    network = await LocalNetwork.start(26300, {})
+    network = await LocalNetwork.start(26300)
     rust = launched()
     rustAddress = await rust.connect()
     starling = await connect({

@@ -19,7 +19,7 @@ describe('SOCKS5 client of the official Rust SDK 1.21.6', { skip: program.skip, 
   let network: LocalNetwork
 
   before(async () => {
-    network = await LocalNetwork.start(26400, {})
+    network = await LocalNetwork.start(26400)
   })
 
   after(async () => {

@@ -31,9 +31,16 @@ export interface UpLedger {
 const POLL_EVERY = millis(8)
 const TO_GOVERN_AT_ONCE = 0
 
-/** Throws CHAIN_UNAVAILABLE and LOCKED; LEDGER_MISMATCH where the folder is of another version. */
-export async function startLedger(session: Session, folder: string, size: NetworkSize): Promise<UpLedger> {
-  const { world, screen } = session
+/**
+ * `more`: in place of the numbers that a network of this size begins with. Throws CHAIN_UNAVAILABLE and LOCKED; LEDGER_MISMATCH where
+ * the folder is of another version.
+ */
+export async function startLedger(
+  { world, screen }: Pick<Session, 'world' | 'screen'>,
+  folder: string,
+  size: NetworkSize,
+  more: Partial<DeploymentParams> = {},
+): Promise<UpLedger> {
   const began = world.clock.monotonic()
   let isNew = true
   const chain = await startEmbeddedChain(world, nodeProcesses, {
@@ -56,7 +63,7 @@ export async function startLedger(session: Session, folder: string, size: Networ
     isNew = (await world.files.read(path)) === undefined
     // What it needs for ever: coins of this chain are worth nothing.
     if (isNew) await chain.fund(treasury.address, 10n ** 24n)
-    const params = paramsOf(size, Math.floor(world.clock.now() / 1000))
+    const params = { ...paramsOf(size, Math.floor(world.clock.now() / 1000)), ...more }
     const made = `${localChainFolder(folder)}/deployment.json`
     // Of a start that was killed: the chain may have forgotten what the file says.
     if (isNew) for (const file of [made, `${made}.begun`]) await world.files.remove(file)
