@@ -87,7 +87,7 @@ export class EntryChoice {
     // Waiting for one would be waiting for an operator.
     if (current !== undefined && this.#options.forceTls && this.#usable().length === 0) throw noWss()
     if (current !== undefined) this.networkChanged(home)
-    const chosen = this.#guard() ?? this.#beyond() ?? this.#lastResort() ?? home
+    const chosen = this.guard() ?? this.#beyond() ?? this.#lastResort() ?? home
     if (chosen !== undefined) return chosen
     throw new MixnetError('GATEWAY_UNREACHABLE', { why: 'the directory lists no usable gateway' })
   }
@@ -134,7 +134,7 @@ export class EntryChoice {
   next(): string | undefined {
     if (this.#topology === undefined) return undefined
     // A round through the guards can take longer than one of them is avoided: there is always another to try.
-    return (this.#isInNeed() ? this.#beyond() : undefined) ?? this.#guard() ?? this.#lastResort()
+    return (this.#isInNeed() ? this.#beyond() : undefined) ?? this.guard() ?? this.#lastResort()
   }
 
   /** One of the first guards, for who is at one that was drawn in need. */
@@ -146,8 +146,8 @@ export class EntryChoice {
     await this.#file.flush()
   }
 
-  /** The one that served last, so that the address comes back; not where it was drawn in need. */
-  #guard(): string | undefined {
+  /** The one that served last, so that the address comes back; not where it was drawn in need. undefined: none can be chosen now. */
+  guard(): string | undefined {
     const home = this.#home
     if (home !== undefined && this.#set.isFirst(home) && this.#mayBe(home)) return home
     return this.#set.names.find((name) => this.#mayBe(name))

@@ -48,15 +48,13 @@ export interface FailoverParams {
    * A gateway that never served has one attempt.
    */
   readonly downtime: Millis
-  /** How long the directory may leave out the gateway in use. Nobody can route to it meanwhile. */
-  readonly unlisted: Millis
   /** For how long a gateway that was away is not chosen, and one that refused. */
   readonly avoidAway: Millis
   readonly avoidRefused: Millis
   readonly guards: GuardParams
   /**
    * How long all guards may be away, while the directory answers, before one more is drawn; and how long each further draw takes. What
-   * somebody has to hold down to lead a client one step on.
+   * somebody has to hold down to lead a client one step on. As long may the directory leave all of them out, where one serves yet.
    */
   readonly patience: Millis
   /** The same for a client that no gateway has ever served: it has nobody to be faithful to, and somebody waits for it. */
@@ -83,7 +81,6 @@ export const DEFAULT_ENTRY_PARAMS: EntryParams = {
   closeTimeout: millis(500),
   failover: {
     downtime: seconds(35),
-    unlisted: minutes(15),
     avoidAway: seconds(60),
     avoidRefused: minutes(10),
     // Tor: one or two guards in use out of three, at most 20 ever sampled. Three survive two failures at once; six is what a

@@ -204,26 +204,47 @@ describe('entry selector', () => {
     await assert.rejects(create({ gateway: 'nonsense0' }), { code: 'MALFORMED' })
   })
 
-  it('leaves a gateway that the directory dropped: at once where it is away, after a while where it serves', async () => {
-    const { sim, create, sorted, topology } = await setUp(2)
+  it('leaves a gateway that the directory dropped at once for another guard, is still heard there, and stays with the other', async () => {
+    const { sim, create, sorted, topology, gateways, meter } = await setUp()
+    const link = await create()
+    const { events, pushed } = watch(link)
+    await sim.runFor(seconds(20))
+    const [own, ...others] = sorted(link)
+    topology.change(others)
+    await sim.runFor(seconds(1))
+    assert.deepEqual(events, ['opened', 'GATEWAY_LOST', 'opened'])
+    assert.equal(link.isOpen, true)
+    const next = link.gateway
+    assert.ok(others.some(({ identity }) => identity.join() === next.join()))
+    own.push(new Uint8Array(100))
+    await sim.runFor(seconds(1))
+    assert.equal(pushed.length, 1)
+    // A directory that had only lost sight of it: each way back would be another address.
+    for (let i = 0; i < 3; i++) {
+      topology.change(gateways)
+      await sim.runFor(minutes(5))
+    }
+    assert.deepEqual(link.gateway, next)
+    assert.equal(countOf(meter, 'client_gateway_changes_total'), 1)
+  })
+
+  it('a directory that drops all of its guards, whose own still serves, leads it to a stranger only in the long run', async () => {
+    const { sim, create, topology, gateways } = await setUp(4)
     const link = await create()
     const { events } = watch(link)
     await sim.runFor(seconds(20))
-    const [own, other] = sorted(link) as [ScriptedGateway, ScriptedGateway]
-    for (let i = 0; i < 3; i++) {
-      topology.change([other])
+    const isGuard = ({ identity }: ScriptedGateway) => link.guards.some((guard) => guard.join() === identity.join())
+    const [stranger, ...more] = gateways.filter((gateway) => !isGuard(gateway)) as [ScriptedGateway]
+    assert.deepEqual(more, [])
+    for (let i = 0; i < 2; i++) {
+      topology.change([stranger])
       await sim.runFor(minutes(5))
       assert.deepEqual(events, ['opened'])
     }
-    topology.change([other])
+    topology.change([stranger])
     await sim.runFor(seconds(20))
     assert.deepEqual(events, ['opened', 'GATEWAY_LOST', 'opened'])
-    assert.deepEqual(link.gateway, other.identity)
-    topology.change([own])
-    other.crash()
-    await sim.runFor(seconds(61))
-    assert.deepEqual(link.gateway, own.identity)
-    assert.equal(link.isOpen, true)
+    assert.deepEqual(link.gateway, stranger.identity)
   })
 
   it('chooses anew where the stored choice is unreadable', async () => {

@@ -1,7 +1,7 @@
 /**
  * A client's way into the mixnet through one of its guards. A client's address ends with its gateway, so it stays with one as
- * long as it can, across restarts too: it moves on only when the gateway refuses, stays away or is dropped by the directory for
- * longer than the limits, and then to another guard; beyond them only in need (entryChoice.ts). A gateway named by the user is
+ * long as it can, across restarts too: it moves on only when the gateway refuses, stays away for longer than the limits or is
+ * dropped by the directory, and then to another guard; beyond them only in need (entryChoice.ts). A gateway named by the user is
  * never left. @module
  */
 import { fromBase58 } from '../foundation/base/base58.ts'
@@ -206,13 +206,16 @@ export class EntrySelector implements EntryLink {
       return this.#moveOn(failover.avoidRefused, 'refused')
     }
     const away = this.#world.clock.monotonic() - this.#downSince
-    const topology = this.#options.topology.current()
     // Where the directory leaves it out as well, its address is of no use to anybody.
-    const unlisted = topology !== undefined && !topology.gateways.has(this.#name)
-    if (this.#name !== this.#choice.home || unlisted || away >= failover.downtime) this.#moveOn(failover.avoidAway)
+    const isListed = this.#unlistedSince === undefined
+    if (this.#name !== this.#choice.home || !isListed || away >= failover.downtime) this.#moveOn(failover.avoidAway)
   }
 
-  /** A gateway that the directory leaves out serves us still, but nobody finds a route to us. */
+  /**
+   * Bonded is what counts, not drawn: a gateway without a part in the epoch is listed, takes packets, and is stayed with. One that the
+   * directory leaves out may serve us still, but no packet finds its way to us, nor an ack: another guard now costs an address and saves
+   * what would be asked meanwhile. A stranger is worth the wait: the directory may have been started just now and not know all of them.
+   */
   #networkChanged(): void {
     const topology = this.#options.topology.current()
     if (topology !== undefined && this.#options.gateway === undefined) this.#choice.networkChanged(this.#name)
@@ -222,7 +225,8 @@ export class EntrySelector implements EntryLink {
     }
     const now = this.#world.clock.monotonic()
     this.#unlistedSince ??= now
-    if (now - this.#unlistedSince >= this.#params.failover.unlisted) this.#moveOn(this.#params.failover.avoidAway)
+    const { patience, avoidAway } = this.#params.failover
+    if (this.#choice.guard() || now - this.#unlistedSince >= patience) this.#moveOn(avoidAway)
   }
 
   /** To another gateway, if there is one; else it stays, and the next failure asks again. */

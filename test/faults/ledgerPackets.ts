@@ -211,10 +211,10 @@ export class PacketRun {
   async check(): Promise<LedgerReplay> {
     this.chain.stalled = true
     await this.simulation.runFor(seconds(1))
-    const replay = new LedgerReplay(this.#deployment, (block) => this.chain.timeOf(block), COSTS)
     const { events, complete } = await this.complete(this.ledger.allEvents({}))
     if (!complete) throw new Error('more events than are asked for at once')
-    replay.replay(events)
+    const timeOf = (block: number) => this.chain.timeOf(block)
+    const replay = LedgerReplay.of(this.#deployment, events, { timeOf, costs: COSTS })
     this.chain.stalled = false
     return replay
   }

@@ -63,7 +63,7 @@ test('without any monitor the last scores hold for a day of epochs, and nobody s
   await run.untilEpoch(33)
   const replay = await checkRun(run)
   for (let epochId = 29; epochId < 32; epochId++) {
-    assert.equal(replay.medians.get(epochId)?.size, 0)
+    assert.equal(replay.ended.get(epochId)?.scores?.scored, 0)
     assert.equal(replay.scoreOf(epochId, 5), replay.scoreOf(28, 5))
     allPaid(replay, epochId)
   }

@@ -47,6 +47,6 @@ test('a node that speaks for the first time once secrets are known stops neither
   await run.complete(run.announce(12, 1789))
   await run.untilEpoch(epochId + 3)
   const replay = await checkRun(run)
-  assert.ok(replay.sets.get(epochId + 1)?.roles.has(13), 'bonded in time')
+  assert.ok(replay.sets.get(epochId + 1)?.has(13), 'bonded in time')
   for (const id of [epochId, epochId + 1, epochId + 2]) assert.equal(run.bundles.get(id), true, `topology of ${id}`)
 })

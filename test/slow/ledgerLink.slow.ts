@@ -29,10 +29,12 @@ test('what one link loses costs its two ends a part, and nobody else anything', 
 
   const replay = await run.check()
   assert.deepEqual(replay.exclusions, [])
-  const medians = replay.medians.get(epochId) ?? new Map<number, number>()
-  t.diagnostic(`ends ${ends.join(' ')}: ${[...medians].map(([nodeId, score]) => `${nodeId} ${score}`).join(', ')}`)
-  assert.equal(medians.size, testnet.nodes.length)
-  for (const [nodeId, score] of medians) {
+  assert.equal(replay.ended.get(epochId)?.scores?.scored, testnet.nodes.length)
+  const scores = testnet.nodes.map(({ plan: { nodeId } }) => {
+    return [nodeId, Number(replay.scoreOf(epochId, nodeId) / (ONE / 100n))] as const
+  })
+  t.diagnostic(`ends ${ends.join(' ')}: ${scores.map(([nodeId, score]) => `${nodeId} ${score}`).join(', ')}`)
+  for (const [nodeId, score] of scores) {
     if (ends.includes(nodeId)) assert.ok(score >= 55 && score <= 92, `${nodeId}: ${score}`)
     else assert.ok(score >= 92, `${nodeId}: ${score}`)
   }

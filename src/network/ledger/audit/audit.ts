@@ -9,7 +9,7 @@ import { type MixnetState, newMixnet } from '../../../protocol/economy/mixnetSta
 import type { CostParams } from '../../../protocol/economy/rewards.ts'
 import type { Deployment } from '../deployment.ts'
 import type { AnyLedgerEvent } from '../ledger.ts'
-import { AuditedDraw } from './auditedDraw.ts'
+import { AuditedDraw, type DrawnSet } from './auditedDraw.ts'
 import { AuditedMixnet, type GovernanceChange } from './auditedMixnet.ts'
 import { AuditedScores, type ParticipationRules, type PerformanceEvent, type SettledEpoch } from './auditedScores.ts'
 import { Difference } from './difference.ts'
@@ -66,6 +66,16 @@ export class Audit {
 
   get epochId(): number {
     return this.#mixnet.epochId
+  }
+
+  /** In force, or drawn and not yet in force. */
+  get set(): DrawnSet {
+    return this.#draw.set
+  }
+
+  /** Percent as a Decimal, of one of the last epochs: by what a node is paid for it. */
+  scoreOf(epochId: number, nodeId: number): Decimal {
+    return this.#scores.scoreOf(epochId, nodeId)
   }
 
   /** Whole blocks, in their order. Yields each epoch that they end. Throws Difference. */
@@ -192,12 +202,21 @@ function decisionsIn(events: readonly AnyLedgerEvent[]): Decisions {
 
 function configOf({ params }: Pick<Deployment, 'params'>): Parameters<typeof newMixnet>[0] {
   const { firstEpochId, epochsInInterval, epochSeconds } = params
+  const { stakingSupplyScaleFactor, sybilResistance, activeSetWorkFactor, intervalPoolEmission, rewardedSet } = params
   return {
     firstEpochId,
     firstEpochStart: BigInt(params.firstEpochStart),
     epochsInInterval,
     epochLength: epochSeconds,
-    params: { ...params, rewardPool: whole(params.rewardPool), stakingSupply: whole(params.stakingSupply) },
+    params: {
+      rewardPool: whole(params.rewardPool),
+      stakingSupply: whole(params.stakingSupply),
+      stakingSupplyScaleFactor,
+      sybilResistance,
+      activeSetWorkFactor,
+      intervalPoolEmission,
+      rewardedSet,
+    },
     operatorsParams: params,
   }
 }
