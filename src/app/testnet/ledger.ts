@@ -2,6 +2,7 @@
  * The ledger of a network on one machine: who owns its nodes, what they pay their fees from, who drives its epochs, and what becomes of
  * the time in which the network slept. @module
  */
+import type { Deposits } from '../../client/credentials/issuerCalls.ts'
 import { ledgerDeposits } from '../../client/credentials/ledgerDeposits.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
 import { millis, seconds } from '../../foundation/base/units.ts'
@@ -56,6 +57,8 @@ export interface TestnetLedgerOptions extends LedgerPlan {
 const PLEDGE = 10_000_000_000n
 /** A million NYM, in unym. */
 const FOR_BOOKS = 1_000_000_000_000n
+/** Of a monitor: a hundred of them. In unym. */
+const FOR_TICKETS = 7_500_000_000n
 /** Wei: a year of an embedded chain's fees. */
 const COINS = 10n ** 21n
 const COSTS = { profitMargin: 2n * 10n ** 17n, intervalOperatingCost: 1_000_000n }
@@ -112,13 +115,37 @@ export class TestnetLedger {
     return { ledger, account, keccak256 }
   }
 
-  /** A monitor's side of it, with an account of its own; `join` puts its stake in, once. */
-  async monitor(number: number): Promise<{ readonly reports: MonitorLedger; join(url: string): Promise<void> }> {
-    const { world, folder, keccak256 } = this.#options
-    const account = this.ledger.account(await loadOrCreateLedgerKey(world, `${folder}/accounts/monitor-${number}.key`))
-    await this.#haveCoins(account)
+  /** A monitor's side of it, with an account of its own and one that pays for its tickets; `join` puts its stake in, once. */
+  async monitor(number: number): Promise<{
+    readonly reports: MonitorLedger
+    readonly deposits: Deposits
+    join(url: string): Promise<void>
+  }> {
+    const { world, folder, keccak256, directory, durable } = this.#options
+    const accountOf = async (what: string): Promise<LedgerAccount> => {
+      const path = `${folder}/accounts/monitor-${number}${what}.key`
+      const one = this.ledger.account(await loadOrCreateLedgerKey(world, path))
+      await this.#haveCoins(one)
+      return one
+    }
+    const account = await accountOf('')
+    const paying = await accountOf('-tickets')
+    if ((await paying.tokens()) < FOR_TICKETS / 10n) {
+      await this.#treasury.write('token', 'transfer', [paying.address, FOR_TICKETS])
+    }
+    const confirmations = directory?.confirmations ?? 0
+    const deposits = ledgerDeposits({ clock: world.clock, ledger: this.ledger, account: paying, confirmations })
     return {
       reports: performanceLedger(this.ledger, account, keccak256),
+      deposits: {
+        ...deposits,
+        // Numbers count deposits: as with `sale`.
+        async deposit(identityKey) {
+          const id = await deposits.deposit(identityKey)
+          await durable?.()
+          return id
+        },
+      },
       join: async (url) => {
         const { stake: joined } = await this.ledger.read('performance', 'participantOf', [account.address])
         if (joined > 0n) return

@@ -1,0 +1,74 @@
+/**
+ * What a monitor's sessions pay gateways with: books bought with deposits on the ledger, from an account of their own. One store of tickets
+ * for all sessions: two tickets of a book show no more of belonging together than two of strangers, whichever gateways they go to. What a
+ * gateway does learn is in docs/spec/monitor.md, "Tickets". @module
+ */
+import { openFolder } from '../../client/clientFolder.ts'
+import { ledgerDeposits } from '../../client/credentials/ledgerDeposits.ts'
+import { confirmIssuers } from '../../client/credentials/ledgerTickets.ts'
+import { openWallet } from '../../client/credentials/openWallet.ts'
+import type { TicketWallet, TicketWalletOptions } from '../../client/credentials/ticketWallet.ts'
+import { loadOrCreateClientKeys } from '../../client/keys.ts'
+import type { MixnetEvent } from '../../client/mixnetEvents.ts'
+import type { Log } from '../../foundation/base/observe.ts'
+import type { ClientWorld, World } from '../../foundation/platform/world.ts'
+import type { Ledger, LedgerAccount } from '../../network/ledger/ledger.ts'
+import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
+
+export interface MonitorTicketsOptions extends Pick<TicketWalletOptions, 'deposits' | 'confirm'> {
+  /** Of tickets, and of the key that seals them; locked until they are closed. */
+  readonly folder: string
+  readonly directories: readonly string[]
+  /** Stays its owner's. */
+  readonly engine: CredentialEngine
+  readonly onEvent?: ((event: MixnetEvent) => void) | undefined
+  readonly log: Log
+}
+
+export interface MonitorTickets {
+  readonly wallet: TicketWallet
+  close(): Promise<void>
+}
+
+/** Nothing is bought before a gateway wants to be paid. Throws LOCKED, FILE_UNUSABLE, KEY_FILE_UNREADABLE. */
+export async function openMonitorTickets(
+  world: ClientWorld,
+  { folder, directories, engine, deposits, confirm, onEvent, log }: MonitorTicketsOptions,
+): Promise<MonitorTickets> {
+  const { files, release } = await openFolder(world, { folder })
+  const random = world.random.stream('monitor-tickets')
+  try {
+    const { identitySeed } = await loadOrCreateClientKeys(world.crypto, random, files, folder)
+    // Which gateways are ahead of us is of sessions that ended with their process: those of this one are strangers to them, and pay anew.
+    await files.remove(`${folder}/tickets/paid-0`)
+    const wallet = await openWallet(
+      { world: { ...world, files }, folder, identitySeed },
+      // `faucet`: whenever they run low, which is where `deposits` come in.
+      { directories, tickets: { buy: 'faucet', deposits, confirm }, onEvent, log },
+      { ...engine, close: async () => {} },
+    )
+    return {
+      wallet,
+      async close() {
+        await wallet.close()
+        await release()
+      },
+    }
+  } catch (error) {
+    await release()
+    throw error
+  }
+}
+
+/** Of an account that does nothing else. `confirmations`: blocks on top of a deposit that the issuers want to see. */
+export function boughtOnLedger(
+  { clock, crypto }: Pick<World, 'clock' | 'crypto'>,
+  ledger: Ledger,
+  account: LedgerAccount,
+  confirmations: number,
+): Required<Pick<MonitorTicketsOptions, 'deposits' | 'confirm'>> {
+  return {
+    deposits: ledgerDeposits({ clock, ledger, account, confirmations }),
+    confirm: (agreed) => confirmIssuers(crypto, ledger, agreed),
+  }
+}
