@@ -197,6 +197,8 @@ export function nodeId(text: string): number {
 export async function addressIn({ world }: Session, who: string): Promise<Address> {
   if (/^0x[0-9a-fA-F]{40}$/.test(who)) return who as Address
   const file = await world.files.read(who)
+  // Such as a monitor's own, which nobody typed a password for.
+  if (file?.length === RAW_KEY_BYTES) return keySigner(new Secret(file)).address
   const at = file === undefined ? undefined : keystoreAddress(file)
   if (at !== undefined) return at
   throw new MixnetError(

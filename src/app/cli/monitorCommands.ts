@@ -13,7 +13,7 @@ import { durationText, readEpoch } from './epochText.ts'
 import { explainLocked } from './folders.ts'
 import { openAccount, openChosenLedger } from './ledgerAccess.ts'
 import { carryOut, type HandOptions, openHand } from './ledgerWrites.ts'
-import { openPaying, ticketsAccount } from './monitorPaying.ts'
+import { openPaying, ticketsAccount, ticketsKey } from './monitorPaying.ts'
 import type { Session } from './session.ts'
 
 export interface MonitorInitOptions {
@@ -55,7 +55,8 @@ export async function initMonitor(
     config: path,
     ticketsAccount: address,
   })
-  screen.line(`\n  Where gateways want tickets, it buys them from ${address}: send that account NYM and fees.`)
+  screen.line(`\n  It buys tickets from ${address}, where gateways want them: send it NYM and`)
+  screen.line(`  the chain's own coin   (on a local network: starling ledger faucet ${ticketsKey(folder)})`)
   screen.line(`\n  Put a stake in   starling monitor join --url http://YOUR-HOST:${options.port} --key KEY-FILE`)
   screen.line(`  Run it           starling monitor run ${folder} --key KEY-FILE`)
   return 0
@@ -182,7 +183,7 @@ function explainStart(error: unknown, folder: string, { listen }: MonitorConfig)
   if (!isMixnetError(error, 'ADDRESS_IN_USE')) {
     return explainLocked(error, folder, 'Stop it: one monitor is one process.')
   }
-  const nextStep = `Write another port into ${configPath(folder)}, under [listen], and join with a URL that has it. Beside "starling up" its own monitors have 8095 and 8096.`
+  const nextStep = `Write another port into ${configPath(folder)}, under [listen], and join with a URL that has it: beside "starling up" 8097, for its own monitors have 8095 and 8096.`
   return machineError(
     'ADDRESS_IN_USE',
     { port: listen.port },

@@ -1,5 +1,7 @@
 /** What `starling monitor run` pays gateways with, and what it says of that. @module */
 import { askEpoch } from '../../client/credentials/issuerCalls.ts'
+import { ledgerDeposits } from '../../client/credentials/ledgerDeposits.ts'
+import { confirmIssuers } from '../../client/credentials/ledgerTickets.ts'
 import type { MixnetEvent } from '../../client/mixnetEvents.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import type { World } from '../../foundation/platform/world.ts'
@@ -7,7 +9,7 @@ import type { Ledger, LedgerAccount, Signer } from '../../network/ledger/ledger.
 import { startCredentialEngine } from '../node/credentialEngine.ts'
 import { loadOrCreateLedgerKey } from '../node/ledgerKeys.ts'
 import type { MonitorConfig } from '../node/monitorService.ts'
-import { boughtOnLedger, type MonitorTickets, openMonitorTickets } from '../node/monitorTickets.ts'
+import { type MonitorTickets, openMonitorTickets } from '../node/monitorTickets.ts'
 import { amountText } from './amounts.ts'
 import type { Session } from './session.ts'
 
@@ -19,7 +21,9 @@ export interface PayingOptions {
 
 /** Of its own: deposits want an account that sends nothing else, and reports are signed wherever the operator's key is. Made where there is none. */
 export const ticketsAccount = (world: Pick<World, 'files' | 'random'>, folder: string): Promise<Signer> =>
-  loadOrCreateLedgerKey(world, `${folder}/tickets.key`)
+  loadOrCreateLedgerKey(world, ticketsKey(folder))
+
+export const ticketsKey = (folder: string): string => `${folder}/tickets.key`
 
 /**
  * Asks whether the network sells tickets, and says how many there are. Throws DEPOSIT_REFUSED where there are none, and nothing to buy them
@@ -32,12 +36,15 @@ export async function openPaying(
 ): Promise<MonitorTickets> {
   const { world, screen } = session
   const account = ledger.account(await ticketsAccount(world, folder))
+  const funding = `Send it NYM and some of the chain's own coin (on a local network: starling ledger faucet ${ticketsKey(folder)}).`
   const engine = startCredentialEngine()
   const tickets = await openMonitorTickets(world, {
     folder: `${config.data}/tickets`,
     directories: config.directories,
     engine,
-    ...boughtOnLedger(world, ledger, account, confirmations),
+    deposits: ledgerDeposits({ clock: world.clock, ledger, account, confirmations, signal: session.interrupted }),
+    // On one machine the directory is one's own, and its issuers may be on no ledger.
+    confirm: config.local ? undefined : (agreed) => confirmIssuers(world.crypto, ledger, agreed),
     onEvent: told(session),
     log: session.quietLogOf('tickets'),
   }).catch(async (error: unknown) => {
@@ -50,7 +57,7 @@ export async function openPaying(
   }
   try {
     const [sold, { left, priceUnym }] = await Promise.all([isSold(world, config), tickets.wallet.describe()])
-    if (sold && left === 0) await expectFunds(account, BigInt(priceUnym ?? 0))
+    if (sold && left === 0) await expectFunds(account, BigInt(priceUnym ?? 0), funding)
     const text =
       left > 0 ? `${left} left` : sold ? 'a book is bought when a gateway asks' : 'none: bandwidth is free here'
     screen.step('tickets', `${text}   from account ${account.address}`, undefined, {
@@ -79,24 +86,29 @@ async function isSold({ net }: Pick<World, 'net'>, { directories }: MonitorConfi
   return answers.some((epoch) => epoch !== undefined)
 }
 
-async function expectFunds(account: LedgerAccount, price: bigint): Promise<void> {
+async function expectFunds(account: LedgerAccount, price: bigint, funding: string): Promise<void> {
   const [tokens, coins] = await Promise.all([account.tokens(), account.coins()])
   if (tokens >= price && coins > 0n) return
   const { address } = account
-  const has = tokens < price ? `has ${amountText(tokens)}, and a book costs ${amountText(price)}` : 'cannot pay fees'
-  const nextStep = `Send it NYM and some of the chain's own coin: ${address} (a local network: starling ledger faucet ${address}). Or measure only gateways that are free: --no-tickets.`
+  const lacks = tokens < price ? `has ${amountText(tokens)}: a book is ${amountText(price)}` : 'cannot pay fees'
+  const nextStep = `${funding} Or measure only gateways that are free: --no-tickets.`
   throw new MixnetError(
     'DEPOSIT_REFUSED',
     { account: address },
-    { message: `gateways here want tickets, and the account that buys them ${has}`, nextStep },
+    { message: `gateways here want tickets, and the account that buys them ${lacks}`, nextStep },
   )
 }
 
 function told({ screen }: Session): (event: MixnetEvent) => void {
   let before: string | undefined
+  let left: number | undefined
   return (event) => {
-    if (event.type === 'book-bought') {
+    if (event.type === 'ticket-spent') left = event.left
+    else if (event.type === 'book-bought') {
+      // Told to each session that waited for it.
+      if (event.left === left) return
       before = undefined
+      left = event.left
       screen.step('tickets', `a book bought, ${event.left} left`, undefined, { event: 'book-bought', left: event.left })
     } else if (event.type === 'purchase-failed' && event.error.message !== before) {
       // It is tried again and again, and would fill the screen.

@@ -4,15 +4,12 @@
  * gateway does learn is in docs/spec/monitor.md, "Tickets". @module
  */
 import { openFolder } from '../../client/clientFolder.ts'
-import { ledgerDeposits } from '../../client/credentials/ledgerDeposits.ts'
-import { confirmIssuers } from '../../client/credentials/ledgerTickets.ts'
 import { openWallet } from '../../client/credentials/openWallet.ts'
 import type { TicketWallet, TicketWalletOptions } from '../../client/credentials/ticketWallet.ts'
 import { loadOrCreateClientKeys } from '../../client/keys.ts'
 import type { MixnetEvent } from '../../client/mixnetEvents.ts'
 import type { Log } from '../../foundation/base/observe.ts'
-import type { ClientWorld, World } from '../../foundation/platform/world.ts'
-import type { Ledger, LedgerAccount } from '../../network/ledger/ledger.ts'
+import type { ClientWorld } from '../../foundation/platform/world.ts'
 import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
 
 export interface MonitorTicketsOptions extends Pick<TicketWalletOptions, 'deposits' | 'confirm'> {
@@ -57,18 +54,5 @@ export async function openMonitorTickets(
   } catch (error) {
     await release()
     throw error
-  }
-}
-
-/** Of an account that does nothing else. `confirmations`: blocks on top of a deposit that the issuers want to see. */
-export function boughtOnLedger(
-  { clock, crypto }: Pick<World, 'clock' | 'crypto'>,
-  ledger: Ledger,
-  account: LedgerAccount,
-  confirmations: number,
-): Required<Pick<MonitorTicketsOptions, 'deposits' | 'confirm'>> {
-  return {
-    deposits: ledgerDeposits({ clock, ledger, account, confirmations }),
-    confirm: (agreed) => confirmIssuers(crypto, ledger, agreed),
   }
 }
