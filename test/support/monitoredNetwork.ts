@@ -16,7 +16,6 @@ import { equalBytes } from '../../src/foundation/base/bytes.ts'
 import { MixnetError } from '../../src/foundation/base/errors.ts'
 import { Meter, silentLog } from '../../src/foundation/base/observe.ts'
 import { type Millis, millis, minutes, seconds } from '../../src/foundation/base/units.ts'
-import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import { nullBls } from '../../src/foundation/crypto/nullBls.ts'
 import { nullProvider } from '../../src/foundation/crypto/nullProvider.ts'
 import { Simulation } from '../../src/foundation/platform/simulated/simulation.ts'
@@ -147,7 +146,7 @@ export class MonitoredNetwork {
   }
 
   static async start({ seed, mixNodes = 6, paid = [], tickets = false }: Choice): Promise<MonitoredNetwork> {
-    const simulation = new Simulation({ seed, crypto: paid.length > 0 ? nodeProvider : nullProvider })
+    const simulation = new Simulation({ seed, crypto: nullProvider })
     const plans = planNetwork({ mixNodes, entries: 2, exits: 1 }, true).map((plan) => ({
       ...plan,
       host: `10.1.0.${plan.nodeId}`,
@@ -174,8 +173,7 @@ export class MonitoredNetwork {
       nodeViewSource({ clock: world.clock, directory })(new AbortController().signal),
     )
     const ledger = new TestLedger(simulation.clock, view.topology)
-    const options = { folder: 'monitor/tickets', directories: [testnet.directoryUrl], engine, log: silentLog }
-    const wallet = tickets ? (await simulation.complete(openMonitorTickets(world, options))).wallet : undefined
+    const wallet = tickets ? await simulation.complete(walletIn(world, testnet, engine)) : undefined
     const monitor = await simulation.complete(monitorIn(world, ledger, testnet, wallet), minutes(1))
     return new MonitoredNetwork(simulation, testnet, ledger, monitor)
   }
@@ -247,6 +245,16 @@ export class MonitoredNetwork {
     await this.simulation.complete(this.#monitor.stop())
     return scores
   }
+}
+
+async function walletIn(world: World, { directoryUrl }: Testnet, engine: LocalEngine): Promise<TicketSource> {
+  const { wallet } = await openMonitorTickets(world, {
+    folder: `${MONITOR}/tickets`,
+    directories: [directoryUrl],
+    engine: () => engine,
+    log: silentLog,
+  })
+  return wallet
 }
 
 function monitorIn(

@@ -46,7 +46,8 @@ export async function showLedger(session: Session, options: LedgerOptions): Prom
   const isDrawn = new Set(drawn.flatMap(({ ids }) => ids))
   const bonds = await bondsOf(ledger, lastNodeId, block)
   const outside = bonds.filter(({ nodeId }) => !isDrawn.has(nodeId))
-  const set = [...drawn, { label: 'outside', ids: outside.map(({ nodeId }) => nodeId) }]
+  const others = { label: 'outside', ids: outside.map(({ nodeId }) => nodeId) }
+  const set = outside.length > 0 || session.json ? [...drawn, others] : drawn
   const monitors = await participantsOf(ledger, who, block)
 
   const late = lateText(epoch)

@@ -37,24 +37,16 @@ export async function openPaying(
   const { world, screen } = session
   const account = ledger.account(await ticketsAccount(world, folder))
   const funding = `Send it NYM and some of the chain's own coin (on a local network: starling ledger faucet ${ticketsKey(folder)}).`
-  const engine = startCredentialEngine()
   const tickets = await openMonitorTickets(world, {
     folder: `${config.data}/tickets`,
     directories: config.directories,
-    engine,
+    engine: startCredentialEngine,
     deposits: ledgerDeposits({ clock: world.clock, ledger, account, confirmations, signal: session.interrupted }),
     // On one machine the directory is one's own, and its issuers may be on no ledger.
     confirm: config.local ? undefined : (agreed) => confirmIssuers(world.crypto, ledger, agreed),
     onEvent: told(session),
     log: session.quietLogOf('tickets'),
-  }).catch(async (error: unknown) => {
-    await engine.close()
-    throw error
   })
-  const close = async () => {
-    await tickets.close()
-    await engine.close()
-  }
   try {
     const [sold, { left, priceUnym }] = await Promise.all([isSold(world, config), tickets.wallet.describe()])
     if (sold && left === 0) await expectFunds(account, BigInt(priceUnym ?? 0), funding)
@@ -66,9 +58,9 @@ export async function openPaying(
       sold,
       account: account.address,
     })
-    return { wallet: tickets.wallet, close }
+    return tickets
   } catch (error) {
-    await close()
+    await tickets.close()
     throw error
   }
 }

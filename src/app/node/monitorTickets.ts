@@ -4,20 +4,19 @@
  * gateway does learn is in docs/spec/monitor.md, "Tickets". @module
  */
 import { openFolder } from '../../client/clientFolder.ts'
-import { openWallet } from '../../client/credentials/openWallet.ts'
+import { type ClosableEngine, openWallet } from '../../client/credentials/openWallet.ts'
 import type { TicketWallet, TicketWalletOptions } from '../../client/credentials/ticketWallet.ts'
 import { loadOrCreateClientKeys } from '../../client/keys.ts'
 import type { MixnetEvent } from '../../client/mixnetEvents.ts'
 import type { Log } from '../../foundation/base/observe.ts'
 import type { ClientWorld } from '../../foundation/platform/world.ts'
-import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
 
 export interface MonitorTicketsOptions extends Pick<TicketWalletOptions, 'deposits' | 'confirm'> {
   /** Of tickets, and of the key that seals them; locked until they are closed. */
   readonly folder: string
   readonly directories: readonly string[]
-  /** Stays its owner's. */
-  readonly engine: CredentialEngine
+  /** Closed with them. */
+  readonly engine: () => ClosableEngine
   readonly onEvent?: ((event: MixnetEvent) => void) | undefined
   readonly log: Log
 }
@@ -42,7 +41,7 @@ export async function openMonitorTickets(
       { world: { ...world, files }, folder, identitySeed },
       // `faucet`: whenever they run low, which is where `deposits` come in.
       { directories, tickets: { buy: 'faucet', deposits, confirm }, onEvent, log },
-      { ...engine, close: async () => {} },
+      engine(),
     )
     return {
       wallet,

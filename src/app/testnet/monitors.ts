@@ -51,7 +51,8 @@ async function startOne(options: TestnetMonitorsOptions, number: number): Promis
   const tickets =
     engine &&
     (await openMonitorTickets(world, {
-      ...{ folder: `${data}/tickets`, directories: [directoryUrl], engine, deposits },
+      ...{ folder: `${data}/tickets`, directories: [directoryUrl], deposits },
+      engine: () => ({ ...engine, close: undefined }) as CredentialEngine,
       log: logOf('monitor-tickets'),
     }))
   try {
