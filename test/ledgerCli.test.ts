@@ -224,6 +224,11 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
     assert.match(eventOf(done, 'preview').effects.when, /at the end of epoch 24, in \d+ min/)
     assert.equal(eventOf(done, 'done').unym, '1000500000')
 
+    const unmeasured = await type('node', 'rewards', '--key', at('operator.json'), '--explain', ...onLedger())
+    assert.match(unmeasured.stdout, /No score yet/)
+    assert.doesNotMatch(unmeasured.stdout, /performance below/)
+    const silent = await type('ledger', 'status', ...onLedger())
+    assert.match(silent.stdout, /^ {2}outside {5}1 \(192\.0\.2\.7, not announced yet\)$/m)
     await network.announce(1, new Secret(await readFile(at('operator.key'))))
     await network.populate()
     await network.endEpoch()
@@ -234,6 +239,7 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
     assert.match(status.stdout, /^ {2}epoch {7}27, ends in .*\n {2}interval /m)
     assert.match(status.stdout, /^ {2}layer 1 {5}\d \(192\.0\.2\.\d+\)$/m)
     assert.match(status.stdout, /monitor {5}0x/)
+    assert.match(status.stdout, /^ {2}outside {5}\d \(192\.0\.2\.\d+\)/m)
     const rewards = await type('rewards', '--key', at('delegator.json'), ...onLedger(), '--json')
     assert.ok(BigInt(eventOf(rewards, 'rewards').rewardUnym) > 0n, rewards.stdout)
     const own = await type('node', 'rewards', '--key', at('operator.json'), '--explain', ...onLedger())
@@ -414,7 +420,7 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
     })
   }
 
-  it('finds the network of "starling up" by itself, and says so where none runs', async () => {
+  it('finds the network of "starling up" by itself, and says so where none runs', async (test) => {
     const none = await type('ledger', 'status', '--json')
     assert.equal(none.code, 2)
     assert.match(eventOf(none, 'problem').nextStep, /starling up/)
@@ -424,6 +430,15 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
     const found = await type('ledger', 'status', '--json')
     assert.equal(found.code, 0, found.stdout)
     assert.equal(eventOf(found, 'epoch').epoch, 31)
+    // What a network leaves that was killed; and whoever has its port now is no chain.
+    const stranger = await proxy(test, network.url, async () => 'not JSON')
+    for (const url of ['http://127.0.0.1:9/', stranger]) {
+      await writeFile(at('.starling/up/ledger-rpc.json'), JSON.stringify({ urls: [url] }))
+      const killed = await type('ledger', 'status', '--json')
+      assert.equal(killed.code, 2)
+      assert.match(eventOf(killed, 'problem').message, /is not running/)
+      assert.match(eventOf(killed, 'problem').nextStep, /npm start/)
+    }
   })
 })
 

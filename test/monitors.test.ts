@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fromUtf8 } from '../src/foundation/base/bytes.ts'
-import { millis, seconds } from '../src/foundation/base/units.ts'
+import { type Millis, millis, seconds } from '../src/foundation/base/units.ts'
 import { scoreEpoch } from '../src/roles/monitor/epochScores.ts'
 import { decodeEvidence } from '../src/roles/monitor/evidence.ts'
-import { MonitoredNetwork, outage } from './support/monitoredNetwork.ts'
+import { EPOCH, MonitoredNetwork, outage, type TestLedger } from './support/monitoredNetwork.ts'
 
 test('a clean network: everybody close to all, and no link accused', async () => {
   const network = await MonitoredNetwork.start({ seed: 'clean' })
@@ -135,6 +135,76 @@ test('a ledger whose blocks are late is not told a secret early, nor one that is
   ledger.trouble = undefined
   // It asserts that none comes before its own time.
   await network.until('the reveal', () => ledger.reveals.has(epoch))
+})
+
+test('a server that lies about the time gets no secret early, and no thrown error ends the looks', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'liar' })
+  const { ledger, simulation } = network
+  const epoch = ledger.now().epochId + 1
+  await network.until('a commitment', () => ledger.commits.has(epoch))
+  const rightTime = ledger.now()
+  // As far ahead as honest blocks may be; the right time, and reveals that began with the epoch. It asserts that none comes early.
+  const early: TestLedger['told'] = (truth) => ({ ...truth, revealFrom: truth.startsAt })
+  const lies: readonly TestLedger['told'][] = [
+    (truth) => ({ ...truth, now: millis(truth.revealFrom + 1) }),
+    early,
+    () => {
+      throw new TypeError('of a library')
+    },
+  ]
+  assert.ok(rightTime.now + lies.length * 1_400 < rightTime.revealFrom)
+  for (const lie of lies) {
+    ledger.told = lie
+    await simulation.runFor(millis(1_400))
+    assert.equal(ledger.reveals.has(epoch), false)
+  }
+  // Killed meanwhile, it knows from its disk.
+  ledger.told = early
+  network.crashMonitor()
+  await network.restartMonitor()
+  await network.until('the reveal', () => ledger.reveals.has(epoch))
+  assert.equal(ledger.now().epochId, epoch)
+})
+
+test('a server that lies about the epoch from the beginning is found out by the directory', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'liar-from-the-beginning' })
+  const { ledger } = network
+  const earlier = (at: Millis): Millis => millis(at - 0.4 * EPOCH)
+  ledger.told = ({ startsAt, revealFrom, endsAt, ...truth }) => ({
+    ...truth,
+    startsAt: earlier(startsAt),
+    revealFrom: earlier(revealFrom),
+    endsAt: earlier(endsAt),
+  })
+  const epoch = ledger.now().epochId
+  await network.until('two epochs later', () => ledger.now().epochId === epoch + 2)
+  // Or that tomorrow has come.
+  ledger.told = (truth) => ({ ...truth, now: millis(truth.now + 86_400_000) })
+  await network.until('the one after', () => ledger.now().epochId === epoch + 3)
+  assert.equal(ledger.commits.size, 0)
+  ledger.told = (truth) => truth
+  await network.until('a reveal', () => ledger.reveals.size > 0)
+})
+
+test('it pays where gateways want to be paid, and measures as where they do not', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'paid', paid: ['tern', 'plover', 'heron'], tickets: true })
+  for (const { nodeId, score, packets } of (await network.epochScores()).nodes) {
+    assert.ok(packets >= 100, `${nodeId}: ${packets} packets`)
+    assert.ok((score ?? 0) >= 94, `${nodeId}: ${score}`)
+  }
+  for (const { plan, meter } of network.testnet.nodes) {
+    const taken = meter.snapshot()['gateway_tickets{outcome="accepted"}'] ?? 0
+    assert.equal(taken, plan.roles.includes('mix') ? 0 : 1, plan.name)
+  }
+})
+
+test('a gateway that it has no ticket for is not held to account, and the others are measured', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'unpaid', paid: ['tern'] })
+  const tern = network.testnet.nodes.find(({ plan }) => plan.name === 'tern')?.plan.nodeId
+  for (const { nodeId, score, packets } of (await network.epochScores()).nodes) {
+    if (nodeId === tern) assert.deepEqual([score, packets], [undefined, 0])
+    else assert.ok((score ?? 0) >= 94, `${nodeId}: ${score}`)
+  }
 })
 
 test('without a directory or with half of the gateways away it keeps quiet rather than blame', async () => {

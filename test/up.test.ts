@@ -69,7 +69,7 @@ describe('starling up', { timeout: 400_000 }, () => {
     const { nodes, names } = await network.event('nodes')
     assert.equal(names.length, 9)
     const roles = (role: string) => nodes.filter((node: CliEvent) => node.roles.join() === role).length
-    assert.deepEqual([roles('mix'), roles('entry'), roles('entry,exit')], [6, 2, 1])
+    assert.deepEqual([roles('mix'), roles('entry'), roles('exit')], [6, 2, 1])
     for (const layer of [1, 2, 3]) {
       assert.equal(nodes.filter((node: CliEvent) => node.layer === layer).length, 2)
     }
@@ -79,7 +79,7 @@ describe('starling up', { timeout: 400_000 }, () => {
     const named = (name: string): CliEvent => nodes.find((node: CliEvent) => node.name === name)
     assert.deepEqual(
       request.route.map(({ name }: CliEvent) => named(name).layer ?? named(name).roles.join()),
-      [1, 2, 3, 'entry,exit'],
+      [1, 2, 3, 'exit'],
     )
     assert.equal(named(request.entry).roles.join(), 'entry', 'the entry is not the exit')
     assert.deepEqual(

@@ -62,7 +62,7 @@ export class LocalNetwork {
 
   /** Identities of all gateways. */
   get gateways(): readonly string[] {
-    return this.nodes.filter(({ roles }) => roles.includes('entry')).map(({ identity }) => identity)
+    return this.nodes.filter(({ roles }) => !roles.includes('mix')).map(({ identity }) => identity)
   }
 
   async look(): Promise<Look> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -69,9 +70,22 @@ test('a chain of our own: its id, its time, its coins, its key', withAnvil, asyn
   const again = await startEmbeddedChain(world, nodeProcesses, { folder })
   try {
     assert.deepEqual(again.key.expose(), chain.key.expose())
+    assert.equal(again.url, chain.url, 'programs beside it go on asking there')
     assert.equal(await rpcOf(again.url).ask(balanceOf(someone)), 50n)
   } finally {
     await again.stop()
+  }
+  // Somebody else has the port now.
+  const { hostname, port } = new URL(chain.url)
+  const squatter = createServer().listen(Number(port), hostname)
+  await once(squatter, 'listening')
+  const elsewhere = await startEmbeddedChain(world, nodeProcesses, { folder })
+  try {
+    assert.notEqual(elsewhere.url, chain.url)
+    assert.equal(await rpcOf(elsewhere.url).ask(balanceOf(someone)), 50n)
+  } finally {
+    await elsewhere.stop()
+    squatter.close()
   }
 })
 

@@ -78,7 +78,7 @@ export class PayingNetwork {
   /** Whether every gateway knows the issuers. */
   get prepared(): boolean {
     return this.#testnet.nodes
-      .filter(({ plan }) => plan.roles.includes('entry'))
+      .filter(({ plan }) => !plan.roles.includes('mix'))
       .every(({ meter }) => (meter.snapshot().gateway_ticket_epochs ?? 0) > 0)
   }
 
@@ -94,7 +94,7 @@ export class PayingNetwork {
 
   get #gateways(): readonly string[] {
     return this.#testnet.nodes
-      .filter(({ plan }) => plan.roles.includes('entry'))
+      .filter(({ plan }) => !plan.roles.includes('mix'))
       .toSorted((a, b) => a.plan.nodeId - b.plan.nodeId)
       .map(({ running }) => toBase58(running.identity))
   }

@@ -1,19 +1,31 @@
 /** A network in the simulator with a monitor beside it, and a ledger that does nothing but keep time and take reports. */
 import assert from 'node:assert/strict'
 import { type MonitorConfig, type RunningMonitor, startMonitor } from '../../src/app/node/monitorService.ts'
-import { planNetwork } from '../../src/app/testnet/layout.ts'
-import { startTestnet, type Testnet, type TestnetNode } from '../../src/app/testnet/testnet.ts'
+import { openMonitorTickets } from '../../src/app/node/monitorTickets.ts'
+import { type NodePlan, planNetwork } from '../../src/app/testnet/layout.ts'
+import {
+  type PaidNetwork,
+  type Payment,
+  startTestnet,
+  type Testnet,
+  type TestnetNode,
+} from '../../src/app/testnet/testnet.ts'
+import type { TicketSource } from '../../src/client/ticketSource.ts'
 import { DEFAULT_TRAFFIC, type TrafficParams } from '../../src/client/trafficParams.ts'
 import { equalBytes } from '../../src/foundation/base/bytes.ts'
 import { MixnetError } from '../../src/foundation/base/errors.ts'
 import { Meter, silentLog } from '../../src/foundation/base/observe.ts'
 import { type Millis, millis, minutes, seconds } from '../../src/foundation/base/units.ts'
+import { nullBls } from '../../src/foundation/crypto/nullBls.ts'
 import { nullProvider } from '../../src/foundation/crypto/nullProvider.ts'
 import { Simulation } from '../../src/foundation/platform/simulated/simulation.ts'
 import type { World } from '../../src/foundation/platform/world.ts'
 import { DirectoryClient } from '../../src/network/topology/directoryClient.ts'
 import type { Topology } from '../../src/network/topology/topology.ts'
 import { nodeViewSource } from '../../src/network/topology/topologySources.ts'
+import { LocalDkgEngine } from '../../src/protocol/credentials/dkgEngine.ts'
+import { LocalEngine } from '../../src/protocol/credentials/localEngine.ts'
+import { createScheme } from '../../src/protocol/credentials/scheme.ts'
 import { type EpochScores, scoreEpoch } from '../../src/roles/monitor/epochScores.ts'
 import { decodeEvidence, MAX_EVIDENCE_BYTES } from '../../src/roles/monitor/evidence.ts'
 import type { Monitor } from '../../src/roles/monitor/monitor.ts'
@@ -36,6 +48,8 @@ export class TestLedger implements MonitorLedger {
   trouble: MixnetError | undefined
   /** How far its blocks are behind. */
   behind: Millis = millis(0)
+  /** What the server that is asked makes of it; writes are judged by the truth. */
+  told: (truth: LedgerEpoch) => LedgerEpoch = (truth) => truth
   refusesCommits = false
   lastNodeId = 0xffff_ffff
   refused = 0
@@ -47,7 +61,7 @@ export class TestLedger implements MonitorLedger {
 
   async epoch(): Promise<LedgerEpoch> {
     this.#check()
-    return this.now()
+    return this.told(this.now())
   }
 
   now(): LedgerEpoch {
@@ -90,6 +104,32 @@ export class TestLedger implements MonitorLedger {
   }
 }
 
+interface Choice {
+  readonly seed: string
+  readonly mixNodes?: number
+  /** Names of the gateways that want tickets. */
+  readonly paid?: readonly string[]
+  /** The monitor buys some. */
+  readonly tickets?: boolean
+}
+
+const ISSUER_HOSTS = ['10.5.0.1', '10.5.0.2', '10.5.0.3']
+const FAUCET_HOST = '10.5.0.9'
+const scheme = createScheme(nullBls)
+
+function paying(simulation: Simulation, engine: LocalEngine, names: readonly string[]) {
+  const hosts = new Map([...ISSUER_HOSTS, FAUCET_HOST].map((ip) => [ip, simulation.host(`host-${ip}`, { ips: [ip] })]))
+  const paid: PaidNetwork = {
+    plan: { hosts: ISSUER_HOSTS, threshold: 2, faucetHost: FAUCET_HOST },
+    engine,
+    dkgEngine: new LocalDkgEngine(scheme, simulation.random.stream('dkg')),
+    worldOf: (host) => hosts.get(host) as World,
+  }
+  const paymentOf = ({ name }: NodePlan): Payment =>
+    names.includes(name) ? { tickets: { required: true, compatible: false }, credentials: engine } : {}
+  return { paid, paymentOf }
+}
+
 export class MonitoredNetwork {
   readonly simulation: Simulation
   readonly testnet: Testnet
@@ -105,12 +145,13 @@ export class MonitoredNetwork {
     this.#monitor = monitor
   }
 
-  static async start({ seed, mixNodes = 6 }: { seed: string; mixNodes?: number }): Promise<MonitoredNetwork> {
+  static async start({ seed, mixNodes = 6, paid = [], tickets = false }: Choice): Promise<MonitoredNetwork> {
     const simulation = new Simulation({ seed, crypto: nullProvider })
     const plans = planNetwork({ mixNodes, entries: 2, exits: 1 }, true).map((plan) => ({
       ...plan,
       host: `10.1.0.${plan.nodeId}`,
     }))
+    const engine = new LocalEngine(scheme, simulation.random.stream('engine'))
     const worlds = new Map(plans.map(({ name, host }) => [name, simulation.host(name, { ips: [host] })] as const))
     const testnet = await simulation.complete(
       startTestnet({
@@ -121,6 +162,7 @@ export class MonitoredNetwork {
         epochs: { epochLength: EPOCH },
         world: simulation.host('directory', { ips: [DIRECTORY_IP] }),
         worldOf: ({ name }) => worlds.get(name) as World,
+        ...(paid.length === 0 ? {} : paying(simulation, engine, paid)),
         logOf: () => silentLog,
       }),
       minutes(2),
@@ -131,7 +173,8 @@ export class MonitoredNetwork {
       nodeViewSource({ clock: world.clock, directory })(new AbortController().signal),
     )
     const ledger = new TestLedger(simulation.clock, view.topology)
-    const monitor = await simulation.complete(monitorIn(world, ledger, testnet))
+    const wallet = tickets ? await simulation.complete(walletIn(world, testnet, engine)) : undefined
+    const monitor = await simulation.complete(monitorIn(world, ledger, testnet, wallet), minutes(1))
     return new MonitoredNetwork(simulation, testnet, ledger, monitor)
   }
 
@@ -193,7 +236,7 @@ export class MonitoredNetwork {
     await this.until('a reveal', () => this.ledger.reveals.has(whole))
     const { body: bytes } = await this.ask(`/v1/monitor/epochs/${whole}/evidence`)
     const { report } = this.ledger.reveals.get(whole) as { report: SealedReport }
-    assert.deepEqual(report.evidenceHash, nullProvider.sha256(bytes))
+    assert.deepEqual(report.evidenceHash, this.#operator.crypto.sha256(bytes))
     const scores = scoreEpoch(decodeEvidence(bytes))
     assert.deepEqual(
       [...report.scores],
@@ -204,7 +247,22 @@ export class MonitoredNetwork {
   }
 }
 
-function monitorIn(world: World, ledger: MonitorLedger, { directoryUrl }: Testnet): Promise<RunningMonitor> {
+async function walletIn(world: World, { directoryUrl }: Testnet, engine: LocalEngine): Promise<TicketSource> {
+  const { wallet } = await openMonitorTickets(world, {
+    folder: `${MONITOR}/tickets`,
+    directories: [directoryUrl],
+    engine: () => engine,
+    log: silentLog,
+  })
+  return wallet
+}
+
+function monitorIn(
+  world: World,
+  ledger: MonitorLedger,
+  { directoryUrl }: Testnet,
+  tickets?: TicketSource,
+): Promise<RunningMonitor> {
   const config: MonitorConfig = {
     name: MONITOR,
     listen: { host: MONITOR_IP, port: 8095 },
@@ -215,7 +273,8 @@ function monitorIn(world: World, ledger: MonitorLedger, { directoryUrl }: Testne
     local: true,
   }
   const meter = new Meter()
-  return startMonitor(world, config, { ledger, configScore: () => 100, traffic: TRAFFIC, meter, log: silentLog })
+  const options = { ledger, configScore: () => 100, traffic: TRAFFIC, tickets, meter, log: silentLog }
+  return startMonitor(world, config, options)
 }
 
 export const outage: MixnetError = new MixnetError('TIMEOUT', { what: 'ledger' })

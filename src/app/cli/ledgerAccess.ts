@@ -1,7 +1,7 @@
 /** Which ledger a command is about, and who signs: from what was typed, or the network of `starling up` in this folder. @module */
 import { type Command, InvalidArgumentError } from 'commander'
 import { fromUtf8 } from '../../foundation/base/bytes.ts'
-import { MixnetError } from '../../foundation/base/errors.ts'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { Secret } from '../../foundation/base/secret.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
 import { nodePasswordHashes } from '../../foundation/crypto/passwords.ts'
@@ -67,18 +67,26 @@ export function rpcUrl(text: string, before: readonly string[] = []): readonly s
   return [...before, text]
 }
 
-/** Throws BAD_ARGUMENT where nothing says which. */
-export async function rpcUrls({ files }: Pick<World, 'files'>, { rpc }: LedgerOptions): Promise<readonly string[]> {
-  const urls = rpc ?? (await findLocalRpc(files, UP_FOLDER))
-  if (urls !== undefined) return urls
-  throw new MixnetError(
-    'BAD_ARGUMENT',
-    {},
-    {
-      message: 'no network runs in this folder, and no other was named',
-      nextStep: 'Run "starling up" here in another terminal, or say which ledger: --rpc URL --deployment FILE.',
-    },
-  )
+/** Throws BAD_ARGUMENT where nothing says which, or the network of this folder does not run. */
+export async function rpcUrls(
+  world: Pick<World, 'clock' | 'net' | 'files'>,
+  { rpc }: LedgerOptions,
+): Promise<readonly string[]> {
+  if (rpc !== undefined) return rpc
+  const urls = await findLocalRpc(world.files, UP_FOLDER)
+  if (urls === undefined) throw notRunning('no network runs in this folder, and no other was named')
+  // Killed, it left the file behind; and whoever has its port now answers something else.
+  await new JsonRpc(world, { urls, chainId: undefined }).chainId().catch((cause: unknown) => {
+    const isGone = isMixnetError(cause, 'LEDGER_UNREACHABLE') || isMixnetError(cause, 'LEDGER_MISMATCH')
+    throw isGone ? notRunning('the network of this folder is not running', cause) : cause
+  })
+  return urls
+}
+
+function notRunning(message: string, cause?: unknown): MixnetError {
+  const nextStep =
+    'Run "starling up" (in a clone: npm start) here in another terminal, or say which ledger: --rpc URL --deployment FILE.'
+  return new MixnetError('BAD_ARGUMENT', {}, { message, nextStep, ...(cause === undefined ? {} : { cause }) })
 }
 
 export interface OpenLedger {
@@ -189,6 +197,8 @@ export function nodeId(text: string): number {
 export async function addressIn({ world }: Session, who: string): Promise<Address> {
   if (/^0x[0-9a-fA-F]{40}$/.test(who)) return who as Address
   const file = await world.files.read(who)
+  // Such as a monitor's own, which nobody typed a password for.
+  if (file?.length === RAW_KEY_BYTES) return keySigner(new Secret(file)).address
   const at = file === undefined ? undefined : keystoreAddress(file)
   if (at !== undefined) return at
   throw new MixnetError(

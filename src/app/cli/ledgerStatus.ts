@@ -43,8 +43,12 @@ export async function showLedger(session: Session, options: LedgerOptions): Prom
   )
   const [params, [removed, added], operators, [epochEvents, intervalEvents], lastNodeId, who, revealFrom, price] =
     results
-  const set = GROUPS.map(([label], i) => ({ label, ids: results[8 + i] as readonly number[] }))
+  const drawn = GROUPS.map(([label], i) => ({ label, ids: results[8 + i] as readonly number[] }))
+  const isDrawn = new Set(drawn.flatMap(({ ids }) => ids))
   const bonds = await bondsOf(ledger, lastNodeId, block)
+  const outside = bonds.filter(({ nodeId }) => !isDrawn.has(nodeId))
+  const others = { label: 'outside', ids: outside.map(({ nodeId }) => nodeId) }
+  const set = outside.length > 0 || session.json ? [...drawn, others] : drawn
   const monitors = await participantsOf(ledger, who, block)
 
   const late = lateText(epoch)
@@ -61,7 +65,13 @@ export async function showLedger(session: Session, options: LedgerOptions): Prom
     'interval',
     `${interval.id}, epoch ${interval.currentEpochId + 1} of ${interval.epochsInInterval}, ends in ${durationText(epoch.intervalSecondsLeft)}`,
   )
-  const names = new Map(bonds.map(({ nodeId, bond }) => [nodeId, bond.host]))
+  const silent = await silentOf(ledger, outside, block)
+  const names = new Map(
+    bonds.map(({ nodeId, bond }) => {
+      const why = bond.isUnbonding ? ', leaving' : silent.has(nodeId) ? ', not announced yet' : ''
+      return [nodeId, `${bond.host}${why}`]
+    }),
+  )
   for (const { label, ids } of set) {
     screen.step(label, ids.length === 0 ? 'nobody' : listText(ids, names), undefined, {
       event: 'set',
@@ -170,6 +180,17 @@ async function bondsOf(
     { block },
   )
   return ids.map((nodeId, i) => ({ nodeId, bond: (bonds.results as readonly Bond[])[i] as Bond }))
+}
+
+/** Of those that are shown: who said nothing of itself, and can be drawn for nothing. */
+async function silentOf(
+  ledger: Ledger,
+  nodes: readonly { readonly nodeId: number }[],
+  block: Block,
+): Promise<ReadonlySet<number>> {
+  const ids = nodes.slice(0, MAX_LISTED).map(({ nodeId }) => nodeId)
+  const [leaves] = await ledger.read('announcements', 'entriesOf', [ids], { block })
+  return new Set(ids.filter((_, i) => BigInt(leaves[i] ?? 0) === 0n))
 }
 
 export async function participantsOf(

@@ -32,6 +32,7 @@ import { initNode, runNode } from './nodeCommands.ts'
 import { defineNodeLedger } from './nodeLedgerProgram.ts'
 import { explainFileError } from './problems.ts'
 import { runProxy } from './proxyCommand.ts'
+import { MAX_WIDTH } from './screen.ts'
 import { createSession, type GlobalOptions, isReaderGone, type Session } from './session.ts'
 import { runUp } from './upCommand.ts'
 
@@ -46,6 +47,8 @@ const program = new Command('starling')
   .showHelpAfterError('For help: the same command with --help')
   .configureHelp({
     showGlobalOptions: true,
+    // Into a file or a pager the same as on a wide terminal.
+    helpWidth: Math.min(process.stdout.columns ?? MAX_WIDTH, MAX_WIDTH),
     // Of a switch, "(default: false)" says nothing.
     optionDescription: (option) => (option.isBoolean() ? option.description : new Help().optionDescription(option)),
   })

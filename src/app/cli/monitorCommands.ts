@@ -1,9 +1,11 @@
 /** `starling monitor init`, `join`, `run`, `leave` and `withdraw-stake`: who measures nodes, with a stake. @module */
 import { basename, resolve } from 'node:path'
 import { keccak256 } from 'viem/utils'
-import { MixnetError } from '../../foundation/base/errors.ts'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { Meter } from '../../foundation/base/observe.ts'
 import type { DescribedNode } from '../../protocol/wire/directory/describedNodes.ts'
+import { expectOurTime } from '../../roles/monitor/epochTime.ts'
 import { formatMonitorConfig, type MonitorConfig, readMonitorConfig, startMonitor } from '../node/monitorService.ts'
 import { performanceLedger } from '../node/performanceLedger.ts'
 import { amountText } from './amounts.ts'
@@ -11,6 +13,7 @@ import { durationText, readEpoch } from './epochText.ts'
 import { explainLocked } from './folders.ts'
 import { openAccount, openChosenLedger } from './ledgerAccess.ts'
 import { carryOut, type HandOptions, openHand } from './ledgerWrites.ts'
+import { openPaying, ticketsAccount, ticketsKey } from './monitorPaying.ts'
 import type { Session } from './session.ts'
 
 export interface MonitorInitOptions {
@@ -45,11 +48,15 @@ export async function initMonitor(
     local: options.local,
   }
   await world.files.write(path, formatMonitorConfig(config))
+  const { address } = await ticketsAccount(world, folder)
   screen.step('monitor', `${config.name}   evidence at http://${options.host}:${options.port}`, undefined, {
     event: 'monitor',
     name: config.name,
     config: path,
+    ticketsAccount: address,
   })
+  screen.line(`\n  It buys tickets from ${address}, where gateways want them: send it NYM and`)
+  screen.line(`  the chain's own coin   (on a local network: starling ledger faucet ${ticketsKey(folder)})`)
   screen.line(`\n  Put a stake in   starling monitor join --url http://YOUR-HOST:${options.port} --key KEY-FILE`)
   screen.line(`  Run it           starling monitor run ${folder} --key KEY-FILE`)
   return 0
@@ -111,7 +118,14 @@ export async function withdrawStake(session: Session, options: HandOptions): Pro
   })
 }
 
-export async function runMonitor(session: Session, folder: string, options: HandOptions): Promise<number> {
+export interface MonitorRunOptions extends HandOptions {
+  /** False: gateways that want to be paid are not measured. */
+  readonly tickets: boolean
+  /** Blocks on top of a deposit. */
+  readonly confirmations: number
+}
+
+export async function runMonitor(session: Session, folder: string, options: MonitorRunOptions): Promise<number> {
   const { world, screen } = session
   const config = await readExistingMonitor(session, folder)
   const { ledger } = await openChosenLedger(session, options)
@@ -125,16 +139,23 @@ export async function runMonitor(session: Session, folder: string, options: Hand
       { message: 'this account is no monitor', nextStep },
     )
   }
+  const reports = performanceLedger(ledger, account, (bytes) => keccak256(bytes, 'bytes'))
+  expectOurTime(await reports.epoch(), world.clock.now())
   const log = session.logOf(config.name)
-  const monitor = await startMonitor(world, config, {
-    ledger: performanceLedger(ledger, account, (bytes) => keccak256(bytes, 'bytes')),
-    configScore,
-    meter: new Meter(),
-    log,
-  }).catch((error: unknown) => {
-    throw explainLocked(error, folder, 'Stop it: one monitor is one process.')
-  })
+  const stops: (() => Promise<void>)[] = []
   try {
+    const tickets = options.tickets ? await openPaying(session, folder, { ledger, config, ...options }) : undefined
+    stops.push(async () => tickets?.close())
+    const monitor = await startMonitor(world, config, {
+      ledger: reports,
+      configScore,
+      tickets: tickets?.wallet,
+      meter: new Meter(),
+      log,
+    }).catch((error: unknown) => {
+      throw explainStart(error, folder, config)
+    })
+    stops.push(() => monitor.stop())
     const { host, port } = monitor.endpoint
     const { interval, secondsLeft } = await readEpoch(ledger, world.clock.now() / 1000)
     const next = durationText(secondsLeft)
@@ -153,9 +174,21 @@ export async function runMonitor(session: Session, folder: string, options: Hand
     await session.untilInterrupted()
     log.info('monitor.stopping')
   } finally {
-    await monitor.stop()
+    for (const stop of stops.reverse()) await stop()
   }
   return 0
+}
+
+function explainStart(error: unknown, folder: string, { listen }: MonitorConfig): unknown {
+  if (!isMixnetError(error, 'ADDRESS_IN_USE')) {
+    return explainLocked(error, folder, 'Stop it: one monitor is one process.')
+  }
+  const nextStep = `Write another port into ${configPath(folder)}, under [listen], and join with a URL that has it: beside "starling up" 8097, for its own monitors have 8095 and 8096.`
+  return machineError(
+    'ADDRESS_IN_USE',
+    { port: listen.port },
+    { nextStep, cause: error, message: `port ${listen.port} is taken by another program` },
+  )
 }
 
 async function readExistingMonitor({ world }: Session, folder: string): Promise<MonitorConfig> {

@@ -1,7 +1,7 @@
 /** What can be typed behind `starling monitor`. @module */
 import { type Command, Option } from 'commander'
 import { parsePositiveAmount } from './amounts.ts'
-import { directoryUrl, ipAddress, port } from './arguments.ts'
+import { directoryUrl, ipAddress, port, upTo } from './arguments.ts'
 import type { Run } from './issuerProgram.ts'
 import { ledgerOptions, rpcUrl, signerOptions } from './ledgerAccess.ts'
 import { writeOptions } from './ledgerWrites.ts'
@@ -40,6 +40,8 @@ export function defineMonitor(program: Command, run: Run, localDirectory: string
     .option('--stake <amount>', 'NYM (default: the least that the network began with)', parsePositiveAmount)
     .action((options, command: Command) => run(command, (session) => joinMonitors(session, options)))
   signerOptions(ledgerOptions(monitor.command('run <folder>').description('measure and report, until Ctrl-C')))
+    .option('--no-tickets', 'buy none: gateways that want to be paid are not measured')
+    .option('--confirmations <number>', 'blocks on top of a deposit: what the issuers want to see', upTo(64, 0), 12)
     .addHelpText('before', 'Example: starling monitor run watch --key my-key.json\n')
     .action((folder: string, options, command: Command) =>
       run(command, (session) => runMonitor(session, folder, { ...options, yes: true })),

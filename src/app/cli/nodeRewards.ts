@@ -1,7 +1,7 @@
 /** `starling node rewards`: what a node has earned, why it was not more, and taking it out. @module */
 import type { Address } from '../../network/ledger/chain.ts'
 import type { Ledger, LedgerEvent } from '../../network/ledger/ledger.ts'
-import { truncate } from '../../protocol/economy/decimal.ts'
+import { ONE, truncate } from '../../protocol/economy/decimal.ts'
 import { explainEpoch, type SetRole } from '../../protocol/economy/estimate.ts'
 import { amountText, decimalAmountText } from './amounts.ts'
 import { paidText, whose } from './delegateCommands.ts'
@@ -11,6 +11,7 @@ import { openAccount, openChosenLedger } from './ledgerAccess.ts'
 import { carryOut, type HandOptions } from './ledgerWrites.ts'
 import { showEarnings, withdrawEarnings } from './nodeEarnings.ts'
 import { costsText, ownNode } from './nodeLedgerCommands.ts'
+import { lastHeardIn, revealsOf } from './nodeScore.ts'
 import type { Session } from './session.ts'
 
 export interface NodeRewardsOptions extends HandOptions {
@@ -87,7 +88,7 @@ export async function showNodeRewards(session: Session, options: NodeRewardsOpti
   return code === 0 && earned > 0n ? withdrawEarnings(hand, identityKey, earned) : code
 }
 
-/** What the epoch that runs will pay, should its performance be that of the last. */
+/** What the epoch that runs will pay, should its performance be that of the last; what it could, where nobody has measured it. */
 async function explain(
   { screen }: Session,
   ledger: Ledger,
@@ -105,20 +106,26 @@ async function explain(
     { block },
   )
   const [params, node, [ids, standby], isSettled] = results
-  const performance = isSettled
-    ? ((await ledger.read('performance', 'scoresOf', [last, [nodeId]], { block }))[0] ?? 0n)
-    : 0n
+  const score = isSettled ? ((await ledger.read('performance', 'scoresOf', [last, [nodeId]], { block }))[0] ?? 0n) : 0n
+  // Nothing measured and measured as nothing are the same number there.
+  const isMeasured = score > 0n || lastHeardIn(await revealsOf(ledger), nodeId, last) !== undefined
+  const performance = isMeasured ? score : ONE
   const place = ids.indexOf(nodeId)
   const role: SetRole = place < 0 ? 'none' : standby[place] ? 'standby' : 'active'
   const told = explainEpoch(params, { stake: node, costs: node, performance }, role, interval.epochsInInterval)
-  screen.line(
-    `\n  Epoch ${interval.totalElapsedEpochs}, if the node performs as in the last (${Number(performance / 10n ** 14n) / 100} %):`,
-  )
+  if (isMeasured) {
+    const percent = Number(performance / 10n ** 14n) / 100
+    screen.line(`\n  Epoch ${interval.totalElapsedEpochs}, if the node performs as in the last (${percent} %):`)
+  } else {
+    screen.line('\n  No score yet: no monitor has said anything of this node, and until one does it earns nothing.')
+    screen.line(`  Epoch ${interval.totalElapsedEpochs}, were it measured at 100 %:`)
+  }
   const [first, ...lines] = explanationLines(told)
   if (first === undefined) return
   screen.step(...first, undefined, {
     event: 'explained',
     epoch: interval.totalElapsedEpochs,
+    measured: isMeasured,
     role,
     best: String(told.best),
     earned: String(told.earned),

@@ -33,19 +33,13 @@ export async function showScore(session: Session, nodeId: number, options: Score
     throw new MixnetError('BAD_ARGUMENT', { epoch: epochId }, { message: 'that epoch has no scores', nextStep })
   }
   const reveals = await revealsOf(ledger)
+  const heardIn = lastHeardIn(reveals, nodeId, epochId)
   const opinions = await opinionsOf(session, ledger, { nodeId, epochId, reveals, block: now.block })
   const [score] = await ledger.read('performance', 'scoresOf', [epochId, [nodeId]], { block: now.block })
-  const heard = reveals
-    .filter(
-      ({ args }) =>
-        args.epochId <= epochId && args.epochId >= epochId - FALLBACK_EPOCHS && unpackReport(args).has(nodeId),
-    )
-    .map(({ args }) => args.epochId)
   const told = explainScore({
     nodeId,
     epochId,
-    median:
-      heard.length === 0 ? undefined : { percent: Number((score ?? 0n) / 10n ** 16n), epochId: Math.max(...heard) },
+    median: heardIn === undefined ? undefined : { percent: Number((score ?? 0n) / 10n ** 16n), epochId: heardIn },
     opinions,
     sha256: (bytes) => world.crypto.sha256(bytes),
   })
@@ -53,10 +47,21 @@ export async function showScore(session: Session, nodeId: number, options: Score
   return 0
 }
 
+type Reveals = readonly LedgerEvent<'performance', 'Revealed'>[]
+
+/** Up to `epochId`, the last that a score of then would be of; undefined where no monitor spoke of the node for so long that it has none. */
+export function lastHeardIn(reveals: Reveals, nodeId: number, epochId: number): number | undefined {
+  const heard = reveals.filter(
+    ({ args }) =>
+      args.epochId <= epochId && args.epochId >= epochId - FALLBACK_EPOCHS && unpackReport(args).has(nodeId),
+  )
+  return heard.length === 0 ? undefined : Math.max(...heard.map(({ args }) => args.epochId))
+}
+
 interface Question {
   readonly nodeId: number
   readonly epochId: number
-  readonly reveals: readonly LedgerEvent<'performance', 'Revealed'>[]
+  readonly reveals: Reveals
   readonly block: Parameters<typeof participantsOf>[2]
 }
 
@@ -112,7 +117,7 @@ async function evidenceOf({ net }: Pick<World, 'net'>, url: string, epochId: num
   }
 }
 
-async function revealsOf(ledger: Ledger): Promise<readonly LedgerEvent<'performance', 'Revealed'>[]> {
+export async function revealsOf(ledger: Ledger): Promise<Reveals> {
   const events: LedgerEvent<'performance', 'Revealed'>[] = []
   for (let cursor: Parameters<Ledger['events']>[0]['cursor']; ; ) {
     const page = await ledger.events({ contract: 'performance', event: 'Revealed', cursor })

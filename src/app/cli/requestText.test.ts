@@ -20,7 +20,7 @@ describe('the first request on the screen', () => {
     const mix = { name: longest('mix'), holdMs: LONGEST_HOLD_MS }
     const lines = requestLines({
       entry: longest('entry'),
-      route: [mix, mix, mix, { name: longest('entry,exit'), holdMs: undefined }],
+      route: [mix, mix, mix, { name: longest('exit'), holdMs: undefined }],
       stages: { sentMs: SLOW_MS, acknowledgedMs: SLOW_MS, firstByteMs: SLOW_MS, doneMs: SLOW_MS },
       siteSaw: '127.100.100.100',
     })

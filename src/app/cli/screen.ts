@@ -23,7 +23,8 @@ export interface JsonEvent {
 const LABEL_WIDTH = 12
 const TEXT_WIDTH = 72
 const INDENT = '  '
-const MAX_WIDTH = 98
+/** Characters of a line. */
+export const MAX_WIDTH = 98
 
 const CODES = { dim: '2', bold: '1', red: '31', green: '32' } as const
 

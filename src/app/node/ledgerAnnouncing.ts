@@ -41,12 +41,14 @@ export interface AnnouncerOptions extends AnnouncingLedger {
 const FIRST_RETRY = millis(100)
 const LONGEST_RETRY = minutes(5)
 
-/** As the contracts know them. An exit's service is the network requester. */
+/**
+ * As the contracts know them. An exit's service is the network requester. Entries are drawn before exits, so an exit that would be either
+ * may be taken for an entry, and where there are few gateways the epoch is left without an exit: one that does not say `entry` too is not
+ * offered as one, though clients may come in through it.
+ */
 export function capabilitiesOf(roles: readonly NodeRole[]): number {
-  const mixes = roles.includes('mix') ? CAPABILITY.mix : 0
-  const isExit = roles.includes('exit')
-  const enters = isExit || roles.includes('entry') ? CAPABILITY.entry : 0
-  return mixes | enters | (isExit ? CAPABILITY.exitRequester : 0)
+  const can = (role: NodeRole, bit: number): number => (roles.includes(role) ? bit : 0)
+  return can('mix', CAPABILITY.mix) | can('entry', CAPABILITY.entry) | can('exit', CAPABILITY.exitRequester)
 }
 
 /**

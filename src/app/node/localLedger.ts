@@ -1,6 +1,6 @@
 /**
  * Where `starling up` leaves what other commands on this machine need of its ledger, so that they find it without being told: the chain's
- * URL, which is another one with every start, and the deployment. @module
+ * URL, and the deployment. @module
  */
 import { z } from 'zod'
 import { fromUtf8, utf8 } from '../../foundation/base/bytes.ts'
@@ -29,7 +29,7 @@ export async function tellLocalRpc(
   await files.write(rpcFile(folder), utf8(`${JSON.stringify({ urls })}\n`))
 }
 
-/** When the network stops: a port that another program took since is not to be asked for a ledger. */
+/** When the network stops, unless it is killed: a port that another program took since is not to be asked for a ledger. */
 export async function forgetLocalRpc(files: Pick<Files, 'remove'>, folder: string): Promise<void> {
   await files.remove(rpcFile(folder))
 }

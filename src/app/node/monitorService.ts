@@ -1,6 +1,7 @@
 /** A monitor as a process: its configuration, the network it looks at, the ledger it reports to, and its API. @module */
 import { stringify } from 'smol-toml'
 import { z } from 'zod'
+import type { TicketSource } from '../../client/ticketSource.ts'
 import type { TrafficChoice } from '../../client/trafficProfiles.ts'
 import { planTraffic } from '../../client/trafficProfiles.ts'
 import { utf8 } from '../../foundation/base/bytes.ts'
@@ -19,7 +20,6 @@ import { Monitor, type MonitorStatus } from '../../roles/monitor/monitor.ts'
 import { monitoredTopology } from '../../roles/monitor/monitoredTopology.ts'
 import type { MonitorLedger } from '../../roles/monitor/monitorLedger.ts'
 import type { MonitorParams } from '../../roles/monitor/monitorParams.ts'
-import type { TicketsOf } from '../../roles/monitor/testSession.ts'
 import { besideFile, readConfigFile } from './configFile.ts'
 import { describedNodes } from './describedNodes.ts'
 import { LOCAL_REFRESH } from './directoryContact.ts'
@@ -76,7 +76,8 @@ export interface MonitorServiceOptions {
   readonly ledger: MonitorLedger
   /** Percent from a node's description, by the rules of the ledger; nodes without a description have 0. */
   readonly configScore: (node: DescribedNode) => number
-  readonly tickets?: TicketsOf | undefined
+  /** What its sessions pay with; their owner closes them, after it. */
+  readonly tickets?: TicketSource | undefined
   readonly params?: Partial<MonitorParams>
   /** Instead of the configured traffic. */
   readonly traffic?: TrafficChoice

@@ -43,7 +43,7 @@ export function planNetwork({ mixNodes, entries, exits }: NetworkSize, ownAddres
   }
   for (let i = 0; i < mixNodes; i++) add(nameOf(MIX_NAMES, i), ['mix'], ((i % 3) + 1) as 1 | 2 | 3)
   for (let i = 0; i < entries; i++) add(nameOf(ENTRY_NAMES, i), ['entry'], undefined)
-  for (let i = 0; i < exits; i++) add(nameOf(EXIT_NAMES, i), ['entry', 'exit'], undefined)
+  for (let i = 0; i < exits; i++) add(nameOf(EXIT_NAMES, i), ['exit'], undefined)
   return plans
 }
 

@@ -2,6 +2,7 @@
  * The ledger of a network on one machine: who owns its nodes, what they pay their fees from, who drives its epochs, and what becomes of
  * the time in which the network slept. @module
  */
+import type { Deposits } from '../../client/credentials/issuerCalls.ts'
 import { ledgerDeposits } from '../../client/credentials/ledgerDeposits.ts'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
@@ -55,6 +56,8 @@ const PLEDGE = 10_000_000_000n
 const FOR_BOOKS = 1_000_000_000_000n
 /** Of the first client, which is a person's: some hundred books. In unym. */
 const OF_THE_CLIENT = 10_000_000_000n
+/** Of a monitor: a hundred of them. In unym. */
+const FOR_TICKETS = 7_500_000_000n
 const COSTS = { profitMargin: 2n * 10n ** 17n, intervalOperatingCost: 1_000_000n }
 const CATCH_UP_EPOCHS = 10
 /** Seconds: what the contract allows. */
@@ -123,12 +126,20 @@ export class TestnetLedger {
     return { ledger: { ledger, account, keccak256 }, redeemer }
   }
 
-  /** A monitor's side of it, with an account of its own; `join` puts its stake in, once. */
-  async monitor(number: number): Promise<{ readonly reports: MonitorLedger; join(url: string): Promise<void> }> {
-    const { keccak256 } = this.#options
+  /** A monitor's side of it, with an account of its own and one that pays for its tickets; `join` puts its stake in, once. */
+  async monitor(number: number): Promise<{
+    readonly reports: MonitorLedger
+    readonly deposits: Deposits
+    join(url: string): Promise<void>
+  }> {
+    const { world, keccak256 } = this.#options
     const account = await this.#accounts.named(`monitor-${number}`)
+    const paying = await this.#accounts.named(`monitor-${number}-tickets`)
+    await this.#accounts.stock(paying, FOR_TICKETS, FOR_TICKETS / 10n)
+    const deposits = this.#keptDeposits(world, paying)
     return {
       reports: performanceLedger(this.ledger, account, keccak256),
+      deposits,
       join: async (url) => {
         const { stake: joined } = await this.ledger.read('performance', 'participantOf', [account.address])
         if (joined > 0n) return
@@ -151,14 +162,9 @@ export class TestnetLedger {
       await account.allow('ecash', FOR_BOOKS)
     }
     const confirmations = this.#confirmations
-    const paying = ledgerDeposits({ clock: world.clock, ledger: this.ledger, account, confirmations })
+    const paying = this.#keptDeposits(world, account)
     return {
-      // Numbers count deposits: one that were forgotten would be another's.
-      pay: async (identityKey) => {
-        const id = await paying.deposit(identityKey)
-        await durable?.()
-        return id
-      },
+      pay: (identityKey) => paying.deposit(identityKey),
       issuer: async (keyPath, where) => ({
         ledger: open(where),
         account: await this.#accounts.at(keyPath, where),
@@ -170,6 +176,19 @@ export class TestnetLedger {
         return agreed === 0 ? undefined : readLedgerEpoch(this.ledger, agreed)
       },
       plan: (members, threshold, phaseSeconds) => this.#planIssuers([members, threshold], phaseSeconds),
+    }
+  }
+
+  /** Numbers count deposits: one that the chain forgot would be another's. */
+  #keptDeposits({ clock }: World, account: LedgerAccount): Deposits {
+    const paying = ledgerDeposits({ clock, ledger: this.ledger, account, confirmations: this.#confirmations })
+    return {
+      ...paying,
+      deposit: async (identityKey) => {
+        const id = await paying.deposit(identityKey)
+        await this.#options.durable?.()
+        return id
+      },
     }
   }
 

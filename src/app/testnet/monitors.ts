@@ -1,14 +1,12 @@
 /** Who measures the nodes of a network on one machine: monitors in its process, with stakes and sessions of their own. @module */
-import { openWallet } from '../../client/credentials/openWallet.ts'
-import type { TicketWallet } from '../../client/credentials/ticketWallet.ts'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
 import { configScore } from '../../protocol/economy/configScore.ts'
 import type { DescribedNode } from '../../protocol/wire/directory/describedNodes.ts'
-import type { TicketsOf } from '../../roles/monitor/testSession.ts'
-import { type RunningMonitor, startMonitor } from '../node/monitorService.ts'
+import { startMonitor } from '../node/monitorService.ts'
+import { openMonitorTickets } from '../node/monitorTickets.ts'
 import type { TestnetLedger } from './ledger.ts'
 
 export interface TestnetMonitorsOptions {
@@ -26,9 +24,13 @@ export interface TestnetMonitorsOptions {
 const FIRST_PORT = 8095
 const PORTS_TRIED = 100
 
+interface Stopping {
+  stop(): Promise<void>
+}
+
 /** Resolves when they have joined and measure. Nothing stays behind where one fails. */
-export async function startMonitors(options: TestnetMonitorsOptions): Promise<{ stop(): Promise<void> }> {
-  const running: RunningMonitor[] = []
+export async function startMonitors(options: TestnetMonitorsOptions): Promise<Stopping> {
+  const running: Stopping[] = []
   const stop = async (): Promise<void> => {
     await Promise.all(running.splice(0).map((monitor) => monitor.stop()))
   }
@@ -41,31 +43,58 @@ export async function startMonitors(options: TestnetMonitorsOptions): Promise<{ 
   }
 }
 
-async function startOne(options: TestnetMonitorsOptions, number: number): Promise<RunningMonitor> {
-  const { ledger, directoryUrl, folder, host, world, logOf } = options
-  const name = `monitor-${number}`
-  const { reports, join } = await ledger.monitor(number)
-  for (let port = FIRST_PORT + number - 1; ; port++) {
-    const config = {
-      name,
-      listen: { host, port },
-      data: `${folder}/monitors/${number}`,
-      directories: [directoryUrl],
-      // 5 kB a second for each gateway, which a laptop does not notice.
-      traffic: 'frugal' as const,
-      keepEpochs: 60,
-      local: true,
+async function startOne(options: TestnetMonitorsOptions, number: number): Promise<Stopping> {
+  const { ledger, directoryUrl, folder, world, engine, logOf } = options
+  const data = `${folder}/monitors/${number}`
+  const { reports, deposits, join } = await ledger.monitor(number)
+  // Without `confirm`: the directory is our own.
+  const tickets =
+    engine &&
+    (await openMonitorTickets(world, {
+      ...{ folder: `${data}/tickets`, directories: [directoryUrl], deposits },
+      engine: () => ({ ...engine, close: undefined }) as CredentialEngine,
+      log: logOf('monitor-tickets'),
+    }))
+  try {
+    const monitor = await onFreePort(FIRST_PORT + number - 1, (port) =>
+      startMonitor(
+        world,
+        {
+          name: `monitor-${number}`,
+          listen: { host: options.host, port },
+          data,
+          directories: [directoryUrl],
+          // 5 kB a second for each gateway, which a laptop does not notice.
+          traffic: 'frugal',
+          keepEpochs: 60,
+          local: true,
+        },
+        {
+          ledger: reports,
+          configScore: percentOf,
+          tickets: tickets?.wallet,
+          meter: new Meter(),
+          log: logOf(`monitor-${number}`),
+        },
+      ),
+    )
+    await join(`http://${options.host}:${monitor.endpoint.port}`)
+    return {
+      async stop() {
+        await monitor.stop()
+        await tickets?.close()
+      },
     }
+  } catch (error) {
+    await tickets?.close()
+    throw error
+  }
+}
+
+async function onFreePort<T>(first: number, start: (port: number) => Promise<T>): Promise<T> {
+  for (let port = first; ; port++) {
     try {
-      const monitor = await startMonitor(world, config, {
-        ledger: reports,
-        configScore: percentOf,
-        tickets: ticketsOf(options),
-        meter: new Meter(),
-        log: logOf(name),
-      })
-      await join(`http://${host}:${monitor.endpoint.port}`)
-      return monitor
+      return await start(port)
     } catch (error) {
       if (!isMixnetError(error, 'ADDRESS_IN_USE') || port >= FIRST_PORT + PORTS_TRIED) throw error
     }
@@ -79,19 +108,4 @@ function percentOf({
 }: DescribedNode): number {
   const acceptedTerms = auxiliaryDetails.acceptedOperatorTermsAndConditions
   return Math.round(configScore([], { binaryName, version, acceptedTerms }) * 100)
-}
-
-/** One wallet for all sessions of a monitor: fifty tickets last it for days. */
-function ticketsOf({ engine, world, directoryUrl, logOf }: TestnetMonitorsOptions): TicketsOf | undefined {
-  if (engine === undefined) return undefined
-  const shared = { ...engine, close: undefined } as CredentialEngine
-  let wallet: Promise<TicketWallet> | undefined
-  return (identitySeed) => {
-    wallet ??= openWallet(
-      { world, folder: undefined, identitySeed },
-      { directories: [directoryUrl], tickets: { buy: 'faucet' }, unasked: true, log: logOf('monitor-tickets') },
-      shared,
-    )
-    return wallet
-  }
 }

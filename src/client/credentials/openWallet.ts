@@ -5,14 +5,14 @@ import type { WalletOpener, WalletPlace } from '../lateTickets.ts'
 import type { MixnetOptions } from '../openClient.ts'
 import type { TicketOptions } from '../ticketOptions.ts'
 import { memoryFiles } from './memoryFiles.ts'
-import { type ClientEngine, TicketWallet } from './ticketWallet.ts'
+import { type ClientEngine, TicketWallet, type TicketWalletOptions } from './ticketWallet.ts'
 
 export interface ClosableEngine extends ClientEngine {
   close?(): Promise<void>
 }
 
 export interface WalletChoice extends Pick<MixnetOptions, 'directories' | 'onEvent'> {
-  readonly tickets: TicketOptions
+  readonly tickets: TicketOptions & Partial<Pick<TicketWalletOptions, 'deposits' | 'confirm'>>
   /** As of `TicketWalletOptions`. */
   readonly unasked?: boolean | undefined
   readonly log?: Log | undefined

@@ -9,7 +9,7 @@
  * reorganisation. @module
  */
 
-import { fromHex, toHex } from '../../foundation/base/bytes.ts'
+import { fromHex, fromUtf8Lossy, toHex, utf8 } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { machineError } from '../../foundation/base/machineError.ts'
 import { Secret } from '../../foundation/base/secret.ts'
@@ -30,6 +30,7 @@ const BLOCK_SECONDS = 2
 /** States of so many blocks can be read: minutes, where readers need seconds. Others would go to the system's folder for temporary files. */
 const STATES_KEPT = 256
 const HOST = '127.0.0.1'
+const MAX_PORT = 65_535
 const START_TIMEOUT = seconds(30)
 const STOP_GRACE = seconds(5)
 /** What is lost when the machine or the program is killed. A copy is taken only of what is new, and grows with the chain. */
@@ -72,7 +73,8 @@ export async function startEmbeddedChain(
   const lock = await world.files.lock(`${folder}/lock`)
   try {
     const key = await openKey(world, `${folder}/deployer.key`)
-    const { process, url } = await startProcess(world, processes, program)
+    const { process, url } = await startProcess(world, processes, program, await freePort(world, folder))
+    await world.files.write(portPath(folder), utf8(new URL(url).port))
     const chain = new Anvil(world, { process, url, key, folder, release: () => lock.release(), onDied })
     try {
       await chain.load()
@@ -96,24 +98,43 @@ async function openKey({ files, random }: EmbeddedWorld, path: string): Promise<
   return key
 }
 
+const portPath = (folder: string): string => `${folder}/port`
+
+/** That of last time, which programs beside us may still ask at; 0, any that is free, the first time and where another program has it now. */
+async function freePort({ files, net }: EmbeddedWorld, folder: string): Promise<number> {
+  const file = await files.read(portPath(folder))
+  const [digits] = /^\d{1,5}$/.exec(file === undefined ? '' : fromUtf8Lossy(file)) ?? []
+  const port = Number(digits ?? 0)
+  if (port === 0 || port > MAX_PORT) return 0
+  try {
+    const listener = await net.listen({ host: HOST, port }, (connection) => connection.destroy())
+    await listener.close()
+    return port
+  } catch (error) {
+    if (!isMixnetError(error)) throw error
+    return 0
+  }
+}
+
 async function startProcess(
   { clock }: EmbeddedWorld,
   processes: Processes,
   program: string,
+  port: number,
 ): Promise<{ readonly process: ChildProcess; readonly url: string }> {
   let url: string | undefined
   const process = await processes
     .start({
       program,
       args: [
-        ...['--host', HOST, '--port', '0', '--chain-id', String(CHAIN_ID), '--hardfork', 'prague'],
+        ...['--host', HOST, '--port', String(port), '--chain-id', String(CHAIN_ID), '--hardfork', 'prague'],
         ...['--block-time', String(BLOCK_SECONDS), '--mixed-mining', '--order', 'fifo', '--accounts', '0'],
         // Pages of a browser on this machine can then ask nothing.
         ...['--no-cors', '--no-request-size-limit', '--prune-history', String(STATES_KEPT)],
       ],
       onLine(line) {
-        const port = /^Listening on 127\.0\.0\.1:(\d+)$/.exec(line.trim())?.[1]
-        if (port !== undefined) url ??= `http://${HOST}:${port}/`
+        const listens = /^Listening on 127\.0\.0\.1:(\d+)$/.exec(line.trim())?.[1]
+        if (listens !== undefined) url ??= `http://${HOST}:${listens}/`
       },
     })
     .catch((cause: unknown) => {

@@ -5,6 +5,7 @@
  */
 
 import type { EntryParams } from '../../client/entryParams.ts'
+import type { TicketSource } from '../../client/ticketSource.ts'
 import type { TrafficParams } from '../../client/trafficParams.ts'
 import type { Counter, Log, Meter } from '../../foundation/base/observe.ts'
 import { type Millis, seconds } from '../../foundation/base/units.ts'
@@ -18,14 +19,14 @@ import { MAX_SECOND, type Observation } from './evidence.ts'
 import type { MonitorParams } from './monitorParams.ts'
 import { prepareTestPacket } from './testPacket.ts'
 import { TestPlan, testedGateways } from './testPlan.ts'
-import { TestSession, type TicketsOf } from './testSession.ts'
+import { TestSession } from './testSession.ts'
 import { type Test, TestTracker } from './testTracker.ts'
 
 export interface FleetOptions {
   readonly topology: TopologyProvider
   readonly traffic: TrafficParams
   readonly entry?: EntryParams | undefined
-  readonly tickets?: TicketsOf | undefined
+  readonly tickets?: TicketSource | undefined
   readonly params: MonitorParams
   readonly meter: Meter
   readonly log: Log
@@ -36,6 +37,7 @@ export interface Recording {
   readonly epochId: number
   /** Wall clock. */
   readonly startsAt: Millis
+  readonly epochLength: Millis
   readonly deadline: Millis
   /** Of the tests that are sent, the part that is noted: 0 to 1. */
   readonly share: number
@@ -77,6 +79,9 @@ export class Fleet {
     const { meter, params } = options
     this.#sent = meter.counter('monitor_tests_total', 'Test packets that left and were noted')
     meter.gauge('monitor_sessions', 'Sessions that are open', () => this.#openSessions().length)
+    meter.gauge('monitor_sessions_unpaid', 'Sessions whose gateway waits for a ticket that we do not have', () =>
+      [...this.#sessions.values()].reduce((sum, { isUnpaid }) => sum + Number(isUnpaid), 0),
+    )
     this.#tracker = new TestTracker({
       crypto: world.crypto,
       most: params.maxOutstanding,
@@ -111,7 +116,7 @@ export class Fleet {
     this.#owed.clear()
     this.#recording = recording
     // Its turn for those that had none.
-    this.#changeSome()
+    this.#changeSome(recording.epochLength)
   }
 
   /** No new ones are noted; those on their way go on until `end`. */
@@ -161,14 +166,14 @@ export class Fleet {
   }
 
   /** A part of the sessions ends and others begin: gateways without one have their turn, and no gateway keeps one for ever. */
-  #changeSome(): void {
+  #changeSome(epochLength: Millis): void {
     const topology = this.#options.topology.current()
     if (topology === undefined) return
     const stream = this.#world.random.stream('monitor-sessions')
-    const { maxSessions, sessionEpochs } = this.#options.params
+    const { maxSessions, sessionLife } = this.#options.params
     const isCrowded = testedGateways(topology).length > maxSessions
     for (const nodeId of [...this.#sessions.keys()]) {
-      if (isCrowded || stream.uniform() * sessionEpochs < 1) this.#close(nodeId)
+      if (isCrowded || stream.uniform() * sessionLife < epochLength) this.#close(nodeId)
     }
     this.#manTheGateways(topology)
   }
@@ -285,14 +290,15 @@ export class Fleet {
 
   /**
    * A gateway that does not let us in: the tests that would have left count as lost by it. Where half of the gateways are away, it is
-   * we who are: then nothing that is on its way counts either, whoever is to blame.
+   * we who are: then nothing that is on its way counts either, whoever is to blame. One that waits for a ticket which we do not have has
+   * done nothing wrong, and is not heard of.
    */
   #accountForClosedDoors(): void {
     const recording = this.#recording
-    if (recording === undefined || this.#sessions.size === 0) return
+    const sessions = [...this.#sessions.values()].filter(({ isUnpaid }) => !isUnpaid)
+    if (recording === undefined || sessions.length === 0) return
     const { loginGrace } = this.#options.params
     const grace = Math.min(loginGrace, recording.deadline)
-    const sessions = [...this.#sessions.values()]
     const away = sessions.filter((session) => session.downFor > grace)
     if (2 * this.#openSessions().length < sessions.length) {
       if (away.length > 0) this.#tracker.forgetAll()

@@ -5,21 +5,22 @@
  */
 
 import type { EntryParams } from '../../client/entryParams.ts'
+import type { TicketSource } from '../../client/ticketSource.ts'
 import type { TrafficParams } from '../../client/trafficParams.ts'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import type { Counter, Log, Meter } from '../../foundation/base/observe.ts'
-import { type Millis, seconds } from '../../foundation/base/units.ts'
+import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
 import type { Timer } from '../../foundation/platform/clock.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { TopologyProvider } from '../../network/topology/topologyProvider.ts'
 import { scoreEpoch } from './epochScores.ts'
+import { expectOurTime, expectSameEnd } from './epochTime.ts'
 import { decodeEvidence, encodeEvidence, type Observation, type SeenNode } from './evidence.ts'
 import { Fleet } from './fleet.ts'
-import type { LedgerEpoch, MonitorLedger, SealedReport } from './monitorLedger.ts'
+import type { LedgerEpoch, MonitorLedger } from './monitorLedger.ts'
 import { DEFAULT_MONITOR_PARAMS, lookIntervalOf, type MonitorParams, measuringTimes } from './monitorParams.ts'
-import { ReportStore } from './reportStore.ts'
+import { ReportStore, type StoredReport } from './reportStore.ts'
 import { placeOf } from './testPlan.ts'
-import type { TicketsOf } from './testSession.ts'
 
 export interface MonitorOptions {
   /** Reports and evidence. */
@@ -31,7 +32,7 @@ export interface MonitorOptions {
   readonly configScores: () => Promise<ReadonlyMap<number, number>>
   readonly traffic: TrafficParams
   readonly entry?: EntryParams | undefined
-  readonly tickets?: TicketsOf | undefined
+  readonly tickets?: TicketSource | undefined
   readonly params?: Partial<MonitorParams>
   readonly meter: Meter
   readonly log: Log
@@ -136,14 +137,17 @@ export class Monitor {
     try {
       await this.#step(await this.#options.ledger.epoch())
     } catch (error) {
-      if (!isMixnetError(error)) throw error
+      // Nobody waits for a look: thrown on, it would end the process. The next look begins from what the ledger and the disk say.
       this.#failures.value++
-      this.#options.log.warn('monitor.step-failed', { code: error.code })
+      const known = isMixnetError(error)
+      const what = known ? String(error.details.what ?? error.details.reason ?? '') : String(error)
+      this.#options.log.warn('monitor.step-failed', { code: known ? error.code : 'INTERNAL', what })
     }
   }
 
   async #step(epoch: LedgerEpoch): Promise<void> {
     const { epochId, now } = epoch
+    expectOurTime(epoch, this.#world.clock.now())
     this.#interval = lookIntervalOf(epoch, this.#params)
     if (this.#epochId !== epochId) {
       this.#epochId = epochId
@@ -168,6 +172,12 @@ export class Monitor {
       await topology.refresh()
       return
     }
+    try {
+      expectSameEnd(epoch, known)
+    } catch (error) {
+      await topology.refresh()
+      throw error
+    }
     if (!(await ledger.standing(epoch.epochId)).isMonitor) return
     const configs = await this.#options.configScores()
     const { until, deadline } = measuringTimes(epoch, this.#params)
@@ -185,6 +195,7 @@ export class Monitor {
     this.#fleet.record({
       epochId: epoch.epochId,
       startsAt: epoch.startsAt,
+      epochLength: millis(epoch.endsAt - epoch.startsAt),
       deadline,
       share: Math.min(1, this.#params.maxTests / expected),
       observed: (seen) => {
@@ -220,10 +231,11 @@ export class Monitor {
     // From the bytes, in their order: what everybody else computes.
     const { nodes: scored, links } = scoreEpoch(decodeEvidence(bytes))
     const scores = new Map(scored.flatMap(({ nodeId, score }) => (score === undefined ? [] : [[nodeId, score]])))
-    const report: SealedReport = {
+    const report: StoredReport = {
       epochId,
       secret: random.stream('monitor-secret').bytes(SECRET_BYTES),
       evidenceHash: crypto.sha256(bytes),
+      notBefore: epoch.revealFrom,
       scores,
     }
     await this.#store.save(report, bytes)
@@ -237,7 +249,7 @@ export class Monitor {
     })
   }
 
-  async #publish({ epochId, now, revealFrom, endsAt }: LedgerEpoch, report: SealedReport): Promise<void> {
+  async #publish({ epochId, now, revealFrom, endsAt }: LedgerEpoch, report: StoredReport): Promise<void> {
     const { ledger, log } = this.#options
     const { committed, isOurs, revealed } = await ledger.standing(epochId, report)
     this.#phase = revealed ? 'revealed' : committed ? 'committed' : 'sealing'
@@ -253,8 +265,10 @@ export class Monitor {
       log.info('monitor.committed', { epoch: epochId })
       return
     }
-    // Sent too early it would be refused, and read by everybody all the same. Not ours: refused, and told for nothing.
-    if (!isOurs || now < revealFrom || now >= endsAt) return
+    // Sent too early it would be refused, and read by everybody all the same: so whoever tells us the time must not be able to have it sent
+    // early. Not ours: refused, and told for nothing.
+    const from = Math.max(revealFrom, report.notBefore)
+    if (!isOurs || Math.min(now, this.#world.clock.now()) < from || now >= endsAt) return
     await ledger.reveal(report)
     this.#reports.revealed.value++
     this.#phase = 'revealed'

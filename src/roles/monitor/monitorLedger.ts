@@ -5,7 +5,7 @@ import type { EpochTimes } from './monitorParams.ts'
 /** The epoch that runs, as of the newest block. */
 export interface LedgerEpoch extends EpochTimes {
   readonly epochId: number
-  /** The block's time: what the ledger goes by. Ours may be ahead. */
+  /** The block's time: what the ledger goes by, as far as a server says. Ours may be ahead. */
   readonly now: Millis
   /** The largest id of a node: the ledger takes no report that speaks of larger ones. */
   readonly lastNodeId: number
@@ -39,6 +39,6 @@ export interface MonitorLedger {
   standing(epochId: number, report?: SealedReport): Promise<Standing>
   /** Resolves once it is on the ledger. */
   commit(report: SealedReport): Promise<void>
-  /** The same. Never called before `revealFrom` by the ledger's own time. */
+  /** The same. Never called before `revealFrom`, by the ledger's own time and by ours. */
   reveal(report: SealedReport): Promise<void>
 }

@@ -1,5 +1,5 @@
 /** Numbers of the monitor, each with its unit and its reason. @module */
-import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
+import { hours, type Millis, millis, seconds } from '../../foundation/base/units.ts'
 
 export interface MonitorParams {
   /** After which a test packet counts as lost, as of the official monitor. In short epochs a ninth of the epoch, if that is less. */
@@ -15,8 +15,11 @@ export interface MonitorParams {
   readonly maxOutstanding: number
   /** How long a session may take to open before its gateway is held to account, and after it was lost. */
   readonly loginGrace: Millis
-  /** A session is replaced by one of another client after so many epochs on average, or its gateway would come to know it. */
-  readonly sessionEpochs: number
+  /**
+   * After so long on average a session is replaced by one of another client, at the change of an epoch, or its gateway would come to know
+   * it. Each pays anew, and leaves what its last ticket was still worth: at 5 kB a second a ticket is eleven hours.
+   */
+  readonly sessionLife: Millis
   /** Whole epochs kept on disk. Two days of hours. */
   readonly keepEpochs: number
   /** Between two looks at the ledger; in short epochs a hundredth of the epoch, if that is less. */
@@ -29,7 +32,7 @@ export const DEFAULT_MONITOR_PARAMS: MonitorParams = {
   maxTests: 40_000,
   maxOutstanding: 16_384,
   loginGrace: seconds(15),
-  sessionEpochs: 24,
+  sessionLife: hours(24),
   keepEpochs: 48,
   lookInterval: seconds(10),
 }

@@ -4,6 +4,7 @@
  */
 import { expectLength, fromHex, fromUtf8, toHex, utf8 } from '../../foundation/base/bytes.ts'
 import { isMixnetError, tryDecode } from '../../foundation/base/errors.ts'
+import { type Millis, millis } from '../../foundation/base/units.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import { parseJson } from '../../protocol/wire/directory/json.ts'
 import { MAX_EVIDENCE_NODES } from './evidence.ts'
@@ -12,6 +13,11 @@ import type { SealedReport } from './monitorLedger.ts'
 const HASH_BYTES = 32
 /** Ten thousand nodes of twenty characters. */
 const MAX_REPORT_CHARACTERS = 512 * 1024
+
+export interface StoredReport extends SealedReport {
+  /** Not to be revealed before, by our clock, whatever a ledger's server says later: `revealFrom` as it was when the measuring began. */
+  readonly notBefore: Millis
+}
 
 export class ReportStore {
   readonly #files: Files
@@ -22,20 +28,21 @@ export class ReportStore {
     this.#folder = folder
   }
 
-  async save(report: SealedReport, evidence: Uint8Array): Promise<void> {
-    const { epochId, secret, evidenceHash, scores } = report
+  async save(report: StoredReport, evidence: Uint8Array): Promise<void> {
+    const { epochId, secret, evidenceHash, notBefore, scores } = report
     await this.#files.write(this.#path('evidence', epochId), evidence)
     const json = {
       epoch: epochId,
       secret: toHex(secret),
       evidence: toHex(evidenceHash),
+      not_before: Math.ceil(notBefore),
       scores: [...scores].map(([node, score]) => ({ node, score })),
     }
     await this.#files.write(this.#path('report', epochId), utf8(JSON.stringify(json)), { secret: true })
   }
 
   /** undefined where there is none, or none that can be read: what is lost of a report is lost. */
-  async report(epochId: number): Promise<SealedReport | undefined> {
+  async report(epochId: number): Promise<StoredReport | undefined> {
     const bytes = await this.#files.read(this.#path('report', epochId))
     const report = bytes && tryDecode(() => readReport(fromUtf8(bytes, 'report')))
     return report === undefined || isMixnetError(report) || report.epochId !== epochId ? undefined : report
@@ -70,7 +77,7 @@ export class ReportStore {
   }
 }
 
-function readReport(text: string): SealedReport {
+function readReport(text: string): StoredReport {
   const json = parseJson(text, 'report', MAX_REPORT_CHARACTERS)
   const bytes = (field: string): Uint8Array =>
     expectLength(fromHex(json.field(field).string(2 * HASH_BYTES), field), HASH_BYTES, field)
@@ -78,6 +85,7 @@ function readReport(text: string): SealedReport {
     epochId: json.field('epoch').u32(),
     secret: bytes('secret'),
     evidenceHash: bytes('evidence'),
+    notBefore: millis(json.field('not_before').integer({ max: Number.MAX_SAFE_INTEGER })),
     scores: new Map(
       json
         .field('scores')

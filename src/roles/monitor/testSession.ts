@@ -13,7 +13,6 @@ import type { TrafficParams } from '../../client/trafficParams.ts'
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { isMixnetError, tryDecode } from '../../foundation/base/errors.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
-import type { Secret } from '../../foundation/base/secret.ts'
 import type { Millis } from '../../foundation/base/units.ts'
 import type { ClientWorld } from '../../foundation/platform/world.ts'
 import type { TopologyProvider } from '../../network/topology/topologyProvider.ts'
@@ -22,9 +21,7 @@ import type { MixnetPacket } from '../../protocol/packet/prepare.ts'
 import { classifyPushed } from '../../protocol/packet/pushed.ts'
 import type { Recipient } from '../../protocol/packet/recipient.ts'
 import { VARIANT_BYTES } from '../../protocol/packet/sizes.ts'
-
-/** Who pays for the sessions, as a client does. */
-export type TicketsOf = (identitySeed: Secret) => Promise<TicketSource | undefined>
+import { Dues } from './dues.ts'
 
 export interface TestSessionOptions {
   /** Of this process. */
@@ -33,7 +30,8 @@ export interface TestSessionOptions {
   readonly topology: TopologyProvider
   readonly traffic: TrafficParams
   readonly entry?: EntryParams | undefined
-  readonly tickets?: TicketsOf | undefined
+  /** What it pays with, as a client does; without, gateways that want to be paid are beyond our reach. */
+  readonly tickets?: TicketSource | undefined
   /** The next packet; undefined where there is no route. */
   readonly prepare: (session: TestSession) => MixnetPacket | undefined
   /** What `prepare` gave has left, or it has not. */
@@ -48,16 +46,22 @@ export class TestSession {
   readonly nodeId: number
   readonly keys: ClientKeys
   readonly #link: EntrySelector
+  readonly #dues: Dues
   readonly #sender: Sender
   readonly #clock: ClientWorld['clock']
   #downSince: Millis | undefined
 
-  private constructor(world: ClientWorld, options: TestSessionOptions, keys: ClientKeys, link: EntrySelector) {
+  private constructor(
+    world: ClientWorld,
+    options: TestSessionOptions,
+    { keys, link, dues }: { readonly keys: ClientKeys; readonly link: EntrySelector; readonly dues: Dues },
+  ) {
     const { clock, random } = world
     this.number = options.number
     this.nodeId = options.gateway.nodeId
     this.keys = keys
     this.#link = link
+    this.#dues = dues
     this.#clock = clock
     this.#downSince = clock.monotonic()
     this.#sender = new Sender({
@@ -82,20 +86,22 @@ export class TestSession {
   static async open(world: ClientWorld, options: TestSessionOptions): Promise<TestSession> {
     const { gateway, topology, entry, log, tickets } = options
     const keys = createClientKeys(world.crypto, world.random.stream('client-keys'))
+    const dues = new Dues(world.clock, tickets)
     const link = await EntrySelector.create(world, {
       identitySeed: keys.identitySeed,
       topology,
       gateway: toBase58(gateway.identity),
       params: entry,
-      tickets: await tickets?.(keys.identitySeed),
+      tickets: dues.tickets,
       meter: new Meter(),
       log,
     })
-    const session = new TestSession(world, options, keys, link)
+    const session = new TestSession(world, options, { keys, link, dues })
     link.attach({
       pushed: (plaintext) => session.#pushed(world, options, plaintext),
       opened: () => {
         session.#downSince = undefined
+        dues.settled()
       },
       lost: () => {
         session.#downSince ??= world.clock.monotonic()
@@ -112,6 +118,11 @@ export class TestSession {
   /** How long it has not been open; 0 while it is. */
   get downFor(): number {
     return this.#downSince === undefined || this.isOpen ? 0 : this.#clock.monotonic() - this.#downSince
+  }
+
+  /** It is we who have no ticket for the gateway. */
+  get isUnpaid(): boolean {
+    return !this.isOpen && this.#dues.outstanding
   }
 
   get address(): Recipient {
