@@ -2,17 +2,23 @@
  * The mixnet as an application sees it: one client with its gateway and its exit, and on top of them fetch, streams, and what
  * other programs are served with: a proxy, the local websocket API. @module
  */
-import { MixnetError } from '../foundation/base/errors.ts'
+import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
+import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
 import type { World } from '../foundation/platform/world.ts'
+import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import type { LedgerTicketOptions } from './credentials/ledgerTickets.ts'
 import type { TicketFolder } from './credentials/openTickets.ts'
 import type { ClosableEngine } from './credentials/openWallet.ts'
 import type { TicketWallet } from './credentials/ticketWallet.ts'
 import { type AdapterOptions, createFetch, type HttpAdapters, type MixnetFetch } from './fetch.ts'
 import { explainFetchError } from './fetchErrors.ts'
+import type { IpTunnelOptions } from './ip/ipTunnel.ts'
+import { IpTunnels } from './ip/ipTunnels.ts'
+import { MixnetIp } from './ip/mixnetIp.ts'
 import { lateTickets } from './lateTickets.ts'
 import { LocalApi, type LocalApiChoice } from './localApi.ts'
+import type { ReceivedMessage } from './mixnetClient.ts'
 import { MixnetCore } from './mixnetCore.ts'
 import { type MixnetOptions, type OpenClient, openClient } from './openClient.ts'
 import { Socks5Server } from './socks5Server.ts'
@@ -36,10 +42,16 @@ export interface NodeMixnetOptions extends MixnetOptions {
   readonly engine?: (() => Promise<ClosableEngine>) | undefined
 }
 
+export interface IpOptions extends Pick<IpTunnelOptions, 'timeout' | 'signal' | 'onLost'> {
+  /** Address of the only IP packet router to use. Default: a random one that the directory lists. */
+  readonly router?: string | undefined
+}
+
 export class Mixnet extends MixnetCore {
   readonly #world: World
   readonly #ca: string | undefined
   readonly #wallet: () => TicketWallet | undefined
+  readonly #tunnels: IpTunnels
   readonly #servers = new Set<Server>()
   #http: MixnetFetch | undefined
   #adapters: HttpAdapters | undefined
@@ -48,10 +60,12 @@ export class Mixnet extends MixnetCore {
   private constructor(
     world: World,
     opened: OpenClient,
+    tunnels: IpTunnels,
     ca: string | undefined,
     wallet: () => TicketWallet | undefined,
   ) {
     super(world, opened)
+    this.#tunnels = tunnels
     this.#world = world
     this.#ca = ca
     this.#wallet = wallet
@@ -60,7 +74,31 @@ export class Mixnet extends MixnetCore {
   /** Resolves when packets can be sent. Throws as `openClient`, NO_TICKETS, and BAD_ARGUMENT for `tickets` that cannot be. */
   static async connect(world: World, { ca, engine, tickets, ...options }: NodeMixnetOptions): Promise<Mixnet> {
     const paying = await payingFolder(world, { ...options, engine, tickets })
-    return new Mixnet(world, await openClient(world, { ...options, open: paying?.open }), ca, () => paying?.wallet())
+    const tunnels = new IpTunnels(world)
+    let opened: OpenClient | undefined
+    const { onMessage = (message: ReceivedMessage) => opened?.inbox.push(message) } = options
+    opened = await openClient(world, {
+      ...options,
+      open: paying?.open,
+      onMessage: (message) => {
+        if (!tunnels.take(message)) onMessage(message)
+      },
+    })
+    return new Mixnet(world, opened, tunnels, ca, () => paying?.wallet())
+  }
+
+  /**
+   * An address in the world, behind an exit that routes IP packets: datagrams, pings, names, packets of one's own. The exit sees that what one
+   * address does belongs together; two of them it cannot connect. Throws EXIT_UNREACHABLE where no exit does that or none answers,
+   * EXIT_REFUSED, BAD_ARGUMENT, ABORTED, STOPPED.
+   */
+  async ip({ router, ...options }: IpOptions = {}): Promise<MixnetIp> {
+    if (this.#closed) throw new MixnetError('STOPPED')
+    const { client, meter, connections } = this
+    const { directory, entries } = this.opened
+    const named = router === undefined ? undefined : parseAddress(this.#world.crypto, router)
+    const parts = { client, meter, directory, entries: entries(), router: named }
+    return new MixnetIp(this.#world, await this.#tunnels.open({ ...parts, ...options }), connections)
   }
 
   /**
@@ -147,6 +185,7 @@ export class Mixnet extends MixnetCore {
     this.#closed = true
     await Promise.all([...this.#servers].map((server) => server.close()))
     await this.#http?.close()
+    await this.#tunnels.close()
     await super.close()
   }
 
@@ -159,6 +198,14 @@ export class Mixnet extends MixnetCore {
     this.#adapters ??= this.adapters()
     return this.#adapters
   }
+}
+
+/** Throws BAD_ARGUMENT: what the caller wrote is the caller's mistake. */
+function parseAddress(crypto: CryptoProvider, text: string): Recipient {
+  const address = tryDecode(() => parseRecipient(crypto, text))
+  if (!isMixnetError(address)) return address
+  const nextStep = 'Give the address of an IP packet router, or nothing: then one is chosen.'
+  throw new MixnetError('BAD_ARGUMENT', { argument: 'router' }, { nextStep, cause: address })
 }
 
 /** Programs that never pay are spared the curve. */
