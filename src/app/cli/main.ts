@@ -161,6 +161,7 @@ node
   .option('--no-noise', 'plain links between nodes')
   .option('--local', 'the network is on one machine', false)
   .option('--open-proxy', 'an exit that goes anywhere', false)
+  .option('--packets', 'an exit that carries IP packets, with the program passt', false)
   .option('--allow-local-addresses', 'an exit that may reach this machine: for tests only', false)
   .action((folder: string, options, command: Command) =>
     run(command, (session) => initNode(session, folder, withDirectory(options))),

@@ -10,7 +10,7 @@ import { nodeProcesses } from '../../../foundation/platform/node/nodeProcesses.t
 import { buildIpPacket, buildUdp } from '../../../protocol/wire/ip/buildPacket.ts'
 import { foldedChecksum } from '../../../protocol/wire/ip/checksum.ts'
 import { type IpPacket, PROTOCOL, readIpPacket, transportSum } from '../../../protocol/wire/ip/ipPacket.ts'
-import { passtWayOut } from './passtWayOut.ts'
+import { openPasst } from './passtWayOut.ts'
 
 const IPS = { ipv4: Uint8Array.of(10, 0, 7, 7), ipv6: Uint8Array.of(0xfc, ...new Array(13).fill(0), 7, 7) }
 const OTHER = { ipv4: Uint8Array.of(10, 0, 7, 8), ipv6: Uint8Array.of(0xfc, ...new Array(13).fill(0), 7, 8) }
@@ -79,7 +79,7 @@ describe('the way out through passt', { skip, timeout: 60_000 }, () => {
     const accepted = new Promise<void>((resolve) => server.once('connection', () => resolve()))
     const echo = createSocket('udp4', (data, from) => echo.send(data, from.port, from.address))
     await new Promise<void>((resolve) => echo.bind(0, own, resolve))
-    const engine = passtWayOut({ ownAddresses, processes: nodeProcesses })
+    const engine = await openPasst({ ownAddresses, processes: nodeProcesses })
     const inbox = new Inbox()
     try {
       const way = await engine.open({ ips: IPS, received: inbox.take, lost: assert.fail }, signal)
@@ -118,7 +118,7 @@ describe('the way out through passt', { skip, timeout: 60_000 }, () => {
         return child
       },
     }
-    const engine = passtWayOut({ ownAddresses, processes })
+    const engine = await openPasst({ ownAddresses, processes })
     const lost = Promise.withResolvers<MixnetError>()
     try {
       await engine.open({ ips: IPS, received() {}, lost: lost.resolve }, signal)
@@ -141,8 +141,7 @@ describe('the way out through passt', { skip, timeout: 60_000 }, () => {
 })
 
 test('without the program it says what to install', async () => {
-  const engine = passtWayOut({ ownAddresses, processes: nodeProcesses, program: '/nowhere/passt' })
-  await assert.rejects(engine.open({ ips: IPS, received() {}, lost() {} }, signal), {
+  await assert.rejects(openPasst({ ownAddresses, processes: nodeProcesses, program: '/nowhere/passt' }), {
     code: 'ENGINE_UNAVAILABLE',
     nextStep: /apt install passt/,
   })

@@ -29,7 +29,25 @@ const OURS = Uint8Array.of(2, 0, 0, 0, 0, 1)
 const THEIRS = Uint8Array.of(2, 0, 0, 0, 0, 2)
 const MACS: MacAddresses = { source: OURS, destination: THEIRS }
 
-export function passtWayOut(options: PasstOptions): WayOut {
+/** Throws ENGINE_UNAVAILABLE where it is not installed, or does not run. */
+export async function openPasst(options: PasstOptions): Promise<WayOut> {
+  const { processes, program = PROGRAM } = options
+  const asked = await startPasst(processes, program, ['--version'])
+  const { code } = await asked.ended
+  if (code !== 0) throw machineError('ENGINE_UNAVAILABLE', { engine: 'passt', program, code: code ?? '' })
+  return passtWayOut(options)
+}
+
+async function startPasst(processes: Processes, program: string, args: readonly string[]): Promise<ChildProcess> {
+  try {
+    return await processes.start({ program, args, channel: true })
+  } catch (cause) {
+    if (!isMixnetError(cause, 'FILE_UNUSABLE')) throw cause
+    throw machineError('ENGINE_UNAVAILABLE', { engine: 'passt', program }, { cause })
+  }
+}
+
+function passtWayOut(options: PasstOptions): WayOut {
   const open = new Set<OpenPasst>()
   return {
     mtu: MTU,
@@ -86,12 +104,7 @@ class OpenPasst implements OpenWayOut {
   }
 
   static async start({ processes, program = PROGRAM }: PasstOptions, options: WayOutOptions): Promise<OpenPasst> {
-    const process = await processes
-      .start({ program, args: argsFor(options), channel: true })
-      .catch((cause: unknown) => {
-        if (!isMixnetError(cause, 'FILE_UNUSABLE')) throw cause
-        throw machineError('ENGINE_UNAVAILABLE', { engine: 'passt', program }, { cause })
-      })
+    const process = await startPasst(processes, program, argsFor(options))
     if (process.channel === undefined) throw new MixnetError('INTERNAL', { what: 'no channel' })
     return new OpenPasst(process, process.channel, options)
   }
