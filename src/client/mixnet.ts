@@ -3,18 +3,22 @@
  * other programs are served with: a proxy, the local websocket API. @module
  */
 import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
+import { parseIp } from '../foundation/base/ipAddress.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
+import type { ProgramNetwork } from '../foundation/platform/programNetwork.ts'
 import type { World } from '../foundation/platform/world.ts'
 import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
+import type { IpPair } from '../protocol/wire/exit/bincode.ts'
 import type { LedgerTicketOptions } from './credentials/ledgerTickets.ts'
 import type { TicketFolder } from './credentials/openTickets.ts'
 import type { ClosableEngine } from './credentials/openWallet.ts'
 import type { TicketWallet } from './credentials/ticketWallet.ts'
 import { type AdapterOptions, createFetch, type HttpAdapters, type MixnetFetch } from './fetch.ts'
 import { explainFetchError } from './fetchErrors.ts'
-import type { IpTunnelOptions } from './ip/ipTunnel.ts'
+import type { IpTunnel, IpTunnelOptions } from './ip/ipTunnel.ts'
 import { IpTunnels } from './ip/ipTunnels.ts'
+import { LocalNetwork } from './ip/localNetwork.ts'
 import { MixnetIp } from './ip/mixnetIp.ts'
 import { lateTickets } from './lateTickets.ts'
 import { LocalApi, type LocalApiChoice } from './localApi.ts'
@@ -92,13 +96,16 @@ export class Mixnet extends MixnetCore {
    * address does belongs together; two of them it cannot connect. Throws EXIT_UNREACHABLE where no exit does that or none answers,
    * EXIT_REFUSED, BAD_ARGUMENT, ABORTED, STOPPED.
    */
-  async ip({ router, ...options }: IpOptions = {}): Promise<MixnetIp> {
+  async ip(options: IpOptions = {}): Promise<MixnetIp> {
+    return new MixnetIp(this.#world, await this.#openTunnel(options), this.connections)
+  }
+
+  async #openTunnel({ router, ...options }: IpOptions): Promise<IpTunnel> {
     if (this.#closed) throw new MixnetError('STOPPED')
-    const { client, meter, connections } = this
+    const { client, meter } = this
     const { directory, entries } = this.opened
     const named = router === undefined ? undefined : parseAddress(this.#world.crypto, router)
-    const parts = { client, meter, directory, entries: entries(), router: named }
-    return new MixnetIp(this.#world, await this.#tunnels.open({ ...parts, ...options }), connections)
+    return await this.#tunnels.open({ client, meter, directory, entries: entries(), router: named, ...options })
   }
 
   /**
@@ -149,6 +156,33 @@ export class Mixnet extends MixnetCore {
    */
   adapters(options?: AdapterOptions): HttpAdapters {
     return this.#requests().adapters(options)
+  }
+
+  /**
+   * The network of programs in a network of their own: whatever they send leaves through the mixnet. `nameServer`: an IP address, asked for
+   * names; without one the exit that connects looks them up, and only connections know names.
+   */
+  networkFor(
+    programs: ProgramNetwork,
+    { nameServer }: { readonly nameServer?: string | undefined } = {},
+  ): LocalNetwork {
+    const { meter, connections: dialer } = this
+    const pair = ({ ipv4, ipv6 }: ProgramNetwork['router']): IpPair => ({
+      ipv4: parseIp(ipv4) as Uint8Array,
+      ipv6: parseIp(ipv6) as Uint8Array,
+    })
+    const network = new LocalNetwork(this.#world, {
+      dialer,
+      tunnel: (onLost) => this.#openTunnel({ onLost }),
+      mtu: programs.mtu,
+      programs: pair(programs.programs),
+      router: pair(programs.router),
+      nameServer,
+      send: (packet) => programs.send(packet),
+      meter,
+    })
+    programs.onPacket((packet) => network.receive(packet))
+    return network
   }
 
   /** A SOCKS proxy for other programs. Throws ADDRESS_IN_USE, and STOPPED after `close`. */
