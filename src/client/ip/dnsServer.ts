@@ -3,7 +3,7 @@
  * RFC 2544); a connection to that address is one to the name, which the exit looks up. So no name server is asked, by anybody, before there is
  * a connection, and none has to be chosen. Whoever names a server gets real addresses instead: this file is then not used. @module
  */
-import { tryDecode } from '../../foundation/base/errors.ts'
+import { isMixnetError, tryDecode } from '../../foundation/base/errors.ts'
 import { Reader } from '../../foundation/base/reader.ts'
 import { Writer } from '../../foundation/base/writer.ts'
 
@@ -35,7 +35,7 @@ export class DnsServer {
   /** What to answer: an address for a name of IPv4, no address for other types. undefined: nothing can be said to that. */
   answer(message: Uint8Array): Uint8Array | undefined {
     const question = tryDecode(() => readQuestion(message))
-    if (!('name' in question)) return undefined
+    if (isMixnetError(question)) return undefined
     const { id, name, type, bytes } = question
     const writer = new Writer().u16(id)
     const isAsked = type === TYPE.a || type === TYPE.any

@@ -12,6 +12,7 @@ import { type Knock, LocalTcp } from './localTcp.ts'
 
 const PROGRAM = { source: Uint8Array.of(10, 64, 0, 2), destination: Uint8Array.of(1, 2, 3, 4) }
 const PORTS = { sourcePort: 40_000, destinationPort: 443 }
+const NOTHING: Uint8Array = new Uint8Array(0)
 const RETRY = millis(200)
 
 /** As much of a program's kernel as the other end needs: sends again what was not acknowledged, takes what comes in order. */
@@ -33,7 +34,7 @@ class Program {
   constructor(
     clock: HandClock,
     out: (packet: Uint8Array) => void,
-    { data = new Uint8Array(0), mss = 1000, window = 65_535, start = 0xffff_ff00, closes = true } = {},
+    { data = NOTHING, mss = 1000, window = 65_535, start = 0xffff_ff00, closes = true } = {},
   ) {
     this.#clock = clock
     this.#out = out
@@ -60,7 +61,7 @@ class Program {
   }
 
   #say(): void {
-    if (this.state === 'connecting') return this.#emit(FLAG.syn, this.#start, new Uint8Array(0), this.#mss)
+    if (this.state === 'connecting') return this.#emit(FLAG.syn, this.#start, NOTHING, this.#mss)
     const first = (this.#acknowledged - advanced(this.#start, 1)) | 0
     if (first < 0 || this.#acknowledged === this.#end) return this.#emit(FLAG.ack, this.#acknowledged)
     for (let at = first; at < Math.min(this.#data.length, first + 8000); at += 700) {
@@ -69,7 +70,7 @@ class Program {
     if (this.#closes) this.#emit(FLAG.fin | FLAG.ack, advanced(this.#start, 1 + this.#data.length))
   }
 
-  #emit(flags: number, sequence: number, data = new Uint8Array(0), mss?: number): void {
+  #emit(flags: number, sequence: number, data = NOTHING, mss?: number): void {
     const acknowledgment = this.state === 'connecting' ? 0 : this.#expected
     this.#out(buildTcp(PROGRAM, PORTS, { sequence, acknowledgment, flags, window: this.#window, mss, data }))
   }

@@ -21,8 +21,8 @@ const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
 const START_LIMIT_MS = 10_000
 const HOST = '127.0.0.1'
 const RESOLV_CONF = `nameserver ${ROUTER.ipv4}\noptions timeout:10 attempts:3\n`
-/** Ends the relay when we are gone: the kernel closes our end of the pipe. */
-const RELAY = 'socat "$@" & cat; kill $!'
+/** When we are gone, for the kernel closes our end of the pipe, the relay ends and leaves nothing. */
+const RELAY = 'folder=$1; shift; socat "$@" & cat; kill $!; rm -rf "$folder"'
 
 const NEEDED = [
   { program: 'socat', find: ['/usr/bin/socat'], install: 'apt install socat' },
@@ -143,7 +143,7 @@ class NodeProgramNetwork implements ProgramNetwork {
       `UNIX-SENDTO:${folder}/in,bind=${folder}/out`,
       `UDP4-SENDTO:${HOST}:${port},bind=${HOST}:${relayPort}`,
     ]
-    this.#relay = spawn('sh', ['-c', RELAY, 'sh', '-b', String(BUFFER_BYTES), ...ends], {
+    this.#relay = spawn('sh', ['-c', RELAY, 'sh', folder, '-b', String(BUFFER_BYTES), ...ends], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
     })
