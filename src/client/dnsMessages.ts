@@ -39,6 +39,7 @@ const MAX_POINTERS = 32
 /** A site with more addresses than this in one answer has enough of them here. */
 const MAX_RECORDS = 256
 const WHAT = 'DNS answer'
+const LEAST_BYTES = 12
 
 /** With its length in front. Throws BAD_ARGUMENT for what is no host name. */
 export function encodeDnsQuery({ id, name, type }: DnsQuestion): Uint8Array {
@@ -88,6 +89,10 @@ export function decodeDnsAnswer(bytes: Uint8Array, { id, name, type }: DnsQuesti
   )
   return addressesOf(asked, records)
 }
+
+/** Whether an answer by datagram says that it did not fit: then it is asked for over TCP. Takes anything. */
+export const isCutShort = (message: Uint8Array): boolean =>
+  message.length >= LEAST_BYTES && ((((message[2] as number) << 8) | (message[3] as number)) & IS_CUT) !== 0
 
 /** Of the name itself, or of what it is an alias of. In whatever order they stand. */
 function addressesOf(asked: string, records: readonly DnsRecord[]): readonly string[] {

@@ -2,17 +2,27 @@
  * The mixnet as an application sees it: one client with its gateway and its exit, and on top of them fetch, streams, and what
  * other programs are served with: a proxy, the local websocket API. @module
  */
-import { MixnetError } from '../foundation/base/errors.ts'
+import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
+import { parseIp } from '../foundation/base/ipAddress.ts'
+import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
+import type { ProgramNetwork } from '../foundation/platform/programNetwork.ts'
 import type { World } from '../foundation/platform/world.ts'
+import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
+import type { IpPair } from '../protocol/wire/exit/bincode.ts'
 import type { LedgerTicketOptions } from './credentials/ledgerTickets.ts'
 import type { TicketFolder } from './credentials/openTickets.ts'
 import type { ClosableEngine } from './credentials/openWallet.ts'
 import type { TicketWallet } from './credentials/ticketWallet.ts'
 import { type AdapterOptions, createFetch, type HttpAdapters, type MixnetFetch } from './fetch.ts'
 import { explainFetchError } from './fetchErrors.ts'
+import type { IpTunnel, IpTunnelOptions } from './ip/ipTunnel.ts'
+import { IpTunnels } from './ip/ipTunnels.ts'
+import { LocalNetwork } from './ip/localNetwork.ts'
+import { MixnetIp } from './ip/mixnetIp.ts'
 import { lateTickets } from './lateTickets.ts'
 import { LocalApi, type LocalApiChoice } from './localApi.ts'
+import type { ReceivedMessage } from './mixnetClient.ts'
 import { MixnetCore } from './mixnetCore.ts'
 import { type MixnetOptions, type OpenClient, openClient } from './openClient.ts'
 import { Socks5Server } from './socks5Server.ts'
@@ -36,10 +46,16 @@ export interface NodeMixnetOptions extends MixnetOptions {
   readonly engine?: (() => Promise<ClosableEngine>) | undefined
 }
 
+export interface IpOptions extends Pick<IpTunnelOptions, 'timeout' | 'signal' | 'onLost'> {
+  /** Address of the only IP packet router to use. Default: a random one that the directory lists. */
+  readonly router?: string | undefined
+}
+
 export class Mixnet extends MixnetCore {
   readonly #world: World
   readonly #ca: string | undefined
   readonly #wallet: () => TicketWallet | undefined
+  readonly #tunnels: IpTunnels
   readonly #servers = new Set<Server>()
   #http: MixnetFetch | undefined
   #adapters: HttpAdapters | undefined
@@ -48,10 +64,12 @@ export class Mixnet extends MixnetCore {
   private constructor(
     world: World,
     opened: OpenClient,
+    tunnels: IpTunnels,
     ca: string | undefined,
     wallet: () => TicketWallet | undefined,
   ) {
     super(world, opened)
+    this.#tunnels = tunnels
     this.#world = world
     this.#ca = ca
     this.#wallet = wallet
@@ -60,7 +78,34 @@ export class Mixnet extends MixnetCore {
   /** Resolves when packets can be sent. Throws as `openClient`, NO_TICKETS, and BAD_ARGUMENT for `tickets` that cannot be. */
   static async connect(world: World, { ca, engine, tickets, ...options }: NodeMixnetOptions): Promise<Mixnet> {
     const paying = await payingFolder(world, { ...options, engine, tickets })
-    return new Mixnet(world, await openClient(world, { ...options, open: paying?.open }), ca, () => paying?.wallet())
+    const tunnels = new IpTunnels(world)
+    let opened: OpenClient | undefined
+    const { onMessage = (message: ReceivedMessage) => opened?.inbox.push(message) } = options
+    opened = await openClient(world, {
+      ...options,
+      open: paying?.open,
+      onMessage: (message) => {
+        if (!tunnels.take(message)) onMessage(message)
+      },
+    })
+    return new Mixnet(world, opened, tunnels, ca, () => paying?.wallet())
+  }
+
+  /**
+   * An address in the world, behind an exit that routes IP packets: datagrams, pings, names, packets of one's own. The exit sees that what one
+   * address does belongs together; two of them it cannot connect. Throws EXIT_UNREACHABLE where no exit does that or none answers,
+   * EXIT_REFUSED, BAD_ARGUMENT, ABORTED, STOPPED.
+   */
+  async ip(options: IpOptions = {}): Promise<MixnetIp> {
+    return new MixnetIp(this.#world, await this.#openTunnel(options), this.connections)
+  }
+
+  async #openTunnel({ router, ...options }: IpOptions): Promise<IpTunnel> {
+    if (this.#closed) throw new MixnetError('STOPPED')
+    const { client, meter } = this
+    const { directory, entries } = this.opened
+    const named = router === undefined ? undefined : parseAddress(this.#world.crypto, router)
+    return await this.#tunnels.open({ client, meter, directory, entries: entries(), router: named, ...options })
   }
 
   /**
@@ -113,6 +158,33 @@ export class Mixnet extends MixnetCore {
     return this.#requests().adapters(options)
   }
 
+  /**
+   * The network of programs in a network of their own: whatever they send leaves through the mixnet. `nameServer`: an IP address, asked for
+   * names; without one the exit that connects looks them up, and only connections know names.
+   */
+  networkFor(
+    programs: ProgramNetwork,
+    { nameServer }: { readonly nameServer?: string | undefined } = {},
+  ): LocalNetwork {
+    const { meter, connections: dialer } = this
+    const pair = ({ ipv4, ipv6 }: ProgramNetwork['router']): IpPair => ({
+      ipv4: parseIp(ipv4) as Uint8Array,
+      ipv6: parseIp(ipv6) as Uint8Array,
+    })
+    const network = new LocalNetwork(this.#world, {
+      dialer,
+      tunnel: (onLost) => this.#openTunnel({ onLost }),
+      mtu: programs.mtu,
+      programs: pair(programs.programs),
+      router: pair(programs.router),
+      nameServer,
+      send: (packet) => programs.send(packet),
+      meter,
+    })
+    programs.onPacket((packet) => network.receive(packet))
+    return network
+  }
+
   /** A SOCKS proxy for other programs. Throws ADDRESS_IN_USE, and STOPPED after `close`. */
   async proxy(endpoint: Endpoint): Promise<Socks5Server> {
     const { connections: dialer, meter } = this
@@ -147,6 +219,7 @@ export class Mixnet extends MixnetCore {
     this.#closed = true
     await Promise.all([...this.#servers].map((server) => server.close()))
     await this.#http?.close()
+    await this.#tunnels.close()
     await super.close()
   }
 
@@ -159,6 +232,14 @@ export class Mixnet extends MixnetCore {
     this.#adapters ??= this.adapters()
     return this.#adapters
   }
+}
+
+/** Throws BAD_ARGUMENT: what the caller wrote is the caller's mistake. */
+function parseAddress(crypto: CryptoProvider, text: string): Recipient {
+  const address = tryDecode(() => parseRecipient(crypto, text))
+  if (!isMixnetError(address)) return address
+  const nextStep = 'Give the address of an IP packet router, or nothing: then one is chosen.'
+  throw new MixnetError('BAD_ARGUMENT', { argument: 'router' }, { nextStep, cause: address })
 }
 
 /** Programs that never pay are spared the curve. */

@@ -92,6 +92,8 @@ export interface OpenClient {
   readonly log: Log
   readonly topology: Refreshing<Topology>
   readonly directory: DirectoryClient
+  /** The gateway in use, and those that might be. */
+  readonly entries: () => { readonly entry: Uint8Array; readonly guards: readonly Uint8Array[] }
   /** Since the directory was heard; none without a topology. */
   readonly topologyAge: () => Millis | undefined
 }
@@ -182,8 +184,9 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
       meter,
       log,
     })
+    const entries = () => ({ entry: link.gateway, guards: link.guards })
     if (exits.length > 0 || exitRequired) {
-      exit = chooseExit(random.stream('exit-choice'), exits, { entry: link.gateway, guards: link.guards })
+      exit = chooseExit(random.stream('exit-choice'), exits, entries())
     }
     client = MixnetClient.start(world, {
       keys,
@@ -223,7 +226,7 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
       known: named.exit === undefined ? exits : [],
       list: () => listExits(crypto, directory),
       topology: () => topology.current(),
-      entry: () => ({ entry: link.gateway, guards: link.guards }),
+      entry: entries,
       present: () => through.exit,
       change: (next) => {
         meter.counter('client_exit_changes_total', 'Exits left because they went silent').value++
@@ -248,7 +251,20 @@ export async function openClient(outside: ClientWorld, options: MixnetOptions): 
         health?.forget()
       },
     }
-    return { place, client, events, watch, connections: through, inbox, meter, log, topology, topologyAge, directory }
+    return {
+      place,
+      client,
+      events,
+      watch,
+      connections: through,
+      inbox,
+      meter,
+      log,
+      topology,
+      topologyAge,
+      directory,
+      entries,
+    }
   } catch (error) {
     await client?.stop()
     topology.stop()

@@ -35,6 +35,7 @@ export interface NetworkChoice {
   readonly exits?: number
   readonly noise?: boolean
   readonly epochs?: TestnetOptions['epochs']
+  readonly wayOutOf?: TestnetOptions['wayOutOf']
   /** Puts a hand between a node and its world. */
   readonly worldOf?: (name: string, world: World) => World
 }
@@ -55,6 +56,7 @@ export class HostileNetwork {
     noise = true,
     epochs,
     exits = 1,
+    wayOutOf,
     worldOf = (_, world) => world,
   }: NetworkChoice = {}): Promise<HostileNetwork> {
     const network = new HostileNetwork()
@@ -76,6 +78,7 @@ export class HostileNetwork {
         directory: { host: DIRECTORY_IP, port: 8080 },
         noise,
         ...(epochs === undefined ? {} : { epochs }),
+        ...(wayOutOf === undefined ? {} : { wayOutOf }),
         world: directory,
         worldOf: ({ name }) => worlds.get(name) as World,
         logOf: () => silentLog,

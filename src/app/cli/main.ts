@@ -32,6 +32,7 @@ import { initNode, runNode } from './nodeCommands.ts'
 import { defineNodeLedger } from './nodeLedgerProgram.ts'
 import { explainFileError } from './problems.ts'
 import { runProxy } from './proxyCommand.ts'
+import { runProgram } from './runCommand.ts'
 import { MAX_WIDTH } from './screen.ts'
 import { createSession, type GlobalOptions, isReaderGone, type Session } from './session.ts'
 import { runUp } from './upCommand.ts'
@@ -126,6 +127,17 @@ clientOptions(program.command('proxy').description('SOCKS5 and HTTP for any prog
   .option('--status-port <port>', 'show status and counters on 127.0.0.1 (default: nowhere)', port)
   .action((options, command: Command) => run(command, (session) => runProxy(session, withDirectory(options))))
 
+clientOptions(program.command('run <program...>').description('a program whose only network is the mixnet (Linux)'))
+  .addHelpText('before', 'Example: starling run -- curl https://example.org/\n')
+  .option('--name-server <ip>', 'asked for names, through the mixnet (default: the exit looks them up)', ipAddress)
+  .addHelpText(
+    'after',
+    '\nThe program needs no change: its TCP, UDP, DNS and pings go through the mixnet, and nothing else leaves.\nIts exit code is ours. Pings and datagrams to names need --name-server.',
+  )
+  .action((words: string[], options, command: Command) =>
+    run(command, (session) => runProgram(session, words, withDirectory(options)), 'stderr'),
+  )
+
 entryOptions(program.command('client').description('the local WebSocket API, for programs that send messages'))
   .addHelpText('before', 'Example: starling client --data my-client\n')
   .option('--host <ip>', 'where to listen; there is no password, so keep it local', ipAddress, '127.0.0.1')
@@ -164,6 +176,7 @@ node
   .option('--no-noise', 'plain links between nodes')
   .option('--local', 'the network is on one machine', false)
   .option('--open-proxy', 'an exit that goes anywhere', false)
+  .option('--packets', 'an exit that carries IP packets, with the program passt', false)
   .option('--allow-local-addresses', 'an exit that may reach this machine: for tests only', false)
   .action((folder: string, options, command: Command) =>
     run(command, (session) => initNode(session, folder, withDirectory(options))),

@@ -23,6 +23,7 @@ import {
   readNodeConfig,
 } from '../node/nodeConfig.ts'
 import { loadOrCreateNodeKeys } from '../node/nodeKeys.ts'
+import { openPacketEngine } from '../node/packetEngine.ts'
 import { explainLocked } from './folders.ts'
 import { type LedgerOptions, openAccount, openChosenLedger, type SignerOptions } from './ledgerAccess.ts'
 import { explainFileError } from './problems.ts'
@@ -42,6 +43,8 @@ export interface NodeInitOptions {
   readonly local: boolean
   readonly openProxy: boolean
   readonly allowLocalAddresses: boolean
+  /** Carries IP packets of clients, with passt. */
+  readonly packets: boolean
 }
 
 const configPath = (folder: string): string => `${folder}/node.toml`
@@ -71,7 +74,11 @@ export async function initNode({ world, screen }: Session, folder: string, optio
       },
       noise: options.noise,
       local: options.local,
-      exit: { openProxy: options.openProxy, allowLocalAddresses: options.allowLocalAddresses },
+      exit: {
+        openProxy: options.openProxy,
+        allowLocalAddresses: options.allowLocalAddresses,
+        ...(options.packets ? { packets: 'passt' } : {}),
+      },
     },
     'the command line',
   )
@@ -132,6 +139,9 @@ export async function runNode(session: Session, folder: string, options: NodeRun
   const onLedger = (await typedLedger(session, config, options)) ?? (await configuredLedger(world, config))
   screen.step('directory', config.directories.join(', '))
   // Whoever serves clients takes their tickets, where the network has issuers.
+  const { packets = 'off' } = config.exit
+  const wayOut =
+    packets === 'passt' && config.roles.includes('exit') ? await openPacketEngine(world, log.child('exit')) : undefined
   const engine = config.roles.some((role) => role !== 'mix') ? startCredentialEngine() : undefined
   const node = await startNode(world, config, {
     meter,
@@ -139,6 +149,7 @@ export async function runNode(session: Session, folder: string, options: NodeRun
     signal: interrupted,
     onStep: (wanted, used) => log.warn('port.taken', { wanted, used }),
     ...(engine && { credentials: engine }),
+    wayOut,
     ...onLedger,
   }).catch(async (error: unknown) => {
     await engine?.close()

@@ -6,9 +6,11 @@ import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import type { Endpoint, Listener } from '../../foundation/platform/net.ts'
 import { TICKETS_PER_BOOK } from '../../protocol/credentials/constants.ts'
 import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
+import type { WayOut } from '../../roles/exit/ip/wayOut.ts'
 import { VERSION } from '../node/buildInformation.ts'
 import { startCredentialEngine } from '../node/credentialEngine.ts'
 import { openDkgEngine } from '../node/dkgEngine.ts'
+import { openPacketEngine } from '../node/packetEngine.ts'
 import { serveStatus } from '../node/statusServer.ts'
 import { listenStepped } from '../node/steppedPort.ts'
 import { commitmentsOnce, listsOnce } from '../testnet/computedOnce.ts'
@@ -173,6 +175,7 @@ async function startNetwork(
       issuersTook = world.clock.monotonic() - started
     },
   }
+  const packets = await packetEngine(session)
   const network = await startTestnet({
     plans,
     ...(paid === undefined ? {} : { paid }),
@@ -183,6 +186,7 @@ async function startNetwork(
     world,
     worldOf: ({ roles, host }) =>
       roles.includes('exit') ? { ...world, net: withNamedHosts(world.net, names, host) } : world,
+    ...(packets === undefined ? {} : { wayOutOf: () => packets }),
     logOf: (name) => session.quietLogOf(name),
     onStep: (what, wanted, used) => {
       // Nodes that share one address make room for each other: no stranger is in their way.
@@ -232,6 +236,20 @@ async function startNetwork(
     },
   )
   return network
+}
+
+/** Where nothing carries packets, everything else works. */
+async function packetEngine({ world, screen, quietLogOf }: Session): Promise<WayOut | undefined> {
+  try {
+    return await openPacketEngine(world, quietLogOf('packets'))
+  } catch (error) {
+    if (!isMixnetError(error, 'ENGINE_UNAVAILABLE')) throw error
+    screen.step('packets', `the exit carries no datagrams and pings: ${error.nextStep}`, undefined, {
+      event: 'no-packets',
+      nextStep: error.nextStep,
+    })
+    return undefined
+  }
 }
 
 /** As the ledger drew it. */

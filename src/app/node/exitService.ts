@@ -1,21 +1,27 @@
-/** The network requester of an exit node: a mixnet client inside the node, linked to the node's own gateway, and the service. @module */
+/** The services of an exit node, each behind a mixnet client of its own inside the node, linked to the node's own gateway. @module */
 import { loadOrCreateClientKeys } from '../../client/keys.ts'
 import { MixnetClient } from '../../client/mixnetClient.ts'
 import { SERVICE_TRAFFIC } from '../../client/trafficParams.ts'
-import type { Log, Meter } from '../../foundation/base/observe.ts'
+import { type Log, Meter } from '../../foundation/base/observe.ts'
 import { millis } from '../../foundation/base/units.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { type NodeViewProvider, topologyOf } from '../../network/topology/topologyProvider.ts'
 import type { Recipient } from '../../protocol/packet/recipient.ts'
 import type { BuildInformation } from '../../protocol/wire/directory/buildInformation.ts'
 import { DEFAULT_EXIT_PARAMS } from '../../roles/exit/exitParams.ts'
-import { loadExitRules } from '../../roles/exit/exitRules.ts'
+import { type ExitRules, loadExitRules } from '../../roles/exit/exitRules.ts'
+import { IpPacketRouter } from '../../roles/exit/ip/ipPacketRouter.ts'
+import { DEFAULT_IP_ROUTER_PARAMS } from '../../roles/exit/ip/ipRouterParams.ts'
+import type { WayOut } from '../../roles/exit/ip/wayOut.ts'
 import { NetworkRequester } from '../../roles/exit/networkRequester.ts'
 import type { Gateway } from '../../roles/gateway/gateway.ts'
 import type { NodeConfig } from './nodeConfig.ts'
 
 export interface ExitService {
+  /** Of the network requester. */
   readonly address: Recipient
+  /** Of the IP packet router, where there is one. */
+  readonly packetRouter: Recipient | undefined
   stop(): Promise<void>
 }
 
@@ -27,6 +33,8 @@ export interface ExitServiceOptions {
   readonly gateway: Gateway
   readonly view: NodeViewProvider
   readonly build: BuildInformation
+  /** For IP packets. Without it there is no IP packet router. */
+  readonly wayOut: WayOut | undefined
   readonly meter: Meter
   readonly log: Log
 }
@@ -34,29 +42,57 @@ export interface ExitServiceOptions {
 const LOCAL_STOP_TIMEOUT = millis(300)
 
 export async function startExitService(world: World, options: ExitServiceOptions): Promise<ExitService> {
-  const { config, local, folder, gateway, view, build, meter, log } = options
+  const { config, local, folder, build, wayOut, meter, log } = options
   const { openProxy, allowLocalAddresses, policyFile } = config
   const rules = await loadExitRules(world.files, {
     openProxy,
     allowLocalAddresses,
     ...(policyFile === undefined ? {} : { policyPath: policyFile }),
   })
-  const keys = await loadOrCreateClientKeys(world.crypto, world.random.stream('exit-keys'), world.files, folder)
-  const client = MixnetClient.start(world, {
-    keys,
-    topology: topologyOf(view),
-    link: gateway.localLink(keys.identity),
-    traffic: SERVICE_TRAFFIC,
-    meter,
-    log,
-  })
+  const client = await startServiceClient(world, options, folder, meter)
   const params = local ? { ...DEFAULT_EXIT_PARAMS, stopTimeout: LOCAL_STOP_TIMEOUT } : DEFAULT_EXIT_PARAMS
   const requester = NetworkRequester.start(world, { client, rules, params, build, meter, log })
+  const packets = wayOut && (await startPacketRouter(world, { ...options, wayOut, rules }))
   return {
     address: client.address,
+    packetRouter: packets?.router.address,
     async stop() {
+      await packets?.router.stop()
+      await packets?.client.stop()
       await requester.stop()
       await client.stop()
     },
   }
+}
+
+async function startPacketRouter(
+  world: World,
+  options: ExitServiceOptions & { readonly wayOut: WayOut; readonly rules: ExitRules },
+): Promise<{ readonly router: IpPacketRouter; readonly client: MixnetClient }> {
+  const { folder, build, meter, log, wayOut, rules } = options
+  // The counters of a client are those of the requester's: the router counts packets.
+  const client = await startServiceClient(world, options, `${folder}/packets`, new Meter())
+  const router = IpPacketRouter.start(world, {
+    client,
+    wayOut,
+    rules,
+    ownAddresses: () => wayOut.ownAddresses(),
+    params: DEFAULT_IP_ROUTER_PARAMS,
+    build,
+    meter,
+    log: log.child('packets'),
+  })
+  return { router, client }
+}
+
+async function startServiceClient(
+  world: World,
+  { gateway, view, log }: ExitServiceOptions,
+  folder: string,
+  meter: Meter,
+): Promise<MixnetClient> {
+  const keys = await loadOrCreateClientKeys(world.crypto, world.random.stream('exit-keys'), world.files, folder)
+  const link = gateway.localLink(keys.identity)
+  const topology = topologyOf(view)
+  return MixnetClient.start(world, { keys, topology, link, traffic: SERVICE_TRAFFIC, meter, log })
 }

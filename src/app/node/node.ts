@@ -25,7 +25,7 @@ import { hasRole, isGateway, type NodeParts } from './nodeParts.ts'
 import { listenForClients, serveApi, startExitRole, startGatewayRole } from './nodeServices.ts'
 import { announcementOf, type NodeEndpoints } from './selfDescription.ts'
 
-export interface NodeOptions extends Pick<NodeParts, 'onStep' | 'credentials' | 'ticketScale' | 'redeemer'> {
+export interface NodeOptions extends Pick<NodeParts, 'onStep' | 'credentials' | 'ticketScale' | 'redeemer' | 'wayOut'> {
   readonly meter: Meter
   readonly log: Log
   /** Where the node announces itself, in a network that has a ledger. */
@@ -272,7 +272,7 @@ class Node implements RunningNode {
       keys: this.#keys,
       sphinx: this.#rotation.keys,
       endpoints: () => this.endpoints,
-      exitAddress: () => this.#exit?.address,
+      exit: () => this.#exit,
       status: () => this.status(),
     })
     this.#stops.push(() => this.#httpListener.close())

@@ -3,6 +3,7 @@ import type { Log, Meter } from '../../foundation/base/observe.ts'
 import type { Listener } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import type { CredentialEngine } from '../../protocol/credentials/engine.ts'
+import type { WayOut } from '../../roles/exit/ip/wayOut.ts'
 import type { Redeemer } from '../../roles/gateway/redeemer.ts'
 import type { NodeConfig, NodeRole } from './nodeConfig.ts'
 import { listenStepped } from './steppedPort.ts'
@@ -18,6 +19,8 @@ export interface NodeParts {
   readonly ticketScale?: number
   /** Pays a gateway, whose identity key it is told, for the tickets that it took. Default: nobody does. */
   readonly redeemer?: ((gateway: Uint8Array) => Redeemer) | undefined
+  /** Carries the IP packets of an exit's clients. Without it an exit carries none. */
+  readonly wayOut?: WayOut | undefined
   /** A local network only: the port was taken and another one is used. */
   readonly onStep?: (wanted: number, used: number) => void
 }

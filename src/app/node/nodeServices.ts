@@ -70,7 +70,7 @@ export function listenForClients(parts: NodeParts, gateway: Gateway): Promise<Li
 }
 
 export function startExitRole(
-  { world, config, meter, log }: NodeParts,
+  { world, config, meter, log, wayOut }: NodeParts,
   gateway: Gateway,
   { view }: DirectoryContact,
 ): Promise<ExitService> {
@@ -81,12 +81,13 @@ export function startExitRole(
     gateway,
     view,
     build: BUILD_INFORMATION,
+    wayOut,
     meter,
     log: log.child('exit'),
   })
 }
 
-export interface ApiOptions extends Pick<SelfDescriptionOptions, 'endpoints' | 'exitAddress'> {
+export interface ApiOptions extends Pick<SelfDescriptionOptions, 'endpoints' | 'exit'> {
   readonly keys: NodeKeys
   readonly sphinx: SphinxKeys
   /** For the operator. */

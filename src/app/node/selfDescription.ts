@@ -8,6 +8,7 @@ import type { ServiceProviderDetails } from '../../protocol/wire/directory/nodeA
 import type { RotationKey } from '../../protocol/wire/directory/nodeKeys.ts'
 import type { SphinxKey, SphinxKeys } from '../../roles/mixing/sphinxKeys.ts'
 import { BUILD_INFORMATION } from './buildInformation.ts'
+import type { ExitService } from './exitService.ts'
 import { capabilitiesOf, type NodeAnnouncement } from './ledgerAnnouncing.ts'
 import type { NodeSelfDescription, PacketCounts } from './nodeApi.ts'
 import type { NodeConfig } from './nodeConfig.ts'
@@ -25,7 +26,7 @@ export interface SelfDescriptionOptions {
   readonly keys: NodeKeys
   readonly sphinx: SphinxKeys
   readonly endpoints: () => NodeEndpoints
-  readonly exitAddress: () => Recipient | undefined
+  readonly exit: () => Pick<ExitService, 'address' | 'packetRouter'> | undefined
   readonly meter: Meter
 }
 
@@ -33,7 +34,7 @@ const NOISE_VERSION = 1
 const DEFAULT_WS_PORT = 9000
 
 export function describeNode(crypto: CryptoProvider, options: SelfDescriptionOptions): NodeSelfDescription {
-  const { config, keys, sphinx, endpoints, exitAddress, meter } = options
+  const { config, keys, sphinx, endpoints, exit, meter } = options
   const isEntry = config.roles.some((role) => role !== 'mix')
   const isExit = config.roles.includes('exit')
   return {
@@ -52,7 +53,7 @@ export function describeNode(crypto: CryptoProvider, options: SelfDescriptionOpt
       mixnodeEnabled: config.roles.includes('mix'),
       gatewayEnabled: isEntry,
       networkRequesterEnabled: isExit,
-      ipPacketRouterEnabled: false,
+      ipPacketRouterEnabled: exit()?.packetRouter !== undefined,
     }),
     build: BUILD_INFORMATION,
     introduction: { moniker: config.name, website: '', securityContact: '', details: '' },
@@ -64,10 +65,10 @@ export function describeNode(crypto: CryptoProvider, options: SelfDescriptionOpt
     }),
     enforcesZkNyms: false,
     websockets: () => ({ wsPort: endpoints().ws?.port ?? DEFAULT_WS_PORT, wssPort: config.ports.wss }),
-    networkRequester: () => serviceDetails(exitAddress()),
+    networkRequester: () => serviceDetails(exit()?.address),
     exitPolicy: () =>
       isExit ? { enabled: true, upstreamSource: '', lastUpdatedUnixSeconds: 0, policy: undefined } : undefined,
-    ipPacketRouter: () => undefined,
+    ipPacketRouter: () => serviceDetails(exit()?.packetRouter),
     authenticator: () => undefined,
     load: () => ({ machine: undefined, network: undefined }),
     packets: () => packetCounts(meter),

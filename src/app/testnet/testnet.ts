@@ -42,6 +42,8 @@ export interface TestnetOptions {
   readonly paymentOf?: (plan: NodePlan) => Payment
   /** Who is in the network, what everybody does and which epoch it is, the ledger says; without it the directory does, by its clock. */
   readonly ledger?: LedgerPlan
+  /** Carries the IP packets of an exit's clients. Default: nothing does. */
+  readonly wayOutOf?: (plan: NodePlan, world: World) => NodeOptions['wayOut']
   /** For the network to become usable. */
   readonly readyLimit?: Millis
   readonly onStep?: (what: string, wanted: number, used: number) => void
@@ -279,6 +281,7 @@ async function startTestnetNode(
     signal,
     paid,
     paymentOf = () => paymentTo(paid),
+    wayOutOf,
     onLedger,
   }: TestnetOptions & {
     readonly directoryUrl: string
@@ -294,6 +297,7 @@ async function startTestnetNode(
     meter,
     log: logOf(plan.name),
     onStep: (wanted, used) => onStep?.(plan.name, wanted, used),
+    ...(plan.roles.includes('exit') ? { wayOut: wayOutOf?.(plan, world) } : {}),
     ...onLedger,
     ...(signal === undefined ? {} : { signal }),
   })

@@ -50,7 +50,7 @@ export type ErrorCode =
   | 'INTERNAL'
   | MachineCode
 
-/** Of ledgers and ports, which a page has none of; made by `machineError`. */
+/** Of ledgers, ports and other programs, which a page has none of; made by `machineError`. */
 export type MachineCode =
   | 'ADDRESS_IN_USE'
   | 'LEDGER_REFUSED'
@@ -60,6 +60,8 @@ export type MachineCode =
   | 'LEDGER_UNREACHABLE'
   | 'LEDGER_MISMATCH'
   | 'CHAIN_UNAVAILABLE'
+  | 'ENGINE_UNAVAILABLE'
+  | 'ENGINE_FAILED'
 
 /** Of most codes: the others have theirs in machineError.ts, which pages do not load. */
 const KINDS: Readonly<Record<Exclude<ErrorCode, MachineCode>, Kind>> = {

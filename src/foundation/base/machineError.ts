@@ -1,4 +1,4 @@
-/** Errors of ledgers and ports, apart from the others: a page has neither, and each of its bytes is waited for. @module */
+/** Errors of ledgers, ports and other programs, apart from the others: a page has none of them, and each of its bytes is waited for. @module */
 import { type ErrorDetails, type Kind, type MachineCode, MixnetError } from './errors.ts'
 
 const KINDS: Readonly<Record<MachineCode, Kind>> = {
@@ -41,6 +41,16 @@ const KINDS: Readonly<Record<MachineCode, Kind>> = {
     guilty: 'you',
     message: 'the embedded chain does not start',
     nextStep: 'Install the optional dependency @foundry-rs/anvil, or give the URL of another chain.',
+  },
+  ENGINE_UNAVAILABLE: {
+    guilty: 'you',
+    message: 'the program that carries IP packets is not installed',
+    nextStep: 'On Debian: apt install passt',
+  },
+  ENGINE_FAILED: {
+    guilty: 'you',
+    message: 'the program that carries IP packets has ended',
+    nextStep: 'Look at what it says; its client has to connect again.',
   },
 }
 

@@ -1,5 +1,6 @@
 /** Other programs as an argument: started by us, ended with us. @module */
 import type { Millis } from '../base/units.ts'
+import type { Connection } from './net.ts'
 
 export interface ProcessOptions {
   /** A file, not a command line: no shell reads it. */
@@ -9,6 +10,11 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Hears every line it writes, cut at 4,096 characters. */
   readonly onLine?: (line: string) => void
+  /**
+   * It gets one end of a stream socket, as file descriptor 3, and ends when ours closes: of programs that do, nothing else is needed to end
+   * them with us.
+   */
+  readonly channel?: boolean
 }
 
 export interface ProcessEnd {
@@ -19,7 +25,11 @@ export interface ProcessEnd {
   readonly asked: boolean
 }
 
+export type Channel = Pick<Connection, 'attach' | 'write' | 'bufferedBytes' | 'pause' | 'resume' | 'destroy'>
+
 export interface ChildProcess {
+  /** Where one was asked for. */
+  readonly channel: Channel | undefined
   /** The last 64 KiB that it wrote, for errors. */
   output(): string
   /** When it has ended, for whatever reason; never rejects. */

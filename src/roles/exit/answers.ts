@@ -4,6 +4,7 @@
  */
 import { toBase58 } from '../../foundation/base/base58.ts'
 import { isMixnetError } from '../../foundation/base/errors.ts'
+import type { Millis } from '../../foundation/base/units.ts'
 import type { Clock } from '../../foundation/platform/clock.ts'
 import type { Recipient } from '../../protocol/packet/recipient.ts'
 import type { BuildInformation } from '../../protocol/wire/directory/buildInformation.ts'
@@ -15,7 +16,6 @@ import {
 } from '../../protocol/wire/exit/interfaceEnvelope.ts'
 import type { Socks5Answer, Socks5Query } from '../../protocol/wire/exit/socks5Messages.ts'
 import type { RefusalReason } from './destinations.ts'
-import type { ExitParams } from './exitParams.ts'
 import type { ExitRules } from './exitRules.ts'
 import type { Quotas } from './quotas.ts'
 import { type ReplyPath, type RequesterClient, sendAnswer } from './replyPath.ts'
@@ -40,8 +40,9 @@ export function clientOf(returnAddress: Recipient | undefined, tag: string | und
 export interface AnswersOptions {
   readonly clock: Clock
   readonly client: RequesterClient
-  readonly params: ExitParams
-  readonly quotas: Quotas
+  /** For an answer to be taken by the mixnet client. */
+  readonly answerTimeout: Millis
+  readonly quotas: Pick<Quotas<'answers'>, 'take' | 'give'>
   /** Ends what is under way. */
   readonly stopping: AbortSignal
   readonly dropped: (reason: 'too-many-answers' | 'unanswerable') => void
@@ -61,10 +62,10 @@ export class Answers {
   }
 
   send({ path, sender }: AnsweredClient, lane: string, data: Uint8Array): void {
-    const { clock, client, params, quotas, stopping, dropped } = this.#options
+    const { clock, client, answerTimeout, quotas, stopping, dropped } = this.#options
     if (quotas.take('answers', sender) !== 'granted') return dropped('too-many-answers')
     const late = new AbortController()
-    const timer = clock.after(params.answerTimeout, () => late.abort())
+    const timer = clock.after(answerTimeout, () => late.abort())
     const signal = AbortSignal.any([late.signal, stopping])
     sendAnswer(client, { path, lane, data, signal })
       .catch((error: unknown) => {

@@ -116,7 +116,7 @@ export class Destinations {
 }
 
 /** The address, and the one it leads to where it is a translator's. */
-function addressesMeant(address: Uint8Array): Uint8Array[] {
+export function addressesMeant(address: Uint8Array): Uint8Array[] {
   const translated = address.length === IPV6_BYTES && TRANSLATED.every((byte, index) => address[index] === byte)
   return translated ? [address, address.subarray(12)] : [address]
 }

@@ -16,6 +16,9 @@ export interface EarlyDataLimits {
   readonly lifetime: Millis
 }
 
+/** `connects` are connections not yet made; `bytes` are clients' bytes not yet taken; `answers` are those outside a connection. */
+export type ExitResource = 'connections' | 'connects' | 'bytes' | 'answers'
+
 export interface ExitParams {
   /** Of one name, waiting for a turn included. */
   readonly lookupTimeout: Millis
@@ -41,7 +44,7 @@ export interface ExitParams {
   /** Messages a stream may be ahead of the next one (Nym: 1,000), and bytes of one connection not yet taken by its destination. */
   readonly maxAhead: number
   readonly maxConnectionBytes: number
-  readonly quotas: QuotaLimits
+  readonly quotas: QuotaLimits<ExitResource>
   readonly early: EarlyDataLimits
   /** Connections remembered after their end, so that stragglers open nothing. */
   readonly maxRemembered: number

@@ -36,7 +36,7 @@ import {
 import { type CloseReason, ExitConnection } from './connection.ts'
 import { Destinations } from './destinations.ts'
 import { EarlyData } from './earlyData.ts'
-import type { ExitParams } from './exitParams.ts'
+import type { ExitParams, ExitResource } from './exitParams.ts'
 import type { ExitRules } from './exitRules.ts'
 import { PastConnections } from './pastConnections.ts'
 import { Quotas } from './quotas.ts'
@@ -71,7 +71,7 @@ export class NetworkRequester implements AsyncDisposable {
   readonly #world: World
   readonly #options: NetworkRequesterOptions
   readonly #destinations: Destinations
-  readonly #quotas: Quotas
+  readonly #quotas: Quotas<ExitResource>
   readonly #answers: Answers
   readonly #early: EarlyData
   readonly #past: PastConnections
@@ -89,7 +89,7 @@ export class NetworkRequester implements AsyncDisposable {
     this.#answers = new Answers({
       clock: world.clock,
       client: options.client,
-      params,
+      answerTimeout: params.answerTimeout,
       quotas: this.#quotas,
       stopping: this.#stopping.signal,
       dropped: (reason) => this.#drop(reason),

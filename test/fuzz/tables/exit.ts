@@ -1,4 +1,8 @@
 /** Decoders of what clients and exits say to each other. @module */
+
+import { isCutShort } from '../../../src/client/dnsMessages.ts'
+import { concat } from '../../../src/foundation/base/bytes.ts'
+import { millis } from '../../../src/foundation/base/units.ts'
 import { nodeProvider as crypto } from '../../../src/foundation/crypto/nodeProvider.ts'
 import { BincodeReader } from '../../../src/protocol/wire/exit/bincode.ts'
 import { classifyConnectionError } from '../../../src/protocol/wire/exit/connectionErrors.ts'
@@ -26,6 +30,11 @@ import {
 } from '../../../src/protocol/wire/exit/ipPacketRouterLegacy.ts'
 import { decodeSocks5Request, decodeSocks5Response } from '../../../src/protocol/wire/exit/socks5Messages.ts'
 import { decodeLewesFrame, decodeStreamFrame } from '../../../src/protocol/wire/exit/streamFrame.ts'
+import { buildUdp } from '../../../src/protocol/wire/ip/buildPacket.ts'
+import { buildEcho, readEcho } from '../../../src/protocol/wire/ip/echo.ts'
+import { FrameReader, frameHeader } from '../../../src/protocol/wire/ip/ethernet.ts'
+import { readIpPacket } from '../../../src/protocol/wire/ip/ipPacket.ts'
+import { readRouterRequest } from '../../../src/roles/exit/ip/routerMessages.ts'
 import { vectorBytes, vectorTexts } from '../corpus.ts'
 import { bytesDecoder, type Decoder, jsonDecoder, textDecoder } from '../decoder.ts'
 
@@ -34,6 +43,13 @@ const responses = vectorBytes('exit', 'bytes', 'networkRequester', 'responses')
 const ipRequests = vectorBytes('exit', 'bytes', 'ipPacketRouter', 'requests')
 const ipResponses = vectorBytes('exit', 'bytes', 'ipPacketRouter', 'responses')
 const frames = vectorBytes('exit', 'bytes', 'streamFrames')
+const addresses = { source: Uint8Array.of(10, 0, 7, 7), destination: Uint8Array.of(1, 2, 3, 4) }
+const packets = [
+  buildUdp(addresses, { sourcePort: 5000, destinationPort: 53 }, new Uint8Array(20)),
+  buildEcho(addresses, { isReply: false, identifier: 1, sequence: 2, data: new Uint8Array(8) }),
+]
+const framed = (packet: Uint8Array): Uint8Array =>
+  concat(frameHeader(packet, { source: new Uint8Array(6), destination: new Uint8Array(6) }), packet)
 const bincode = (name: string, read: (reader: BincodeReader) => unknown): Decoder =>
   bytesDecoder(name, (input) => read(new BincodeReader(input, 'fuzz')), { seeds: ipResponses })
 
@@ -72,6 +88,19 @@ export const exitDecoders: readonly Decoder[] = [
   bincode('readOutcome', readOutcome),
   bincode('readReason', (reader) => readReason(reader, ['notConnected', 'other'])),
   bytesDecoder('decodeBundle', decodeBundle, { seeds: ipRequests }),
+  bytesDecoder(
+    'readIpPacket readEcho',
+    (input) => {
+      const packet = readIpPacket(input)
+      return 'fault' in packet ? packet : readEcho(packet)
+    },
+    { seeds: packets },
+  ),
+  bytesDecoder('FrameReader', (input) => new FrameReader().push(input), { seeds: packets.map(framed) }),
+  bytesDecoder('readRouterRequest', (input) => readRouterRequest(crypto, input, 'tag', millis(1_704_113_999_000)), {
+    seeds: [...ipRequests, ...frames],
+  }),
+  bytesDecoder('isCutShort', isCutShort, { seeds: packets }),
   bytesDecoder('decodeStreamFrame', decodeStreamFrame, { seeds: frames }),
   bytesDecoder('decodeLewesFrame', decodeLewesFrame, { seeds: frames }),
   textDecoder(

@@ -5,10 +5,12 @@
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { MixnetError } from '../../base/errors.ts'
 import type { Millis } from '../../base/units.ts'
-import type { ChildProcess, ProcessEnd, Processes, ProcessOptions } from '../processes.ts'
+import type { Channel, ChildProcess, ProcessEnd, Processes, ProcessOptions } from '../processes.ts'
+import { TcpConnection } from './nodeTcp.ts'
 
 const MAX_LINE = 4096
 const MAX_OUTPUT = 64 * 1024
@@ -35,11 +37,16 @@ type Spawned = ChildProcessByStdio<Writable | null, Readable, Readable>
 
 export const nodeProcesses: Processes = {
   async start(options) {
-    const { program, args, env = inherited() } = options
+    const { program, args, env = inherited(), channel = false } = options
     // A shell would say it as an exit code.
     await access(program, constants.X_OK).catch((error: NodeJS.ErrnoException) => {
       throw new MixnetError('FILE_UNUSABLE', { what: 'program', system: error.code ?? '' })
     })
+    if (channel) {
+      const stdio = ['ignore', 'pipe', 'pipe', 'pipe'] as const
+      const child = spawn(program, [...args], { stdio: [...stdio], env, detached: true }) as unknown as Spawned
+      return new Started(child, options, new TcpConnection((child.stdio as readonly unknown[])[3] as Socket))
+    }
     const child: Spawned =
       process.platform === 'win32'
         ? spawn(program, [...args], { stdio: ['ignore', 'pipe', 'pipe'], env, windowsHide: true })
@@ -61,13 +68,15 @@ function inherited(): Record<string, string> {
 
 class Started implements ChildProcess {
   readonly ended: Promise<ProcessEnd>
+  readonly channel: Channel | undefined
   readonly #child: Spawned
   readonly #onLine: ((line: string) => void) | undefined
   #output = ''
   #asked = false
 
-  constructor(child: Spawned, { onLine }: ProcessOptions) {
+  constructor(child: Spawned, { onLine }: ProcessOptions, channel?: Channel) {
     this.#child = child
+    this.channel = channel
     this.#onLine = onLine
     // What it writes after we stopped listening must not be an error of ours.
     for (const stream of child.stdio) stream?.on('error', () => {})

@@ -21,7 +21,8 @@ export function plainBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
-class TcpConnection implements Connection {
+/** Over any connected stream socket of Node. */
+export class TcpConnection implements Connection {
   readonly local: Endpoint
   readonly remote: Endpoint
   readonly #socket: Socket

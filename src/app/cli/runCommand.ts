@@ -1,0 +1,38 @@
+/** `starling run`: a program that knows nothing of the mixnet, in a network that is nothing else. @module */
+import { seconds } from '../../foundation/base/units.ts'
+import { sleep } from '../../foundation/platform/clock.ts'
+import { openProgramNetwork } from '../../foundation/platform/node/nodeProgramNetwork.ts'
+import { type ClientOptions, withClient } from './clientSession.ts'
+import type { Session } from './session.ts'
+
+export interface RunOptions extends ClientOptions {
+  readonly nameServer?: string
+}
+
+/** After Ctrl-C, which the program has heard as well. */
+const GRACE = seconds(3)
+
+/** Resolves with the program's exit code. */
+export function runProgram(session: Session, command: readonly string[], options: RunOptions): Promise<number> {
+  const { world, interrupted } = session
+  return withClient(session, options, async (mixnet) => {
+    const programs = await openProgramNetwork()
+    const network = mixnet.networkFor(programs, { nameServer: options.nameServer })
+    try {
+      const running = programs.run(command)
+      const ended = running.then(
+        () => {},
+        () => {},
+      )
+      const stopped = session
+        .untilInterrupted()
+        .then(() => Promise.race([ended, sleep(world.clock, GRACE)]))
+        .then(() => programs.close())
+      await Promise.race([ended, stopped])
+      return interrupted.aborted ? session.interruptedCode : await running
+    } finally {
+      await network.close()
+      await programs.close()
+    }
+  })
+}

@@ -1,0 +1,46 @@
+/** What carries the IP packets of an exit's clients into the world: the program, and what it needs of the machine. @module */
+import { fromUtf8Lossy } from '../../foundation/base/bytes.ts'
+import type { Log } from '../../foundation/base/observe.ts'
+import { type Millis, seconds } from '../../foundation/base/units.ts'
+import type { Clock } from '../../foundation/platform/clock.ts'
+import type { Files } from '../../foundation/platform/files.ts'
+import { nodeAddresses } from '../../foundation/platform/node/nodeAddresses.ts'
+import { nodeProcesses } from '../../foundation/platform/node/nodeProcesses.ts'
+import { openPasst } from '../../roles/exit/ip/passtWayOut.ts'
+import type { WayOut } from '../../roles/exit/ip/wayOut.ts'
+
+const PING_GROUPS = '/proc/sys/net/ipv4/ping_group_range'
+/** Of "nobody", which passt becomes where root starts it. */
+const NOBODY = 65_534
+/** Interfaces come and go, and packets ask each time. */
+const ADDRESSES_KEPT = seconds(10)
+
+/** Throws ENGINE_UNAVAILABLE. */
+export async function openPacketEngine(
+  { files, clock }: { readonly files: Pick<Files, 'read'>; readonly clock: Clock },
+  log: Log,
+): Promise<WayOut> {
+  const engine = await openPasst({ processes: nodeProcesses, ownAddresses: keptFor(clock, ADDRESSES_KEPT) })
+  if (!(await mayPing(files))) {
+    log.warn('packets.no-pings', { fix: 'sysctl -w net.ipv4.ping_group_range="0 2147483647"' })
+  }
+  return engine
+}
+
+function keptFor(clock: Clock, lifetime: Millis): () => ReadonlySet<string> {
+  let kept = nodeAddresses()
+  let since = clock.monotonic()
+  return () => {
+    const now = clock.monotonic()
+    if (now - since >= lifetime) [kept, since] = [nodeAddresses(), now]
+    return kept
+  }
+}
+
+/** Linux lets groups open ping sockets, and by default none. */
+async function mayPing(files: Pick<Files, 'read'>): Promise<boolean> {
+  const range = await files.read(PING_GROUPS).catch(() => undefined)
+  if (range === undefined) return true
+  const [first = 1, last = 0] = fromUtf8Lossy(range).trim().split(/\s+/).map(Number)
+  return first <= NOBODY && NOBODY <= last
+}

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { MixnetError } from '../../foundation/base/errors.ts'
+import { parseIp } from '../../foundation/base/ipAddress.ts'
+import { Meter } from '../../foundation/base/observe.ts'
+import { seconds } from '../../foundation/base/units.ts'
+import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
+import { HandClock, turn } from '../../foundation/platform/handClock.ts'
+import { nodeWorld } from '../../foundation/platform/node/nodeWorld.ts'
+import { buildUdp } from '../../protocol/wire/ip/buildPacket.ts'
+import { buildEcho, readEcho } from '../../protocol/wire/ip/echo.ts'
+import { type IpPacket, PROTOCOL, readIpPacket } from '../../protocol/wire/ip/ipPacket.ts'
+import { buildTcp, FLAG, readTcpSegment } from '../../protocol/wire/ip/tcpSegment.ts'
+import type { Destination, Dialer } from '../dialer.ts'
+import { decodeDnsAnswer, encodeDnsQuery } from '../dnsMessages.ts'
+import type { IpTunnel, PacketHandler } from './ipTunnel.ts'
+import { LocalNetwork } from './localNetwork.ts'
+
+const ip = (text: string): Uint8Array => parseIp(text) as Uint8Array
+const PROGRAMS = { ipv4: ip('10.64.0.2'), ipv6: ip('fd5a:7e1a::2') }
+const ROUTER = { ipv4: ip('10.64.0.1'), ipv6: ip('fd5a:7e1a::1') }
+const OURS = { ipv4: ip('10.0.9.9'), ipv6: ip('fc00::909') }
+const SITE = ip('1.2.3.4')
+const PORTS = { sourcePort: 5353, destinationPort: 7 }
+const DATA = Uint8Array.of(1, 2, 3)
+
+interface Setup {
+  readonly network: LocalNetwork
+  readonly clock: HandClock
+  readonly dialled: Destination[]
+  /** To the programs, and to the world. */
+  readonly toPrograms: IpPacket[]
+  readonly toWorld: IpPacket[]
+  readonly tunnels: { readonly opened: PromiseWithResolvers<void>; readonly lost: () => void; deliver: PacketHandler }[]
+  dropped(reason: string): number
+}
+
+const read = (bytes: Uint8Array): IpPacket => {
+  const packet = readIpPacket(bytes)
+  assert.ok(!('fault' in packet), JSON.stringify(packet))
+  return packet
+}
+
+function setUp({ nameServer, refuses = false }: { nameServer?: string; refuses?: boolean } = {}): Setup {
+  const clock = new HandClock()
+  const meter = new Meter()
+  const made: Omit<Setup, 'network' | 'dropped' | 'clock'> = { dialled: [], toPrograms: [], toWorld: [], tunnels: [] }
+  const dialer: Dialer = {
+    open(destination) {
+      made.dialled.push(destination)
+      if (refuses) throw new MixnetError('QUEUE_FULL')
+      return { opened: Promise.reject(new MixnetError('DESTINATION_UNREACHABLE')) } as never
+    },
+  }
+  const network = new LocalNetwork(
+    { ...nodeWorld(nodeProvider), clock },
+    {
+      dialer,
+      tunnel: async (lost) => {
+        const opened = Promise.withResolvers<void>()
+        const tunnel = { opened, lost, deliver: (() => {}) as PacketHandler }
+        made.tunnels.push(tunnel)
+        await opened.promise
+        return {
+          ips: OURS,
+          mtu: 1400,
+          onPacket(handler: PacketHandler) {
+            tunnel.deliver = handler
+            return () => {}
+          },
+          send(bytes: Uint8Array) {
+            made.toWorld.push(read(bytes))
+            return true
+          },
+          close: async () => {},
+        } as unknown as IpTunnel
+      },
+      mtu: 1500,
+      programs: PROGRAMS,
+      router: ROUTER,
+      nameServer,
+      send: (bytes) => made.toPrograms.push(read(bytes)),
+      meter,
+    },
+  )
+  return {
+    ...made,
+    network,
+    clock,
+    dropped: (reason) => meter.snapshot()[`local_dropped_total{reason="${reason}"}`] ?? 0,
+  }
+}
+
+const fromProgram = (destination: Uint8Array) => ({
+  source: destination.length === 4 ? PROGRAMS.ipv4 : PROGRAMS.ipv6,
+  destination,
+})
+const syn = (destination: Uint8Array, destinationPort: number): Uint8Array =>
+  buildTcp(
+    fromProgram(destination),
+    { sourcePort: 9, destinationPort },
+    { sequence: 1, acknowledgment: 0, flags: FLAG.syn, window: 9 },
+  )
+const query = (name: string): Uint8Array => encodeDnsQuery({ id: 3, name, type: 'A' }).subarray(2)
+
+describe('the network of programs', () => {
+  test('datagrams leave from our address, and answers come back to the program; both families', async () => {
+    const { network, toWorld, toPrograms, tunnels } = setUp()
+    for (const destination of [SITE, ip('2606:4700::1111')]) {
+      network.receive(buildUdp(fromProgram(destination), PORTS, DATA))
+      tunnels[0]?.opened.resolve()
+      await turn()
+      const out = toWorld.pop() as IpPacket
+      assert.deepEqual(out.source, destination.length === 4 ? OURS.ipv4 : OURS.ipv6)
+      assert.deepEqual(out.destination, destination)
+      assert.equal(out.sourcePort, 5353)
+      const back = read(
+        buildUdp({ source: destination, destination: out.source }, { sourcePort: 7, destinationPort: 5353 }, DATA),
+      )
+      tunnels[0]?.deliver(back, new Uint8Array(0))
+      const heard = toPrograms.pop() as IpPacket
+      assert.deepEqual(heard.source, destination)
+      assert.deepEqual(heard.destination, destination.length === 4 ? PROGRAMS.ipv4 : PROGRAMS.ipv6)
+      assert.deepEqual(heard.payload.slice(8), DATA)
+    }
+    assert.equal(tunnels.length, 1)
+  })
+
+  test('what comes while the address is asked for waits, within a bound; after a failure it is asked for again later', async () => {
+    const { network, toWorld, tunnels, clock, dropped } = setUp()
+    for (let i = 0; i < 100; i++) network.receive(buildUdp(fromProgram(SITE), PORTS, DATA))
+    assert.equal(tunnels.length, 1)
+    assert.equal(dropped('no-address'), 36)
+    tunnels[0]?.opened.reject(new MixnetError('EXIT_UNREACHABLE'))
+    await turn()
+    network.receive(buildUdp(fromProgram(SITE), PORTS, DATA))
+    assert.equal(tunnels.length, 1, 'not at once')
+    clock.advance(seconds(6))
+    network.receive(buildUdp(fromProgram(SITE), PORTS, DATA))
+    tunnels[1]?.opened.resolve()
+    await turn()
+    assert.ok(toWorld.length > 0)
+    // And where it is lost.
+    tunnels[1]?.lost()
+    network.receive(buildUdp(fromProgram(SITE), PORTS, DATA))
+    assert.equal(tunnels.length, 3)
+  })
+
+  test('pings: of the router here, of others through the mixnet', async () => {
+    const { network, toWorld, toPrograms, tunnels } = setUp()
+    const echo = { isReply: false, identifier: 4, sequence: 5, data: DATA }
+    network.receive(buildEcho(fromProgram(ROUTER.ipv4), echo))
+    assert.equal(readEcho(toPrograms.pop() as IpPacket)?.isReply, true)
+    network.receive(buildEcho(fromProgram(SITE), echo))
+    tunnels[0]?.opened.resolve()
+    await turn()
+    assert.deepEqual(readEcho(toWorld[0] as IpPacket), echo)
+  })
+
+  test('a connection to what stands for a name is one to the name, and nothing else can be sent there', async () => {
+    const { network, dialled, toPrograms, toWorld, tunnels, dropped } = setUp()
+    network.receive(buildUdp(fromProgram(ROUTER.ipv4), { sourcePort: 5, destinationPort: 53 }, query('example.org')))
+    const answer = toPrograms.pop() as IpPacket
+    assert.equal(answer.sourcePort, 53)
+    const [address] = decodeDnsAnswer(answer.payload.slice(8), { id: 3, name: 'example.org', type: 'A' })
+    network.receive(syn(ip(address as string), 443))
+    network.receive(syn(SITE, 80))
+    assert.deepEqual(dialled, [
+      { host: 'example.org', port: 443 },
+      { host: '1.2.3.4', port: 80 },
+    ])
+    await turn()
+    const refusals = toPrograms.filter(({ protocol }) => protocol === PROTOCOL.tcp).map(readTcpSegment)
+    assert.equal(refusals.length, 2)
+    assert.ok(refusals.every(({ flags }) => (flags & FLAG.rst) !== 0))
+    network.receive(buildUdp(fromProgram(ip(address as string)), PORTS, DATA))
+    tunnels[0]?.opened.resolve()
+    await turn()
+    assert.equal(toWorld.length, 0)
+    assert.equal(dropped('stand-in'), 1)
+  })
+
+  test('with a name server: it is asked through the mixnet, and its answers come from whom the program asked', async () => {
+    const { network, toWorld, toPrograms, tunnels } = setUp({ nameServer: '9.9.9.9' })
+    const ask = (whom: Uint8Array, sourcePort: number) =>
+      network.receive(buildUdp(fromProgram(whom), { sourcePort, destinationPort: 53 }, query('example.org')))
+    ask(ROUTER.ipv4, 1000)
+    tunnels[0]?.opened.resolve()
+    await turn()
+    ask(ip('9.9.9.9'), 2000)
+    assert.deepEqual(
+      toWorld.map(({ destination }) => destination.join('.')),
+      ['9.9.9.9', '9.9.9.9'],
+    )
+    for (const [port, expected] of [
+      [1000, ROUTER.ipv4],
+      [2000, ip('9.9.9.9')],
+    ] as const) {
+      const back = { source: ip('9.9.9.9'), destination: OURS.ipv4 }
+      const packet = read(buildUdp(back, { sourcePort: 53, destinationPort: port }, DATA))
+      tunnels[0]?.deliver(packet, new Uint8Array(0))
+      assert.deepEqual((toPrograms.pop() as IpPacket).source, expected)
+    }
+  })
+
+  test('what no program sent, what is damaged, and what does not fit goes nowhere', async () => {
+    const { network, toWorld, tunnels, dropped } = setUp({ refuses: true })
+    network.receive(buildUdp({ source: ip('10.64.0.9'), destination: SITE }, PORTS, DATA))
+    assert.equal(dropped('source'), 1)
+    network.receive(Uint8Array.of(0x45, 1))
+    assert.equal(dropped('truncated'), 1)
+    network.receive(buildUdp(fromProgram(SITE), PORTS, new Uint8Array(1450)))
+    tunnels[0]?.opened.resolve()
+    await turn()
+    assert.equal(dropped('too-long'), 1)
+    network.receive(buildUdp(fromProgram(ROUTER.ipv4), PORTS, DATA))
+    assert.equal(dropped('router'), 1)
+    network.receive(syn(SITE, 1))
+    assert.equal(network.connections, 0, 'refused at once')
+    await network.close()
+    network.receive(buildUdp(fromProgram(SITE), PORTS, DATA))
+    assert.equal(dropped('closed'), 1)
+    assert.equal(toWorld.length, 0)
+  })
+})

@@ -1,0 +1,254 @@
+/**
+ * The network of programs that know nothing of the mixnet: whatever they send to whatever address leaves through it, and nothing else is there.
+ * TCP ends here and goes on as a stream, which the exit connects: a stream is acknowledged, ordered and paced for the mixnet, and two TCPs over it
+ * would each take the other's delays for loss. Datagrams and pings go as packets through an address of ours, which is only asked for when the first
+ * of them comes. @module
+ */
+import { equalBytes } from '../../foundation/base/bytes.ts'
+import { isMixnetError } from '../../foundation/base/errors.ts'
+import { formatIp, IPV4_BYTES, parseIp } from '../../foundation/base/ipAddress.ts'
+import type { Meter } from '../../foundation/base/observe.ts'
+import { minutes, seconds } from '../../foundation/base/units.ts'
+import type { ClientWorld } from '../../foundation/platform/world.ts'
+import type { IpPair } from '../../protocol/wire/exit/bincode.ts'
+import { type Addressed, buildUdp } from '../../protocol/wire/ip/buildPacket.ts'
+import { buildEcho, readEcho } from '../../protocol/wire/ip/echo.ts'
+import { type IpPacket, PROTOCOL, readIpPacket } from '../../protocol/wire/ip/ipPacket.ts'
+import type { Dialer } from '../dialer.ts'
+import { Relay, type RelayParams } from '../relay.ts'
+import { DnsServer } from './dnsServer.ts'
+import type { IpTunnel } from './ipTunnel.ts'
+import { type Knock, LocalTcp } from './localTcp.ts'
+
+export interface LocalNetworkOptions {
+  readonly dialer: Dialer
+  /** Opens an address for datagrams and pings; asked again after one is lost. */
+  readonly tunnel: (onLost: () => void) => Promise<IpTunnel>
+  /** Bytes of a packet on the device. */
+  readonly mtu: number
+  /** Of the programs. */
+  readonly programs: IpPair
+  /** Whom they take for their router and their name server. */
+  readonly router: IpPair
+  /** Asked for names, with real answers. Default: names are looked up by the exit that connects. */
+  readonly nameServer?: string | undefined
+  readonly send: (packet: Uint8Array) => void
+  readonly meter: Meter
+}
+
+const DNS_PORT = 53
+const UDP_HEADER_BYTES = 8
+/** While the address is being asked for; what comes beyond is lost. */
+const MAX_EARLY = 64
+const MAX_ASKING = 4096
+/** After a failure packets are lost for so long, before it is tried again. */
+const RETRY_AFTER = seconds(5)
+const RELAY: RelayParams = {
+  maxEarlyBytes: 0,
+  halfClosedTimeout: minutes(10),
+  lingerTimeout: seconds(10),
+}
+
+export class LocalNetwork {
+  readonly #world: ClientWorld
+  readonly #options: LocalNetworkOptions
+  readonly #tcp: LocalTcp
+  readonly #names = new DnsServer()
+  readonly #early: IpPacket[] = []
+  /** Ports of programs that asked their router for a name; last used last. */
+  readonly #askedRouter = new Set<number>()
+  #tunnel: IpTunnel | undefined
+  #isOpening = false
+  #retryAt = 0
+  #closed = false
+
+  constructor(world: ClientWorld, options: LocalNetworkOptions) {
+    this.#world = world
+    this.#options = options
+    const { mtu, send } = options
+    this.#tcp = new LocalTcp({
+      clock: world.clock,
+      random: world.random.stream('local-tcp'),
+      mtu,
+      send,
+      knock: (knock) => this.#connect(knock),
+    })
+  }
+
+  get connections(): number {
+    return this.#tcp.count
+  }
+
+  /** A packet of a program. The bytes are ours until this returns. */
+  receive(bytes: Uint8Array): void {
+    const packet = readIpPacket(bytes)
+    if ('fault' in packet || this.#closed) return this.#drop('fault' in packet ? packet.fault : 'closed')
+    // What is not from the programs' address is no program's: the device's own multicasts.
+    const own = packet.version === 4 ? this.#options.programs.ipv4 : this.#options.programs.ipv6
+    if (!equalBytes(packet.source, own)) return this.#drop('source')
+    if (packet.protocol === PROTOCOL.tcp) return this.#tcp.receive(packet)
+    if (this.#isRouter(packet)) return this.#answer(packet)
+    this.#carry(packet)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#tcp.close()
+    await this.#tunnel?.close()
+  }
+
+  // ---- connections
+
+  #connect({ destination, accept, refuse }: Knock): void {
+    const { dialer, meter } = this.#options
+    const host = this.#names.nameOf(destination.host) ?? destination.host
+    let stream: ReturnType<Dialer['open']>
+    try {
+      stream = dialer.open({ host, port: destination.port })
+    } catch (error) {
+      if (!isMixnetError(error)) throw error
+      return refuse()
+    }
+    stream.opened.then(
+      () => {
+        const connection = accept()
+        const relay: Relay = new Relay({
+          clock: this.#world.clock,
+          connection,
+          stream,
+          params: RELAY,
+          sentBytes: meter.counter('local_bytes_total', 'Bytes of local programs', { to: 'world' }),
+          receivedBytes: meter.counter('local_bytes_total', 'Bytes of local programs', { to: 'program' }),
+          failed: () => {},
+        })
+        connection.attach({
+          data: (chunk) => relay.data(chunk),
+          drain: () => relay.drain(),
+          end: () => relay.end(),
+          close: () => relay.closed(),
+        })
+        relay.start()
+      },
+      // Not there, or not allowed: to a program it is the same.
+      () => refuse(),
+    )
+  }
+
+  // ---- packets
+
+  #isRouter({ version, destination }: IpPacket): boolean {
+    const { router } = this.#options
+    return equalBytes(destination, version === 4 ? router.ipv4 : router.ipv6)
+  }
+
+  #answer(packet: IpPacket): void {
+    const { send, nameServer } = this.#options
+    const back: Addressed = { source: packet.destination, destination: packet.source }
+    const echo = readEcho(packet)
+    if (echo !== undefined) {
+      if (!echo.isReply) send(buildEcho(back, { ...echo, isReply: true }))
+      return
+    }
+    if (packet.destinationPort !== DNS_PORT) return this.#drop('router')
+    if (nameServer !== undefined) return this.#carry(packet)
+    const data = this.#names.answer(packet.payload.subarray(UDP_HEADER_BYTES))
+    if (data === undefined) return this.#drop('name')
+    send(buildUdp(back, { sourcePort: DNS_PORT, destinationPort: packet.sourcePort }, data))
+  }
+
+  /** Towards the world: with our address there instead of the program's. */
+  #carry(packet: IpPacket): void {
+    const tunnel = this.#tunnel
+    if (tunnel === undefined) {
+      if (this.#early.length < MAX_EARLY) this.#early.push(copied(packet))
+      else this.#drop('no-address')
+      return this.#open()
+    }
+    const destination = this.#destinationOf(packet)
+    // What stands for a name is no address: only a connection can be made to it.
+    if (destination === undefined) return this.#drop('stand-in')
+    this.#noteAsking(packet)
+    const source = destination.length === IPV4_BYTES ? tunnel.ips.ipv4 : tunnel.ips.ipv6
+    const bytes = readdressed(packet, { source, destination })
+    if (bytes.length > tunnel.mtu) return this.#drop('too-long')
+    try {
+      tunnel.send(bytes)
+    } catch (error) {
+      if (!isMixnetError(error)) throw error
+      this.#drop('no-address')
+    }
+  }
+
+  #destinationOf(packet: IpPacket): Uint8Array | undefined {
+    const { nameServer } = this.#options
+    if (this.#isRouter(packet)) return nameServer === undefined ? undefined : parseIp(nameServer)
+    return this.#names.nameOf(formatIp(packet.destination)) === undefined ? packet.destination : undefined
+  }
+
+  /** A program may ask the same server by its own address: it is answered by whom it asked. */
+  #noteAsking(packet: IpPacket): void {
+    const { sourcePort, destinationPort } = packet
+    if (destinationPort !== DNS_PORT) return
+    this.#askedRouter.delete(sourcePort)
+    if (this.#isRouter(packet)) this.#askedRouter.add(sourcePort)
+    const [oldest] = this.#askedRouter
+    if (this.#askedRouter.size > MAX_ASKING && oldest !== undefined) this.#askedRouter.delete(oldest)
+  }
+
+  /** From the world: to the program, as if from where it sent it. */
+  #arrived(packet: IpPacket): void {
+    const { programs, router, nameServer, send, mtu } = this.#options
+    const isNames =
+      packet.sourcePort === DNS_PORT &&
+      formatIp(packet.source) === nameServer &&
+      this.#askedRouter.has(packet.destinationPort)
+    const source = isNames ? (packet.version === 4 ? router.ipv4 : router.ipv6) : packet.source
+    const destination = packet.version === 4 ? programs.ipv4 : programs.ipv6
+    const bytes = packet.protocol === PROTOCOL.tcp ? undefined : readdressed(packet, { source, destination })
+    if (bytes === undefined || bytes.length > mtu) return this.#drop('arrived')
+    send(bytes)
+  }
+
+  #open(): void {
+    const { clock } = this.#world
+    if (this.#isOpening || clock.monotonic() < this.#retryAt) return
+    this.#isOpening = true
+    const lost = (): void => {
+      this.#tunnel = undefined
+    }
+    this.#options.tunnel(lost).then(
+      (tunnel) => {
+        this.#isOpening = false
+        if (this.#closed) return void tunnel.close()
+        this.#tunnel = tunnel
+        tunnel.onPacket((packet) => this.#arrived(packet))
+        for (const packet of this.#early.splice(0)) this.#carry(packet)
+      },
+      (error: unknown) => {
+        if (!isMixnetError(error)) throw error
+        this.#isOpening = false
+        this.#early.length = 0
+        this.#retryAt = clock.monotonic() + RETRY_AFTER
+      },
+    )
+  }
+
+  #drop(reason: string): void {
+    this.#options.meter.counter('local_dropped_total', 'Packets of programs dropped', { reason }).value++
+  }
+}
+
+/** A datagram or echo between other addresses: built anew, so that nothing else of the program's packet shows. */
+function readdressed(packet: IpPacket, addresses: Addressed): Uint8Array {
+  const echo = readEcho(packet)
+  if (echo !== undefined) return buildEcho(addresses, echo)
+  const { sourcePort, destinationPort, payload } = packet
+  return buildUdp(addresses, { sourcePort, destinationPort }, payload.subarray(UDP_HEADER_BYTES))
+}
+
+const copied = (packet: IpPacket): IpPacket => ({
+  ...packet,
+  source: packet.source.slice(),
+  destination: packet.destination.slice(),
+  payload: packet.payload.slice(),
+})

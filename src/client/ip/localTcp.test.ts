@@ -1,0 +1,354 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { concat } from '../../foundation/base/bytes.ts'
+import { millis, seconds } from '../../foundation/base/units.ts'
+import { HandClock } from '../../foundation/platform/handClock.ts'
+import type { Connection } from '../../foundation/platform/net.ts'
+import { nodeRandom } from '../../foundation/platform/node/nodeRandom.ts'
+import { readIpPacket } from '../../protocol/wire/ip/ipPacket.ts'
+import { advanced, buildTcp, FLAG, isBefore, readTcpSegment } from '../../protocol/wire/ip/tcpSegment.ts'
+import { type Knock, LocalTcp } from './localTcp.ts'
+
+const PROGRAM = { source: Uint8Array.of(10, 64, 0, 2), destination: Uint8Array.of(1, 2, 3, 4) }
+const PORTS = { sourcePort: 40_000, destinationPort: 443 }
+const NOTHING: Uint8Array = new Uint8Array(0)
+const RETRY = millis(200)
+
+/** As much of a program's kernel as the other end needs: sends again what was not acknowledged, takes what comes in order. */
+class Program {
+  readonly received: Uint8Array[] = []
+  readonly #clock: HandClock
+  readonly #out: (packet: Uint8Array) => void
+  readonly #mss: number
+  readonly #window: number
+  #data: Uint8Array
+  #closes = true
+  #start: number
+  #acknowledged: number
+  #expected = 0
+  state: 'connecting' | 'open' | 'reset' = 'connecting'
+  ended = false
+  segments = 0
+
+  constructor(
+    clock: HandClock,
+    out: (packet: Uint8Array) => void,
+    { data = NOTHING, mss = 1000, window = 65_535, start = 0xffff_ff00, closes = true } = {},
+  ) {
+    this.#clock = clock
+    this.#out = out
+    this.#data = data
+    this.#mss = mss
+    this.#window = window
+    this.#closes = closes
+    this.#start = this.#acknowledged = start
+    this.#retry()
+  }
+
+  get isDone(): boolean {
+    return this.ended && this.#acknowledged === this.#end
+  }
+
+  get #end(): number {
+    return advanced(this.#start, 1 + this.#data.length + (this.#closes ? 1 : 0))
+  }
+
+  #retry(): void {
+    if (this.state === 'reset') return
+    this.#say()
+    this.#clock.after(RETRY, () => this.#retry())
+  }
+
+  #say(): void {
+    if (this.state === 'connecting') return this.#emit(FLAG.syn, this.#start, NOTHING, this.#mss)
+    const first = (this.#acknowledged - advanced(this.#start, 1)) | 0
+    if (first < 0 || this.#acknowledged === this.#end) return this.#emit(FLAG.ack, this.#acknowledged)
+    for (let at = first; at < Math.min(this.#data.length, first + 8000); at += 700) {
+      this.#emit(FLAG.ack, advanced(this.#start, 1 + at), this.#data.subarray(at, at + 700))
+    }
+    if (this.#closes) this.#emit(FLAG.fin | FLAG.ack, advanced(this.#start, 1 + this.#data.length))
+  }
+
+  #emit(flags: number, sequence: number, data = NOTHING, mss?: number): void {
+    const acknowledgment = this.state === 'connecting' ? 0 : this.#expected
+    this.#out(buildTcp(PROGRAM, PORTS, { sequence, acknowledgment, flags, window: this.#window, mss, data }))
+  }
+
+  take(bytes: Uint8Array): void {
+    const packet = readIpPacket(bytes)
+    assert.ok(!('fault' in packet), 'what is built is whole')
+    const { sequence, acknowledgment, flags, data, mss } = readTcpSegment(packet)
+    this.segments++
+    if ((flags & FLAG.rst) !== 0) {
+      this.state = 'reset'
+      return
+    }
+    if ((flags & FLAG.syn) !== 0) {
+      assert.ok(mss !== undefined && mss > 0)
+      if (this.state === 'connecting') this.#expected = advanced(sequence, 1)
+      this.state = 'open'
+      this.#acknowledged = advanced(this.#start, 1)
+      return this.#say()
+    }
+    assert.ok(data.length <= this.#mss, 'no segment is longer than was allowed')
+    assert.ok(data.length <= Math.max(1, this.#window), 'nor than the window')
+    if (isBefore(this.#acknowledged, acknowledgment)) this.#acknowledged = acknowledgment
+    const known = (this.#expected - sequence) | 0
+    if (data.length === 0 && (flags & FLAG.fin) === 0) return
+    if (known >= 0 && known <= data.length && !this.ended) {
+      const fresh = data.slice(known)
+      this.received.push(fresh)
+      this.#expected = advanced(this.#expected, fresh.length)
+      if ((flags & FLAG.fin) !== 0) {
+        this.ended = true
+        this.#expected = advanced(this.#expected, 1)
+      }
+    }
+    this.#emit(FLAG.ack, this.#acknowledged)
+  }
+}
+
+interface Setup {
+  readonly clock: HandClock
+  readonly tcp: LocalTcp
+  readonly program: Program
+  readonly knocks: Knock[]
+  run(until: () => boolean): Promise<void>
+}
+
+function connect(options: ConstructorParameters<typeof Program>[2] = {}, isLost: () => boolean = () => false): Setup {
+  const clock = new HandClock()
+  const knocks: Knock[] = []
+  let program: Program | undefined
+  const tcp: LocalTcp = new LocalTcp({
+    clock,
+    random: nodeRandom.stream('test'),
+    mtu: 1500,
+    send: (packet) => {
+      const copy = packet.slice()
+      if (!isLost()) clock.after(millis(1), () => program?.take(copy))
+    },
+    knock: (knock) => knocks.push(knock),
+  })
+  program = new Program(
+    clock,
+    (bytes) => {
+      if (isLost()) return
+      clock.after(millis(1), () => {
+        const packet = readIpPacket(bytes)
+        assert.ok(!('fault' in packet))
+        tcp.receive(packet)
+      })
+    },
+    options,
+  )
+  return {
+    clock,
+    tcp,
+    program,
+    knocks,
+    async run(until) {
+      const end = clock.monotonic() + minutes(20)
+      while (!until()) {
+        assert.ok(clock.monotonic() < end, 'it comes to an end')
+        clock.advance(millis(10))
+        await Promise.resolve()
+      }
+    },
+  }
+}
+const minutes = (count: number): number => seconds(60 * count)
+
+/** What the destination would be: takes everything, writes `data` as it is told to, and ends when the program has. */
+function destination(connection: Connection, data: Uint8Array, { pauses = false } = {}, clock?: HandClock) {
+  const got = { received: [] as Uint8Array[], ended: false, closed: false, error: undefined as unknown }
+  let left = data
+  const write = (): void => {
+    while (left.length > 0) {
+      const chunk = left.subarray(0, 3000)
+      left = left.subarray(3000)
+      if (!connection.write([chunk])) return
+    }
+    connection.end()
+  }
+  connection.attach({
+    data(chunk) {
+      got.received.push(chunk.slice())
+      if (!pauses) return
+      connection.pause()
+      clock?.after(millis(50), () => connection.resume())
+    },
+    drain: write,
+    end: () => {
+      got.ended = true
+    },
+    close: (error) => {
+      got.closed = true
+      got.error = error
+    },
+  })
+  write()
+  return got
+}
+
+const bytes = (length: number, salt: number): Uint8Array =>
+  Uint8Array.from({ length }, (_, i) => (i * 31 + salt) & 0xff)
+
+describe("a program's TCP, ended here", () => {
+  test('every byte arrives once and in order, both ways, whatever is lost on the device', async () => {
+    const cases = fc.record({
+      up: fc.integer({ min: 0, max: 40_000 }),
+      down: fc.integer({ min: 0, max: 200_000 }),
+      loss: fc.constantFrom(0, 0, 0.02, 0.2),
+      mss: fc.constantFrom(64, 536, 1460),
+      window: fc.constantFrom(1, 2000, 65_535),
+      pauses: fc.boolean(),
+      seed: fc.nat(),
+    })
+    await fc.assert(
+      fc.asyncProperty(cases, async ({ up, down, loss, mss, window, pauses, seed }) => {
+        let state = seed | 1
+        const uniform = () => {
+          state ^= state << 13
+          state ^= state >>> 17
+          state ^= state << 5
+          return (state >>> 0) / 2 ** 32
+        }
+        const size = window === 1 ? Math.min(down, 60) : mss === 64 ? Math.min(down, 20_000) : down
+        const [sent, answered] = [bytes(up, 1), bytes(size, 2)]
+        const { clock, tcp, program, knocks, run } = connect({ data: sent, mss, window }, () => uniform() < loss)
+        await run(() => knocks.length > 0)
+        const connection = (knocks[0] as Knock).accept()
+        const got = destination(connection, answered, { pauses }, clock)
+        await run(() => got.closed && program.isDone)
+        assert.deepEqual(concat(...got.received), sent)
+        assert.deepEqual(concat(...program.received), answered)
+        assert.equal(got.error, undefined)
+        await run(() => tcp.count === 0)
+      }),
+      { numRuns: 25 },
+    )
+  })
+
+  test('a destination that is not there is a connection refused; one that is silent is not answered yet', async () => {
+    const { program, knocks, tcp, run, clock } = connect()
+    await run(() => knocks.length === 1)
+    assert.deepEqual(knocks[0]?.destination, { host: '1.2.3.4', port: 443 })
+    clock.advance(seconds(5))
+    assert.equal(program.state, 'connecting')
+    assert.equal(knocks.length, 1, 'a SYN that comes again is the same knock')
+    knocks[0]?.refuse()
+    await run(() => program.state === 'reset')
+    assert.equal(tcp.count, 0)
+  })
+
+  test('half-close: the program ends, and hears on', async () => {
+    const { program, knocks, run } = connect({ data: bytes(10, 1) })
+    await run(() => knocks.length === 1)
+    const connection = (knocks[0] as Knock).accept()
+    let ended = false
+    connection.attach({
+      data() {},
+      end: () => {
+        ended = true
+      },
+      close() {},
+    })
+    await run(() => ended)
+    connection.write([bytes(5000, 3)])
+    connection.end()
+    await run(() => program.isDone)
+    assert.deepEqual(concat(...program.received), bytes(5000, 3))
+  })
+
+  test('failure of the stream is a reset, and what is paused closes the window', async () => {
+    const { program, knocks, run, clock, tcp } = connect({ data: bytes(100_000, 1), closes: false })
+    await run(() => knocks.length === 1)
+    const connection = (knocks[0] as Knock).accept()
+    connection.pause()
+    let heard = 0
+    connection.attach({ data: (chunk) => (heard += chunk.length), close() {} })
+    clock.advance(seconds(20))
+    assert.equal(heard, 0)
+    connection.resume()
+    await run(() => heard === 100_000)
+    connection.reset()
+    await run(() => program.state === 'reset')
+    assert.equal(tcp.count, 0)
+  })
+
+  test('whoever is told goodbye by destroy gets what was written before it', async () => {
+    const { program, knocks, run, tcp } = connect({ closes: false })
+    await run(() => knocks.length === 1)
+    const connection = (knocks[0] as Knock).accept()
+    let closed = 0
+    connection.attach({ data() {}, close: () => closed++ })
+    await run(() => program.state === 'open')
+    connection.write([bytes(3000, 4)])
+    connection.destroy()
+    assert.equal(closed, 1)
+    await run(() => program.isDone && tcp.count === 0)
+    assert.deepEqual(concat(...program.received), bytes(3000, 4))
+    assert.equal(closed, 1)
+  })
+
+  test('segments of no connection are answered by a reset, resets by nothing; a flood of SYNs is bounded', () => {
+    const clock = new HandClock()
+    const sent: Uint8Array[] = []
+    const tcp = new LocalTcp({
+      clock,
+      random: nodeRandom.stream('test'),
+      mtu: 1500,
+      send: (packet) => sent.push(packet),
+      knock() {},
+      maxConnections: 10,
+    })
+    const receive = (flags: number, sourcePort = 1): void => {
+      const packet = readIpPacket(
+        buildTcp(PROGRAM, { ...PORTS, sourcePort }, { sequence: 5, acknowledgment: 9, flags, window: 1 }),
+      )
+      assert.ok(!('fault' in packet))
+      tcp.receive(packet)
+    }
+    receive(FLAG.ack)
+    receive(FLAG.rst)
+    receive(FLAG.fin)
+    assert.equal(sent.length, 2)
+    for (let port = 1; port < 100; port++) receive(FLAG.syn, port)
+    assert.equal(tcp.count, 10)
+    assert.equal(sent.length, 2 + 89)
+    tcp.close()
+    assert.equal(tcp.count, 0)
+  })
+
+  test('any segments in any order end nothing but their own connection', () => {
+    const segment = fc.record({
+      sequence: fc.oneof(fc.constantFrom(0xffff_ff00, 0xffff_ff01), fc.integer({ min: 0, max: 2 ** 32 - 1 })),
+      acknowledgment: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+      flags: fc.integer({ min: 0, max: 63 }),
+      window: fc.integer({ min: 0, max: 65_535 }),
+      mss: fc.option(fc.integer({ min: 0, max: 65_535 }), { nil: undefined }),
+      data: fc.uint8Array({ maxLength: 50 }),
+    })
+    fc.assert(
+      fc.property(fc.array(segment, { maxLength: 30 }), (segments) => {
+        const { tcp, knocks, clock } = connect()
+        clock.advance(millis(5))
+        for (const one of segments) {
+          const packet = readIpPacket(buildTcp(PROGRAM, PORTS, one))
+          assert.ok(!('fault' in packet))
+          tcp.receive(packet)
+          if (knocks.length === 1) {
+            const connection = knocks[0]?.accept()
+            knocks.push(knocks[0] as Knock)
+            connection?.attach({ data() {}, close() {} })
+          }
+          clock.advance(millis(300))
+        }
+        tcp.close()
+        assert.equal(tcp.count, 0)
+      }),
+    )
+  })
+})

@@ -1,0 +1,111 @@
+/**
+ * TCP connections that programs open into a device of ours, whatever address they take for their destination: each becomes a `Connection`, as
+ * if it had been accepted by a listener there. @module
+ */
+import { formatIp } from '../../foundation/base/ipAddress.ts'
+import type { Clock } from '../../foundation/platform/clock.ts'
+import type { Connection, Endpoint } from '../../foundation/platform/net.ts'
+import type { RandomStream } from '../../foundation/platform/random.ts'
+import type { IpPacket } from '../../protocol/wire/ip/ipPacket.ts'
+import { advanced, buildTcp, FLAG, readTcpSegment, type TcpSegment } from '../../protocol/wire/ip/tcpSegment.ts'
+import { LocalTcpConnection, type OutgoingSegment } from './localTcpConnection.ts'
+
+export interface Knock {
+  readonly destination: Endpoint
+  /** The program is told that it is connected. Once. */
+  accept(): Connection
+  /** The program is told that nobody listens there. */
+  refuse(): void
+}
+
+export interface LocalTcpOptions {
+  readonly clock: Clock
+  readonly random: RandomStream
+  /** Of the device. */
+  readonly mtu: number
+  readonly send: (packet: Uint8Array) => void
+  readonly knock: (knock: Knock) => void
+  readonly maxConnections?: number
+}
+
+const MAX_CONNECTIONS = 1024
+/** What every stack takes where a SYN says nothing (RFC 9293 3.7.1), and what is too little to be meant. */
+const [DEFAULT_MSS, LEAST_MSS] = [536, 64]
+const HEADERS = { 4: 40, 6: 60 } as const
+
+export class LocalTcp {
+  readonly #options: LocalTcpOptions
+  readonly #connections = new Map<string, LocalTcpConnection>()
+
+  constructor(options: LocalTcpOptions) {
+    this.#options = options
+  }
+
+  get count(): number {
+    return this.#connections.size
+  }
+
+  /** A packet of a program that holds TCP. */
+  receive(packet: IpPacket): void {
+    const segment = readTcpSegment(packet)
+    const key = keyOf(packet)
+    const known = this.#connections.get(key)
+    if (known !== undefined) return known.receive(segment)
+    if ((segment.flags & FLAG.rst) !== 0) return
+    if ((segment.flags & (FLAG.syn | FLAG.ack)) !== FLAG.syn) return this.#reject(packet, segment)
+    const { maxConnections = MAX_CONNECTIONS } = this.#options
+    if (this.#connections.size >= maxConnections) return this.#reject(packet, segment)
+    this.#open(key, packet, segment)
+  }
+
+  /** Ends every connection. */
+  close(): void {
+    for (const connection of [...this.#connections.values()]) connection.reset()
+  }
+
+  #open(key: string, packet: IpPacket, segment: TcpSegment): void {
+    const { clock, random, mtu, knock } = this.#options
+    const ourMss = mtu - HEADERS[packet.version]
+    // The packet's memory is not ours.
+    const addresses = { source: packet.destination.slice(), destination: packet.source.slice() }
+    const ports = { sourcePort: packet.destinationPort, destinationPort: packet.sourcePort }
+    const connection = new LocalTcpConnection({
+      clock,
+      remote: { host: formatIp(packet.source), port: packet.sourcePort },
+      local: { host: formatIp(packet.destination), port: packet.destinationPort },
+      sequence: segment.sequence,
+      ourSequence: random.u32(),
+      mss: Math.min(ourMss, Math.max(LEAST_MSS, segment.mss ?? DEFAULT_MSS)),
+      ourMss,
+      window: segment.window,
+      send: (outgoing: OutgoingSegment) => this.#options.send(buildTcp(addresses, ports, outgoing)),
+      finished: () => {
+        if (this.#connections.get(key) === connection) this.#connections.delete(key)
+      },
+    })
+    this.#connections.set(key, connection)
+    knock({
+      destination: connection.local,
+      accept() {
+        connection.accept()
+        return connection
+      },
+      refuse: () => connection.reset(),
+    })
+  }
+
+  /** Nobody knows of such a connection (RFC 9293 3.10.7.1). */
+  #reject(packet: IpPacket, { sequence, acknowledgment, flags, data }: TcpSegment): void {
+    const addresses = { source: packet.destination, destination: packet.source }
+    const ports = { sourcePort: packet.destinationPort, destinationPort: packet.sourcePort }
+    const length = data.length + ((flags & FLAG.syn) === 0 ? 0 : 1) + ((flags & FLAG.fin) === 0 ? 0 : 1)
+    const answer =
+      (flags & FLAG.ack) === 0
+        ? { sequence: 0, acknowledgment: advanced(sequence, length), flags: FLAG.rst | FLAG.ack, window: 0 }
+        : { sequence: acknowledgment, acknowledgment: 0, flags: FLAG.rst, window: 0 }
+    this.#options.send(buildTcp(addresses, ports, answer))
+  }
+}
+
+const keyOf = ({ source, sourcePort, destination, destinationPort }: IpPacket): string =>
+  `${source.join('.')}:${sourcePort}>${destination.join('.')}:${destinationPort}`

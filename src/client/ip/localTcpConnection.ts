@@ -1,0 +1,382 @@
+/**
+ * One TCP connection of a program to whatever it takes for its destination, ended here: the program's kernel speaks to us over a device on
+ * the same machine, which loses little and never reorders. So there is no congestion control, and what is lost is sent again from there on:
+ * loss and congestion of the mixnet are not TCP's business, since a stream is what carries the bytes there. RFC 9293, as far as a passive
+ * opener needs it. @module
+ */
+import { MixnetError } from '../../foundation/base/errors.ts'
+import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
+import type { Clock, Timer } from '../../foundation/platform/clock.ts'
+import type { Connection, ConnectionHandlers, Endpoint } from '../../foundation/platform/net.ts'
+import { advanced, FLAG, isBefore, type TcpSegment } from '../../protocol/wire/ip/tcpSegment.ts'
+
+export interface LocalTcpOptions {
+  readonly clock: Clock
+  /** The program, and what it connects to. */
+  readonly remote: Endpoint
+  readonly local: Endpoint
+  /** Of the program's SYN. */
+  readonly sequence: number
+  readonly ourSequence: number
+  /** Bytes of a segment to the program, and of one from it. */
+  readonly mss: number
+  readonly ourMss: number
+  readonly window: number
+  readonly send: (segment: OutgoingSegment) => void
+  /** Nothing more comes or goes. */
+  readonly finished: () => void
+}
+
+export interface OutgoingSegment extends Pick<TcpSegment, 'sequence' | 'acknowledgment' | 'flags' | 'window'> {
+  readonly mss?: number | undefined
+  readonly data?: Uint8Array
+}
+
+/** Without window scaling a window is 16 bits. */
+const WINDOW = 65_535
+const HIGH_WATER_BYTES = 64 * 1024
+/** The other side is a kernel on this machine. */
+const FIRST_TIMEOUT = millis(300)
+const LONGEST_TIMEOUT = seconds(10)
+const MAX_TRIES = 12
+/** For the program's last FIN to be lost and come again. */
+const LINGER = seconds(5)
+
+export class LocalTcpConnection implements Connection {
+  readonly local: Endpoint
+  readonly remote: Endpoint
+  readonly #options: LocalTcpOptions
+  #handlers: ConnectionHandlers | undefined
+  #state: 'opening' | 'open' | 'lingering' | 'over' = 'opening'
+  /** The next byte from the program, and the first to it that it has not acknowledged. */
+  #expected: number
+  #unacknowledged: number
+  #next: number
+  /** The highest that `next` ever was: it goes back where something was lost. */
+  #highest: number
+  #window: number
+  #queue: Uint8Array[] = []
+  #queued = 0
+  /** Bytes of the queue that are under way. */
+  #inFlight = 0
+  /** Taken from the kernel and not yet by the handler: it pauses. */
+  readonly #held: Uint8Array[] = []
+  #heldBytes = 0
+  #isPaused = false
+  #theirEnd = false
+  #endTold = false
+  #ourEnd = false
+  #finSent = false
+  #finAcknowledged = false
+  #needsDrain = false
+  /** By `destroy`. */
+  #isLeft = false
+  #error: MixnetError | undefined
+  #timer: Timer | undefined
+  #tries = 0
+
+  constructor(options: LocalTcpOptions) {
+    this.#options = options
+    this.local = options.local
+    this.remote = options.remote
+    this.#expected = advanced(options.sequence, 1)
+    this.#unacknowledged = this.#next = this.#highest = options.ourSequence
+    this.#window = options.window
+  }
+
+  /** Says that it is connected. */
+  accept(): void {
+    if (this.#state !== 'opening') return
+    this.#emit(FLAG.syn | FLAG.ack, { sequence: this.#unacknowledged, mss: this.#options.ourMss })
+    this.#advance(1)
+    this.#schedule()
+  }
+
+  attach(handlers: ConnectionHandlers): void {
+    if (this.#handlers) throw new MixnetError('INTERNAL', { what: 'connection attached twice' })
+    this.#handlers = handlers
+    if (this.#state === 'over') this.#options.clock.soon(() => this.#tellClosed())
+    else this.#deliver()
+  }
+
+  get bufferedBytes(): number {
+    return this.#queued
+  }
+
+  write(chunks: readonly Uint8Array[]): boolean {
+    if (this.#state === 'over' || this.#ourEnd) return true
+    for (const chunk of chunks) {
+      if (chunk.length === 0) continue
+      this.#queue.push(chunk)
+      this.#queued += chunk.length
+    }
+    this.#push()
+    this.#needsDrain ||= this.#queued > HIGH_WATER_BYTES
+    return this.#queued <= HIGH_WATER_BYTES
+  }
+
+  pause(): void {
+    this.#isPaused = true
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    const wasShut = this.#freeWindow() < this.#options.ourMss
+    this.#deliver()
+    // The kernel waits for it, and would otherwise probe.
+    if (wasShut && this.#state === 'open') this.#acknowledge()
+  }
+
+  end(): void {
+    this.#ourEnd = true
+    this.#push()
+  }
+
+  destroy(): void {
+    const isAccepted = this.#next !== this.#unacknowledged || this.#state === 'open'
+    if (this.#state === 'over' || this.#isLeft || !isAccepted) return this.reset()
+    // What it was told is still to arrive; what it says from now on, nobody hears.
+    this.#isLeft = true
+    this.#theirEnd = this.#endTold = true
+    this.#held.length = this.#heldBytes = 0
+    this.end()
+    this.#tellClosed()
+  }
+
+  reset(): void {
+    if (this.#state === 'over') return
+    this.#emit(FLAG.rst | FLAG.ack, {})
+    this.#close(undefined)
+  }
+
+  /** A segment of the program. */
+  receive({ sequence, acknowledgment, flags, window, data }: TcpSegment): void {
+    if ((flags & FLAG.rst) !== 0) {
+      // A blind one from elsewhere cannot be: nobody else has the device.
+      if (sequence === this.#expected) this.#close(new MixnetError('CONNECTION_CLOSED'))
+      return
+    }
+    if ((flags & FLAG.syn) !== 0) return this.#state === 'opening' ? this.#again() : this.#acknowledge()
+    if ((flags & FLAG.ack) === 0) return
+    this.#acknowledged(acknowledgment, window)
+    // Its last segment may come again, and be acknowledged again.
+    if (this.#state === 'lingering' && (flags & FLAG.fin) !== 0) return this.#acknowledge()
+    if (this.#state !== 'open') return
+    this.#take(sequence, data, (flags & FLAG.fin) !== 0)
+    this.#push()
+    this.#endWhenDone()
+  }
+
+  // ---- from the program
+
+  #take(sequence: number, data: Uint8Array, fin: boolean): void {
+    if (this.#isLeft && data.length > 0) return this.reset()
+    if (data.length === 0 && !fin) {
+      // A keep-alive probe repeats a number that we have.
+      if (isBefore(sequence, this.#expected)) this.#acknowledge()
+      return
+    }
+    const known = (this.#expected - sequence) | 0
+    // A hole: what follows it comes again once this acknowledgment has been seen.
+    if (known < 0 || known > data.length || this.#theirEnd) return this.#acknowledge()
+    const fresh = data.subarray(known, known + this.#freeWindow())
+    if (fresh.length > 0) {
+      this.#expected = advanced(this.#expected, fresh.length)
+      this.#held.push(fresh.slice())
+      this.#heldBytes += fresh.length
+    }
+    if (fin && known + fresh.length === data.length) {
+      this.#expected = advanced(this.#expected, 1)
+      this.#theirEnd = true
+    }
+    this.#deliver()
+    if (this.#state === 'open') this.#acknowledge()
+  }
+
+  #freeWindow(): number {
+    return Math.max(0, WINDOW - this.#heldBytes)
+  }
+
+  #deliver(): void {
+    const handlers = this.#handlers
+    if (handlers === undefined) return
+    while (!this.#isPaused && this.#state === 'open') {
+      const chunk = this.#held.shift()
+      if (chunk === undefined) break
+      this.#heldBytes -= chunk.length
+      handlers.data(chunk)
+    }
+    if (this.#theirEnd && !this.#endTold && this.#held.length === 0 && this.#state === 'open') {
+      this.#endTold = true
+      if (handlers.end) handlers.end()
+      else this.destroy()
+    }
+  }
+
+  // ---- to the program
+
+  #acknowledged(acknowledgment: number, window: number): void {
+    // Of what was never sent: from another life of the program's port.
+    if (isBefore(this.#highest, acknowledgment)) return
+    this.#window = window
+    let count = (acknowledgment - this.#unacknowledged) | 0
+    if (count <= 0) return
+    this.#tries = 0
+    this.#unacknowledged = acknowledgment
+    if (this.#state === 'opening') {
+      this.#state = 'open'
+      count--
+    }
+    if (this.#ourEnd && count > this.#queued) this.#finAcknowledged = true
+    if (isBefore(this.#next, acknowledgment)) this.#next = acknowledgment
+    this.#forget(Math.min(count, this.#queued))
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#schedule()
+    if (this.#needsDrain && this.#queued <= HIGH_WATER_BYTES / 2) {
+      this.#needsDrain = false
+      this.#handlers?.drain?.()
+    }
+  }
+
+  #forget(count: number): void {
+    this.#queued -= count
+    this.#inFlight = Math.max(0, this.#inFlight - count)
+    let left = count
+    while (left > 0) {
+      const first = this.#queue[0] as Uint8Array
+      if (first.length > left) {
+        this.#queue[0] = first.subarray(left)
+        return
+      }
+      left -= first.length
+      this.#queue.shift()
+    }
+  }
+
+  /** Sends what the window has room for, and the end behind the last byte. */
+  #push(): void {
+    if (this.#state !== 'open') return
+    // Into a closed window goes one byte at a time: its answer says when it opens.
+    const window = this.#tries > 0 ? Math.max(1, this.#window) : this.#window
+    while (this.#inFlight < this.#queued && this.#inFlight < window) {
+      const length = Math.min(this.#options.mss, this.#queued - this.#inFlight, window - this.#inFlight)
+      this.#emit(FLAG.ack | FLAG.psh, { data: this.#slice(this.#inFlight, length) })
+      this.#inFlight += length
+      this.#advance(length)
+    }
+    if (this.#ourEnd && !this.#finSent && this.#inFlight === this.#queued) {
+      this.#emit(FLAG.fin | FLAG.ack, {})
+      this.#finSent = true
+      this.#advance(1)
+    }
+    this.#schedule()
+  }
+
+  #advance(by: number): void {
+    this.#next = advanced(this.#next, by)
+    if (isBefore(this.#highest, this.#next)) this.#highest = this.#next
+  }
+
+  #slice(start: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length)
+    let skip = start
+    let filled = 0
+    for (const chunk of this.#queue) {
+      if (skip >= chunk.length) {
+        skip -= chunk.length
+        continue
+      }
+      const part = chunk.subarray(skip, skip + length - filled)
+      bytes.set(part, filled)
+      filled += part.length
+      skip = 0
+      if (filled === length) break
+    }
+    return bytes
+  }
+
+  /** While something is under way, or a closed window has to be asked after. */
+  #schedule(): void {
+    // Whatever else comes in the meantime does not put it off.
+    if (this.#state === 'lingering' || this.#timer !== undefined) return
+    const waits = this.#next !== this.#unacknowledged || this.#inFlight < this.#queued
+    if (!waits || this.#state === 'over') return
+    const delay = Math.min(LONGEST_TIMEOUT, FIRST_TIMEOUT * 2 ** this.#tries) as Millis
+    this.#timer = this.#options.clock.after(millis(delay), () => {
+      this.#timer = undefined
+      this.#late()
+    })
+  }
+
+  #late(): void {
+    if (++this.#tries > MAX_TRIES) return this.#close(new MixnetError('TIMEOUT', { what: 'local connection' }))
+    this.#again()
+    this.#schedule()
+  }
+
+  /** Everything that was not acknowledged, from the beginning. */
+  #again(): void {
+    if (this.#state === 'opening') {
+      const flags = FLAG.syn | FLAG.ack
+      if (this.#next !== this.#unacknowledged)
+        this.#emit(flags, { sequence: this.#unacknowledged, mss: this.#options.ourMss })
+      return
+    }
+    this.#next = this.#unacknowledged
+    this.#inFlight = 0
+    this.#finSent = this.#finAcknowledged
+    this.#push()
+  }
+
+  #acknowledge(): void {
+    this.#emit(FLAG.ack, { sequence: this.#next })
+  }
+
+  #emit(
+    flags: number,
+    { sequence = this.#next, mss, data }: { sequence?: number; mss?: number; data?: Uint8Array },
+  ): void {
+    this.#options.send({
+      sequence,
+      acknowledgment: this.#expected,
+      flags,
+      window: this.#freeWindow(),
+      ...(mss === undefined ? {} : { mss }),
+      ...(data === undefined ? {} : { data }),
+    })
+  }
+
+  // ---- ends
+
+  #endWhenDone(): void {
+    if (!this.#finAcknowledged || !this.#endTold || this.#state !== 'open') return
+    const { clock, finished } = this.#options
+    this.#tellClosed()
+    this.#state = 'lingering'
+    // Until then a FIN that comes again is acknowledged again.
+    this.#timer?.cancel()
+    this.#timer = clock.after(LINGER, () => {
+      this.#state = 'over'
+      finished()
+    })
+  }
+
+  #close(error: MixnetError | undefined): void {
+    if (this.#state === 'over') return
+    this.#state = 'over'
+    this.#timer?.cancel()
+    this.#queue = []
+    this.#queued = this.#inFlight = 0
+    this.#held.length = 0
+    this.#error = error
+    this.#tellClosed()
+    this.#options.finished()
+  }
+
+  #tellClosed(): void {
+    const handlers = this.#handlers
+    this.#handlers = undefined
+    handlers?.close(this.#error)
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * IP packets on their way through the mixnet, from a client to its router or back: bundled as official routers bundle them, one message after
+ * the other while the lane holds little. What waits is bounded: beyond that the oldest are lost, as in any router, for a sender that is told
+ * late sends too much. @module
+ */
+import { isMixnetError } from '../../foundation/base/errors.ts'
+import type { Millis } from '../../foundation/base/units.ts'
+import { type Clock, sleep } from '../../foundation/platform/clock.ts'
+import { BundleFiller, MAX_BUNDLE_BYTES } from '../../protocol/wire/exit/ipBundle.ts'
+import type { Lane } from '../laneQueue.ts'
+
+export interface PacketWriterOptions {
+  readonly clock: Clock
+  readonly client: { whenLaneBelow(lane: Lane, packets: number, signal: AbortSignal): Promise<void> }
+  readonly lane: Lane
+  readonly lanePackets: number
+  readonly bundleWait: Millis
+  readonly pauseAtBytes: number
+  readonly maxWaitingBytes: number
+  /** Room in what all clients share; `bytes` may be negative. False where there is none. */
+  readonly reserve: (bytes: number) => boolean
+  /** Takes a bundle to the other side. */
+  readonly send: (bundle: Uint8Array, signal: AbortSignal) => Promise<void>
+  readonly full: () => void
+  readonly drained: () => void
+  readonly dropped: (packets: number) => void
+  /** The other side cannot be reached any more. */
+  readonly lost: () => void
+}
+
+export class PacketWriter {
+  readonly #options: PacketWriterOptions
+  readonly #waiting: Uint8Array[] = []
+  readonly #stopped = new AbortController()
+  #bytes = 0
+  #isPaused = false
+  #isRunning = false
+
+  constructor(options: PacketWriterOptions) {
+    this.#options = options
+  }
+
+  /** Keeps `packet`. */
+  push(packet: Uint8Array): void {
+    const { maxWaitingBytes, pauseAtBytes, reserve, dropped, full } = this.#options
+    if (this.#stopped.signal.aborted) return
+    let lost = 0
+    while (this.#bytes + packet.length > maxWaitingBytes && this.#drop()) lost++
+    if (packet.length > maxWaitingBytes || !reserve(packet.length)) lost++
+    else {
+      this.#waiting.push(packet)
+      this.#bytes += packet.length
+    }
+    if (lost > 0) dropped(lost)
+    if (this.#bytes >= pauseAtBytes && !this.#isPaused) {
+      this.#isPaused = true
+      full()
+    }
+    if (!this.#isRunning && this.#bytes > 0) void this.#run()
+  }
+
+  /** Drops what waits. */
+  stop(): void {
+    this.#stopped.abort()
+    while (this.#drop());
+  }
+
+  #drop(): boolean {
+    return this.#take() !== undefined
+  }
+
+  #take(): Uint8Array | undefined {
+    const packet = this.#waiting.shift()
+    if (packet === undefined) return undefined
+    this.#bytes -= packet.length
+    this.#options.reserve(-packet.length)
+    return packet
+  }
+
+  async #run(): Promise<void> {
+    const { clock, client, lane, lanePackets, bundleWait, send, lost } = this.#options
+    const { signal } = this.#stopped
+    this.#isRunning = true
+    try {
+      while (this.#bytes > 0) {
+        // A reply SURB holds a full bundle as well as a small packet: what comes next is waited for.
+        if (this.#bytes < MAX_BUNDLE_BYTES) await sleep(clock, bundleWait, signal)
+        await client.whenLaneBelow(lane, lanePackets, signal)
+        for (const bundle of this.#bundle()) await send(bundle, signal)
+      }
+    } catch (error) {
+      if (!isMixnetError(error)) throw error
+      if (!signal.aborted) lost()
+    } finally {
+      this.#isRunning = false
+    }
+  }
+
+  /** One, or two where a packet is too large for any. */
+  #bundle(): Uint8Array[] {
+    const filler = new BundleFiller()
+    let full: Uint8Array | undefined
+    let bytes = 0
+    for (let next = this.#waiting[0]; next !== undefined && full === undefined; next = this.#waiting[0]) {
+      // What does not fit any more stays here, where it can still be dropped.
+      if (bytes > 0 && bytes + next.length + 2 > MAX_BUNDLE_BYTES) break
+      bytes += next.length + 2
+      full = filler.push(this.#take() as Uint8Array)
+    }
+    if (this.#isPaused && this.#bytes < this.#options.pauseAtBytes / 2) {
+      this.#isPaused = false
+      this.#options.drained()
+    }
+    return [full, filler.flush()].filter((bundle) => bundle !== undefined)
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * Network namespaces of Linux, without root where the kernel allows user namespaces. Inside is a TUN device and nothing else; socat holds it and
+ * speaks datagrams over UNIX sockets, which reach out of a namespace by their path, to a second socat that hands them to us. Two, because Node can
+ * make neither the device nor such a socket. What else would reach out by a path is covered: the sockets of name service caches and of the system's
+ * bus, over which a program's questions for names would be asked by somebody outside. @module
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createSocket, type Socket } from 'node:dgram'
+import { access, constants, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { constants as osConstants, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { machineError } from '../../base/machineError.ts'
+import type { ProgramNetwork } from '../programNetwork.ts'
+
+const MTU = 1500
+const PROGRAMS = { ipv4: '10.64.0.2', ipv6: 'fd5a:7e1a::2' }
+const ROUTER = { ipv4: '10.64.0.1', ipv6: 'fd5a:7e1a::1' }
+/** socat's buffer: a packet is one datagram. */
+const BUFFER_BYTES = 65_536
+const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
+const START_LIMIT_MS = 10_000
+const HOST = '127.0.0.1'
+const RESOLV_CONF = `nameserver ${ROUTER.ipv4}\noptions timeout:10 attempts:3\n`
+/** When we are gone, for the kernel closes our end of the pipe, the relay ends and leaves nothing. */
+const RELAY = 'folder=$1; shift; socat "$@" & cat; kill $!; rm -rf "$folder"'
+
+const NEEDED = [
+  { program: 'socat', find: ['/usr/bin/socat'], install: 'apt install socat' },
+  { program: 'unshare', find: ['/usr/bin/unshare', '/bin/unshare'], install: 'apt install util-linux' },
+  { program: 'ip', find: ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip', '/bin/ip'], install: 'apt install iproute2' },
+] as const
+
+/**
+ * Runs inside, as the namespace's root and its first process, which passes no signal on: so the program is its child and not itself. $1: folder;
+ * then the program. When our end of file descriptor 3 closes, we are gone, and programs are told so as by a terminal that closes. Whoever is
+ * nobody special outside is so again before the program starts, and cannot change the namespace.
+ */
+const SETUP = `
+set -e
+folder=$1; shift
+ip link set lo up
+socat -b ${BUFFER_BYTES} TUN,tun-name=starling,iff-no-pi "UNIX-SENDTO:$folder/out,bind=$folder/in" 3>&- &
+tries=0
+until ip link show starling >/dev/null 2>&1; do
+  tries=$((tries + 1)); [ $tries -lt 200 ] || exit 125
+  sleep 0.02
+done
+ip addr add ${PROGRAMS.ipv4}/30 dev starling
+ip -6 addr add ${PROGRAMS.ipv6}/126 dev starling nodad 2>/dev/null || true
+ip link set starling mtu ${MTU} up
+ip route add default via ${ROUTER.ipv4} dev starling
+ip -6 route add default via ${ROUTER.ipv6} dev starling 2>/dev/null || true
+for way in /run/nscd /var/run/nscd /run/systemd/resolve /run/avahi-daemon /run/dbus; do
+  [ ! -d "$way" ] || mount --bind "$folder/names" "$way"
+done
+mount --bind "$folder/names/resolv.conf" /etc/resolv.conf
+echo ready >&3
+{ cat <&3; kill -HUP -1; } >/dev/null 2>&1 </dev/null &
+exec 3>&-
+set +e
+`
+
+/** Throws ENGINE_UNAVAILABLE: what is missing, and what installs it; ENGINE_FAILED where the system does not let us. */
+export async function openProgramNetwork(): Promise<ProgramNetwork> {
+  if (process.platform !== 'linux') {
+    throw unavailable('network namespaces', 'Run it on Linux; elsewhere use the proxy: starling proxy')
+  }
+  for (const { program, find, install } of NEEDED) {
+    if ((await firstThere(find)) === undefined) throw unavailable(program, `On Debian: ${install}`)
+  }
+  await access('/dev/net/tun', constants.R_OK | constants.W_OK).catch(() => {
+    throw unavailable('/dev/net/tun', 'It has to be there and writable: modprobe tun; chmod 666 /dev/net/tun')
+  })
+  const folder = await mkdtemp(join(tmpdir(), 'starling-run-'))
+  try {
+    const names = join(folder, 'names')
+    await mkdir(names)
+    // The second name is what systemd has /etc/resolv.conf lead to.
+    for (const file of ['resolv.conf', 'stub-resolv.conf']) await writeFile(join(names, file), RESOLV_CONF)
+    const socket = await bound()
+    return new NodeProgramNetwork(folder, socket, await freePort())
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true })
+    throw error
+  }
+}
+
+const unavailable = (what: string, nextStep: string) =>
+  machineError('ENGINE_UNAVAILABLE', { missing: what }, { message: 'something is missing on this machine', nextStep })
+
+async function firstThere(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) {
+    const there = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    )
+    if (there) return path
+  }
+  return undefined
+}
+
+function bound(port = 0): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket({
+      type: 'udp4',
+      recvBufferSize: SOCKET_BUFFER_BYTES,
+      sendBufferSize: SOCKET_BUFFER_BYTES,
+    })
+    socket.once('error', reject)
+    socket.bind(port, HOST, () => resolve(socket))
+  })
+}
+
+/** Of the relay: nobody else on this machine can send from it once it has it, and only what comes from it is taken. */
+async function freePort(): Promise<number> {
+  const socket = await bound()
+  const { port } = socket.address()
+  await new Promise<void>((resolve) => socket.close(() => resolve()))
+  return port
+}
+
+class NodeProgramNetwork implements ProgramNetwork {
+  readonly mtu = MTU
+  readonly programs = PROGRAMS
+  readonly router = ROUTER
+  readonly #folder: string
+  readonly #socket: Socket
+  readonly #relayPort: number
+  readonly #relay: ChildProcess
+  readonly #running = new Set<ChildProcess>()
+  #handler: (packet: Uint8Array) => void = () => {}
+
+  constructor(folder: string, socket: Socket, relayPort: number) {
+    this.#folder = folder
+    this.#socket = socket
+    this.#relayPort = relayPort
+    const { port } = socket.address()
+    socket.on('error', () => {})
+    socket.on('message', (packet, from) => {
+      if (from.port === relayPort && from.address === HOST) this.#handler(packet)
+    })
+    const ends = [
+      `UNIX-SENDTO:${folder}/in,bind=${folder}/out`,
+      `UDP4-SENDTO:${HOST}:${port},bind=${HOST}:${relayPort}`,
+    ]
+    this.#relay = spawn('sh', ['-c', RELAY, 'sh', folder, '-b', String(BUFFER_BYTES), ...ends], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    })
+    this.#relay.on('error', () => {})
+  }
+
+  onPacket(handler: (packet: Uint8Array) => void): void {
+    this.#handler = handler
+  }
+
+  send(packet: Uint8Array): void {
+    this.#socket.send(packet, this.#relayPort, HOST, () => {})
+  }
+
+  async run(command: readonly string[]): Promise<number> {
+    const isRoot = process.getuid?.() === 0
+    // Back to who we are: what runs inside must not be able to change what is around it.
+    const program = isRoot ? '"$@"' : 'unshare --user --map-current-user -- "$@"'
+    const asRoot = isRoot ? [] : ['--user', '--map-root-user']
+    const child = spawn(
+      'unshare',
+      [
+        ...asRoot,
+        '--net',
+        '--mount',
+        '--pid',
+        '--fork',
+        '--kill-child',
+        'sh',
+        '-c',
+        `${SETUP}${program}`,
+        'sh',
+        this.#folder,
+        ...command,
+      ],
+      { stdio: ['inherit', 'inherit', 'inherit', 'pipe'] },
+    )
+    this.#running.add(child)
+    const ended = new Promise<number>((resolve, reject) => {
+      child.once('error', reject)
+      child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : osConstants.signals[signal])))
+    }).finally(() => this.#running.delete(child))
+    let isReady = false
+    child.stdio[3]?.on('data', () => {
+      isReady = true
+    })
+    const late = setTimeout(() => {
+      if (!isReady) child.kill('SIGKILL')
+    }, START_LIMIT_MS)
+    const code = await ended
+    clearTimeout(late)
+    if (!isReady) {
+      const nextStep = isRoot
+        ? 'Look whether "unshare --net --mount true" works here.'
+        : 'User namespaces may be forbidden: sysctl kernel.unprivileged_userns_clone=1 and, on Ubuntu, kernel.apparmor_restrict_unprivileged_userns=0.'
+      throw machineError('ENGINE_FAILED', { code }, { message: 'no network namespace could be made', nextStep })
+    }
+    return code
+  }
+
+  async close(): Promise<void> {
+    for (const child of this.#running) child.kill('SIGKILL')
+    this.#relay.stdin?.end()
+    this.#socket.close()
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,333 @@
+/**
+ * The IP packet router: gives clients of the mixnet addresses, carries their packets into the world and back. Who they are stays unknown to
+ * it. Every packet is read before it leaves: it must come from who has its source address, and go where the policy lets it. Everything that
+ * a client can make it keep is bounded. Behaviour: docs/spec/ip-packet-router.md. @module
+ */
+import { equalBytes } from '../../../foundation/base/bytes.ts'
+import { isMixnetError, type MixnetError } from '../../../foundation/base/errors.ts'
+import type { Log, Meter } from '../../../foundation/base/observe.ts'
+import type { Timer } from '../../../foundation/platform/clock.ts'
+import type { World } from '../../../foundation/platform/world.ts'
+import type { Recipient } from '../../../protocol/packet/recipient.ts'
+import type { BuildInformation } from '../../../protocol/wire/directory/buildInformation.ts'
+import type { IpPair } from '../../../protocol/wire/exit/bincode.ts'
+import { decodeBundle } from '../../../protocol/wire/exit/ipBundle.ts'
+import { buildEcho, readEcho } from '../../../protocol/wire/ip/echo.ts'
+import { type IpPacket, readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
+import { Answers } from '../answers.ts'
+import { Quotas } from '../quotas.ts'
+import type { ReplyPath, RequesterClient } from '../replyPath.ts'
+import { AddressPool, ROUTER_IPS } from './addressPool.ts'
+import type { IpRouterParams } from './ipRouterParams.ts'
+import { destinationText, judgePacket, type PacketRulesOptions } from './packetRules.ts'
+import { RouterClient } from './routerClient.ts'
+import {
+  type Dialect,
+  encodeRouterAnswer,
+  type RouterAnswer,
+  type RouterQuestion,
+  readRouterRequest,
+} from './routerMessages.ts'
+import type { WayOut } from './wayOut.ts'
+
+export interface IpPacketRouterOptions extends PacketRulesOptions {
+  /** The router's own mixnet client, whose messages it takes over; whoever started it stops it. */
+  readonly client: RequesterClient
+  readonly wayOut: WayOut
+  readonly params: IpRouterParams
+  readonly build: BuildInformation
+  readonly meter: Meter
+  readonly log: Log
+}
+
+type ConnectQuestion = Extract<RouterQuestion, { kind: 'connect' }>
+
+/** Whom a question is from and how it is answered. */
+interface Asking {
+  readonly name: string
+  readonly path: ReplyPath
+  readonly dialect: Dialect
+  readonly requestId: bigint
+}
+
+const ANSWERS_LANE = 'ip-answers'
+
+export class IpPacketRouter {
+  readonly #world: World
+  readonly #options: IpPacketRouterOptions
+  readonly #pool: AddressPool
+  readonly #answers: Answers
+  readonly #clients = new Map<string, RouterClient>()
+  /** Of versions 6 and 7, whose packets do not say whose they are. */
+  readonly #bySource = new Map<string, RouterClient>()
+  readonly #stopping = new AbortController()
+  readonly #ending = new Set<Promise<void>>()
+  #connecting = 0
+  #waitingBytes = 0
+  #review: Timer | undefined
+
+  private constructor(world: World, options: IpPacketRouterOptions) {
+    const { params, meter, client } = options
+    this.#world = world
+    this.#options = options
+    this.#pool = new AddressPool({ random: world.random.stream('ip-addresses'), restFor: params.addressRest })
+    this.#answers = new Answers({
+      clock: world.clock,
+      client,
+      answerTimeout: params.answerTimeout,
+      quotas: new Quotas({ answers: params.answers }),
+      stopping: this.#stopping.signal,
+      dropped: (reason) => this.#drop(reason),
+    })
+    meter.gauge('ip_clients', 'Clients that have addresses', () => this.#clients.size)
+    meter.gauge('ip_waiting_bytes', 'Bytes that wait for clients', () => this.#waitingBytes)
+  }
+
+  static start(world: World, options: IpPacketRouterOptions): IpPacketRouter {
+    const router = new IpPacketRouter(world, options)
+    options.client.onMessage(({ data, sender }) => router.#received(data, sender))
+    router.#scheduleReview()
+    return router
+  }
+
+  /** Where clients write to. */
+  get address(): Recipient {
+    return this.#options.client.address
+  }
+
+  get clientCount(): number {
+    return this.#clients.size
+  }
+
+  /** Tells every client, ends every way out. Resolves when none is left. */
+  async stop(): Promise<void> {
+    this.#review?.cancel()
+    for (const name of [...this.#clients.keys()]) this.#end(name, { text: 'this exit is going away' })
+    this.#stopping.abort()
+    await Promise.all(this.#ending)
+    await this.#options.wayOut.close()
+  }
+
+  #received(message: Uint8Array, tag: string | undefined): void {
+    if (this.#stopping.signal.aborted) return
+    const request = readRouterRequest(this.#world.crypto, message, tag, this.#world.clock.now())
+    if (typeof request === 'string') return this.#drop(request)
+    if (request.kind === 'nothing') return
+    if (request.kind === 'data') return this.#carry(request.client, request.bundle)
+    const { client: name, dialect, question } = request
+    const path: ReplyPath =
+      dialect.version === 6 || dialect.version === 7
+        ? { kind: 'address', recipient: dialect.replyTo }
+        : { kind: 'tag', tag: name }
+    const asking: Asking = { name, path, dialect, requestId: question.requestId }
+    switch (question.kind) {
+      case 'ping':
+        return this.#answer(asking, { kind: 'pong' })
+      case 'health':
+        return this.#answer(asking, { kind: 'health', buildInformation: this.#options.build })
+      case 'disconnect': {
+        const known = this.#clients.has(name)
+        if (known) this.#end(name)
+        return this.#answer(asking, { kind: known ? 'disconnected' : 'disconnectRefused' })
+      }
+      case 'connect':
+        void this.#connect(asking, question)
+    }
+  }
+
+  // ---- connecting
+
+  async #connect(asking: Asking, question: ConnectQuestion): Promise<void> {
+    const { name, dialect } = asking
+    const { wanted } = question
+    const known = this.#clients.get(name)
+    if (known !== undefined) {
+      if (wanted !== undefined && !sameIps(known.ips, wanted)) {
+        return this.#answer(asking, { kind: 'connectRefused', reason: 'addressInUse' })
+      }
+      // A client that asks twice has lost the answer, or its packets of before: officially it gets the same addresses, in a stream new ones.
+      if (dialect.version < 9) {
+        known.speak(dialect)
+        return this.#answer(asking, { kind: 'connected', ips: known.ips, wanted: wanted !== undefined })
+      }
+      this.#end(name)
+    }
+    const { params, meter } = this.#options
+    if (this.#clients.size >= params.maxClients || this.#connecting >= params.maxConnecting) {
+      return this.#answer(asking, { kind: 'connectRefused', reason: { text: 'too many clients' } })
+    }
+    const ips = this.#addressesFor(asking, wanted)
+    if (ips === undefined) return
+    const client = this.#newClient(asking, question, ips)
+    this.#clients.set(name, client)
+    if (asking.path.kind === 'address') for (const key of sourceKeys(ips)) this.#bySource.set(key, client)
+    this.#connecting++
+    try {
+      const way = await this.#options.wayOut.open(
+        {
+          ips,
+          received: (packet) => this.#returned(client, packet),
+          lost: (error) => this.#lost(name, client, error),
+        },
+        this.#stopping.signal,
+      )
+      if (!client.attach(way)) return await way.close()
+      meter.counter('ip_connects_total', 'Clients that got addresses').value++
+      this.#answer(asking, { kind: 'connected', ips, wanted: wanted !== undefined })
+    } catch (error) {
+      if (!isMixnetError(error)) throw error
+      if (this.#clients.get(name) === client) this.#end(name)
+      if (error.code === 'ABORTED') return
+      this.#options.log.warn('ip.no-way-out', { code: error.code })
+      this.#answer(asking, { kind: 'connectRefused', reason: { text: 'the way out does not open' } })
+    } finally {
+      this.#connecting--
+    }
+  }
+
+  #addressesFor(asking: Asking, wanted: IpPair | undefined): IpPair | undefined {
+    const now = this.#world.clock.monotonic()
+    if (wanted === undefined) {
+      const drawn = this.#pool.draw(now)
+      if (drawn === undefined) this.#answer(asking, { kind: 'connectRefused', reason: 'noAvailableIp' })
+      return drawn
+    }
+    if (this.#pool.take(wanted, now) === 'taken') return wanted
+    this.#answer(asking, { kind: 'connectRefused', reason: 'ipInUse' })
+    return undefined
+  }
+
+  #newClient({ name, path, dialect }: Asking, { bufferTimeoutMs }: ConnectQuestion, ips: IpPair): RouterClient {
+    const { client, params, meter, wayOut } = this.#options
+    const created: RouterClient = new RouterClient({
+      clock: this.#world.clock,
+      client,
+      name,
+      path,
+      dialect,
+      ips,
+      bufferTimeoutMs,
+      mtu: wayOut.mtu,
+      params,
+      reserve: (bytes) => this.#reserve(bytes),
+      dropped: (packets) => this.#drop('client-too-slow', packets),
+      lost: () => {
+        if (this.#clients.get(name) === created) this.#end(name)
+      },
+      toClient: meter.counter('ip_bytes_total', 'Bytes carried', { to: 'client' }),
+      toWorld: meter.counter('ip_bytes_total', 'Bytes carried', { to: 'world' }),
+    })
+    return created
+  }
+
+  #reserve(bytes: number): boolean {
+    if (bytes > 0 && this.#waitingBytes + bytes > this.#options.params.maxTotalBytes) return false
+    this.#waitingBytes += bytes
+    return true
+  }
+
+  // ---- packets
+
+  #carry(name: string | undefined, bundle: Uint8Array): void {
+    for (const bytes of decodeBundle(bundle).packets) {
+      const packet = readIpPacket(bytes)
+      if ('fault' in packet) {
+        this.#drop(`packet-${packet.fault}`)
+        continue
+      }
+      const client = name === undefined ? this.#bySource.get(keyOf(packet.source)) : this.#clients.get(name)
+      if (client === undefined) this.#drop('not-connected')
+      else this.#forward(client, packet, bytes)
+    }
+  }
+
+  #forward(client: RouterClient, packet: IpPacket, bytes: Uint8Array): void {
+    if (!client.owns(packet)) return this.#drop('source-of-another')
+    client.noteActivity()
+    if (isRouter(packet.destination)) return this.#answerEcho(client, packet)
+    if (bytes.length > this.#options.wayOut.mtu) return this.#drop('packet-too-long')
+    const verdict = judgePacket(packet, this.#options)
+    if (verdict === 'accepted') {
+      // The engine keeps it; the message it is in goes.
+      if (!client.forward(bytes.slice())) this.#drop('engine-busy')
+      return
+    }
+    this.#drop(`destination-${verdict}`)
+    if (!client.mayRefuse()) return
+    const info = { kind: 'exitPolicyRefused', destination: destinationText(packet) } as const
+    this.#tell(client, { kind: 'info', info, level: 'warn' })
+  }
+
+  /** The one thing that the router answers itself: clients probe it. */
+  #answerEcho(client: RouterClient, packet: IpPacket): void {
+    const echo = readEcho(packet)
+    if (echo === undefined || echo.isReply) return this.#drop('destination-router')
+    const back = { source: packet.destination, destination: packet.source }
+    client.receive(buildEcho(back, { ...echo, isReply: true }))
+  }
+
+  #returned(client: RouterClient, bytes: Uint8Array): void {
+    const packet = readIpPacket(bytes)
+    if ('fault' in packet) return this.#drop(`returned-${packet.fault}`)
+    const own = packet.version === 4 ? client.ips.ipv4 : client.ips.ipv6
+    if (!equalBytes(own, packet.destination)) return this.#drop('returned-for-another')
+    client.receive(bytes)
+  }
+
+  // ---- ends
+
+  #lost(name: string, client: RouterClient, error: MixnetError): void {
+    this.#options.log.warn('ip.way-out-lost', { code: error.code })
+    if (this.#clients.get(name) === client) this.#end(name, { text: 'the way out has failed' })
+  }
+
+  /** `told`: what the client hears, who did not ask for it. */
+  #end(name: string, told?: Extract<RouterAnswer, { kind: 'unrequestedDisconnect' }>['reason']): void {
+    const client = this.#clients.get(name)
+    if (client === undefined) return
+    this.#clients.delete(name)
+    for (const key of sourceKeys(client.ips)) if (this.#bySource.get(key) === client) this.#bySource.delete(key)
+    if (told !== undefined) this.#tell(client, { kind: 'unrequestedDisconnect', reason: told })
+    const ending = client.end().finally(() => {
+      this.#pool.give(client.ips, this.#world.clock.monotonic())
+      this.#ending.delete(ending)
+    })
+    this.#ending.add(ending)
+  }
+
+  #scheduleReview(): void {
+    const { clock } = this.#world
+    this.#review = clock.after(this.#options.params.reviewInterval, () => {
+      const now = clock.monotonic()
+      for (const [name, client] of [...this.#clients]) {
+        const reason = client.silence(now)
+        if (reason === undefined) continue
+        this.#options.meter.counter('ip_ends_total', 'Clients let go', { reason }).value++
+        this.#end(name, reason)
+      }
+      this.#scheduleReview()
+    })
+  }
+
+  // ---- answers
+
+  #answer({ name, path, dialect, requestId }: Asking, answer: RouterAnswer): void {
+    const data = encodeRouterAnswer(dialect, answer, { requestId, mtu: this.#options.wayOut.mtu })
+    this.#answers.send({ path, sender: name }, ANSWERS_LANE, data)
+  }
+
+  #tell({ name, dialect, path }: RouterClient, answer: RouterAnswer): void {
+    const data = encodeRouterAnswer(dialect, answer, { mtu: this.#options.wayOut.mtu })
+    this.#answers.send({ path, sender: name }, ANSWERS_LANE, data)
+  }
+
+  #drop(reason: string, count = 1): void {
+    this.#options.meter.counter('ip_dropped_total', 'Messages and packets dropped', { reason }).value += count
+  }
+}
+
+const keyOf = (address: Uint8Array): string => address.join('.')
+const sourceKeys = ({ ipv4, ipv6 }: IpPair): readonly string[] => [keyOf(ipv4), keyOf(ipv6)]
+const sameIps = (a: IpPair, b: IpPair): boolean => equalBytes(a.ipv4, b.ipv4) && equalBytes(a.ipv6, b.ipv6)
+const isRouter = (address: Uint8Array): boolean =>
+  equalBytes(address, ROUTER_IPS.ipv4) || equalBytes(address, ROUTER_IPS.ipv6)

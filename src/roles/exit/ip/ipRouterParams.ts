@@ -1,0 +1,53 @@
+/** Limits of the IP packet router (docs/spec/ip-packet-router.md). What official routers have too is cited; the others are ours to tune. @module */
+import { type Millis, millis, minutes, seconds } from '../../../foundation/base/units.ts'
+import type { QuotaLimit } from '../quotas.ts'
+
+export interface IpRouterParams {
+  /** Connected at once. Each costs an engine's process where the engine is one: some megabytes. */
+  readonly maxClients: number
+  /** Being connected at once: the engine starts meanwhile. */
+  readonly maxConnecting: number
+  /** No packet from the client (Nym: 60 s). Pings do not count, there as here: they keep nothing alive that nobody uses. */
+  readonly mixnetSilence: Millis
+  /** No packet for the client (Nym: 5 min). */
+  readonly worldSilence: Millis
+  /** For a bundle to become full, where the client does not say (Nym: 20 ms), and the most that it may say. */
+  readonly bundleWait: Millis
+  readonly maxBundleWait: Millis
+  /** Packets of the mixnet in a client's lane while the next bundle waits: as the requester has it (Nym: 30). */
+  readonly lanePackets: number
+  /** Bytes that wait for one client before its way out is asked to pause, and before the oldest are lost. */
+  readonly pauseAtBytes: number
+  readonly maxWaitingBytes: number
+  /** Of what waits for all clients. */
+  readonly maxTotalBytes: number
+  /** Of answers to questions, not yet taken by the mixnet client. */
+  readonly answers: QuotaLimit
+  readonly answerTimeout: Millis
+  /** A client hears of refused destinations at most this often: each answer costs it a reply SURB. */
+  readonly refusalInterval: Millis
+  /** An address that was given back is nobody's for so long. */
+  readonly addressRest: Millis
+  readonly reviewInterval: Millis
+}
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+export const DEFAULT_IP_ROUTER_PARAMS: IpRouterParams = {
+  maxClients: 256,
+  maxConnecting: 16,
+  mixnetSilence: seconds(60),
+  worldSilence: minutes(5),
+  bundleWait: millis(20),
+  maxBundleWait: millis(1000),
+  lanePackets: 30,
+  pauseAtBytes: 64 * KIB,
+  maxWaitingBytes: 256 * KIB,
+  maxTotalBytes: 32 * MIB,
+  answers: { perSender: 8, overall: 256 },
+  answerTimeout: seconds(30),
+  refusalInterval: seconds(1),
+  addressRest: minutes(2),
+  reviewInterval: seconds(10),
+}

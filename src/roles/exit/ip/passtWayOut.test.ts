@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
+import { access } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { describe, test } from 'node:test'
+import type { MixnetError } from '../../../foundation/base/errors.ts'
+import { parseIp } from '../../../foundation/base/ipAddress.ts'
+import { nodeProcesses } from '../../../foundation/platform/node/nodeProcesses.ts'
+import { buildIpPacket, buildUdp } from '../../../protocol/wire/ip/buildPacket.ts'
+import { foldedChecksum } from '../../../protocol/wire/ip/checksum.ts'
+import { type IpPacket, PROTOCOL, readIpPacket, transportSum } from '../../../protocol/wire/ip/ipPacket.ts'
+import { openPasst } from './passtWayOut.ts'
+
+const IPS = { ipv4: Uint8Array.of(10, 0, 7, 7), ipv6: Uint8Array.of(0xfc, ...new Array(13).fill(0), 7, 7) }
+const OTHER = { ipv4: Uint8Array.of(10, 0, 7, 8), ipv6: Uint8Array.of(0xfc, ...new Array(13).fill(0), 7, 8) }
+const hasPasst = await access('/usr/bin/passt').then(
+  () => true,
+  () => false,
+)
+const own = Object.values(networkInterfaces())
+  .flat()
+  .find((one) => one?.family === 'IPv4' && !one.internal)?.address
+const skip = !hasPasst
+  ? 'passt is not installed: apt install passt'
+  : own === undefined
+    ? 'no address but loopback'
+    : false
+const DEADLINE = 10_000
+const signal = new AbortController().signal
+const ownAddresses = () => new Set<string>()
+
+/** Rejects when it takes too long. */
+const soon = <T>(what: string, work: Promise<T>): Promise<T> =>
+  Promise.race([
+    work,
+    new Promise<never>((_, reject) => setTimeout(() => reject(new Error(`waited for ${what}`)), DEADLINE).unref()),
+  ])
+
+/** A queue of what comes back. */
+class Inbox {
+  readonly packets: IpPacket[] = []
+  #wake = () => {}
+  take = (bytes: Uint8Array): void => {
+    const packet = readIpPacket(bytes)
+    if ('fault' in packet) return
+    this.packets.push(packet)
+    this.#wake()
+  }
+  async next(wanted: (packet: IpPacket) => boolean): Promise<IpPacket> {
+    for (;;) {
+      const at = this.packets.findIndex(wanted)
+      if (at >= 0) return this.packets.splice(at, 1)[0] as IpPacket
+      await new Promise<void>((resolve) => (this.#wake = resolve))
+    }
+  }
+}
+
+function tcpSyn(destinationPort: number): Uint8Array {
+  const addresses = { source: IPS.ipv4, destination: parseIp(own as string) as Uint8Array }
+  const segment = new Uint8Array(24)
+  const view = new DataView(segment.buffer)
+  view.setUint16(0, 40_001)
+  view.setUint16(2, destinationPort)
+  view.setUint32(4, 1000)
+  segment[12] = 0x60
+  segment[13] = 0x02
+  view.setUint16(14, 65_535)
+  segment.set([2, 4, 5, 0xb4], 20)
+  view.setUint16(16, foldedChecksum(transportSum({ ...addresses, protocol: PROTOCOL.tcp }, segment)))
+  return buildIpPacket(addresses, PROTOCOL.tcp, segment)
+}
+
+describe('the way out through passt', { skip, timeout: 60_000 }, () => {
+  test('a SYN and a datagram reach servers on this machine, and their answers come back', async () => {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, own, resolve))
+    const { port } = server.address() as { port: number }
+    const accepted = new Promise<void>((resolve) => server.once('connection', () => resolve()))
+    const echo = createSocket('udp4', (data, from) => echo.send(data, from.port, from.address))
+    await new Promise<void>((resolve) => echo.bind(0, own, resolve))
+    const engine = await openPasst({ ownAddresses, processes: nodeProcesses })
+    const inbox = new Inbox()
+    try {
+      const way = await engine.open({ ips: IPS, received: inbox.take, lost: assert.fail }, signal)
+      assert.ok(way.send(tcpSyn(port)))
+      const answer = await soon(
+        'SYN-ACK',
+        inbox.next(({ protocol }) => protocol === PROTOCOL.tcp),
+      )
+      assert.equal(answer.sourcePort, port)
+      assert.equal((answer.payload[13] as number) & 0x12, 0x12)
+      assert.deepEqual(answer.destination, IPS.ipv4)
+      await soon('the connection', accepted)
+
+      const addresses = { source: IPS.ipv4, destination: parseIp(own as string) as Uint8Array }
+      const ports = { sourcePort: 5000, destinationPort: echo.address().port }
+      assert.ok(way.send(buildUdp(addresses, ports, Uint8Array.of(1, 2, 3))))
+      const back = await soon(
+        'echo',
+        inbox.next(({ protocol }) => protocol === PROTOCOL.udp),
+      )
+      assert.deepEqual([...back.payload.subarray(8)], [1, 2, 3])
+      assert.equal(back.destinationPort, 5000)
+    } finally {
+      await engine.close()
+      server.close()
+      echo.close()
+    }
+  })
+
+  test('a process that is killed ends its own way, and no other', async () => {
+    const started: { stop(grace: number): Promise<unknown> }[] = []
+    const processes = {
+      start: async (options: Parameters<typeof nodeProcesses.start>[0]) => {
+        const child = await nodeProcesses.start(options)
+        started.push(child as never)
+        return child
+      },
+    }
+    const engine = await openPasst({ ownAddresses, processes })
+    const lost = Promise.withResolvers<MixnetError>()
+    try {
+      await engine.open({ ips: IPS, received() {}, lost: lost.resolve }, signal)
+      const other = await engine.open({ ips: OTHER, received() {}, lost: assert.fail }, signal)
+      await started[0]?.stop(0)
+      assert.equal((await soon('the loss', lost.promise)).code, 'ENGINE_FAILED')
+      assert.ok(
+        other.send(
+          buildUdp(
+            { source: OTHER.ipv4, destination: Uint8Array.of(10, 0, 0, 1) },
+            { sourcePort: 1, destinationPort: 2 },
+            new Uint8Array(1),
+          ),
+        ),
+      )
+    } finally {
+      await engine.close()
+    }
+  })
+})
+
+test('without the program it says what to install', async () => {
+  await assert.rejects(openPasst({ ownAddresses, processes: nodeProcesses, program: '/nowhere/passt' }), {
+    code: 'ENGINE_UNAVAILABLE',
+    nextStep: /apt install passt/,
+  })
+})

@@ -1,0 +1,172 @@
+/** One client of the IP packet router: its addresses, its way out, and what is on its way to it. @module */
+import { PacketWriter } from '../../../client/ip/packetWriter.ts'
+import type { Counter } from '../../../foundation/base/observe.ts'
+import type { Millis } from '../../../foundation/base/units.ts'
+import { millis } from '../../../foundation/base/units.ts'
+import type { Clock } from '../../../foundation/platform/clock.ts'
+import type { IpPair } from '../../../protocol/wire/exit/bincode.ts'
+import type { IpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
+import { type ReplyPath, type RequesterClient, sendAnswer } from '../replyPath.ts'
+import type { IpRouterParams } from './ipRouterParams.ts'
+import { type Dialect, encodeRouterAnswer } from './routerMessages.ts'
+import type { OpenWayOut } from './wayOut.ts'
+
+export interface RouterClientOptions {
+  readonly clock: Clock
+  readonly client: RequesterClient
+  /** Key of its state and lane. */
+  readonly name: string
+  readonly path: ReplyPath
+  readonly dialect: Dialect
+  readonly ips: IpPair
+  readonly bufferTimeoutMs: bigint | undefined
+  readonly mtu: number
+  readonly params: IpRouterParams
+  readonly reserve: (bytes: number) => boolean
+  readonly dropped: (packets: number) => void
+  /** Cannot be answered any more. */
+  readonly lost: () => void
+  readonly toClient: Counter
+  readonly toWorld: Counter
+}
+
+const MAX_SEQUENCE = 0xffffffff
+
+export class RouterClient {
+  readonly #options: RouterClientOptions
+  readonly #writer: PacketWriter
+  #way: OpenWayOut | undefined
+  #dialect: Dialect
+  #sequence = 0
+  #isOver = false
+  #wantsPause = false
+  #lastFromClient: Millis
+  #lastToClient: Millis
+  #lastRefusal: Millis | undefined
+
+  constructor(options: RouterClientOptions) {
+    const { clock, client, name, params, bufferTimeoutMs, reserve, dropped, lost } = options
+    this.#options = options
+    this.#dialect = options.dialect
+    this.#lastFromClient = this.#lastToClient = clock.monotonic()
+    this.#writer = new PacketWriter({
+      clock,
+      client,
+      lane: laneOf(name),
+      lanePackets: params.lanePackets,
+      bundleWait: bundleWait(bufferTimeoutMs, params),
+      pauseAtBytes: params.pauseAtBytes,
+      maxWaitingBytes: params.maxWaitingBytes,
+      reserve,
+      dropped,
+      lost,
+      send: (bundle, signal) => this.#sendBundle(bundle, signal),
+      full: () => {
+        this.#wantsPause = true
+        this.#way?.pause()
+      },
+      drained: () => {
+        this.#wantsPause = false
+        this.#way?.resume()
+      },
+    })
+  }
+
+  get name(): string {
+    return this.#options.name
+  }
+
+  get ips(): IpPair {
+    return this.#options.ips
+  }
+
+  get path(): ReplyPath {
+    return this.#options.path
+  }
+
+  /** As it was connected: what it is told later is in the same. */
+  get dialect(): Dialect {
+    return this.#dialect
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Connected again: answers go as this asks. */
+  speak(dialect: Dialect): void {
+    this.#dialect = dialect
+    this.#lastFromClient = this.#options.clock.monotonic()
+  }
+
+  /** Returns false where it is over meanwhile: the way is the caller's to close. */
+  attach(way: OpenWayOut): boolean {
+    if (this.#isOver) return false
+    this.#way = way
+    if (this.#wantsPause) way.pause()
+    return true
+  }
+
+  owns({ version, source }: Pick<IpPacket, 'version' | 'source'>): boolean {
+    const own = version === 4 ? this.ips.ipv4 : this.ips.ipv6
+    return own.every((byte, i) => byte === source[i])
+  }
+
+  /** Whether it has a packet of the client at all, whatever becomes of it. */
+  noteActivity(): void {
+    this.#lastFromClient = this.#options.clock.monotonic()
+  }
+
+  /** A packet of the client for the world. False where it was lost. */
+  forward(packet: Uint8Array): boolean {
+    if (this.#way?.send(packet) !== true) return false
+    this.#options.toWorld.value += packet.length
+    return true
+  }
+
+  /** A packet of the world for the client. */
+  receive(packet: Uint8Array): void {
+    if (this.#isOver) return
+    this.#lastToClient = this.#options.clock.monotonic()
+    this.#writer.push(packet)
+  }
+
+  /** Whether it may be told of a refused destination now. */
+  mayRefuse(): boolean {
+    const now = this.#options.clock.monotonic()
+    if (this.#lastRefusal !== undefined && now - this.#lastRefusal < this.#options.params.refusalInterval) return false
+    this.#lastRefusal = now
+    return true
+  }
+
+  /** Why it should be let go, if it should. */
+  silence(now: Millis): 'mixnetTrafficTimeout' | 'tunTrafficTimeout' | undefined {
+    const { mixnetSilence, worldSilence } = this.#options.params
+    if (now - this.#lastFromClient >= mixnetSilence) return 'mixnetTrafficTimeout'
+    return now - this.#lastToClient >= worldSilence ? 'tunTrafficTimeout' : undefined
+  }
+
+  /** Resolves when nothing of it is left. What waits for it is dropped. */
+  async end(): Promise<void> {
+    this.#isOver = true
+    this.#writer.stop()
+    const { client, name, path } = this.#options
+    client.closeLane(laneOf(name), path.kind === 'tag' ? path.tag : undefined)
+    await this.#way?.close()
+  }
+
+  async #sendBundle(bundle: Uint8Array, signal: AbortSignal): Promise<void> {
+    const { client, name, path, mtu, toClient } = this.#options
+    // 0 is for answers; officially it is skipped when the numbers begin anew.
+    this.#sequence = this.#sequence === MAX_SEQUENCE ? 1 : this.#sequence + 1
+    const data = encodeRouterAnswer(this.#dialect, { kind: 'data', bundle }, { sequence: this.#sequence, mtu })
+    await sendAnswer(client, { path, lane: laneOf(name), data, signal })
+    toClient.value += bundle.length
+  }
+}
+
+export const laneOf = (name: string): string => `ip ${name}`
+
+function bundleWait(asked: bigint | undefined, { bundleWait: usual, maxBundleWait }: IpRouterParams): Millis {
+  return asked === undefined ? usual : millis(Math.min(Number(asked), maxBundleWait))
+}
