@@ -116,7 +116,10 @@ describe('addresses behind an exit', { timeout: 240_000 }, () => {
     const [way] = [...internet.open.values()]
     way?.lost(new MixnetError('CONNECTION_CLOSED'))
     await network.until('the client knows', () => lost.length === 1)
-    assert.deepEqual(lost.map(({ code }) => code), ['EXIT_UNREACHABLE'])
+    assert.deepEqual(
+      lost.map(({ code }) => code),
+      ['EXIT_UNREACHABLE'],
+    )
     assert.equal(ip.isOpen, false)
     assert.ok((await network.complete(mixnet.ip())).isOpen)
     await network.complete(mixnet.close())
