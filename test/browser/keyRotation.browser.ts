@@ -15,8 +15,8 @@ it('official clients stay in the network over epochs of the ledger and two chang
   skip: noChromium,
   timeout: 600_000,
 }, async (t) => {
-  // Keys of three epochs, half a minute. The clients ask for the network every five minutes unless they are told otherwise.
-  const stage = await Stage.start(26150, { epochSeconds: 10, validityEpochs: VALIDITY_EPOCHS }, {}, MIX_NODES)
+  // Keys of three epochs, a minute. The clients ask for the network every five minutes unless they are told otherwise.
+  const stage = await Stage.start(26150, { epochSeconds: 20, validityEpochs: VALIDITY_EPOCHS }, {}, MIX_NODES)
   const clientOverride = { topology: { topologyRefreshRateMs: 1000 } }
   const epochs = new Epochs(stage)
   try {

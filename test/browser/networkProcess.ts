@@ -220,7 +220,7 @@ async function contracts({ ledger }: Testnet): Promise<FromNetwork> {
     { contract: 'mixnet', fn: 'interval', args: [] },
     ...roles.map((role) => ({ contract: 'rewardedSet', fn: 'nodesOf', args: [role] }) as const),
   ])
-  const [{ totalElapsedEpochs }, ...set] = results as [{ totalElapsedEpochs: number }, ...number[][]]
+  const [{ totalElapsedEpochs }, ...set] = results
   return { kind: 'contracts', epochId: totalElapsedEpochs, set: set.map((ids) => ids.toSorted((a, b) => a - b)) }
 }
 

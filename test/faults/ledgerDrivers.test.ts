@@ -13,9 +13,9 @@ test('equal seeds give equal traces', async () => {
   const digests: string[] = []
   for (let i = 0; i < 2; i++) {
     const trace = new Trace()
-    const death = ({ epochId, step }: Write) => (epochId === 26 && step === 'draw' ? ('midway' as const) : undefined)
+    const death = ({ epochId, step }: Write) => (epochId === 25 && step === 'draw' ? ('midway' as const) : undefined)
     const run = await LedgerRun.start({ seed: 'equal', monitors: [HONEST], trace, death })
-    await run.untilEpoch(27)
+    await run.untilEpoch(26)
     digests.push(`${run.chain.head.hash} ${trace.digest()}`)
   }
   assert.equal(digests[0], digests[1])

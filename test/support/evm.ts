@@ -16,8 +16,8 @@ import {
   toHex,
 } from 'viem'
 import { compiledContracts, type SolcContract } from '../../scripts/compile-contracts.mjs'
-import { codeAnalysedOnce } from './codeAnalysis.ts'
 import { EvmState } from './evmState.ts'
+import { fastEvm } from './fastEvm.ts'
 
 /** What a message did. */
 export interface Outcome<Result = unknown> {
@@ -66,7 +66,7 @@ export class Evm {
   }
 
   static async create(): Promise<Evm> {
-    await codeAnalysedOnce
+    await fastEvm
     const common = new Common({ chain: Mainnet, hardfork: Hardfork.Prague })
     return new Evm(await createVM({ common, stateManager: new EvmState() }))
   }

@@ -4,6 +4,28 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { HistoryReport, HistoryShare } from './historyWorker.ts'
 
+/** What a history can lead to has to happen in some of a hundred, or they would show nothing. */
+export const INTERESTING = [
+  'NodeRewarded',
+  'NodeNotRewarded',
+  'DelegationRefunded',
+  'Undelegated',
+  'DelegatorRewardWithdrawn',
+  'OperatorRewardWithdrawn',
+  'Unbonded',
+  'PledgeChanged',
+  'CostParamsChanged',
+  'ParamsChanged',
+  'orphaned dust',
+  'rewardNodes ScoresNotSettled',
+  'updateRewardingParams done',
+  'updateActiveSetDistribution done',
+  'updateIntervalConfig done',
+  'delegate Unbonding',
+]
+/** And these in some of five hundred. */
+export const RARE = ['unbond PendingPledgeChange']
+
 async function inThread(share: HistoryShare): Promise<HistoryReport> {
   const worker = new Worker(new URL('historyWorker.ts', import.meta.url), { workerData: share })
   const [report] = (await once(worker, 'message')) as [HistoryReport]

@@ -12,7 +12,7 @@ import { type Millis, minutes, seconds } from '../../src/foundation/base/units.t
 import type { Timer } from '../../src/foundation/platform/clock.ts'
 import type { HttpListener } from '../../src/foundation/platform/net.ts'
 import type { World } from '../../src/foundation/platform/world.ts'
-import { codeAnalysedOnce } from './codeAnalysis.ts'
+import { fastEvm } from './fastEvm.ts'
 import { Layer, LayeredState } from './layeredState.ts'
 
 export interface SimulatedChainOptions {
@@ -113,7 +113,7 @@ export class SimulatedChain {
 
   /** Not yet served: the EVM's own modules are real promises, which a simulation does not wait for. */
   static async create(world: Pick<World, 'clock' | 'net'>, options: SimulatedChainOptions): Promise<SimulatedChain> {
-    await codeAnalysedOnce
+    await fastEvm
     const common = new Common({ chain: { ...Mainnet, chainId: options.chainId ?? 31_337 }, hardfork: Hardfork.Prague })
     const state = new LayeredState(common)
     const vm = await createVM({ common, stateManager: state })
