@@ -364,7 +364,7 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
     ['one unit more for an operator', 'rewards', 'NodeRewarded', (data: string) => plus(data, 1, 1n)],
     ['a delegation that is larger', 'accounts', 'Delegated', (data: string) => plus(data, 0, 1n)],
     ['another set', 'draw', 'SetDrawn', (data: string) => plus(data, 0, 1n)],
-    ['another report', 'rewards', 'Revealed', (data: string) => plus(data, data.length / 64 - 1, 9n << 240n)],
+    ['another report', 'scores', 'Revealed', (data: string) => plus(data, data.length / 64 - 1, 9n << 240n)],
   ] as const) {
     it(`finds a server that tells of ${what}`, async (test) => {
       const liar = await lyingServer(test, network.url, network.topicOf(event), spoil)

@@ -43,6 +43,7 @@ export class LedgerReplay {
     const facts = {
       times: new Map(events.map(({ block }) => [block, timeOf(block)])),
       costs: new Map(events.map(({ transactionHash }) => [transactionHash, costs])),
+      commitments: new Map(),
     }
     for (const epoch of replay.#audit.take(events, facts)) replay.#noteEpoch(epoch)
     for (const event of events) replay.#note(event)

@@ -18,7 +18,7 @@ export interface VerifyOptions extends LedgerOptions {
 }
 
 const WHOLE: Readonly<Record<string, string>> = {
-  scores: 'what monitors revealed does not give these scores',
+  scores: 'what monitors revealed is not what they had committed to',
   seed: 'the secrets that were revealed do not give this seed',
   exclusions: 'other monitors should have been excluded',
   draw: 'the seed draws another set',

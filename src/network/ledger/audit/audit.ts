@@ -7,6 +7,7 @@ import type { Keccak256 } from '../../../protocol/economy/abiWords.ts'
 import { type Decimal, whole } from '../../../protocol/economy/decimal.ts'
 import { type MixnetState, newMixnet } from '../../../protocol/economy/mixnetState.ts'
 import type { CostParams } from '../../../protocol/economy/rewards.ts'
+import type { Hex } from '../chain.ts'
 import type { Deployment } from '../deployment.ts'
 import type { AnyLedgerEvent } from '../ledger.ts'
 import { AuditedDraw, type DrawnSet } from './auditedDraw.ts'
@@ -35,6 +36,8 @@ export interface PageFacts {
   readonly times: ReadonlyMap<number, number>
   /** Of bonds, by transaction. */
   readonly costs: ReadonlyMap<string, CostParams>
+  /** To reports, by transaction; of those that are known. */
+  readonly commitments: ReadonlyMap<string, Hex>
 }
 
 export class Audit {
@@ -87,13 +90,18 @@ export class Audit {
     }
   }
 
-  #takeOne(event: AnyLedgerEvent, { times, costs }: PageFacts, decisions: Decisions): AuditedEpoch | undefined {
+  #takeOne(
+    event: AnyLedgerEvent,
+    { times, costs, commitments }: PageFacts,
+    decisions: Decisions,
+  ): AuditedEpoch | undefined {
     const seconds = times.get(event.block)
     if (seconds === undefined) throw new RangeError(`no time of block ${event.block}`)
     const time = BigInt(seconds)
     switch (event.contract) {
       case 'performance': {
-        this.#settled = this.#scores.take(event as PerformanceEvent) ?? this.#settled
+        const commitment = commitments.get(event.transactionHash)
+        this.#settled = this.#scores.take(event as PerformanceEvent, commitment) ?? this.#settled
         return undefined
       }
       case 'announcements': {

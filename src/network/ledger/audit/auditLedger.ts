@@ -1,5 +1,6 @@
-/** Fetches what an audit reads: events, the times of their blocks, and with which costs nodes were bonded. @module */
+/** Fetches what an audit reads: events, the times of their blocks, and what their transactions say that they do not. @module */
 
+import type { Abi } from 'viem'
 import { decodeFunctionData, keccak256 } from 'viem/utils'
 import { MixnetError } from '../../../foundation/base/errors.ts'
 import { machineError } from '../../../foundation/base/machineError.ts'
@@ -44,11 +45,11 @@ export async function auditLedger(options: AuditOptions): Promise<{ readonly eve
         { reason: 'reorganised' },
         { message: 'the chain was reorganised meanwhile', nextStep: 'Begin again.' },
       )
-    const facts = {
-      times: await timesOf(rpc, page.events, signal),
-      costs: await costsOf(rpc, ledger, page.events, signal),
-    }
-    for (const ended of audit.take(page.events, facts)) {
+    const times = await timesOf(rpc, page.events, signal)
+    const asked = await transactionsOf(rpc, page.events, signal)
+    const costs = await costsOf(ledger, page.events, asked, signal)
+    const commitments = commitmentsIn(asked, deployment.addresses.performance)
+    for (const ended of audit.take(page.events, { times, costs, commitments })) {
       onEpoch(ended)
       if (ended.epochId === until) return { events: count + page.events.length, block: page.cursor.next - 1 }
     }
@@ -99,21 +100,53 @@ async function timesOf(
   return times
 }
 
-/** They are in no event but in what its owner asked for. */
-async function costsOf(
+interface Transaction {
+  readonly to: Address | undefined
+  readonly input: Hex
+}
+
+/** Those by which nodes were bonded and reports committed to: with which costs, and to what, is in no event. By hash. */
+async function transactionsOf(
   rpc: JsonRpc,
+  events: readonly AnyLedgerEvent[],
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<Hex, Transaction>> {
+  const silent = events.filter(({ event }) => event === 'Bonded' || event === 'Committed')
+  const hashes = [...new Set(silent.map(({ transactionHash }) => transactionHash))]
+  const found = new Map<Hex, Transaction>()
+  for (let from = 0; from < hashes.length; from += BATCH) {
+    const some = hashes.slice(from, from + BATCH)
+    const replies = await rpc.askAll(some.map(transactionByHash), { signal })
+    for (const [i, reply] of replies.entries())
+      found.set(some[i] as Hex, expectReply(reply, 'eth_getTransactionByHash') as Transaction)
+  }
+  return found
+}
+
+async function costsOf(
   ledger: Ledger,
   events: readonly AnyLedgerEvent[],
+  asked: ReadonlyMap<Hex, Transaction>,
   signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<string, CostParams>> {
   const costs = new Map<string, CostParams>()
   for (const event of events) {
     if (event.contract !== 'mixnet' || event.event !== 'Bonded') continue
-    const { to, input } = await rpc.ask(transactionByHash(event.transactionHash), { signal })
+    const { to, input } = asked.get(event.transactionHash) as Transaction
     const known = to === ledger.deployment.addresses.mixnet.toLowerCase() ? costsIn(input) : undefined
     costs.set(event.transactionHash, known ?? (await unchangedCosts(ledger, event.args.nodeId, signal)))
   }
   return costs
+}
+
+/** By transaction. None of whoever commits through a contract of its own: what that passed on is not to be seen. */
+function commitmentsIn(asked: ReadonlyMap<Hex, Transaction>, performance: Address): ReadonlyMap<string, Hex> {
+  const commitments = new Map<string, Hex>()
+  for (const [hash, { to, input }] of asked) {
+    const call = to === performance.toLowerCase() ? callOf(ABIS.performance, input) : undefined
+    if (call?.functionName === 'commit') commitments.set(hash, call.args[1])
+  }
+  return commitments
 }
 
 /** Of a node bonded through another contract: those of now, where they never changed. */
@@ -136,15 +169,19 @@ async function unchangedCosts(ledger: Ledger, nodeId: number, signal: AbortSigna
 }
 
 function costsIn(input: Hex): CostParams | undefined {
+  const call = callOf(ABIS.mixnet, input)
+  return call?.functionName === 'bond' ? call.args[3] : undefined
+}
+
+function callOf<const A extends Abi>(abi: A, data: Hex) {
   try {
-    const call = decodeFunctionData({ abi: ABIS.mixnet, data: input })
-    return call.functionName === 'bond' ? call.args[3] : undefined
+    return decodeFunctionData({ abi, data })
   } catch {
     return undefined
   }
 }
 
-const transactionByHash = (hash: Hex): RpcCall<{ readonly to: Address | undefined; readonly input: Hex }> => ({
+const transactionByHash = (hash: Hex): RpcCall<Transaction> => ({
   method: 'eth_getTransactionByHash',
   params: [hash],
   decode(result) {

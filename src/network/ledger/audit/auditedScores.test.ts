@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { keccak256 } from 'viem/utils'
 import { fromHex, toHex } from '../../../foundation/base/bytes.ts'
 import { epochSeed, firstSeed } from '../../../protocol/economy/epochSeed.ts'
-import { packReport } from '../../../protocol/economy/reports.ts'
+import { commitmentHash, packReport, reportHash } from '../../../protocol/economy/reports.ts'
 import type { Address, Hex } from '../chain.ts'
 import { AuditedScores, type PerformanceEvent, type SettledEpoch } from './auditedScores.ts'
 import { Difference } from './difference.ts'
@@ -13,14 +13,15 @@ const CONTRACT: Address = '0x00000000000000000000000000000000000000cc'
 const WHO: readonly Address[] = [1, 2, 3].map((n): Address => `0x${String(n).padStart(40, '0')}`)
 const PERCENT = 10n ** 16n
 const secretOf = (i: number): Uint8Array => new Uint8Array(32).fill(i + 1)
+const EVIDENCE: Hex = `0x${'07'.repeat(32)}`
 const hex = (bytes: Uint8Array): Hex => `0x${toHex(bytes)}`
 
 class Told {
   readonly scores = new AuditedScores({ chainId: 1, contract: CONTRACT }, { exclusion: 6, tolerance: 20 }, hash)
   #seed = firstSeed(1, fromHex(CONTRACT.slice(2)), hash)
 
-  tell(event: PerformanceEvent['event'], args: object): SettledEpoch | undefined {
-    return this.scores.take({ contract: 'performance', event, args } as unknown as PerformanceEvent)
+  tell(event: PerformanceEvent['event'], args: object, commitment?: Hex): SettledEpoch | undefined {
+    return this.scores.take({ contract: 'performance', event, args } as unknown as PerformanceEvent, commitment)
   }
 
   join(): this {
@@ -35,7 +36,8 @@ class Told {
     for (const [i, score] of scores.entries()) {
       if (score === undefined) continue
       const { words, scores: packed } = packReport(new Map([[7, score]]))
-      this.tell('Revealed', { epochId, who: WHO[i], secret: hex(secretOf(i)), words, scores: packed })
+      const secret = hex(secretOf(i))
+      this.tell('Revealed', { epochId, who: WHO[i], secret, evidenceHash: EVIDENCE, words, scores: packed })
     }
   }
 
@@ -101,7 +103,45 @@ test('a report of somebody who did not commit', () => {
   told.round(5, [90])
   const { words, scores } = packReport(new Map([[7, 1]]))
   assert.throws(
-    () => told.tell('Revealed', { epochId: 5, who: WHO[1], secret: hex(secretOf(1)), words, scores }),
+    () =>
+      told.tell('Revealed', {
+        epochId: 5,
+        who: WHO[1],
+        secret: hex(secretOf(1)),
+        evidenceHash: EVIDENCE,
+        words,
+        scores,
+      }),
     Difference,
   )
+})
+
+test('a report that is not the one that was committed to, in any part; one whose commitment is not known is taken', () => {
+  const [who] = WHO as [Address]
+  const packed = packReport(new Map([[7, 90]]))
+  const right = { epochId: 5, who, secret: hex(secretOf(0)), evidenceHash: EVIDENCE, ...packed }
+  const parts = {
+    epochId: 5,
+    participant: fromHex(who.slice(2)),
+    secret: secretOf(0),
+    evidenceHash: fromHex('07'.repeat(32)),
+  }
+  const commitment = hex(commitmentHash({ ...parts, reportHash: reportHash(packed, hash) }, hash))
+  const committed = (to?: Hex) => {
+    const told = new Told().join()
+    told.tell('Committed', { epochId: 5, who }, to)
+    return told
+  }
+  committed(commitment).tell('Revealed', right)
+  committed(commitment.toUpperCase().replace('X', 'x') as Hex).tell('Revealed', right)
+  for (const wrong of [
+    { secret: hex(secretOf(1)) },
+    { evidenceHash: hex(new Uint8Array(32)) },
+    packReport(new Map([[7, 91]])),
+    packReport(new Map([[8, 90]])),
+  ]) {
+    const isScores = (error: unknown) => error instanceof Difference && error.what === 'scores'
+    assert.throws(() => committed(commitment).tell('Revealed', { ...right, ...wrong }), isScores)
+    committed().tell('Revealed', { ...right, ...wrong })
+  }
 })

@@ -7,7 +7,7 @@ import type { Keccak256 } from '../../../protocol/economy/abiWords.ts'
 import type { Percent } from '../../../protocol/economy/decimal.ts'
 import { epochSeed, firstSeed } from '../../../protocol/economy/epochSeed.ts'
 import { type Report, weightedMedians } from '../../../protocol/economy/medians.ts'
-import { unpackReport } from '../../../protocol/economy/reports.ts'
+import { commitmentHash, reportHash, unpackReport } from '../../../protocol/economy/reports.ts'
 import type { Address, Hex } from '../chain.ts'
 import type { LedgerEvent } from '../ledger.ts'
 import { Difference } from './difference.ts'
@@ -18,6 +18,8 @@ export type PerformanceEvent = {
     E
   >
 }['Joined' | 'Left' | 'StakeWithdrawn' | 'Committed' | 'Revealed' | 'Excluded' | 'Settled']
+
+type Revelation = LedgerEvent<'performance', 'Revealed'>['args']
 
 export interface ParticipationRules {
   /** Epochs. */
@@ -63,6 +65,8 @@ export class AuditedScores {
   readonly #participants = new Map<string, Participant>()
   /** In order of commitment. */
   #committed: string[] = []
+  /** Of the same, to what; of those that are known. */
+  readonly #commitments = new Map<string, Hex>()
   #committedEpoch = -1
   readonly #revealed = new Map<string, Revealed>()
   #excluding: { readonly who: string; readonly until: number; readonly reason: number }[] = []
@@ -98,8 +102,8 @@ export class AuditedScores {
     return 0n
   }
 
-  /** What was settled, with `Settled`. Throws Difference. */
-  take(event: PerformanceEvent): SettledEpoch | undefined {
+  /** What was settled, with `Settled`. `commitment`: to what, with `Committed`, where it is known. Throws Difference. */
+  take(event: PerformanceEvent, commitment?: Hex): SettledEpoch | undefined {
     switch (event.event) {
       case 'Joined': {
         const { who, stake, measures } = event.args
@@ -115,15 +119,11 @@ export class AuditedScores {
         this.#participants.delete(low(event.args.who))
         return undefined
       case 'Committed':
-        this.#commit(event.args.epochId, low(event.args.who))
+        this.#commit(event.args.epochId, low(event.args.who), commitment)
         return undefined
-      case 'Revealed': {
-        const { epochId, who, secret, words, scores } = event.args
-        if (!this.#committed.includes(low(who)) || this.#committedEpoch !== epochId)
-          throw new Difference('scores', epochId, 'only who committed reveals', `a report of ${who}`)
-        this.#revealed.set(low(who), { secret: bytes(secret), report: unpackReport({ words, scores }) })
+      case 'Revealed':
+        this.#reveal(event.args)
         return undefined
-      }
       case 'Excluded':
         this.#excluding.push({ who: low(event.args.who), until: event.args.untilEpoch, reason: event.args.reason })
         return undefined
@@ -132,18 +132,38 @@ export class AuditedScores {
     }
   }
 
-  #commit(epochId: number, who: string): void {
+  #commit(epochId: number, who: string, commitment: Hex | undefined): void {
     if (this.#committedEpoch !== epochId) this.#forgetRound(epochId)
     const participant = this.#participants.get(who)
     if (participant === undefined || participant.left || participant.excludedUntil > epochId)
       throw new Difference('scores', epochId, 'who takes part commits', `a commitment of ${who}`)
     participant.committedIn = epochId
     this.#committed.push(who)
+    if (commitment !== undefined) this.#commitments.set(who, commitment)
+  }
+
+  #reveal({ epochId, who, secret, evidenceHash, words, scores }: Revelation): void {
+    const from = low(who)
+    if (!this.#committed.includes(from) || this.#committedEpoch !== epochId)
+      throw new Difference('scores', epochId, 'only who committed reveals', `a report of ${who}`)
+    const parts = { epochId, participant: bytes(who), secret: bytes(secret), evidenceHash: bytes(evidenceHash) }
+    const hash = this.#keccak256
+    const opened = commitmentHash({ ...parts, reportHash: reportHash({ words, scores }, hash) }, hash)
+    const commitment = this.#commitments.get(from)
+    if (commitment !== undefined && low(commitment) !== `0x${toHex(opened)}`)
+      throw new Difference(
+        'scores',
+        epochId,
+        `the report of ${who} behind ${commitment}`,
+        `one behind 0x${toHex(opened)}`,
+      )
+    this.#revealed.set(from, { secret: parts.secret, report: unpackReport({ words, scores }) })
   }
 
   #forgetRound(epochId: number): void {
     this.#committedEpoch = epochId
     this.#committed = []
+    this.#commitments.clear()
     this.#revealed.clear()
   }
 
