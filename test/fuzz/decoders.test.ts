@@ -72,7 +72,7 @@ const EXEMPT = new Set([
   ...['openKeystore'], // half a second each, by design; keystore.test.ts
   ...['BundleReader', 'EventReader', 'checkCosts', 'splitReward'], // no decoders
   ...['openClient', 'openFolder', 'openMixLink', 'openSchema', 'unavailable', 'untilNextEpoch'], // no decoders
-  ...['openDkgEngine', 'openIssuerSchema', 'openTickets', 'openWallet'], // nor these
+  ...['openDkgEngine', 'openIssuerSchema', 'openTickets', 'openWallet', 'openMonitorTickets', 'openPaying'], // nor these
   ...[
     'openPushedWith',
     'verifyHostInformation',
