@@ -73,7 +73,7 @@ const EXEMPT = new Set([
   ...['BundleReader', 'EventReader', 'checkCosts', 'splitReward'], // no decoders
   ...['openPasst', 'openPacketEngine'], // start a program
   ...['openClient', 'openFolder', 'openMixLink', 'openSchema', 'unavailable', 'untilNextEpoch'], // no decoders
-  ...['openDkgEngine', 'openIssuerSchema', 'openTickets', 'openWallet'], // nor these
+  ...['openDkgEngine', 'openIssuerSchema', 'openTickets', 'openWallet', 'openMonitorTickets', 'openPaying'], // nor these
   ...[
     'openPushedWith',
     'verifyHostInformation',
