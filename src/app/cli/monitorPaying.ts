@@ -42,8 +42,7 @@ export async function openPaying(
     directories: config.directories,
     engine: startCredentialEngine,
     deposits: ledgerDeposits({ clock: world.clock, ledger, account, confirmations, signal: session.interrupted }),
-    // On one machine the directory is one's own, and its issuers may be on no ledger.
-    confirm: config.local ? undefined : (agreed) => confirmIssuers(world.crypto, ledger, agreed),
+    confirm: (agreed) => confirmIssuers(world.crypto, ledger, agreed),
     onEvent: told(session),
     log: session.quietLogOf('tickets'),
   })
