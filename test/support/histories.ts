@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import type { HistoryReport, HistoryShare } from './historyWorker.ts'
 
 /** What a history can lead to has to happen in some of a hundred, or they would show nothing. */
-export const INTERESTING = [
+export const INTERESTING: readonly string[] = [
   'NodeRewarded',
   'NodeNotRewarded',
   'DelegationRefunded',
@@ -24,7 +24,7 @@ export const INTERESTING = [
   'delegate Unbonding',
 ]
 /** And these in some of five hundred. */
-export const RARE = ['unbond PendingPledgeChange']
+export const RARE: readonly string[] = ['unbond PendingPledgeChange']
 
 async function inThread(share: HistoryShare): Promise<HistoryReport> {
   const worker = new Worker(new URL('historyWorker.ts', import.meta.url), { workerData: share })
