@@ -165,7 +165,7 @@ export class RouterClient {
   }
 }
 
-export const laneOf = (name: string): string => `ip ${name}`
+const laneOf = (name: string): string => `ip ${name}`
 
 function bundleWait(asked: bigint | undefined, { bundleWait: usual, maxBundleWait }: IpRouterParams): Millis {
   return asked === undefined ? usual : millis(Math.min(Number(asked), maxBundleWait))
