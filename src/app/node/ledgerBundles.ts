@@ -14,8 +14,11 @@ import { readBondedIds } from './bondedIds.ts'
 
 type Announced = LedgerEvent<'announcements', 'Announced'>
 type Drawn = LedgerEvent<'rewardedSet', 'SetDrawn'>
+type Place = Pick<Announced, 'block' | 'logIndex'>
+/** When the draw took a node, with what it had said until then. */
+type TakenAt = (nodeId: number) => Place
 
-/** Of those that a node made before the draw: the last one counts, unless the chain takes it back. */
+/** Of those that a node made before the draw took it: the last one counts, unless the chain takes it back. */
 const ANNOUNCEMENTS_KEPT = 4
 const ANNOUNCEMENTS_A_PAGE = 1000
 /** Of the epoch that runs and the one before it. */
@@ -33,8 +36,7 @@ const BUNDLED_ROLES = [
 ] as const
 
 const bytes = (hex: Hex): Uint8Array => fromHex(hex.slice(2).toLowerCase(), 'bytes of the ledger')
-const isBefore = (a: Announced, b: Drawn): boolean =>
-  a.block < b.block || (a.block === b.block && a.logIndex < b.logIndex)
+const isBefore = (a: Place, b: Place): boolean => a.block < b.block || (a.block === b.block && a.logIndex < b.logIndex)
 
 export class BundleReader {
   readonly #ledger: Ledger
@@ -62,8 +64,9 @@ export class BundleReader {
     const known = this.#bundles.get(epochId)
     // A reorganisation may have drawn it anew.
     if (known !== undefined && equalBytes(known.seed, bytes(drawn.args.seed))) return known
-    await this.#readAnnouncements(drawn)
-    const nodes = await this.#nodesOf(epochId, drawn)
+    const takenAt = await this.#takenAt(drawn)
+    await this.#readAnnouncements(drawn, takenAt)
+    const nodes = await this.#nodesOf(epochId, drawn, takenAt)
     if (nodes === undefined) return undefined
     const bundle = { epochId, seed: bytes(drawn.args.seed), nodes }
     this.#bundles.set(epochId, bundle)
@@ -77,10 +80,27 @@ export class BundleReader {
   }
 
   /**
+   * A large draw takes several calls, and what a node says between that which takes it and the last is not in the root. Of several drivers at
+   * work, the one that came to the end is who took nodes last.
+   */
+  async #takenAt(drawn: Drawn): Promise<TakenAt> {
+    const { epochId } = drawn.args
+    const { events } = await this.#ledger.events({ contract: 'rewardedSet', event: 'Taken', filter: { epochId } })
+    const taken = events.filter((event) => isBefore(event, drawn))
+    const driver = taken.at(-1)?.args.driver
+    const places = new Map<number, Place>()
+    for (const { args, block, logIndex } of taken) {
+      if (args.driver !== driver) continue
+      for (let nodeId = args.from; nodeId < args.nextNodeId; nodeId++) places.set(nodeId, { block, logIndex })
+    }
+    return (nodeId) => places.get(nodeId) ?? drawn
+  }
+
+  /**
    * Up to the draw and not much further: what is said behind it can be as much as its author pays for, and would have to be held until the
    * next draw, or push out what counts.
    */
-  async #readAnnouncements(drawn: Drawn): Promise<void> {
+  async #readAnnouncements(drawn: Drawn, takenAt: TakenAt): Promise<void> {
     for (let complete = false; !complete; ) {
       const cursor = this.#cursor
       const page = await this.#ledger.events({
@@ -96,7 +116,7 @@ export class BundleReader {
         else said.push(event)
       }
       for (const [nodeId, said] of this.#said) {
-        const before = said.findLastIndex((event) => isBefore(event, drawn)) + 1
+        const before = said.findLastIndex((event) => isBefore(event, takenAt(nodeId))) + 1
         if (before > ANNOUNCEMENTS_KEPT) this.#said.set(nodeId, said.slice(before - ANNOUNCEMENTS_KEPT))
       }
       this.#cursor = page.cursor
@@ -114,7 +134,7 @@ export class BundleReader {
     }
   }
 
-  async #nodesOf(epochId: number, drawn: Drawn): Promise<readonly BundledNode[] | undefined> {
+  async #nodesOf(epochId: number, drawn: Drawn, takenAt: TakenAt): Promise<readonly BundledNode[] | undefined> {
     const ledger = this.#ledger
     const { block, results } = await ledger.readAll([
       { contract: 'rewardedSet', fn: 'epochId', args: [] },
@@ -128,11 +148,11 @@ export class BundleReader {
     const stakes = await ledger.read('mixnet', 'stakesOf', [ids], { block })
     const nodes = ids.map((nodeId, i): BundledNode => {
       const { identityKey } = stakes[i]!
-      const said = this.#said.get(nodeId)?.findLast((event) => isBefore(event, drawn))
+      const said = this.#said.get(nodeId)?.findLast((event) => isBefore(event, takenAt(nodeId)))
       const announcement = said && bundled(said)
       return { nodeId, identity: bytes(identityKey), role: roles.get(nodeId) ?? ROLE.none, announcement }
     })
-    const late = await this.#maybeLate(epochId, drawn)
+    const late = await this.#maybeLate(epochId, takenAt)
     // What was announced for the first time once secrets were revealed is not in the root; when that was only the root says.
     for (let count = 0; count <= late.length; count++) {
       const silent = new Set(late.slice(0, count))
@@ -144,12 +164,12 @@ export class BundleReader {
   }
 
   /** Nodes that announced for the first time in the epoch that the draw ended, the latest first. None where all took part in the draw. */
-  async #maybeLate(epochId: number, drawn: Drawn): Promise<readonly number[]> {
+  async #maybeLate(epochId: number, takenAt: TakenAt): Promise<readonly number[]> {
     const before = await this.#drawOf(epochId - 1)
     if (before === undefined) return []
     return [...this.#said]
       .flatMap(([nodeId, said]) => said.filter(({ args }) => args.sequence === 1n).map((first) => ({ nodeId, first })))
-      .filter(({ first }) => first.block >= before.block && isBefore(first, drawn))
+      .filter(({ nodeId, first }) => first.block >= before.block && isBefore(first, takenAt(nodeId)))
       .sort((a, b) => b.first.block - a.first.block || b.first.logIndex - a.first.logIndex)
       .slice(0, MOST_LATE)
       .map(({ nodeId }) => nodeId)
