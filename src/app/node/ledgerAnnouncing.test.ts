@@ -9,6 +9,8 @@ test('a node is drawn for the roles it says, and the exits of a small network fo
     [1, 2, 4],
   )
   assert.equal(capabilitiesOf(['entry', 'exit', 'mix']), 7)
+  assert.equal(capabilitiesOf(['exit'], { routesPackets: true }), 12)
+  assert.equal(capabilitiesOf(['entry'], { routesPackets: true }), 2)
   const plans = planNetwork({ mixNodes: 6, entries: 2, exits: 1 }, true)
   assert.deepEqual(
     plans.map(({ roles }) => capabilitiesOf(roles)),

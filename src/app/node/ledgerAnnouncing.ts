@@ -42,13 +42,14 @@ const FIRST_RETRY = millis(100)
 const LONGEST_RETRY = minutes(5)
 
 /**
- * As the contracts know them. An exit's service is the network requester. Entries are drawn before exits, so an exit that would be either
+ * As the contracts know them. An exit's service is the network requester, and where something carries packets the router too. Entries are drawn before exits, so an exit that would be either
  * may be taken for an entry, and where there are few gateways the epoch is left without an exit: one that does not say `entry` too is not
  * offered as one, though clients may come in through it.
  */
-export function capabilitiesOf(roles: readonly NodeRole[]): number {
+export function capabilitiesOf(roles: readonly NodeRole[], { routesPackets = false } = {}): number {
   const can = (role: NodeRole, bit: number): number => (roles.includes(role) ? bit : 0)
-  return can('mix', CAPABILITY.mix) | can('entry', CAPABILITY.entry) | can('exit', CAPABILITY.exitRequester)
+  const exit = CAPABILITY.exitRequester | (routesPackets ? CAPABILITY.exitRouter : 0)
+  return can('mix', CAPABILITY.mix) | can('entry', CAPABILITY.entry) | can('exit', exit)
 }
 
 /**

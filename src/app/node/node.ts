@@ -286,7 +286,14 @@ class Node implements RunningNode {
       world,
       identity,
       identitySeed: identitySeed.expose(),
-      said: () => announcementOf({ config, noisePublic, sphinx: this.#rotation.keys, endpoints: this.endpoints }),
+      said: () =>
+        announcementOf({
+          config,
+          noisePublic,
+          sphinx: this.#rotation.keys,
+          endpoints: this.endpoints,
+          routesPackets: this.#exit?.packetRouter !== undefined,
+        }),
       log: log.child('ledger'),
     })
     this.#announcer = announcer

@@ -81,15 +81,18 @@ export function announcementOf({
   noisePublic,
   sphinx,
   endpoints: { mix, ws },
+  routesPackets,
 }: {
   readonly config: NodeConfig
   readonly noisePublic: Uint8Array
   readonly sphinx: SphinxKeys
   readonly endpoints: NodeEndpoints
+  /** An exit that carries IP packets. */
+  readonly routesPackets: boolean
 }): NodeAnnouncement {
   const { primary, preAnnounced } = sphinx
   return {
-    capabilities: capabilitiesOf(config.roles),
+    capabilities: capabilitiesOf(config.roles, { routesPackets }),
     announcement: {
       ipAddresses: [config.host],
       mixPort: mix.port,
