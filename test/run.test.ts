@@ -3,7 +3,7 @@
  * missing, and says which. @module
  */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -19,14 +19,29 @@ const host = Object.values(networkInterfaces())
   .flat()
   .find((one) => one?.family === 'IPv4' && !one.internal)?.address
 const missing = TOOLS.filter((tool) => !existsSync(tool))
-const mayUnshare = (): boolean => {
-  try {
-    execFileSync('unshare', process.getuid?.() === 0 ? ['--net', '--mount', 'true'] : ['--user', '--net', 'true'])
-    return true
-  } catch {
-    return false
-  }
+const passes = (command: string, ...args: string[]): boolean =>
+  spawnSync(command, args, { input: '', timeout: 10_000 }).status === 0
+/** In containers the tools may be there and the kernel still say no. */
+const mayMakeNetworks = (): boolean => {
+  const asWhom = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']
+  return passes(
+    'unshare',
+    ...asWhom,
+    '--net',
+    '--mount',
+    '--pid',
+    '--fork',
+    'ip',
+    'tuntap',
+    'add',
+    'mode',
+    'tun',
+    'name',
+    'probe',
+  )
 }
+const mayRunPasst = (): boolean =>
+  passes('passt', '--foreground', '--fd', '0', '--tcp-ports', 'none', '--udp-ports', 'none')
 const skip =
   process.platform !== 'linux'
     ? 'network namespaces are for Linux'
@@ -34,9 +49,11 @@ const skip =
       ? `not there: ${missing.join(', ')} (apt install passt socat curl)`
       : host === undefined
         ? 'this machine has no address but loopback'
-        : mayUnshare()
-          ? false
-          : 'this machine allows no network namespaces'
+        : !mayMakeNetworks()
+          ? 'this machine allows no network namespaces, or no devices in them'
+          : mayRunPasst()
+            ? false
+            : 'passt does not run on this machine'
 
 /** Looked at now and then, since nobody tells us. */
 async function until(what: string, holds: () => boolean): Promise<void> {
