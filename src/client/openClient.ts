@@ -298,7 +298,7 @@ function namedParts(
   const read = <T>(argument: string, expected: string, decode: () => T): T => {
     const value = tryDecode(decode)
     if (!isMixnetError(value)) return value
-    const nextStep = `Give ${expected}, or nothing: then one is chosen.`
+    const nextStep = `Give ${expected}, or none: then one is chosen.`
     throw new MixnetError('BAD_ARGUMENT', { argument }, { nextStep, cause: value })
   }
   if (gateway !== undefined)

@@ -66,7 +66,15 @@ const EXEMPT = new Set([
   ...['loadOrCreateClientKeys', 'loadOrCreateNodeKeys', 'loadOrCreateKey', 'loadOrCreateIssuerKey', 'loadWebProvider'], // decodePem and lengths; keys.test.ts
   ...['openSnapshot'], // JSON into the decoders of a directory's answers; topologySnapshot.test.ts
   ...['parseVolume'], // the caller's own words
-  ...['readBondedIds', 'readLedgerEpoch', 'openLedger', 'openNamedLedger', 'openConfiguredLedger', 'verifyDeployment'], // answers of a chain, through decodeResult
+  ...[
+    'readBondedIds',
+    'readLedgerEpoch',
+    'readProposal',
+    'openLedger',
+    'openNamedLedger',
+    'openConfiguredLedger',
+    'verifyDeployment',
+  ], // answers of a chain, through decodeResult
   ...['decodeResult'], // viem's decoders, and what it throws is a refusal; test/ledger/trouble.test.ts has servers that lie
   ...['readDeployment', 'readMonitorConfig', 'loadOrCreateLedgerKey'], // files: decodeDeployment, readConfigFile, decodePem and lengths
   ...['openKeystore'], // half a second each, by design; keystore.test.ts

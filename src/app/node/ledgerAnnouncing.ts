@@ -46,7 +46,10 @@ const LONGEST_RETRY = minutes(5)
  * may be taken for an entry, and where there are few gateways the epoch is left without an exit: one that does not say `entry` too is not
  * offered as one, though clients may come in through it.
  */
-export function capabilitiesOf(roles: readonly NodeRole[], { routesPackets = false } = {}): number {
+export function capabilitiesOf(
+  roles: readonly NodeRole[],
+  { routesPackets = false }: { readonly routesPackets?: boolean } = {},
+): number {
   const can = (role: NodeRole, bit: number): number => (roles.includes(role) ? bit : 0)
   const exit = CAPABILITY.exitRequester | (routesPackets ? CAPABILITY.exitRouter : 0)
   return can('mix', CAPABILITY.mix) | can('entry', CAPABILITY.entry) | can('exit', exit)

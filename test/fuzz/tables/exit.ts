@@ -33,7 +33,8 @@ import { decodeLewesFrame, decodeStreamFrame } from '../../../src/protocol/wire/
 import { buildUdp } from '../../../src/protocol/wire/ip/buildPacket.ts'
 import { buildEcho, readEcho } from '../../../src/protocol/wire/ip/echo.ts'
 import { FrameReader, frameHeader } from '../../../src/protocol/wire/ip/ethernet.ts'
-import { readIpPacket } from '../../../src/protocol/wire/ip/ipPacket.ts'
+import { PROTOCOL, readIpPacket } from '../../../src/protocol/wire/ip/ipPacket.ts'
+import { buildTcp, FLAG, readTcpSegment } from '../../../src/protocol/wire/ip/tcpSegment.ts'
 import { readRouterRequest } from '../../../src/roles/exit/ip/routerMessages.ts'
 import { vectorBytes, vectorTexts } from '../corpus.ts'
 import { bytesDecoder, type Decoder, jsonDecoder, textDecoder } from '../decoder.ts'
@@ -47,6 +48,11 @@ const addresses = { source: Uint8Array.of(10, 0, 7, 7), destination: Uint8Array.
 const packets = [
   buildUdp(addresses, { sourcePort: 5000, destinationPort: 53 }, new Uint8Array(20)),
   buildEcho(addresses, { isReply: false, identifier: 1, sequence: 2, data: new Uint8Array(8) }),
+  buildTcp(
+    addresses,
+    { sourcePort: 1, destinationPort: 2 },
+    { sequence: 1, acknowledgment: 2, flags: FLAG.syn, window: 9, mss: 1400 },
+  ),
 ]
 const framed = (packet: Uint8Array): Uint8Array =>
   concat(frameHeader(packet, { source: new Uint8Array(6), destination: new Uint8Array(6) }), packet)
@@ -89,10 +95,11 @@ export const exitDecoders: readonly Decoder[] = [
   bincode('readReason', (reader) => readReason(reader, ['notConnected', 'other'])),
   bytesDecoder('decodeBundle', decodeBundle, { seeds: ipRequests }),
   bytesDecoder(
-    'readIpPacket readEcho',
+    'readIpPacket readEcho readTcpSegment',
     (input) => {
       const packet = readIpPacket(input)
-      return 'fault' in packet ? packet : readEcho(packet)
+      if ('fault' in packet) return packet
+      return packet.protocol === PROTOCOL.tcp ? readTcpSegment(packet) : readEcho(packet)
     },
     { seeds: packets },
   ),
