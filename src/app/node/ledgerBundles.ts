@@ -14,6 +14,14 @@ import { readBondedIds } from './bondedIds.ts'
 
 type Announced = LedgerEvent<'announcements', 'Announced'>
 type Drawn = LedgerEvent<'rewardedSet', 'SetDrawn'>
+type Taken = LedgerEvent<'rewardedSet', 'Taken'>
+type Place = Pick<Announced, 'block' | 'logIndex'>
+
+/** A draw, and what its driver took with each call: a node counts with what it had announced up to that call, not up to the last. */
+interface Draw {
+  readonly drawn: Drawn
+  readonly calls: readonly Taken[]
+}
 
 /** Of those that a node made before the draw: the last one counts, unless the chain takes it back. */
 const ANNOUNCEMENTS_KEPT = 4
@@ -33,8 +41,9 @@ const BUNDLED_ROLES = [
 ] as const
 
 const bytes = (hex: Hex): Uint8Array => fromHex(hex.slice(2).toLowerCase(), 'bytes of the ledger')
-const isBefore = (a: Announced, b: Drawn): boolean =>
-  a.block < b.block || (a.block === b.block && a.logIndex < b.logIndex)
+const isBefore = (a: Place, b: Place): boolean => a.block < b.block || (a.block === b.block && a.logIndex < b.logIndex)
+const takenAt = ({ drawn, calls }: Draw, nodeId: number): Place =>
+  calls.find(({ args }) => args.from <= nodeId && nodeId < args.nextNodeId) ?? drawn
 
 export class BundleReader {
   readonly #ledger: Ledger
@@ -62,8 +71,9 @@ export class BundleReader {
     const known = this.#bundles.get(epochId)
     // A reorganisation may have drawn it anew.
     if (known !== undefined && equalBytes(known.seed, bytes(drawn.args.seed))) return known
-    await this.#readAnnouncements(drawn)
-    const nodes = await this.#nodesOf(epochId, drawn)
+    const draw = { drawn, calls: await this.#callsOf(drawn) }
+    await this.#readAnnouncements(draw)
+    const nodes = await this.#nodesOf(epochId, draw)
     if (nodes === undefined) return undefined
     const bundle = { epochId, seed: bytes(drawn.args.seed), nodes }
     this.#bundles.set(epochId, bundle)
@@ -76,11 +86,31 @@ export class BundleReader {
     return events.at(-1)
   }
 
+  /** Of the attempt that became the set: its last call told of it last, and its first took node 1. Others' attempts are of no account. */
+  async #callsOf(drawn: Drawn): Promise<readonly Taken[]> {
+    const attempts = new Map<string, Taken[]>()
+    let driver = ''
+    const { epochId } = drawn.args
+    let cursor: EventCursor | undefined
+    for (let complete = false; !complete; ) {
+      const page = await this.#ledger.events({ contract: 'rewardedSet', event: 'Taken', filter: { epochId }, cursor })
+      for (const call of page.events.filter((one) => isBefore(one, drawn))) {
+        driver = call.args.driver
+        const before = call.args.from === 1 ? [] : (attempts.get(driver) ?? [])
+        attempts.set(driver, [...before, call])
+      }
+      cursor = page.cursor
+      complete = page.complete || cursor.next > drawn.block
+    }
+    return attempts.get(driver) ?? []
+  }
+
   /**
    * Up to the draw and not much further: what is said behind it can be as much as its author pays for, and would have to be held until the
    * next draw, or push out what counts.
    */
-  async #readAnnouncements(drawn: Drawn): Promise<void> {
+  async #readAnnouncements(draw: Draw): Promise<void> {
+    const { drawn } = draw
     for (let complete = false; !complete; ) {
       const cursor = this.#cursor
       const page = await this.#ledger.events({
@@ -96,7 +126,8 @@ export class BundleReader {
         else said.push(event)
       }
       for (const [nodeId, said] of this.#said) {
-        const before = said.findLastIndex((event) => isBefore(event, drawn)) + 1
+        const taken = takenAt(draw, nodeId)
+        const before = said.findLastIndex((event) => isBefore(event, taken)) + 1
         if (before > ANNOUNCEMENTS_KEPT) this.#said.set(nodeId, said.slice(before - ANNOUNCEMENTS_KEPT))
       }
       this.#cursor = page.cursor
@@ -114,8 +145,9 @@ export class BundleReader {
     }
   }
 
-  async #nodesOf(epochId: number, drawn: Drawn): Promise<readonly BundledNode[] | undefined> {
+  async #nodesOf(epochId: number, draw: Draw): Promise<readonly BundledNode[] | undefined> {
     const ledger = this.#ledger
+    const { drawn } = draw
     const { block, results } = await ledger.readAll([
       { contract: 'rewardedSet', fn: 'epochId', args: [] },
       { contract: 'mixnet', fn: 'lastNodeId', args: [] },
@@ -128,11 +160,12 @@ export class BundleReader {
     const stakes = await ledger.read('mixnet', 'stakesOf', [ids], { block })
     const nodes = ids.map((nodeId, i): BundledNode => {
       const { identityKey } = stakes[i]!
-      const said = this.#said.get(nodeId)?.findLast((event) => isBefore(event, drawn))
+      const taken = takenAt(draw, nodeId)
+      const said = this.#said.get(nodeId)?.findLast((event) => isBefore(event, taken))
       const announcement = said && bundled(said)
       return { nodeId, identity: bytes(identityKey), role: roles.get(nodeId) ?? ROLE.none, announcement }
     })
-    const late = await this.#maybeLate(epochId, drawn)
+    const late = await this.#maybeLate(epochId, draw)
     // What was announced for the first time once secrets were revealed is not in the root; when that was only the root says.
     for (let count = 0; count <= late.length; count++) {
       const silent = new Set(late.slice(0, count))
@@ -144,12 +177,12 @@ export class BundleReader {
   }
 
   /** Nodes that announced for the first time in the epoch that the draw ended, the latest first. None where all took part in the draw. */
-  async #maybeLate(epochId: number, drawn: Drawn): Promise<readonly number[]> {
+  async #maybeLate(epochId: number, draw: Draw): Promise<readonly number[]> {
     const before = await this.#drawOf(epochId - 1)
     if (before === undefined) return []
     return [...this.#said]
       .flatMap(([nodeId, said]) => said.filter(({ args }) => args.sequence === 1n).map((first) => ({ nodeId, first })))
-      .filter(({ first }) => first.block >= before.block && isBefore(first, drawn))
+      .filter(({ nodeId, first }) => first.block >= before.block && isBefore(first, takenAt(draw, nodeId)))
       .sort((a, b) => b.first.block - a.first.block || b.first.logIndex - a.first.logIndex)
       .slice(0, MOST_LATE)
       .map(({ nodeId }) => nodeId)

@@ -63,6 +63,15 @@ export class AuditedMixnet {
     this.#due.shift()
   }
 
+  /** What governance decided for later, of which the contract says nothing yet. Throws Difference. */
+  decide(change: GovernanceChange, now: bigint): void {
+    const { state } = this
+    this.#allowed('CallExecuted', 'a call that was executed', () => change(state, now))
+    const [untold] = state.log.splice(0)
+    if (untold !== undefined)
+      throw this.#differs(untold.name, describe(untold.name, untold.args), 'nothing of the kind')
+  }
+
   /** Whatever waits without a trace: what changes nothing leaves none. */
   finishReconciling(now: bigint): void {
     const { state } = this
@@ -83,14 +92,20 @@ export class AuditedMixnet {
 
   #play(event: MixnetEvent, facts: EventFacts, served: Served): void {
     const { state } = this
+    this.#allowed(event.event, describe(event.event, event.args), () =>
+      operate(state, event, facts, served, this.#late),
+    )
+    this.#due = state.log.splice(0)
+  }
+
+  #allowed(name: string, found: string, work: () => void): void {
     try {
-      operate(state, event, facts, served, this.#late)
+      work()
     } catch (error) {
       if (error instanceof Refusal || error instanceof RangeError)
-        throw this.#differs(event.event, `it is refused (${error.message})`, describe(event.event, event.args))
+        throw this.#differs(name, `it is refused (${error.message})`, found)
       throw error
     }
-    this.#due = state.log.splice(0)
   }
 
   #differs(name: string, expected: string, found: string): Difference {
