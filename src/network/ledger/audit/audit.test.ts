@@ -1,4 +1,4 @@
-/** What governance decides, as an audit finds it in events. @module */
+/** What governance decides, and with which costs nodes begin, as an audit finds it in events. @module */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { encodeFunctionData, keccak256 } from 'viem/utils'
@@ -12,6 +12,7 @@ import { Difference } from './difference.ts'
 
 const MIXNET: Address = '0x00000000000000000000000000000000000000AA'
 const PERFORMANCE: Address = '0x00000000000000000000000000000000000000bb'
+const OWNER: Address = '0x00000000000000000000000000000000000000cc'
 const START = 1_000_000
 const PARAMS: DeploymentParams = { ...localNetwork(START), firstEpochStart: START }
 const { minimumPledge, minimumDelegation, minimumProfitMargin, maximumProfitMargin } = PARAMS
@@ -37,8 +38,10 @@ const tolerance = (points: number): Hex =>
   })
 
 /** Of one transaction in the first epoch. */
-function audited(...told: readonly (readonly [target: Address, data: Hex] | 'ParamsChanged')[]): Audit {
-  const audit = new Audit(
+const PLACE = { block: 7, transactionHash: '0x01', blockHash: '0x02' }
+
+function audit(events: readonly AnyLedgerEvent[]): Audit {
+  const one = new Audit(
     {
       chainId: 1,
       params: PARAMS,
@@ -47,16 +50,20 @@ function audited(...told: readonly (readonly [target: Address, data: Hex] | 'Par
     participationOf(PARAMS),
     (bytes) => keccak256(bytes, 'bytes'),
   )
-  const events = told.map((one, logIndex): AnyLedgerEvent => {
-    const place = { block: 7, logIndex, transactionHash: '0x01', blockHash: '0x02' }
-    return one === 'ParamsChanged'
-      ? ({ ...place, contract: 'mixnet', event: one, args: {} } as never)
-      : ({ ...place, contract: 'timelock', event: 'CallExecuted', args: { target: one[0], data: one[1] } } as never)
-  })
-  const facts = { times: new Map([[7, START + 1]]), costs: new Map(), commitments: new Map() }
-  for (const _ of audit.take(events, facts)) assert.fail('no epoch ends')
-  return audit
+  const facts = { times: new Map([[PLACE.block, START + 1]]), commitments: new Map() }
+  for (const _ of one.take(events, facts)) assert.fail('no epoch ends')
+  return one
 }
+
+const audited = (...told: readonly (readonly [target: Address, data: Hex] | 'ParamsChanged')[]): Audit =>
+  audit(
+    told.map((one, logIndex): AnyLedgerEvent => {
+      const place = { ...PLACE, logIndex }
+      return one === 'ParamsChanged'
+        ? ({ ...place, contract: 'mixnet', event: one, args: {} } as never)
+        : ({ ...place, contract: 'timelock', event: 'CallExecuted', args: { target: one[0], data: one[1] } } as never)
+    }),
+  )
 
 test('what several calls of one transaction decide, at once or for later, each for itself', () => {
   // A batch, or proposals that somebody executes with a contract: anybody may.
@@ -82,4 +89,14 @@ test('what governance cannot have decided, and what the mixnet should have told,
   assert.throws(() => audited([MIXNET, interval(0, false)]), Difference)
   assert.throws(() => audited([MIXNET, interval(90, true)]), Difference)
   assert.throws(() => audited('ParamsChanged'), Difference)
+})
+
+test('a node bonded through a contract, of which no transaction tells the costs, is paid by the costs that it began with', () => {
+  const costs = { profitMargin: maximumProfitMargin, intervalOperatingCost: maximumOperatingCost }
+  const said = { owner: OWNER, identityKey: `0x${'07'.repeat(32)}`, host: 'h', httpPort: 0, pledge: minimumPledge }
+  const bonded = (args: object): AnyLedgerEvent =>
+    ({ ...PLACE, logIndex: 0, contract: 'mixnet', event: 'Bonded', args: { nodeId: 1, ...said, ...args } }) as never
+  const { profitMargin, intervalOperatingCost } = audit([bonded(costs)]).state.rewarding.get(1) ?? {}
+  assert.deepEqual({ profitMargin, intervalOperatingCost }, costs)
+  assert.throws(() => audit([bonded({ ...costs, profitMargin: maximumProfitMargin + 1n })]), Difference)
 })

@@ -6,7 +6,6 @@
 import type { Keccak256 } from '../../../protocol/economy/abiWords.ts'
 import { type Decimal, whole } from '../../../protocol/economy/decimal.ts'
 import { type MixnetState, newMixnet } from '../../../protocol/economy/mixnetState.ts'
-import type { CostParams } from '../../../protocol/economy/rewards.ts'
 import type { Hex } from '../chain.ts'
 import type { Deployment } from '../deployment.ts'
 import type { AnyLedgerEvent, LedgerEvent } from '../ledger.ts'
@@ -34,8 +33,6 @@ export interface AuditedEpoch {
 export interface PageFacts {
   /** Unix seconds, by block. */
   readonly times: ReadonlyMap<number, number>
-  /** Of bonds, by transaction. */
-  readonly costs: ReadonlyMap<string, CostParams>
   /** To reports, by transaction; of those that are known. */
   readonly commitments: ReadonlyMap<string, Hex>
 }
@@ -96,7 +93,7 @@ export class Audit {
 
   #takeOne(
     event: AnyLedgerEvent,
-    { times, costs, commitments }: PageFacts,
+    { times, commitments }: PageFacts,
     call: Executed | undefined,
   ): AuditedEpoch | undefined {
     const seconds = times.get(event.block)
@@ -127,7 +124,7 @@ export class Audit {
         return undefined
       }
       case 'mixnet':
-        return this.#takeMixnet(event, { time, costs: costs.get(event.transactionHash), decided: this.#decided(call) })
+        return this.#takeMixnet(event, { time, decided: this.#decided(call) })
       default:
         return undefined
     }

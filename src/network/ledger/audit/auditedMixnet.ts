@@ -12,7 +12,6 @@ import {
 import type { Happened, MixnetState } from '../../../protocol/economy/mixnetState.ts'
 import * as operations from '../../../protocol/economy/operations.ts'
 import { Refusal } from '../../../protocol/economy/refusal.ts'
-import type { CostParams } from '../../../protocol/economy/rewards.ts'
 import { Difference } from './difference.ts'
 import { LateStake } from './lateStake.ts'
 import type { MixnetEvent } from './mixnetEvents.ts'
@@ -21,8 +20,6 @@ import type { MixnetEvent } from './mixnetEvents.ts'
 export interface EventFacts {
   /** Unix seconds, of its block. */
   readonly time: bigint
-  /** Of a bond. */
-  readonly costs: CostParams | undefined
   /** Of ParamsChanged: what governance decided, where it was at once. */
   readonly decided: GovernanceChange | undefined
 }
@@ -116,20 +113,19 @@ export class AuditedMixnet {
 function operate(
   state: MixnetState,
   event: MixnetEvent,
-  { time, costs, decided }: EventFacts,
+  { time, decided }: EventFacts,
   served: Served,
   late: LateStake,
 ): void {
   switch (event.event) {
     case 'Bonded': {
-      const { owner, identityKey, host, httpPort, pledge } = event.args
-      if (costs === undefined) throw new Refusal('OutOfRange')
+      const { owner, identityKey, host, httpPort, pledge, profitMargin, intervalOperatingCost } = event.args
       operations.bond(state, time, {
         owner: low(owner),
         identityKey: low(identityKey),
         host,
         httpPort,
-        costs,
+        costs: { profitMargin, intervalOperatingCost },
         pledge,
         signed: true,
       })
