@@ -17,11 +17,11 @@ const ROUND_TRIP = millis(30)
 export class SimulatedInternet {
   readonly #clock: Clock
   /** Ways out now. */
-  readonly open = new Map<string, WayOutOptions>()
+  readonly open: Map<string, WayOutOptions> = new Map()
   /** From where each packet came. */
   readonly sources: string[] = []
   opened = 0
-  lost = (_packet: IpPacket): boolean => false
+  lost: (packet: IpPacket) => boolean = () => false
 
   constructor(clock: Clock) {
     this.#clock = clock
