@@ -138,7 +138,9 @@ contract Mixnet is IMixnet, ReentrancyGuardTransient {
         node.httpPort = httpPort;
         node.identityKey = identityKey;
         node.host = host;
-        emit Bonded(nodeId, msg.sender, identityKey, host, httpPort, pledge);
+        emit Bonded(
+            nodeId, msg.sender, identityKey, host, httpPort, pledge, costs.profitMargin, costs.intervalOperatingCost
+        );
         _pull(pledge);
     }
 

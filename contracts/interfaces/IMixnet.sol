@@ -81,7 +81,12 @@ interface IMixnet {
     function stakesOf(uint32[] calldata nodeIds) external view returns (NodeStake[] memory);
     function epochWorkFactors() external view returns (uint128 active, uint128 standby);
 
-    event Bonded(uint32 indexed nodeId, address indexed owner, bytes32 indexed identityKey, string host, uint16 httpPort, uint64 pledge);
+    /// With all that the node begins with: who bonds through a contract of its own would otherwise keep its first costs from whoever checks
+    /// its rewards.
+    event Bonded(
+        uint32 indexed nodeId, address indexed owner, bytes32 indexed identityKey, string host, uint16 httpPort, uint64 pledge,
+        uint64 profitMargin, uint64 intervalOperatingCost
+    );
     event HostUpdated(uint32 indexed nodeId, string host, uint16 httpPort);
     event UnbondRequested(uint32 indexed nodeId);
     event Unbonded(uint32 indexed nodeId, address indexed owner, uint64 paid);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { seconds } from '../../src/foundation/base/units.ts'
 import { ROLE, type Role } from '../../src/protocol/economy/draw.ts'
 import { LedgerReplay } from './ledgerReplay.ts'
-import { COSTS, type LedgerRun, type Told } from './ledgerRun.ts'
+import type { LedgerRun, Told } from './ledgerRun.ts'
 
 const NO_REWARDING = { operator: 0n, delegates: 0n, totalUnitReward: 0n, lastRewardedEpoch: 0, uniqueDelegations: 0 }
 
@@ -11,8 +11,7 @@ const NO_REWARDING = { operator: 0n, delegates: 0n, totalUnitReward: 0n, lastRew
 export async function checkRun(run: LedgerRun): Promise<LedgerReplay> {
   run.chain.stalled = true
   await run.simulation.runFor(seconds(1))
-  const timeOf = (block: number) => run.chain.timeOf(block)
-  const replay = LedgerReplay.of(run.deployment, await run.events(), { timeOf, costs: COSTS })
+  const replay = LedgerReplay.of(run.deployment, await run.events(), (block) => run.chain.timeOf(block))
   await compareAccounts(run, replay)
   compareTold(run.told, replay)
   run.chain.stalled = false

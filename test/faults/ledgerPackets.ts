@@ -34,8 +34,6 @@ const SITE = { host: '10.4.0.1', port: 7 }
 const TRAFFIC = { ...SERVICE_TRAFFIC, loopCoverInterval: undefined }
 const MONITOR_TRAFFIC = { ...DEFAULT_TRAFFIC, mainStreamInterval: millis(60), loopCoverInterval: millis(600) }
 const VALIDITY = 4
-/** As the testnet bonds. */
-const COSTS = { profitMargin: 2n * 10n ** 17n, intervalOperatingCost: 1_000_000n }
 /** The contracts verify what identity keys sign; nothing else here needs true cryptography. */
 const CRYPTO = {
   ...nullProvider,
@@ -213,8 +211,7 @@ export class PacketRun {
     await this.simulation.runFor(seconds(1))
     const { events, complete } = await this.complete(this.ledger.allEvents({}))
     if (!complete) throw new Error('more events than are asked for at once')
-    const timeOf = (block: number) => this.chain.timeOf(block)
-    const replay = LedgerReplay.of(this.#deployment, events, { timeOf, costs: COSTS })
+    const replay = LedgerReplay.of(this.#deployment, events, (block) => this.chain.timeOf(block))
     this.chain.stalled = false
     return replay
   }

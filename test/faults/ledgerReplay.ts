@@ -7,7 +7,6 @@ import type { Deployment } from '../../src/network/ledger/deployment.ts'
 import type { AnyLedgerEvent } from '../../src/network/ledger/ledger.ts'
 import type { Role } from '../../src/protocol/economy/draw.ts'
 import type { MixnetState } from '../../src/protocol/economy/mixnetState.ts'
-import type { CostParams } from '../../src/protocol/economy/rewards.ts'
 import { keccak } from './ledgerRun.ts'
 
 /** As contracts are deployed. */
@@ -33,16 +32,15 @@ export class LedgerReplay {
     this.#audit = audit
   }
 
-  /** All events of the chain, in its order. `costs`: with which every node was bonded. Throws Difference. */
+  /** All events of the chain, in its order. Throws Difference. */
   static of(
     deployment: Deployment,
     events: readonly AnyLedgerEvent[],
-    { timeOf, costs }: { readonly timeOf: (block: number) => number; readonly costs: CostParams },
+    timeOf: (block: number) => number,
   ): LedgerReplay {
     const replay = new LedgerReplay(new Audit(deployment, RULES, keccak))
     const facts = {
       times: new Map(events.map(({ block }) => [block, timeOf(block)])),
-      costs: new Map(events.map(({ transactionHash }) => [transactionHash, costs])),
       commitments: new Map(),
     }
     for (const epoch of replay.#audit.take(events, facts)) replay.#noteEpoch(epoch)

@@ -34,7 +34,7 @@ import { SimulatedChain } from '../support/simulatedChain.ts'
 
 export const EPOCH: Millis = seconds(60)
 export const BLOCK: Millis = seconds(2)
-export const COSTS: { readonly profitMargin: bigint; readonly intervalOperatingCost: bigint } = {
+const COSTS = {
   profitMargin: 2n * 10n ** 17n,
   intervalOperatingCost: 40_000_000n,
 }

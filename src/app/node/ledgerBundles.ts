@@ -14,11 +14,16 @@ import { readBondedIds } from './bondedIds.ts'
 
 type Announced = LedgerEvent<'announcements', 'Announced'>
 type Drawn = LedgerEvent<'rewardedSet', 'SetDrawn'>
+type Taken = LedgerEvent<'rewardedSet', 'Taken'>
 type Place = Pick<Announced, 'block' | 'logIndex'>
-/** When the draw took a node, with what it had said until then. */
-type TakenAt = (nodeId: number) => Place
 
-/** Of those that a node made before the draw took it: the last one counts, unless the chain takes it back. */
+/** A draw, and what its driver took with each call: a node counts with what it had announced up to that call, not up to the last. */
+interface Draw {
+  readonly drawn: Drawn
+  readonly calls: readonly Taken[]
+}
+
+/** Of those that a node made before the draw: the last one counts, unless the chain takes it back. */
 const ANNOUNCEMENTS_KEPT = 4
 const ANNOUNCEMENTS_A_PAGE = 1000
 /** Of the epoch that runs and the one before it. */
@@ -37,6 +42,8 @@ const BUNDLED_ROLES = [
 
 const bytes = (hex: Hex): Uint8Array => fromHex(hex.slice(2).toLowerCase(), 'bytes of the ledger')
 const isBefore = (a: Place, b: Place): boolean => a.block < b.block || (a.block === b.block && a.logIndex < b.logIndex)
+const takenAt = ({ drawn, calls }: Draw, nodeId: number): Place =>
+  calls.find(({ args }) => args.from <= nodeId && nodeId < args.nextNodeId) ?? drawn
 
 export class BundleReader {
   readonly #ledger: Ledger
@@ -64,9 +71,9 @@ export class BundleReader {
     const known = this.#bundles.get(epochId)
     // A reorganisation may have drawn it anew.
     if (known !== undefined && equalBytes(known.seed, bytes(drawn.args.seed))) return known
-    const takenAt = await this.#takenAt(drawn)
-    await this.#readAnnouncements(drawn, takenAt)
-    const nodes = await this.#nodesOf(epochId, drawn, takenAt)
+    const draw = { drawn, calls: await this.#callsOf(drawn) }
+    await this.#readAnnouncements(draw)
+    const nodes = await this.#nodesOf(epochId, draw)
     if (nodes === undefined) return undefined
     const bundle = { epochId, seed: bytes(drawn.args.seed), nodes }
     this.#bundles.set(epochId, bundle)
@@ -79,28 +86,31 @@ export class BundleReader {
     return events.at(-1)
   }
 
-  /**
-   * A large draw takes several calls, and what a node says between that which takes it and the last is not in the root. Of several drivers at
-   * work, the one that came to the end is who took nodes last.
-   */
-  async #takenAt(drawn: Drawn): Promise<TakenAt> {
+  /** Of the attempt that became the set: its last call told of it last, and its first took node 1. Others' attempts are of no account. */
+  async #callsOf(drawn: Drawn): Promise<readonly Taken[]> {
+    const attempts = new Map<string, Taken[]>()
+    let driver = ''
     const { epochId } = drawn.args
-    const { events } = await this.#ledger.events({ contract: 'rewardedSet', event: 'Taken', filter: { epochId } })
-    const taken = events.filter((event) => isBefore(event, drawn))
-    const driver = taken.at(-1)?.args.driver
-    const places = new Map<number, Place>()
-    for (const { args, block, logIndex } of taken) {
-      if (args.driver !== driver) continue
-      for (let nodeId = args.from; nodeId < args.nextNodeId; nodeId++) places.set(nodeId, { block, logIndex })
+    let cursor: EventCursor | undefined
+    for (let complete = false; !complete; ) {
+      const page = await this.#ledger.events({ contract: 'rewardedSet', event: 'Taken', filter: { epochId }, cursor })
+      for (const call of page.events.filter((one) => isBefore(one, drawn))) {
+        driver = call.args.driver
+        const before = call.args.from === 1 ? [] : (attempts.get(driver) ?? [])
+        attempts.set(driver, [...before, call])
+      }
+      cursor = page.cursor
+      complete = page.complete || cursor.next > drawn.block
     }
-    return (nodeId) => places.get(nodeId) ?? drawn
+    return attempts.get(driver) ?? []
   }
 
   /**
    * Up to the draw and not much further: what is said behind it can be as much as its author pays for, and would have to be held until the
    * next draw, or push out what counts.
    */
-  async #readAnnouncements(drawn: Drawn, takenAt: TakenAt): Promise<void> {
+  async #readAnnouncements(draw: Draw): Promise<void> {
+    const { drawn } = draw
     for (let complete = false; !complete; ) {
       const cursor = this.#cursor
       const page = await this.#ledger.events({
@@ -116,7 +126,8 @@ export class BundleReader {
         else said.push(event)
       }
       for (const [nodeId, said] of this.#said) {
-        const before = said.findLastIndex((event) => isBefore(event, takenAt(nodeId))) + 1
+        const taken = takenAt(draw, nodeId)
+        const before = said.findLastIndex((event) => isBefore(event, taken)) + 1
         if (before > ANNOUNCEMENTS_KEPT) this.#said.set(nodeId, said.slice(before - ANNOUNCEMENTS_KEPT))
       }
       this.#cursor = page.cursor
@@ -134,8 +145,9 @@ export class BundleReader {
     }
   }
 
-  async #nodesOf(epochId: number, drawn: Drawn, takenAt: TakenAt): Promise<readonly BundledNode[] | undefined> {
+  async #nodesOf(epochId: number, draw: Draw): Promise<readonly BundledNode[] | undefined> {
     const ledger = this.#ledger
+    const { drawn } = draw
     const { block, results } = await ledger.readAll([
       { contract: 'rewardedSet', fn: 'epochId', args: [] },
       { contract: 'mixnet', fn: 'lastNodeId', args: [] },
@@ -148,11 +160,12 @@ export class BundleReader {
     const stakes = await ledger.read('mixnet', 'stakesOf', [ids], { block })
     const nodes = ids.map((nodeId, i): BundledNode => {
       const { identityKey } = stakes[i]!
-      const said = this.#said.get(nodeId)?.findLast((event) => isBefore(event, takenAt(nodeId)))
+      const taken = takenAt(draw, nodeId)
+      const said = this.#said.get(nodeId)?.findLast((event) => isBefore(event, taken))
       const announcement = said && bundled(said)
       return { nodeId, identity: bytes(identityKey), role: roles.get(nodeId) ?? ROLE.none, announcement }
     })
-    const late = await this.#maybeLate(epochId, takenAt)
+    const late = await this.#maybeLate(epochId, draw)
     // What was announced for the first time once secrets were revealed is not in the root; when that was only the root says.
     for (let count = 0; count <= late.length; count++) {
       const silent = new Set(late.slice(0, count))
@@ -164,12 +177,12 @@ export class BundleReader {
   }
 
   /** Nodes that announced for the first time in the epoch that the draw ended, the latest first. None where all took part in the draw. */
-  async #maybeLate(epochId: number, takenAt: TakenAt): Promise<readonly number[]> {
+  async #maybeLate(epochId: number, draw: Draw): Promise<readonly number[]> {
     const before = await this.#drawOf(epochId - 1)
     if (before === undefined) return []
     return [...this.#said]
       .flatMap(([nodeId, said]) => said.filter(({ args }) => args.sequence === 1n).map((first) => ({ nodeId, first })))
-      .filter(({ nodeId, first }) => first.block >= before.block && isBefore(first, takenAt(nodeId)))
+      .filter(({ nodeId, first }) => first.block >= before.block && isBefore(first, takenAt(draw, nodeId)))
       .sort((a, b) => b.first.block - a.first.block || b.first.logIndex - a.first.logIndex)
       .slice(0, MOST_LATE)
       .map(({ nodeId }) => nodeId)

@@ -130,7 +130,11 @@ export class BookBuyer {
       await files.write(KIND, id, encodePurchase(deposited))
       return deposited
     } catch (error) {
-      if (isMixnetError(error, 'DEPOSIT_REFUSED')) await files.remove(KIND, id)
+      if (!isMixnetError(error, 'DEPOSIT_REFUSED')) throw error
+      // It was there once. A server that does not know it says nothing of the chain: the issuers have servers of their own, and only the seed
+      // that is kept here can ask them for its book.
+      if (known !== undefined) return { ...purchase, depositId: known }
+      await files.remove(KIND, id)
       throw error
     }
   }

@@ -1,10 +1,12 @@
 /** Buying a book from issuers that are away, slow, lying, or forgetful clients. @module */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { isMixnetError } from '../../foundation/base/errors.ts'
+import { toBase58 } from '../../foundation/base/base58.ts'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { Secret } from '../../foundation/base/secret.ts'
 import { minutes, seconds } from '../../foundation/base/units.ts'
 import { loadMclBls } from '../../foundation/crypto/mclBls.ts'
+import type { Deposits } from './issuerCalls.ts'
 import { IssuingNetwork, type Mood, openWallet, PRICE } from './issuers.test.ts'
 
 const client = (network: IssuingNetwork) => network.sim.host('client', { ips: ['10.9.0.1'] })
@@ -71,6 +73,30 @@ describe('buying a book', () => {
       [...network.requests.values()].map(({ size }) => size),
       [1],
     )
+  })
+
+  it('gets the book it paid for where the ledger’s server knows nothing of the deposit any more', async () => {
+    const network = await IssuingNetwork.start()
+    const world = client(network)
+    let forgets = false
+    const deposits: Deposits = {
+      mayRenumber: true,
+      priceUnym: async () => PRICE,
+      async deposit(key) {
+        if (forgets) throw new MixnetError('DEPOSIT_REFUSED')
+        network.deposits.set(toBase58(key), 0)
+        network.moods.fill('hangs', 0, 3)
+        return 0
+      },
+    }
+    const { wallet } = await openWallet(network, world, { deposits })
+    await assert.rejects(network.sim.complete(wallet.buyBook()), (error) => isMixnetError(error, 'ISSUERS_UNAVAILABLE'))
+    await network.sim.complete(wallet.close())
+    network.moods.fill('honest')
+    forgets = true
+    const again = await openWallet(network, world, { deposits })
+    await network.sim.runFor(seconds(20))
+    assert.equal(again.wallet.books()[0]?.left, 50)
   })
 
   it('pays nothing where the directory gives keys that the issuers do not confirm, or others than before', async () => {

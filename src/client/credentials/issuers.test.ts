@@ -22,7 +22,7 @@ import { type CredentialEpoch, credentialEpochToJson } from '../../protocol/wire
 import { encodeCoinList, encodeDateList } from '../../protocol/wire/issuer/publicLists.ts'
 import type { MixnetEvent } from '../mixnetEvents.ts'
 import type { TicketOptions } from '../ticketOptions.ts'
-import { TicketWallet } from './ticketWallet.ts'
+import { TicketWallet, type TicketWalletOptions } from './ticketWallet.ts'
 
 export const FOLDER = '/client'
 export const PRICE = 75_000_000
@@ -270,7 +270,11 @@ export async function openWallet(
     folder = FOLDER,
     dies,
     ...options
-  }: Partial<TicketOptions> & { seed?: number; folder?: string; dies?: FragileFiles['diesAt'] } = {},
+  }: Partial<TicketOptions & Pick<TicketWalletOptions, 'deposits'>> & {
+    seed?: number
+    folder?: string
+    dies?: FragileFiles['diesAt']
+  } = {},
 ): Promise<Owner> {
   const files = new FragileFiles(world.files)
   files.diesAt = dies

@@ -5,7 +5,7 @@
  * - before that, everything is waited for that an earlier life of this program may have sent. What no server knows any more is lost, and
  *   could come back only with the nonce that the deposit is now sent with, and with no other: one of the two is impossible;
  * - the number is given only when so many blocks lie on top that it will not be another's: numbers count deposits, and a chain that is
- *   reorganised counts anew. After a crash it is looked up again: a chain of one machine may have lost its last seconds too.
+ *   reorganised counts anew. Where none must, as on one machine, it is looked up again after a crash: that chain may have lost its last seconds too.
  *
  * The second holds where nobody else sends from the account: give a client one of its own. What a chain makes public of a deposit is in
  * docs/guides/who-learns-what.md. @module
@@ -44,7 +44,8 @@ const UNYM_PER_NYM = 1_000_000
 
 export function ledgerDeposits(options: LedgerDepositsOptions): Deposits {
   return {
-    mayRenumber: true,
+    // What is buried stays: to ask again would let a server that forgets it have us pay twice.
+    mayRenumber: options.confirmations === 0,
     async priceUnym() {
       return Number(await options.ledger.read('ecash', 'price', []))
     },

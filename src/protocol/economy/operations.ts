@@ -61,7 +61,8 @@ export function bond(state: MixnetState, now: bigint, wanted: NewBond): number {
   // As if rewarded in this epoch: its first reward is for the next.
   state.rewarding.set(nodeId, newRewarding(pledge, costs, epoch))
   state.balance += pledge
-  tell(state, 'Bonded', { nodeId, owner, identityKey, host, httpPort, pledge })
+  const { profitMargin, intervalOperatingCost } = costs
+  tell(state, 'Bonded', { nodeId, owner, identityKey, host, httpPort, pledge, profitMargin, intervalOperatingCost })
   return nodeId
 }
 

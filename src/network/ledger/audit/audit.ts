@@ -6,12 +6,11 @@
 import type { Keccak256 } from '../../../protocol/economy/abiWords.ts'
 import { type Decimal, whole } from '../../../protocol/economy/decimal.ts'
 import { type MixnetState, newMixnet } from '../../../protocol/economy/mixnetState.ts'
-import type { CostParams } from '../../../protocol/economy/rewards.ts'
 import type { Hex } from '../chain.ts'
 import type { Deployment } from '../deployment.ts'
-import type { AnyLedgerEvent } from '../ledger.ts'
+import type { AnyLedgerEvent, LedgerEvent } from '../ledger.ts'
 import { AuditedDraw, type DrawnSet } from './auditedDraw.ts'
-import { AuditedMixnet, type GovernanceChange } from './auditedMixnet.ts'
+import { AuditedMixnet, type EventFacts, type GovernanceChange } from './auditedMixnet.ts'
 import { AuditedScores, type ParticipationRules, type PerformanceEvent, type SettledEpoch } from './auditedScores.ts'
 import { Difference } from './difference.ts'
 import { governanceChange, newParticipationRules } from './governanceCalls.ts'
@@ -34,8 +33,6 @@ export interface AuditedEpoch {
 export interface PageFacts {
   /** Unix seconds, by block. */
   readonly times: ReadonlyMap<number, number>
-  /** Of bonds, by transaction. */
-  readonly costs: ReadonlyMap<string, CostParams>
   /** To reports, by transaction; of those that are known. */
   readonly commitments: ReadonlyMap<string, Hex>
 }
@@ -44,7 +41,10 @@ export class Audit {
   readonly #mixnet: AuditedMixnet
   readonly #scores: AuditedScores
   readonly #draw: AuditedDraw
+  readonly #mixnetAddress: string
   readonly #performance: string
+  /** Calls of governance that the mixnet has told of already. */
+  readonly #done = new WeakSet<Executed>()
   #settled: SettledEpoch | undefined
   #rewards = { nodes: 0, paid: 0n, without: 0 }
   #changes = 0
@@ -56,6 +56,7 @@ export class Audit {
     keccak256: Keccak256,
   ) {
     const { chainId, addresses } = deployment
+    this.#mixnetAddress = addresses.mixnet.toLowerCase()
     this.#performance = addresses.performance.toLowerCase()
     this.#mixnet = new AuditedMixnet(newMixnet(configOf(deployment)))
     this.#scores = new AuditedScores({ chainId, contract: addresses.performance }, rules, keccak256)
@@ -83,17 +84,17 @@ export class Audit {
 
   /** Whole blocks, in their order. Yields each epoch that they end. Throws Difference. */
   *take(events: readonly AnyLedgerEvent[], facts: PageFacts): Generator<AuditedEpoch> {
-    const decisions = decisionsIn(events)
+    const calls = callsBehind(events)
     for (const event of events) {
-      const ended = this.#takeOne(event, facts, decisions)
+      const ended = this.#takeOne(event, facts, calls.get(event))
       if (ended !== undefined) yield ended
     }
   }
 
   #takeOne(
     event: AnyLedgerEvent,
-    { times, costs, commitments }: PageFacts,
-    decisions: Decisions,
+    { times, commitments }: PageFacts,
+    call: Executed | undefined,
   ): AuditedEpoch | undefined {
     const seconds = times.get(event.block)
     if (seconds === undefined) throw new RangeError(`no time of block ${event.block}`)
@@ -119,44 +120,46 @@ export class Audit {
         return undefined
       }
       case 'timelock': {
-        // What waits for the end of an interval leaves no trace in the mixnet yet.
-        const decision = decisions.get(event.transactionHash)
-        if (event.event !== 'CallExecuted') return undefined
-        if (decision?.atOnce === false) decision.change?.(this.state, time)
-        if (event.args.target.toLowerCase() === this.#performance) {
-          const rules = newParticipationRules(event.args.data)
-          if (rules !== undefined) this.#scores.rules = rules
-        }
+        if (event.event === 'CallExecuted') this.#execute(event, time)
         return undefined
       }
       case 'mixnet':
-        return this.#takeMixnet(
-          event,
-          time,
-          costs.get(event.transactionHash),
-          decisions.get(event.transactionHash)?.change,
-        )
+        return this.#takeMixnet(event, { time, decided: this.#decided(call) })
       default:
         return undefined
     }
   }
 
-  #takeMixnet(
-    event: MixnetEvent,
-    time: bigint,
-    costs: CostParams | undefined,
-    decided: GovernanceChange | undefined,
-  ): AuditedEpoch | undefined {
+  /**
+   * What governance decided at once. In other phases it may decide nothing, and parameters change by what waited: also in a transaction in
+   * which it decides something else later on, for who sends it may do all of that.
+   */
+  #decided(call: Executed | undefined): GovernanceChange | undefined {
+    if (call === undefined || this.state.epoch.kind !== 'inProgress') return undefined
+    this.#done.add(call)
+    return this.#changeOf(call)
+  }
+
+  #changeOf({ args }: Executed): GovernanceChange | undefined {
+    return args.target.toLowerCase() === this.#mixnetAddress ? governanceChange(args.data) : undefined
+  }
+
+  #execute(call: Executed, time: bigint): void {
+    // What waits for the end of an interval leaves no trace in the mixnet yet.
+    const waiting = this.#done.has(call) ? undefined : this.#changeOf(call)
+    if (waiting !== undefined) this.#mixnet.decide(waiting, time)
+    if (call.args.target.toLowerCase() !== this.#performance) return
+    const rules = newParticipationRules(call.args.data)
+    if (rules !== undefined) this.#scores.rules = rules
+  }
+
+  #takeMixnet(event: MixnetEvent, facts: EventFacts): AuditedEpoch | undefined {
     const ending = this.epochId
-    this.#mixnet.take(
-      event,
-      { time, costs, decided },
-      {
-        set: this.#draw.set.rewarded,
-        performanceOf: (nodeId) => this.#scores.scoreOf(ending, nodeId),
-        settled: this.#scores.isSettled(ending),
-      },
-    )
+    this.#mixnet.take(event, facts, {
+      set: this.#draw.set.rewarded,
+      performanceOf: (nodeId) => this.#scores.scoreOf(ending, nodeId),
+      settled: this.#scores.isSettled(ending),
+    })
     if (event.event === 'NodeRewarded') {
       this.#rewards.nodes++
       this.#rewards.paid += event.args.operatorReward + event.args.delegatesReward
@@ -187,25 +190,22 @@ export class Audit {
 
 const CHANGES = new Set<string>(['Delegated', 'DelegationRefunded', 'Undelegated', 'PledgeChanged', 'Unbonded'])
 
-type Decisions = ReadonlyMap<string, { readonly change: GovernanceChange | undefined; readonly atOnce: boolean }>
+type Executed = LedgerEvent<'timelock', 'CallExecuted'>
 
-/** By transaction. */
-function decisionsIn(events: readonly AnyLedgerEvent[]): Decisions {
-  const changed = new Set(
-    events.flatMap((one) => (one.contract === 'mixnet' && one.event === 'ParamsChanged' ? [one.transactionHash] : [])),
-  )
-  return new Map(
-    events.flatMap((one) =>
-      one.contract === 'timelock' && one.event === 'CallExecuted'
-        ? [
-            [
-              one.transactionHash,
-              { change: governanceChange(one.args.data), atOnce: changed.has(one.transactionHash) },
-            ] as const,
-          ]
-        : [],
-    ),
-  )
+/**
+ * By ParamsChanged: the call of the timelock that is told next in its transaction, which led to it if governance did. There may be
+ * several: of a batch, or of proposals that somebody executes with a contract, as anybody may.
+ */
+function callsBehind(events: readonly AnyLedgerEvent[]): ReadonlyMap<AnyLedgerEvent, Executed> {
+  const calls = new Map<AnyLedgerEvent, Executed>()
+  let next: Executed | undefined
+  for (const event of events.toReversed()) {
+    if (event.contract === 'timelock' && event.event === 'CallExecuted') next = event
+    else if (event.contract === 'mixnet' && event.event === 'ParamsChanged' && next !== undefined) {
+      if (next.transactionHash === event.transactionHash) calls.set(event, next)
+    }
+  }
+  return calls
 }
 
 function configOf({ params }: Pick<Deployment, 'params'>): Parameters<typeof newMixnet>[0] {

@@ -4,7 +4,6 @@ import type { Abi } from 'viem'
 import { decodeFunctionData, keccak256 } from 'viem/utils'
 import { MixnetError } from '../../../foundation/base/errors.ts'
 import { machineError } from '../../../foundation/base/machineError.ts'
-import type { CostParams } from '../../../protocol/economy/rewards.ts'
 import { ABIS } from '../abis.ts'
 import type { Address, Block, Hex } from '../chain.ts'
 import { headerByNumber } from '../chainCalls.ts'
@@ -47,9 +46,8 @@ export async function auditLedger(options: AuditOptions): Promise<{ readonly eve
       )
     const times = await timesOf(rpc, page.events, signal)
     const asked = await transactionsOf(rpc, page.events, signal)
-    const costs = await costsOf(ledger, page.events, asked, signal)
     const commitments = commitmentsIn(asked, deployment.addresses.performance)
-    for (const ended of audit.take(page.events, { times, costs, commitments })) {
+    for (const ended of audit.take(page.events, { times, commitments })) {
       onEpoch(ended)
       if (ended.epochId === until) return { events: count + page.events.length, block: page.cursor.next - 1 }
     }
@@ -105,13 +103,13 @@ interface Transaction {
   readonly input: Hex
 }
 
-/** Those by which nodes were bonded and reports committed to: with which costs, and to what, is in no event. By hash. */
+/** Those by which reports were committed to: to what is in no event. By hash. */
 async function transactionsOf(
   rpc: JsonRpc,
   events: readonly AnyLedgerEvent[],
   signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<Hex, Transaction>> {
-  const silent = events.filter(({ event }) => event === 'Bonded' || event === 'Committed')
+  const silent = events.filter(({ event }) => event === 'Committed')
   const hashes = [...new Set(silent.map(({ transactionHash }) => transactionHash))]
   const found = new Map<Hex, Transaction>()
   for (let from = 0; from < hashes.length; from += BATCH) {
@@ -123,22 +121,6 @@ async function transactionsOf(
   return found
 }
 
-async function costsOf(
-  ledger: Ledger,
-  events: readonly AnyLedgerEvent[],
-  asked: ReadonlyMap<Hex, Transaction>,
-  signal: AbortSignal | undefined,
-): Promise<ReadonlyMap<string, CostParams>> {
-  const costs = new Map<string, CostParams>()
-  for (const event of events) {
-    if (event.contract !== 'mixnet' || event.event !== 'Bonded') continue
-    const { to, input } = asked.get(event.transactionHash) as Transaction
-    const known = to === ledger.deployment.addresses.mixnet.toLowerCase() ? costsIn(input) : undefined
-    costs.set(event.transactionHash, known ?? (await unchangedCosts(ledger, event.args.nodeId, signal)))
-  }
-  return costs
-}
-
 /** By transaction. None of whoever commits through a contract of its own: what that passed on is not to be seen. */
 function commitmentsIn(asked: ReadonlyMap<Hex, Transaction>, performance: Address): ReadonlyMap<string, Hex> {
   const commitments = new Map<string, Hex>()
@@ -147,30 +129,6 @@ function commitmentsIn(asked: ReadonlyMap<Hex, Transaction>, performance: Addres
     if (call?.functionName === 'commit') commitments.set(hash, call.args[1])
   }
   return commitments
-}
-
-/** Of a node bonded through another contract: those of now, where they never changed. */
-async function unchangedCosts(ledger: Ledger, nodeId: number, signal: AbortSignal | undefined): Promise<CostParams> {
-  const { events } = await ledger.events(
-    { contract: 'mixnet', event: 'CostParamsChanged', filter: { nodeId } },
-    { signal },
-  )
-  const { profitMargin, intervalOperatingCost } = await ledger.read('mixnet', 'rewardingOf', [nodeId], { signal })
-  const { owner } = await ledger.read('mixnet', 'bondOf', [nodeId], { signal })
-  if (events.length === 0 && !/^0x0{40}$/.test(owner)) return { profitMargin, intervalOperatingCost }
-  throw machineError(
-    'LEDGER_REFUSED',
-    { node: nodeId },
-    {
-      message: 'that node was bonded through another contract, and its costs at first are in no event',
-      nextStep: 'The ledger cannot be checked beyond that block.',
-    },
-  )
-}
-
-function costsIn(input: Hex): CostParams | undefined {
-  const call = callOf(ABIS.mixnet, input)
-  return call?.functionName === 'bond' ? call.args[3] : undefined
 }
 
 function callOf<const A extends Abi>(abi: A, data: Hex) {

@@ -12,7 +12,6 @@ import {
 import type { Happened, MixnetState } from '../../../protocol/economy/mixnetState.ts'
 import * as operations from '../../../protocol/economy/operations.ts'
 import { Refusal } from '../../../protocol/economy/refusal.ts'
-import type { CostParams } from '../../../protocol/economy/rewards.ts'
 import { Difference } from './difference.ts'
 import { LateStake } from './lateStake.ts'
 import type { MixnetEvent } from './mixnetEvents.ts'
@@ -21,8 +20,6 @@ import type { MixnetEvent } from './mixnetEvents.ts'
 export interface EventFacts {
   /** Unix seconds, of its block. */
   readonly time: bigint
-  /** Of a bond. */
-  readonly costs: CostParams | undefined
   /** Of ParamsChanged: what governance decided, where it was at once. */
   readonly decided: GovernanceChange | undefined
 }
@@ -63,6 +60,15 @@ export class AuditedMixnet {
     this.#due.shift()
   }
 
+  /** What governance decided for later, of which the contract says nothing yet. Throws Difference. */
+  decide(change: GovernanceChange, now: bigint): void {
+    const { state } = this
+    this.#allowed('CallExecuted', 'a call that was executed', () => change(state, now))
+    const [untold] = state.log.splice(0)
+    if (untold !== undefined)
+      throw this.#differs(untold.name, describe(untold.name, untold.args), 'nothing of the kind')
+  }
+
   /** Whatever waits without a trace: what changes nothing leaves none. */
   finishReconciling(now: bigint): void {
     const { state } = this
@@ -83,14 +89,20 @@ export class AuditedMixnet {
 
   #play(event: MixnetEvent, facts: EventFacts, served: Served): void {
     const { state } = this
+    this.#allowed(event.event, describe(event.event, event.args), () =>
+      operate(state, event, facts, served, this.#late),
+    )
+    this.#due = state.log.splice(0)
+  }
+
+  #allowed(name: string, found: string, work: () => void): void {
     try {
-      operate(state, event, facts, served, this.#late)
+      work()
     } catch (error) {
       if (error instanceof Refusal || error instanceof RangeError)
-        throw this.#differs(event.event, `it is refused (${error.message})`, describe(event.event, event.args))
+        throw this.#differs(name, `it is refused (${error.message})`, found)
       throw error
     }
-    this.#due = state.log.splice(0)
   }
 
   #differs(name: string, expected: string, found: string): Difference {
@@ -101,20 +113,19 @@ export class AuditedMixnet {
 function operate(
   state: MixnetState,
   event: MixnetEvent,
-  { time, costs, decided }: EventFacts,
+  { time, decided }: EventFacts,
   served: Served,
   late: LateStake,
 ): void {
   switch (event.event) {
     case 'Bonded': {
-      const { owner, identityKey, host, httpPort, pledge } = event.args
-      if (costs === undefined) throw new Refusal('OutOfRange')
+      const { owner, identityKey, host, httpPort, pledge, profitMargin, intervalOperatingCost } = event.args
       operations.bond(state, time, {
         owner: low(owner),
         identityKey: low(identityKey),
         host,
         httpPort,
-        costs,
+        costs: { profitMargin, intervalOperatingCost },
         pledge,
         signed: true,
       })
