@@ -51,7 +51,7 @@ export const nodeProcesses: Processes = {
     function started(): Started {
       if (channel) {
         const stdio = ['ignore', 'pipe', 'pipe', 'pipe'] as const
-        const child = spawn(program, [...args], { stdio: [...stdio], env, detached: true }) as unknown as Spawned
+        const child = whole(spawn(program, [...args], { stdio: [...stdio], env, detached: true }) as unknown as Spawned)
         return new Started(child, options, new TcpConnection((child.stdio as readonly unknown[])[3] as Socket))
       }
       const child: Spawned =
@@ -63,9 +63,16 @@ export const nodeProcesses: Processes = {
               // A group of its own: Ctrl-C in a terminal goes to the whole group, and would end it under our hands.
               detached: true,
             }) as unknown as Spawned)
-      return new Started(child, options)
+      return new Started(whole(child), options)
     }
   },
+}
+
+/** As `spawn` leaves one where there are no file descriptors for its streams. */
+function whole(child: Spawned): Spawned {
+  if ((child.stdio as unknown) !== undefined) return child
+  child.once('error', () => {})
+  throw Object.assign(new Error('no streams'), { code: 'EMFILE' })
 }
 
 function inherited(): Record<string, string> {
@@ -86,10 +93,6 @@ class Started implements ChildProcess {
     this.#child = child
     this.channel = channel
     this.#onLine = onLine
-    if ((child.stdio as unknown) === undefined) {
-      child.once('error', () => {})
-      throw Object.assign(new Error('no streams'), { code: 'EMFILE' })
-    }
     // What it writes after we stopped listening must not be an error of ours.
     for (const stream of child.stdio) stream?.on('error', () => {})
     for (const stream of [child.stdout, child.stderr]) this.#listen(stream)
