@@ -390,6 +390,14 @@ describe('the IP packet router', () => {
     assert.equal(router.dropped('engine-busy'), 1)
   })
 
+  test('a bundle of more packets than bundles hold is not gone through', async () => {
+    const router = start()
+    const peer = new Peer(router, 'alice')
+    await peer.connect()
+    peer.ask({ kind: 'data', bundle: new Uint8Array(1 << 20) })
+    assert.ok(router.dropped('packet-truncated') <= 128)
+  })
+
   test('a client that does not take its packets slows its way down, then loses the oldest', async () => {
     const router = start({ pauseAtBytes: 10_000, maxWaitingBytes: 20_000 })
     const peer = new Peer(router, 'alice')
