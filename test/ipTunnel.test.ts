@@ -6,7 +6,7 @@ import type { Datagram, UdpSocket } from '../src/client/ip/udpSocket.ts'
 import type { Mixnet } from '../src/client/mixnet.ts'
 import { utf8 } from '../src/foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../src/foundation/base/errors.ts'
-import { minutes, seconds } from '../src/foundation/base/units.ts'
+import { millis, minutes, seconds } from '../src/foundation/base/units.ts'
 import { buildUdp } from '../src/protocol/wire/ip/buildPacket.ts'
 import { HostileNetwork } from './hostile/simulatedNetwork.ts'
 import { KNOWN_ADDRESS, KNOWN_NAME, NAME_SERVER, SimulatedInternet } from './support/simulatedInternet.ts'
@@ -130,5 +130,14 @@ describe('addresses behind an exit', { timeout: 240_000 }, () => {
     await network.complete(mixnet.ip())
     network.simulation.crash('client-5')
     await network.until('it is let go', () => internet.open.size === 0, seconds(90))
+  })
+
+  it('closed while it opens, it says so', async () => {
+    const mixnet = await connect()
+    const opening = mixnet.ip().catch((error: unknown) => error)
+    await network.runFor(millis(50))
+    await network.complete(mixnet.close())
+    const error = await network.complete(opening)
+    assert.ok(isMixnetError(error, 'STOPPED'), String(error))
   })
 })

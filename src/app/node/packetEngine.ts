@@ -6,6 +6,7 @@ import type { Clock } from '../../foundation/platform/clock.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import { nodeAddresses } from '../../foundation/platform/node/nodeAddresses.ts'
 import { nodeProcesses } from '../../foundation/platform/node/nodeProcesses.ts'
+import type { World } from '../../foundation/platform/world.ts'
 import { openPasst } from '../../roles/exit/ip/passtWayOut.ts'
 import type { WayOut } from '../../roles/exit/ip/wayOut.ts'
 
@@ -17,10 +18,15 @@ const ADDRESSES_KEPT = seconds(10)
 
 /** Throws ENGINE_UNAVAILABLE. */
 export async function openPacketEngine(
-  { files, clock }: { readonly files: Pick<Files, 'read'>; readonly clock: Clock },
+  { files, clock, random }: Pick<World, 'clock' | 'random'> & { readonly files: Pick<Files, 'read'> },
   log: Log,
 ): Promise<WayOut> {
-  const engine = await openPasst({ processes: nodeProcesses, ownAddresses: keptFor(clock, ADDRESSES_KEPT) })
+  const engine = await openPasst({
+    processes: nodeProcesses,
+    clock,
+    random: random.stream('packet-ports'),
+    ownAddresses: keptFor(clock, ADDRESSES_KEPT),
+  })
   if (!(await mayPing(files))) {
     log.warn('packets.no-pings', { fix: 'sysctl -w net.ipv4.ping_group_range="0 2147483647"' })
   }

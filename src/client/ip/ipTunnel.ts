@@ -148,6 +148,8 @@ export class IpTunnel {
       })
       tunnel.#connect()
       const { ips, mtu } = await tunnel.#answered.promise
+      // Ended in the same breath: nobody would ever be told.
+      if (tunnel.#failure !== undefined) throw tunnel.#failure
       tunnel.#ips = ips
       tunnel.#mtu = mtu
       tunnel.#keepAlive()
@@ -219,6 +221,8 @@ export class IpTunnel {
   async close(): Promise<void> {
     if (this.#failure !== undefined) return
     this.#failure = new MixnetError('STOPPED')
+    this.#answered.reject(this.#failure)
+    this.#older?.cancel()
     this.#writer.stop()
     // A courtesy, for which nobody waits long: without it the address stays ours for a minute.
     const { client } = this.#options

@@ -64,6 +64,7 @@ function setUp({ nameServer, refuses = false }: { nameServer?: string; refuses?:
         return {
           ips: OURS,
           mtu: 1400,
+          isOpen: true,
           onPacket(handler: PacketHandler) {
             tunnel.deliver = handler
             return () => {}
@@ -221,5 +222,26 @@ describe('the network of programs', () => {
     network.receive(buildUdp(fromProgram(SITE), PORTS, DATA))
     assert.equal(dropped('closed'), 1)
     assert.equal(toWorld.length, 0)
+  })
+
+  test('what a program says to its neighbours stays here, and no exit speaks as the router or as the program', async () => {
+    const { network, toPrograms, toWorld, tunnels, dropped } = setUp()
+    const neighbours = ['224.0.0.251', '255.255.255.255', '169.254.1.1', 'ff02::fb', 'fe80::1']
+    for (const one of neighbours) network.receive(buildUdp(fromProgram(ip(one)), PORTS, DATA))
+    assert.equal(dropped('neighbours'), neighbours.length)
+    assert.equal(tunnels.length, 0, 'not even an address is asked for')
+    network.receive(buildUdp(fromProgram(SITE), PORTS, DATA))
+    tunnels[0]?.opened.resolve()
+    await turn()
+    assert.equal(toWorld.length, 1)
+    const sources = [ROUTER.ipv4, PROGRAMS.ipv4, ROUTER.ipv6, PROGRAMS.ipv6]
+    for (const source of sources) {
+      const destination = source.length === 4 ? OURS.ipv4 : OURS.ipv6
+      const bytes = buildUdp({ source, destination }, { sourcePort: 53, destinationPort: 5353 }, DATA)
+      tunnels[0]?.deliver(read(bytes), bytes)
+    }
+    assert.equal(dropped('forged'), sources.length)
+    assert.equal(toPrograms.length, 0)
+    await network.close()
   })
 })

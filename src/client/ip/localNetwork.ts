@@ -88,6 +88,8 @@ export class LocalNetwork {
     if (!equalBytes(packet.source, own)) return this.#drop('source')
     if (packet.protocol === PROTOCOL.tcp) return this.#tcp.receive(packet)
     if (this.#isRouter(packet)) return this.#answer(packet)
+    // To the neighbours, of whom there are none: the exit would read what a program looks for at home, and drop it.
+    if (isForNeighbours(packet.destination)) return this.#drop('neighbours')
     this.#carry(packet)
   }
 
@@ -198,6 +200,9 @@ export class LocalNetwork {
   /** From the world: to the program, as if from where it sent it. */
   #arrived(packet: IpPacket): void {
     const { programs, router, nameServer, send, mtu } = this.#options
+    // Of the exit, which would answer here for us: a name would lead where it likes, through other exits too.
+    const ownSources = packet.version === 4 ? [router.ipv4, programs.ipv4] : [router.ipv6, programs.ipv6]
+    if (ownSources.some((own) => equalBytes(own, packet.source))) return this.#drop('forged')
     const isNames =
       packet.sourcePort === DNS_PORT &&
       formatIp(packet.source) === nameServer &&
@@ -220,6 +225,7 @@ export class LocalNetwork {
       (tunnel) => {
         this.#isOpening = false
         if (this.#closed) return void tunnel.close()
+        if (!tunnel.isOpen) return
         this.#tunnel = tunnel
         tunnel.onPacket((packet) => this.#arrived(packet))
         for (const packet of this.#early.splice(0)) this.#carry(packet)
@@ -236,6 +242,12 @@ export class LocalNetwork {
   #drop(reason: string): void {
     this.#options.meter.counter('local_dropped_total', 'Packets of programs dropped', { reason }).value++
   }
+}
+
+/** Multicast and broadcast, and addresses of one link. */
+function isForNeighbours([first = 0, second = 0, ...rest]: Uint8Array): boolean {
+  if (rest.length + 2 === IPV4_BYTES) return first >= 224 || (first === 169 && second === 254)
+  return first === 0xff || (first === 0xfe && (second & 0xc0) === 0x80)
 }
 
 /** A datagram or echo between other addresses: built anew, so that nothing else of the program's packet shows. */

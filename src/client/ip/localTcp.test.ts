@@ -278,6 +278,48 @@ describe("a program's TCP, ended here", () => {
     assert.equal(tcp.count, 0)
   })
 
+  test('a program that does not read for an hour keeps its connection, and gets all of it at once when it reads', async () => {
+    const clock = new HandClock()
+    const out: ReturnType<typeof readTcpSegment>[] = []
+    const knocks: Knock[] = []
+    const tcp = new LocalTcp({
+      clock,
+      random: nodeRandom.stream('test'),
+      mtu: 1500,
+      send: (packet) => out.push(readTcpSegment(readIpPacket(packet) as never)),
+      knock: (knock) => knocks.push(knock),
+    })
+    let acknowledgment = 0
+    const say = (flags: number, window: number, sequence = 101): void =>
+      tcp.receive(readIpPacket(buildTcp(PROGRAM, PORTS, { sequence, acknowledgment, flags, window })) as never)
+    say(FLAG.syn, 1000, 100)
+    const connection = (knocks[0] as Knock).accept()
+    acknowledgment = advanced((out.splice(0)[0] as { sequence: number }).sequence, 1)
+    say(FLAG.ack, 1000)
+    let closed = false
+    connection.attach({ data() {}, close: () => (closed = true) })
+    connection.write([bytes(3000, 1)])
+    acknowledgment = advanced(acknowledgment, 1000)
+    say(FLAG.ack, 0)
+    out.length = 0
+    for (let i = 0; i < 720; i++) {
+      clock.advance(seconds(5))
+      // A kernel throws away what comes into a closed window, and says so.
+      if (out.splice(0).length > 0) say(FLAG.ack, 0)
+    }
+    assert.equal(closed, false)
+    say(FLAG.ack, 65_535)
+    assert.equal(out[0]?.sequence, acknowledgment, 'the probe was lost: it goes again')
+    assert.equal(
+      out.reduce((sum, { data }) => sum + data.length, 0),
+      2000,
+    )
+    // Behind data that was lost on the device.
+    say(FLAG.rst, 0, 101 + 5000)
+    assert.equal(closed, true)
+    assert.equal(tcp.count, 0)
+  })
+
   test('whoever is told goodbye by destroy gets what was written before it', async () => {
     const { program, knocks, run, tcp } = connect({ closes: false })
     await run(() => knocks.length === 1)

@@ -152,8 +152,9 @@ export class LocalTcpConnection implements Connection {
   /** A segment of the program. */
   receive({ sequence, acknowledgment, flags, window, data }: TcpSegment): void {
     if ((flags & FLAG.rst) !== 0) {
-      // A blind one from elsewhere cannot be: nobody else has the device.
-      if (sequence === this.#expected) this.#close(new MixnetError('CONNECTION_CLOSED'))
+      // A blind one from elsewhere cannot be: nobody else has the device. Behind a hole, for what was lost before it never comes again.
+      const ahead = (sequence - this.#expected) | 0
+      if (ahead >= 0 && ahead <= WINDOW) this.#close(new MixnetError('CONNECTION_CLOSED'))
       return
     }
     if ((flags & FLAG.syn) !== 0) return this.#state === 'opening' ? this.#again() : this.#acknowledge()
@@ -218,9 +219,13 @@ export class LocalTcpConnection implements Connection {
   #acknowledged(acknowledgment: number, window: number): void {
     // Of what was never sent: from another life of the program's port.
     if (isBefore(this.#highest, acknowledgment)) return
+    const wasShut = this.#window === 0
     this.#window = window
     let count = (acknowledgment - this.#unacknowledged) | 0
-    if (count <= 0) return
+    if (count <= 0) {
+      if (count === 0 && wasShut && this.#state === 'open') this.#answeredProbe()
+      return
+    }
     this.#tries = 0
     this.#unacknowledged = acknowledgment
     if (this.#state === 'opening') {
@@ -237,6 +242,20 @@ export class LocalTcpConnection implements Connection {
       this.#needsDrain = false
       this.#handlers?.drain?.()
     }
+  }
+
+  /** The program lives: it only does not read (RFC 9293 3.8.6.1 lets it, for however long), or reads again. */
+  #answeredProbe(): void {
+    // One that we have left would keep us for nothing.
+    if (this.#window === 0) {
+      if (!this.#isLeft) this.#tries = Math.min(this.#tries, MAX_TRIES - 1)
+      return
+    }
+    // What went into the closed window was thrown away there.
+    this.#tries = 0
+    this.#rewind()
+    this.#timer?.cancel()
+    this.#timer = undefined
   }
 
   #forget(count: number): void {
@@ -323,10 +342,14 @@ export class LocalTcpConnection implements Connection {
         this.#emit(flags, { sequence: this.#unacknowledged, mss: this.#options.ourMss })
       return
     }
+    this.#rewind()
+    this.#push()
+  }
+
+  #rewind(): void {
     this.#next = this.#unacknowledged
     this.#inFlight = 0
     this.#finSent = this.#finAcknowledged
-    this.#push()
   }
 
   #acknowledge(): void {

@@ -44,6 +44,25 @@ test('an environment of little, and none of our secrets', posix, async () => {
   assert.match(child.output(), /PATH=/)
 })
 
+test('out of file descriptors, who asked is refused and we live on', posix, async () => {
+  const script = `
+    import { nodeProcesses } from ${JSON.stringify(new URL('./nodeProcesses.ts', import.meta.url).href)}
+    const codes = new Set()
+    const children = []
+    for (const channel of [true, false, true, false])
+      for (let i = 0; i < 40; i++)
+        await nodeProcesses.start({ program: '/bin/sleep', args: ['100'], channel }).then((one) => children.push(one), (error) => codes.add(error.code))
+    await Promise.all(children.map((one) => one.stop(0)))
+    console.log(...codes)
+    process.exit()`
+  const node = `ulimit -n 90; exec "$0" --input-type=module -e "$1"`
+  const child = spawn('/bin/sh', ['-c', node, process.execPath, script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let said = ''
+  child.stdout.on('data', (text) => (said += text))
+  const [code] = await once(child, 'close')
+  assert.deepEqual([code, said], [0, 'FILE_UNUSABLE\n'])
+})
+
 test('killed, we take it along', posix, async () => {
   const script = `
     import { nodeProcesses } from ${JSON.stringify(new URL('./nodeProcesses.ts', import.meta.url).href)}

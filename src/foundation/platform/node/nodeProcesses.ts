@@ -42,22 +42,37 @@ export const nodeProcesses: Processes = {
     await access(program, constants.X_OK).catch((error: NodeJS.ErrnoException) => {
       throw new MixnetError('FILE_UNUSABLE', { what: 'program', system: error.code ?? '' })
     })
-    if (channel) {
-      const stdio = ['ignore', 'pipe', 'pipe', 'pipe'] as const
-      const child = spawn(program, [...args], { stdio: [...stdio], env, detached: true }) as unknown as Spawned
-      return new Started(child, options, new TcpConnection((child.stdio as readonly unknown[])[3] as Socket))
+    try {
+      return started()
+    } catch (error) {
+      // Out of file descriptors or memory: `spawn` throws, or leaves a child without streams. Who asked is refused, and we live on.
+      throw new MixnetError('FILE_UNUSABLE', { what: 'program', system: (error as NodeJS.ErrnoException).code ?? '' })
     }
-    const child: Spawned =
-      process.platform === 'win32'
-        ? spawn(program, [...args], { stdio: ['ignore', 'pipe', 'pipe'], env, windowsHide: true })
-        : (spawn('/bin/sh', ['-c', GUARD, 'sh', program, ...args], {
-            stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-            env,
-            // A group of its own: Ctrl-C in a terminal goes to the whole group, and would end it under our hands.
-            detached: true,
-          }) as unknown as Spawned)
-    return new Started(child, options)
+    function started(): Started {
+      if (channel) {
+        const stdio = ['ignore', 'pipe', 'pipe', 'pipe'] as const
+        const child = whole(spawn(program, [...args], { stdio: [...stdio], env, detached: true }) as unknown as Spawned)
+        return new Started(child, options, new TcpConnection((child.stdio as readonly unknown[])[3] as Socket))
+      }
+      const child: Spawned =
+        process.platform === 'win32'
+          ? spawn(program, [...args], { stdio: ['ignore', 'pipe', 'pipe'], env, windowsHide: true })
+          : (spawn('/bin/sh', ['-c', GUARD, 'sh', program, ...args], {
+              stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+              env,
+              // A group of its own: Ctrl-C in a terminal goes to the whole group, and would end it under our hands.
+              detached: true,
+            }) as unknown as Spawned)
+      return new Started(whole(child), options)
+    }
   },
+}
+
+/** As `spawn` leaves one where there are no file descriptors for its streams. */
+function whole(child: Spawned): Spawned {
+  if ((child.stdio as unknown) !== undefined) return child
+  child.once('error', () => {})
+  throw Object.assign(new Error('no streams'), { code: 'EMFILE' })
 }
 
 function inherited(): Record<string, string> {

@@ -1,8 +1,9 @@
 /**
  * Network namespaces of Linux, without root where the kernel allows user namespaces. Inside is a TUN device and nothing else; socat holds it and
  * speaks datagrams over UNIX sockets, which reach out of a namespace by their path, to a second socat that hands them to us. Two, because Node can
- * make neither the device nor such a socket. What else would reach out by a path is covered: the sockets of name service caches and of the system's
- * bus, over which a program's questions for names would be asked by somebody outside. @module
+ * make neither the device nor such a socket. What else would reach out by a path is covered: the sockets of name service caches, over which a
+ * program's questions for names would be asked by somebody outside, of the buses of the system and of the user, and of what fetches keys, images
+ * and packages for others. Its processes are the only ones that it sees, where the system lets us mount that. @module
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket, type Socket } from 'node:dgram'
@@ -53,7 +54,12 @@ ip -6 route add default via ${ROUTER.ipv6} dev starling 2>/dev/null || true
 for way in /run/nscd /var/run/nscd /run/systemd/resolve /run/avahi-daemon /run/dbus; do
   [ ! -d "$way" ] || mount --bind "$folder/names" "$way"
 done
+for way in /run/user/*/bus /run/user/*/gnupg /run/user/*/systemd /run/docker.sock /run/podman /run/containerd /run/snapd.socket; do
+  if [ -d "$way" ]; then mount --bind "$folder/names" "$way"
+  elif [ -e "$way" ]; then mount --bind /dev/null "$way"; fi
+done
 mount --bind "$folder/names/resolv.conf" /etc/resolv.conf
+mount -t proc proc /proc 2>/dev/null || true
 echo ready >&3
 { cat <&3; kill -HUP -1; } >/dev/null 2>&1 </dev/null &
 exec 3>&-
@@ -119,6 +125,12 @@ async function freePort(): Promise<number> {
   return port
 }
 
+/** A bus of the user may be at any path, and whoever answers there fetches what it is asked to from outside. */
+function withoutBus(): NodeJS.ProcessEnv {
+  const { DBUS_SESSION_BUS_ADDRESS: _, DBUS_SYSTEM_BUS_ADDRESS: __, ...env } = process.env
+  return env
+}
+
 class NodeProgramNetwork implements ProgramNetwork {
   readonly mtu = MTU
   readonly programs = PROGRAMS
@@ -179,7 +191,7 @@ class NodeProgramNetwork implements ProgramNetwork {
         this.#folder,
         ...command,
       ],
-      { stdio: ['inherit', 'inherit', 'inherit', 'pipe'] },
+      { stdio: ['inherit', 'inherit', 'inherit', 'pipe'], env: withoutBus() },
     )
     this.#running.add(child)
     const ended = new Promise<number>((resolve, reject) => {

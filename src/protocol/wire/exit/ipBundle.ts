@@ -8,11 +8,13 @@ import { MixnetError } from '../../../foundation/base/errors.ts'
 export const MAX_BUNDLE_BYTES = 1500
 const LENGTH_BYTES = 2
 const MAX_PACKET_BYTES = 0xffff
+/** Behind their lengths 68 of the shortest IPv4 packets fill a bundle. A message of a megabyte full of empty ones would hold up a node for a second. */
+const MAX_PACKETS = 128
 
 export interface DecodedBundle {
   /** Views into the bundle. */
   readonly packets: readonly Uint8Array[]
-  /** An incomplete packet at the end: official peers ignore it without a word. */
+  /** An incomplete packet at the end, which official peers ignore without a word, and what follows more packets than a bundle holds. */
   readonly left: Uint8Array
 }
 
@@ -27,7 +29,7 @@ export function encodePacket(packet: Uint8Array): Uint8Array {
 export function decodeBundle(bundle: Uint8Array): DecodedBundle {
   const packets: Uint8Array[] = []
   let offset = 0
-  while (offset + LENGTH_BYTES <= bundle.length) {
+  while (offset + LENGTH_BYTES <= bundle.length && packets.length < MAX_PACKETS) {
     const start = offset + LENGTH_BYTES
     const end = start + (((bundle[offset] as number) << 8) | (bundle[offset + 1] as number))
     if (end > bundle.length) break

@@ -261,6 +261,30 @@ describe('the IP packet router', () => {
     assert.deepEqual(refused.kind === 'staticConnectRefused' && refused.reason, { kind: 'ipInUse' })
   })
 
+  test('nobody has what is sent to another, nor ends it, by writing its identity into an address', async () => {
+    const router = start()
+    const { client } = router
+    const seed = new Uint8Array(32).fill(9)
+    const replyTo = { ...client.address, identity: nodeProvider.ed25519PublicKey(seed) }
+    const asked = { requestId: 3n, hops: undefined, averageDelay: undefined, bufferTimeoutMs: undefined }
+    const timestamp = { unixSeconds: Math.floor(router.clock.now() / 1000), nanoseconds: 0 }
+    const unsigned = { ...asked, timestamp, signature: undefined } as const
+    const forged = { ...replyTo, gateway: nodeProvider.ed25519PublicKey(new Uint8Array(32).fill(7)) }
+    client.deliver(encodeLegacyIpPacketRequest(6, { kind: 'dynamicConnect', ...unsigned, replyTo: forged }))
+    await until('the attacker is connected', () => router.ways.length === 1)
+    const request = { kind: 'dynamicConnect', ...unsigned, replyTo } as const
+    const signature = nodeProvider.ed25519Sign(seed, legacySignedBytes(request))
+    client.deliver(encodeLegacyIpPacketRequest(7, { ...request, signature }))
+    await until('its owner is connected', () => router.ways.length === 2)
+    const { requestId } = asked
+    client.deliver(
+      encodeLegacyIpPacketRequest(6, { kind: 'disconnect', requestId, replyTo, timestamp, signature: undefined }),
+    )
+    await until('answered', () => client.answers.length === 3)
+    assert.equal(router.ways[1]?.closed, false)
+    assert.equal(router.router.clientCount, 2)
+  })
+
   test('raw messages of framed versions, framed ones of raw versions and unknown ones are dropped', async () => {
     const router = start()
     const peer = new Peer(router, 'alice', 9)
@@ -364,6 +388,14 @@ describe('the IP packet router', () => {
     ;(router.ways[0] as FakeWay).busy = true
     peer.send(packetOf(ips))
     assert.equal(router.dropped('engine-busy'), 1)
+  })
+
+  test('a bundle of more packets than bundles hold is not gone through', async () => {
+    const router = start()
+    const peer = new Peer(router, 'alice')
+    await peer.connect()
+    peer.ask({ kind: 'data', bundle: new Uint8Array(1 << 20) })
+    assert.ok(router.dropped('packet-truncated') <= 128)
   })
 
   test('a client that does not take its packets slows its way down, then loses the oldest', async () => {
@@ -472,6 +504,24 @@ describe('the IP packet router', () => {
     await until('refused', () => third.heard.length > 0)
     assert.equal(third.heard[0]?.kind, 'connectRefused')
     assert.equal(router.router.clientCount, 2)
+  })
+
+  test('who connects and leaves in a loop has no more engines than may be opening', async () => {
+    const router = start({ maxConnecting: 3 })
+    const closed = Promise.withResolvers<void>()
+    for (let i = 0; i < 10; i++) {
+      const peer = new Peer(router, `peer ${i}`)
+      peer.ask({ kind: 'connect', requestId: 1n, bufferTimeoutMs: undefined, timestamp: NOW })
+      await until('answered', () => peer.heard.length === 1)
+      const way = router.ways[i]
+      if (way !== undefined) way.close = () => closed.promise
+      peer.ask({ kind: 'disconnect', requestId: 2n, timestamp: NOW })
+    }
+    assert.equal(router.ways.length, 3)
+    closed.resolve()
+    await turns()
+    await new Peer(router, 'later').connect()
+    assert.equal(router.ways.length, 4)
   })
 
   test('500 come and go: no way stays open, no byte is kept, and addresses rest before they are given again', async () => {

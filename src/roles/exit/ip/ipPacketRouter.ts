@@ -153,7 +153,9 @@ export class IpPacketRouter {
       this.#end(name)
     }
     const { params, meter } = this.#options
-    if (this.#clients.size >= params.maxClients || this.#connecting >= params.maxConnecting) {
+    // What is being closed is a process still: who connects and leaves in a loop waits for it.
+    const changing = Math.max(this.#connecting, this.#ending.size)
+    if (this.#clients.size >= params.maxClients || changing >= params.maxConnecting) {
       return this.#answer(asking, { kind: 'connectRefused', reason: { text: 'too many clients' } })
     }
     const ips = this.#addressesFor(asking, wanted)

@@ -6,7 +6,9 @@ import { networkInterfaces } from 'node:os'
 import { describe, test } from 'node:test'
 import type { MixnetError } from '../../../foundation/base/errors.ts'
 import { parseIp } from '../../../foundation/base/ipAddress.ts'
+import { nodeClock } from '../../../foundation/platform/node/nodeClock.ts'
 import { nodeProcesses } from '../../../foundation/platform/node/nodeProcesses.ts'
+import { nodeRandom } from '../../../foundation/platform/node/nodeRandom.ts'
 import { buildIpPacket, buildUdp } from '../../../protocol/wire/ip/buildPacket.ts'
 import { foldedChecksum } from '../../../protocol/wire/ip/checksum.ts'
 import { type IpPacket, PROTOCOL, readIpPacket, transportSum } from '../../../protocol/wire/ip/ipPacket.ts'
@@ -30,7 +32,7 @@ const skip = !runs
     : false
 const DEADLINE = 10_000
 const signal = new AbortController().signal
-const ownAddresses = () => new Set<string>()
+const given = { ownAddresses: () => new Set<string>(), clock: nodeClock, random: nodeRandom.stream('ports') }
 
 /** Rejects when it takes too long. */
 const soon = <T>(what: string, work: Promise<T>): Promise<T> =>
@@ -81,7 +83,7 @@ describe('the way out through passt', { skip, timeout: 60_000 }, () => {
     const accepted = new Promise<void>((resolve) => server.once('connection', () => resolve()))
     const echo = createSocket('udp4', (data, from) => echo.send(data, from.port, from.address))
     await new Promise<void>((resolve) => echo.bind(0, own, resolve))
-    const engine = await openPasst({ ownAddresses, processes: nodeProcesses })
+    const engine = await openPasst({ ...given, processes: nodeProcesses })
     const inbox = new Inbox()
     try {
       const way = await engine.open({ ips: IPS, received: inbox.take, lost: assert.fail }, signal)
@@ -111,6 +113,47 @@ describe('the way out through passt', { skip, timeout: 60_000 }, () => {
     }
   })
 
+  test('two clients with the same port are answered each, and a stranger that guesses the port reaches neither', async () => {
+    const senders: number[] = []
+    const echo = createSocket('udp4', (data, from) => {
+      senders.push(from.port)
+      echo.send(data, from.port, from.address)
+    })
+    await new Promise<void>((resolve) => echo.bind(0, own, resolve))
+    const stranger = createSocket('udp4')
+    const engine = await openPasst({ ...given, processes: nodeProcesses })
+    const [one, two] = [new Inbox(), new Inbox()]
+    const destination = parseIp(own as string) as Uint8Array
+    const ports = { sourcePort: 5000, destinationPort: echo.address().port }
+    const isUdp = ({ protocol }: IpPacket) => protocol === PROTOCOL.udp
+    try {
+      const first = await engine.open({ ips: IPS, received: one.take, lost: assert.fail }, signal)
+      const second = await engine.open({ ips: OTHER, received: two.take, lost: assert.fail }, signal)
+      // The second binds last: what comes for a port of both is its.
+      for (const data of [1, 2, 3]) {
+        for (const [way, { ipv4: source }, inbox] of [
+          [first, IPS, one],
+          [second, OTHER, two],
+        ] as const) {
+          way.send(buildUdp({ source, destination }, ports, Uint8Array.of(data, source[3] as number)))
+          const back = await soon('its own answer', inbox.next(isUdp))
+          assert.deepEqual([...back.payload.subarray(8)], [data, source[3]])
+          assert.equal(back.destinationPort, 5000)
+        }
+      }
+      for (const port of new Set([5000, ...senders])) stranger.send('hello', port, own)
+      // Behind what the stranger sent.
+      first.send(buildUdp({ source: IPS.ipv4, destination }, ports, Uint8Array.of(9)))
+      assert.deepEqual([...(await soon('the last', one.next(isUdp))).payload.subarray(8)], [9])
+      assert.deepEqual([...one.packets, ...two.packets], [])
+      assert.equal(new Set(senders).size, 2)
+    } finally {
+      await engine.close()
+      echo.close()
+      stranger.close()
+    }
+  })
+
   test('a process that is killed ends its own way, and no other', async () => {
     const started: { stop(grace: number): Promise<unknown> }[] = []
     const processes = {
@@ -120,7 +163,7 @@ describe('the way out through passt', { skip, timeout: 60_000 }, () => {
         return child
       },
     }
-    const engine = await openPasst({ ownAddresses, processes })
+    const engine = await openPasst({ ...given, processes })
     const lost = Promise.withResolvers<MixnetError>()
     try {
       await engine.open({ ips: IPS, received() {}, lost: lost.resolve }, signal)
@@ -144,7 +187,7 @@ describe('the way out through passt', { skip, timeout: 60_000 }, () => {
 })
 
 test('without the program it says what to install', async () => {
-  await assert.rejects(openPasst({ ownAddresses, processes: nodeProcesses, program: '/nowhere/passt' }), {
+  await assert.rejects(openPasst({ ...given, processes: nodeProcesses, program: '/nowhere/passt' }), {
     code: 'ENGINE_UNAVAILABLE',
     nextStep: /apt install passt/,
   })

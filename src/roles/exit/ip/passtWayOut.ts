@@ -6,13 +6,20 @@ import { isMixnetError, MixnetError } from '../../../foundation/base/errors.ts'
 import { formatIp } from '../../../foundation/base/ipAddress.ts'
 import { machineError } from '../../../foundation/base/machineError.ts'
 import { seconds } from '../../../foundation/base/units.ts'
+import type { Clock } from '../../../foundation/platform/clock.ts'
 import type { Channel, ChildProcess, Processes } from '../../../foundation/platform/processes.ts'
+import type { RandomStream } from '../../../foundation/platform/random.ts'
 import { FrameReader, frameHeader, type MacAddresses } from '../../../protocol/wire/ip/ethernet.ts'
+import { readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
 import { ROUTER_IPS } from './addressPool.ts'
+import { type ClientPorts, SharedPorts } from './sharedPorts.ts'
 import type { OpenWayOut, WayOut, WayOutOptions } from './wayOut.ts'
 
 export interface PasstOptions {
   readonly processes: Processes
+  readonly clock: Pick<Clock, 'monotonic'>
+  /** Draws ports that others shall not guess. */
+  readonly random: RandomStream
   /** Its path. Default: where Debian installs it. */
   readonly program?: string
   /** Of this machine, as canonical text. */
@@ -49,12 +56,13 @@ async function startPasst(processes: Processes, program: string, args: readonly 
 
 function passtWayOut(options: PasstOptions): WayOut {
   const open = new Set<OpenPasst>()
+  const ports = new SharedPorts(options)
   return {
     mtu: MTU,
     ownAddresses: options.ownAddresses,
     async open(wayOut, signal) {
       signal.throwIfAborted()
-      const passt = await OpenPasst.start(options, wayOut)
+      const passt = await OpenPasst.start(options, wayOut, ports.forClient())
       open.add(passt)
       void passt.ended.then(() => open.delete(passt))
       return passt
@@ -81,21 +89,30 @@ class OpenPasst implements OpenWayOut {
   readonly ended: Promise<void>
   readonly #process: ChildProcess
   readonly #channel: Channel
+  readonly #ports: ClientPorts
   #isClosed = false
 
-  private constructor(process: ChildProcess, channel: Channel, { received, lost }: WayOutOptions) {
+  private constructor(process: ChildProcess, channel: Channel, { received, lost }: WayOutOptions, ports: ClientPorts) {
     this.#process = process
     this.#channel = channel
+    this.#ports = ports
     const frames = new FrameReader()
     channel.attach({
       data: (chunk) => {
         const packets = frames.push(chunk)
-        if (packets === false) channel.destroy()
-        else for (const packet of packets) received(packet)
+        if (packets === false) return channel.destroy()
+        for (const bytes of packets) {
+          const packet = readIpPacket(bytes)
+          // What cannot be read the router counts.
+          const coming = 'fault' in packet ? bytes : ports.coming(packet, bytes)
+          if (coming !== undefined) received(coming)
+        }
       },
-      close() {},
+      // A process that has nothing more to say to us is of no use, whether it knows or not: it ends, and the client hears of it.
+      close: () => void process.stop(STOP_GRACE),
     })
     this.ended = process.ended.then(({ code, signal }) => {
+      ports.end()
       if (this.#isClosed) return
       this.#isClosed = true
       channel.destroy()
@@ -103,14 +120,21 @@ class OpenPasst implements OpenWayOut {
     })
   }
 
-  static async start({ processes, program = PROGRAM }: PasstOptions, options: WayOutOptions): Promise<OpenPasst> {
+  static async start(
+    { processes, program = PROGRAM }: PasstOptions,
+    options: WayOutOptions,
+    ports: ClientPorts,
+  ): Promise<OpenPasst> {
     const process = await startPasst(processes, program, argsFor(options))
     if (process.channel === undefined) throw new MixnetError('INTERNAL', { what: 'no channel' })
-    return new OpenPasst(process, process.channel, options)
+    return new OpenPasst(process, process.channel, options, ports)
   }
 
-  send(packet: Uint8Array): boolean {
-    if (this.#isClosed || this.#channel.bufferedBytes + packet.length > MAX_BUFFERED_BYTES) return false
+  send(bytes: Uint8Array): boolean {
+    if (this.#isClosed || this.#channel.bufferedBytes + bytes.length > MAX_BUFFERED_BYTES) return false
+    const read = readIpPacket(bytes)
+    const packet = 'fault' in read ? undefined : this.#ports.leaving(read, bytes)
+    if (packet === undefined) return false
     this.#channel.write([frameHeader(packet, MACS), packet])
     return true
   }

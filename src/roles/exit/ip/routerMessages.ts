@@ -3,11 +3,10 @@
  * whom to answer and are not anonymous; 8 comes raw with reply SURBs; 9 and 10 are the same inside stream frames. Format: docs/spec/exit.md,
  * behaviour: docs/spec/ip-packet-router.md. @module
  */
-import { toBase58 } from '../../../foundation/base/base58.ts'
 import { MixnetError, tryDecode } from '../../../foundation/base/errors.ts'
 import type { Millis } from '../../../foundation/base/units.ts'
 import type { CryptoProvider } from '../../../foundation/crypto/provider.ts'
-import type { Recipient } from '../../../protocol/packet/recipient.ts'
+import { formatRecipient, type Recipient } from '../../../protocol/packet/recipient.ts'
 import type { BuildInformation } from '../../../protocol/wire/directory/buildInformation.ts'
 import type { IpPair } from '../../../protocol/wire/exit/bincode.ts'
 import {
@@ -46,7 +45,7 @@ export type RouterQuestion =
 export type RouterRequest =
   | {
       readonly kind: 'question'
-      /** Whose state it is about: a pseudonym, or an address behind `@`. */
+      /** Whose state it is about: a pseudonym, or a version and an address behind `@`. */
       readonly client: string
       readonly dialect: Dialect
       readonly question: RouterQuestion
@@ -117,7 +116,10 @@ function readRaw(
   if (fault !== undefined) return fault
   const { replyTo } = request
   const dialect = { version: legacy, replyTo }
-  return { kind: 'question', client: `@${toBase58(replyTo.identity)}`, dialect, question: questionOf(request) }
+  // The whole address: with the identity alone, and a gateway of its own in it, anybody could take before its owner what is sent to him. And by
+  // version, for 6 is not signed: what its sender says of an address must change nothing that the owner has signed.
+  const client = `@${legacy} ${formatRecipient(replyTo)}`
+  return { kind: 'question', client, dialect, question: questionOf(request) }
 }
 
 function readAnonymous(
