@@ -249,6 +249,9 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
     assert.equal(score.code, 0, score.stderr)
     assert.match(score.stdout, /node 1 in epoch 26: score 9\d %/)
     assert.match(score.stdout, /no evidence to be had/)
+    const nobody = await type('node', 'score', '999', ...onLedger())
+    assert.equal(nobody.code, 2)
+    assert.match(nobody.stderr, /there never was such a node/)
   })
 
   it('is governed, at once and at the end of an epoch', async () => {

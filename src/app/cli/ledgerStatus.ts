@@ -56,7 +56,7 @@ export async function showLedger(session: Session, options: LedgerOptions): Prom
     event: 'epoch',
     epoch: interval.totalElapsedEpochs,
     state: epoch.state,
-    secondsLeft: epoch.secondsLeft,
+    secondsLeft: Math.round(epoch.secondsLeft),
     late: late !== undefined,
     block: block.number,
   })
@@ -81,7 +81,7 @@ export async function showLedger(session: Session, options: LedgerOptions): Prom
   }
   for (const { nodeId, bond } of session.json ? bonds : []) {
     const identity = toBase58(fromHex(bond.identityKey.slice(2)))
-    screen.line('', {
+    screen.event({
       event: 'node',
       nodeId,
       owner: bond.owner,

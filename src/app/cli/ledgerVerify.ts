@@ -56,7 +56,7 @@ export async function verifyLedger(session: Session, options: VerifyOptions): Pr
       return 0
     }
     if (!options.all) tell(session, last)
-    const all = `${epochs} epochs, ${events} events up to block ${block}: each follows from those before it`
+    const all = `${epochs === 1 ? '1 epoch' : `${epochs} epochs`}, ${events} events up to block ${block}: each follows from those before it`
     screen.step('verified', all, world.clock.monotonic() - started, { event: 'verified', epochs, events, block })
     return 0
   } catch (error) {

@@ -26,6 +26,12 @@ export async function showScore(session: Session, nodeId: number, options: Score
   const { screen, world } = session
   const { ledger } = await openChosenLedger(session, options)
   const now = await readEpoch(ledger, world.clock.now() / 1000)
+  const lastNodeId = await ledger.read('mixnet', 'lastNodeId', [], { block: now.block })
+  // One that has left keeps its number, and its scores.
+  if (nodeId < 1 || nodeId > lastNodeId) {
+    const nextStep = 'Look which nodes there are: starling ledger status.'
+    throw new MixnetError('BAD_ARGUMENT', { node: nodeId }, { message: 'there never was such a node', nextStep })
+  }
   const epochId = options.epoch ?? now.interval.totalElapsedEpochs - 1
   const isSettled = epochId >= 0 && (await ledger.read('performance', 'isSettled', [epochId], { block: now.block }))
   if (!isSettled) {

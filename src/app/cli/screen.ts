@@ -51,6 +51,11 @@ export class Screen {
     else if (event !== undefined) this.#options.write(`${JSON.stringify(event)}\n`)
   }
 
+  /** For scripts alone: people see nothing of it, not an empty line either. */
+  event(event: JsonEvent): void {
+    if (this.#options.json) this.line('', event)
+  }
+
   /** A step that is done: what, how, and how long it took. */
   step(label: string, text: string, tookMs?: number, event?: JsonEvent): void {
     const took = tookMs === undefined ? '' : this.dim(`${(tookMs / 1000).toFixed(1)} s`.padStart(8))

@@ -154,7 +154,7 @@ class Earnings {
     const event = { event: 'earned', gateway, tickets, unym: String(unym) }
     const many = tickets === 1 ? 'a ticket' : `${tickets} tickets`
     const text = `gateway "${gateway}" has ${amountText(unym)} for ${many}: starling ledger status`
-    if (this.#told) this.#screen.line('', event)
+    if (this.#told) this.#screen.event(event)
     else this.#screen.step('earned', text, undefined, event)
     this.#told = true
   }

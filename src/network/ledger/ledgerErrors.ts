@@ -59,7 +59,10 @@ const WORDS: Readonly<Record<string, Words>> = {
     'Delegate at least the minimum in the details, in unym.',
   ),
   OutOfRange: refused('a parameter is out of its range', 'Correct the parameter named in the details.'),
-  NoDelegation: refused('this account delegates nothing to that node', 'Check the node and the account.'),
+  NoDelegation: refused(
+    'this account delegates nothing to that node',
+    'Check the node and the account. What was delegated in this epoch can be taken back once it is over.',
+  ),
   NothingOwed: refused(
     'nothing is owed to this account',
     'Nothing: what was due has been paid, or comes at the end of the epoch.',
