@@ -224,7 +224,7 @@ describe('the network of programs', () => {
     assert.equal(toWorld.length, 0)
   })
 
-  test('what a program says to its neighbours stays here, and no exit speaks as the router or as the program', async () => {
+  test('what a program says to its neighbours stays here, and nothing comes that no program asked for', async () => {
     const { network, toPrograms, toWorld, tunnels, dropped } = setUp()
     const neighbours = ['224.0.0.251', '255.255.255.255', '169.254.1.1', 'ff02::fb', 'fe80::1']
     for (const one of neighbours) network.receive(buildUdp(fromProgram(ip(one)), PORTS, DATA))
@@ -234,14 +234,22 @@ describe('the network of programs', () => {
     tunnels[0]?.opened.resolve()
     await turn()
     assert.equal(toWorld.length, 1)
+    const deliver = (bytes: Uint8Array) => tunnels[0]?.deliver(read(bytes), bytes)
     const sources = [ROUTER.ipv4, PROGRAMS.ipv4, ROUTER.ipv6, PROGRAMS.ipv6]
     for (const source of sources) {
       const destination = source.length === 4 ? OURS.ipv4 : OURS.ipv6
-      const bytes = buildUdp({ source, destination }, { sourcePort: 53, destinationPort: 5353 }, DATA)
-      tunnels[0]?.deliver(read(bytes), bytes)
+      deliver(buildUdp({ source, destination }, { sourcePort: 53, destinationPort: 5353 }, DATA))
     }
-    assert.equal(dropped('forged'), sources.length)
+    // From whom the program wrote to, and not as it did.
+    const back = { source: SITE, destination: OURS.ipv4 }
+    deliver(buildUdp(back, { sourcePort: 8, destinationPort: 5353 }, DATA))
+    deliver(buildUdp(back, { sourcePort: 7, destinationPort: 5354 }, DATA))
+    for (const isReply of [false, true])
+      deliver(buildEcho(back, { isReply, identifier: 5353, sequence: 1, data: DATA }))
+    assert.equal(dropped('unasked'), sources.length + 4)
     assert.equal(toPrograms.length, 0)
+    deliver(buildUdp(back, { sourcePort: 7, destinationPort: 5353 }, DATA))
+    assert.equal(toPrograms.length, 1)
     await network.close()
   })
 })

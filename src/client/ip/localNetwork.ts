@@ -40,7 +40,7 @@ const DNS_PORT = 53
 const UDP_HEADER_BYTES = 8
 /** While the address is being asked for; what comes beyond is lost. */
 const MAX_EARLY = 64
-const MAX_ASKING = 4096
+const MAX_FLOWS = 8192
 /** After a failure packets are lost for so long, before it is tried again. */
 const RETRY_AFTER = seconds(5)
 const RELAY: RelayParams = {
@@ -55,8 +55,8 @@ export class LocalNetwork {
   readonly #tcp: LocalTcp
   readonly #names = new DnsServer()
   readonly #early: IpPacket[] = []
-  /** Ports of programs that asked their router for a name; last used last. */
-  readonly #askedRouter = new Set<number>()
+  /** Last used last. */
+  readonly #flows = new Map<string, boolean>()
   #tunnel: IpTunnel | undefined
   #isOpening = false
   #retryAt = 0
@@ -169,7 +169,7 @@ export class LocalNetwork {
     const destination = this.#destinationOf(packet)
     // What stands for a name is no address: only a connection can be made to it.
     if (destination === undefined) return this.#drop('stand-in')
-    this.#noteAsking(packet)
+    this.#noteFlow(packet, destination)
     const source = destination.length === IPV4_BYTES ? tunnel.ips.ipv4 : tunnel.ips.ipv6
     const bytes = readdressed(packet, { source, destination })
     if (bytes.length > tunnel.mtu) return this.#drop('too-long')
@@ -187,27 +187,25 @@ export class LocalNetwork {
     return this.#names.nameOf(formatIp(packet.destination)) === undefined ? packet.destination : undefined
   }
 
-  /** A program may ask the same server by its own address: it is answered by whom it asked. */
-  #noteAsking(packet: IpPacket): void {
-    const { sourcePort, destinationPort } = packet
-    if (destinationPort !== DNS_PORT) return
-    this.#askedRouter.delete(sourcePort)
-    if (this.#isRouter(packet)) this.#askedRouter.add(sourcePort)
-    const [oldest] = this.#askedRouter
-    if (this.#askedRouter.size > MAX_ASKING && oldest !== undefined) this.#askedRouter.delete(oldest)
+  /** Of whom a program wrote to: only from there something comes back. Whether it took that for its router. */
+  #noteFlow(packet: IpPacket, destination: Uint8Array): void {
+    const key = flowKey(numberOf(packet, packet.sourcePort), destination, packet.destinationPort)
+    this.#flows.delete(key)
+    this.#flows.set(key, this.#isRouter(packet))
+    const [oldest] = this.#flows.keys()
+    if (this.#flows.size > MAX_FLOWS && oldest !== undefined) this.#flows.delete(oldest)
   }
 
   /** From the world: to the program, as if from where it sent it. */
   #arrived(packet: IpPacket): void {
-    const { programs, router, nameServer, send, mtu } = this.#options
-    // Of the exit, which would answer here for us: a name would lead where it likes, through other exits too.
-    const ownSources = packet.version === 4 ? [router.ipv4, programs.ipv4] : [router.ipv6, programs.ipv6]
-    if (ownSources.some((own) => equalBytes(own, packet.source))) return this.#drop('forged')
-    const isNames =
-      packet.sourcePort === DNS_PORT &&
-      formatIp(packet.source) === nameServer &&
-      this.#askedRouter.has(packet.destinationPort)
-    const source = isNames ? (packet.version === 4 ? router.ipv4 : router.ipv6) : packet.source
+    const { programs, router, send, mtu } = this.#options
+    // An exit that lies could write to any port of a program, and speak as its router: it would answer questions for names.
+    const ofRouter =
+      readEcho(packet)?.isReply === false
+        ? undefined
+        : this.#flows.get(flowKey(numberOf(packet, packet.destinationPort), packet.source, packet.sourcePort))
+    if (ofRouter === undefined) return this.#drop('unasked')
+    const source = ofRouter ? (packet.version === 4 ? router.ipv4 : router.ipv6) : packet.source
     const destination = packet.version === 4 ? programs.ipv4 : programs.ipv6
     const bytes = packet.protocol === PROTOCOL.tcp ? undefined : readdressed(packet, { source, destination })
     if (bytes === undefined || bytes.length > mtu) return this.#drop('arrived')
@@ -243,6 +241,14 @@ export class LocalNetwork {
     this.#options.meter.counter('local_dropped_total', 'Packets of programs dropped', { reason }).value++
   }
 }
+
+/** Of a program's datagram its port, of a ping its identifier. */
+const numberOf = (packet: IpPacket, port: number): string => {
+  const echo = readEcho(packet)
+  return echo === undefined ? `udp ${port}` : `echo ${echo.identifier}`
+}
+
+const flowKey = (number: string, peer: Uint8Array, port: number): string => `${number} ${peer.join('.')} ${port}`
 
 /** Multicast and broadcast, and addresses of one link. */
 function isForNeighbours([first = 0, second = 0, ...rest]: Uint8Array): boolean {
