@@ -68,7 +68,7 @@ const KINDS: Readonly<Record<Exclude<ErrorCode, MachineCode>, Kind>> = {
   MALFORMED: {
     guilty: 'peer',
     message: 'malformed input',
-    nextStep: 'Drop it; if it keeps coming, look at who sends it.',
+    nextStep: 'Look at who sends it.',
   },
   BAD_ARGUMENT: { guilty: 'you', message: 'bad argument', nextStep: 'Check the argument named in the details.' },
   CONFIG_INVALID: {
@@ -79,12 +79,12 @@ const KINDS: Readonly<Record<Exclude<ErrorCode, MachineCode>, Kind>> = {
   KEY_FILE_UNREADABLE: {
     guilty: 'you',
     message: 'key file cannot be used',
-    nextStep: 'Restore it from a backup, or move it away to begin anew.',
+    nextStep: 'Restore it, or move it away to begin anew.',
   },
   FILE_UNUSABLE: {
     guilty: 'you',
     message: 'a file or folder cannot be used',
-    nextStep: 'Check the path, its permissions and the space on the disk.',
+    nextStep: 'Check the path, permissions, and space.',
   },
   LOCKED: {
     guilty: 'you',
@@ -100,12 +100,12 @@ const KINDS: Readonly<Record<Exclude<ErrorCode, MachineCode>, Kind>> = {
   TOPOLOGY_UNAVAILABLE: {
     guilty: 'network',
     message: 'no usable topology',
-    nextStep: 'Check the directory address, or wait for it to come back.',
+    nextStep: 'Check the directory address, or wait.',
   },
   NO_ROUTE: {
     guilty: 'network',
     message: 'no route to the recipient',
-    nextStep: "Wait for a topology that has every layer and the recipient's gateway.",
+    nextStep: 'Wait for a topology that has one.',
   },
   GATEWAY_UNREACHABLE: {
     guilty: 'network',
@@ -156,7 +156,7 @@ const KINDS: Readonly<Record<Exclude<ErrorCode, MachineCode>, Kind>> = {
   CONNECTION_REFUSED: {
     guilty: 'network',
     message: 'the connection was refused',
-    nextStep: 'Check that the other side is running.',
+    nextStep: 'Check that it is running.',
   },
   CONNECTION_CLOSED: { guilty: 'network', message: 'the connection was closed', nextStep: 'Open it again.' },
   HOST_UNKNOWN: {
