@@ -86,6 +86,8 @@ contract RewardedSet is IRewardedSet {
     IAnnouncements public immutable announcements;
 
     InForce private _inForce;
+    /// When the first of the sets came that followed each other up to the one in force: Unix seconds.
+    uint256 private _since;
     mapping(address driver => Attempt) private _attempts;
     /// Chosen nodes ascending, six in a word: role << 32 | id, from the right. Two buckets a driver: the set in force is in one of one
     /// driver's, and nobody writes there.
@@ -131,9 +133,7 @@ contract RewardedSet is IRewardedSet {
         if (state != EpochState.RoleAssignment) revert NotDrawing();
         rules.endingEpoch = mixnet.interval().totalElapsedEpochs;
         rules.seed = performance.seedOf(rules.endingEpoch);
-        // Ids come in the order of bonding: whoever bonds once secrets are known could wait for an id that is lucky. A network without a
-        // set has no monitors whose secrets could be known.
-        rules.bondedBefore = _inForce.active == 0 ? type(uint64).max : performance.revealFrom();
+        rules.bondedBefore = bondedBefore();
         RewardingParams memory params = mixnet.rewardingParams();
         rules.saturationPoint = params.stakeSaturationPoint;
         RewardedSetParams memory sizes = params.rewardedSet;
@@ -170,9 +170,9 @@ contract RewardedSet is IRewardedSet {
         }
     }
 
-    function _isLast(uint32 nextNodeId, uint64 bondedBefore) private view returns (bool) {
+    function _isLast(uint32 nextNodeId, uint64 before) private view returns (bool) {
         uint32[] memory next = _nextBonded(nextNodeId, 1);
-        return next.length == 0 || mixnet.stakesOf(next)[0].bondedAt >= bondedBefore;
+        return next.length == 0 || mixnet.stakesOf(next)[0].bondedAt >= before;
     }
 
     function _take(Draw memory rules, Attempt memory attempt, uint32[] memory nodeIds, bytes calldata choices) private {
@@ -180,7 +180,7 @@ contract RewardedSet is IRewardedSet {
         nodes.ids = nodeIds;
         nodes.stakes = mixnet.stakesOf(nodeIds);
         nodes.scores = performance.scoresOf(rules.endingEpoch, nodeIds);
-        // What was announced once secrets were known does not count: its owner could choose the stage in which its node competes.
+        // Whoever announces once secrets are known could choose the stage in which its node competes.
         (nodes.leaves, nodes.capabilities) = rules.bondedBefore == type(uint64).max
             ? announcements.entriesOf(nodeIds)
             : announcements.entriesForDraw(nodeIds);
@@ -300,6 +300,7 @@ contract RewardedSet is IRewardedSet {
 
     function _putInForce(Draw memory rules, Attempt memory attempt) private {
         uint32 standby = attempt.stages[3].chosen;
+        if (_inForce.active == 0) _since = block.timestamp;
         _inForce = InForce(attempt.epochId, attempt.count - standby, standby, msg.sender, attempt.bucket);
         _roots[attempt.epochId] = attempt.root;
         delete _attempts[msg.sender];
@@ -312,6 +313,12 @@ contract RewardedSet is IRewardedSet {
     function attemptOf(address driver) external view returns (uint32 epochId_, uint32 nextNodeId) {
         Attempt storage attempt = _attempts[driver];
         return (attempt.epochId, attempt.nextNodeId);
+    }
+
+    /// @inheritdoc IRewardedSet
+    function bondedBefore() public view returns (uint64 from) {
+        from = performance.revealFrom();
+        if (_inForce.active == 0 || from <= _since) from = type(uint64).max;
     }
 
     function epochId() external view returns (uint32) {

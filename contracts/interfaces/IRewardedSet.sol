@@ -12,6 +12,10 @@ interface IRewardedSet {
     function draw(bytes calldata choices) external;
     /// Throws the sender's own attempt away.
     function restart() external;
+    /// Unix seconds. What is bonded or announced from then on does not count in the next draw: secrets are known, and ids come in the order
+    /// of bonding, so whoever bonds could wait for a lucky one. The largest number for an epoch whose reveals began before there was a
+    /// set: nobody had monitors then whose secrets could be known, and who founds a network slowly is not late.
+    function bondedBefore() external view returns (uint64);
     function attemptOf(address driver) external view returns (uint32 epochId, uint32 nextNodeId);
 
     /// Of the set in force. Ascending.

@@ -80,7 +80,7 @@ export class DrawSetting {
 
   static async create(): Promise<DrawSetting> {
     const evm = await Evm.create()
-    evm.now = START + LENGTH
+    evm.now = START
     const mixnet = await evm.deploy('MixnetStakesMock', [EPOCH, Number(LENGTH), START])
     const scores = await evm.deploy('SettledScoresMock')
     const announcements = await evm.deploy('AnnouncementsMock')
@@ -121,7 +121,7 @@ export class DrawSetting {
     await evm.send(mixnet, 'setState', [STATE.roleAssignment])
   }
 
-  /** So that a set is in force and times of bonding matter. */
+  /** So that a set is in force since before the reveals, and times of bonding matter. */
   async pastBootstrap(): Promise<void> {
     const world: World = {
       seed: seedOf(1),
@@ -132,6 +132,7 @@ export class DrawSetting {
     }
     await this.prepare(world)
     await this.draw(modelDraw(world).choices)
+    this.evm.now = START + LENGTH
   }
 
   draw(choices: Uint8Array, from?: AddressHex): ReturnType<Evm['send']> {

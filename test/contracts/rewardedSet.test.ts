@@ -207,6 +207,27 @@ test('where no set is in force all nodes take part; an empty network draws an em
   assert.equal(await fresh.evm.read(fresh.set, 'rootOf', [EPOCH + 2]), hex(modelRoot(world, EPOCH + 2)))
 })
 
+test('who founds a network slowly is not late: a set that came after the reveals would have begun bounds no draw of that epoch', async () => {
+  const fresh = await DrawSetting.create()
+  const late = ten.nodes.map((node) => ({ ...node, bondedAt: REVEAL_FROM + 10n }))
+  const bound = () => fresh.evm.read(fresh.set, 'bondedBefore')
+  const unbounded = 2n ** 64n - 1n
+  fresh.evm.now = REVEAL_FROM + 20n
+  await fresh.prepare({ ...ten, nodes: late, bootstrap: true })
+  assert.equal(await bound(), unbounded)
+  await fresh.draw(modelDraw({ ...ten, nodes: late, bootstrap: true }).choices)
+  // Caught up: its reveals would have begun before there was a set. The mixnet says when.
+  const caughtUp: World = { ...ten, nodes: late, bootstrap: false }
+  await fresh.prepare(caughtUp)
+  assert.equal(await bound(), unbounded)
+  await fresh.draw(modelDraw({ ...caughtUp, bootstrap: true }).choices)
+  assert.deepEqual(await fresh.evm.read(fresh.set, 'size'), [7, 1])
+  // And in a later one they are late that bond then.
+  await fresh.evm.send(fresh.scores, 'set', [hex(seedOf(3)), REVEAL_FROM + 21n])
+  await fresh.evm.send(fresh.mixnet, 'setState', [STATE.roleAssignment])
+  assert.equal(await bound(), REVEAL_FROM + 21n)
+})
+
 test('slices are the whole set, ascending, once', async () => {
   await setting.prepare(ten)
   await setting.draw(modelDraw(ten).choices)

@@ -42,7 +42,7 @@ test('a driver draws by what nodes announced before the reveals, as the contract
       rewardedSet: { entryGateways: 1, exitGateways: 0, mixnodes: 1, standby: 0 },
     },
     seedOf: hex(word(5)),
-    revealFrom: 500n,
+    bondedBefore: 500n,
     bondedWord: 0b110n,
     stakesOf: [node, node],
     scoresOf: [10n ** 18n, 10n ** 18n],
@@ -50,9 +50,9 @@ test('a driver draws by what nodes announced before the reveals, as the contract
   const planOf = (answers: Readonly<Record<string, unknown>>) =>
     epochLedger(ledgerOf({ ...base, ...answers }, noEvents), {} as LedgerAccount, keccak256).plan(7)
   // One of them would rather be something else, now that the seed is known.
-  const before = { size: [2, 0], entriesForDraw: [leaves, [CAPABILITY.entry, CAPABILITY.mix]] }
+  const before = { entriesForDraw: [leaves, [CAPABILITY.entry, CAPABILITY.mix]] }
   assert.deepEqual([...(await planOf(before)).choices], [ROLE.entryGateway, ROLE.layer1])
-  const first = { size: [0, 0], entriesOf: [leaves, [CAPABILITY.mix, CAPABILITY.entry]] }
+  const first = { bondedBefore: 2n ** 64n - 1n, entriesOf: [leaves, [CAPABILITY.mix, CAPABILITY.entry]] }
   assert.deepEqual([...(await planOf(first)).choices], [ROLE.layer1, ROLE.entryGateway])
 })
 
@@ -104,7 +104,7 @@ test('a node that announces again and again behind the draw takes the topology f
 })
 
 test('a server that speaks of four thousand million nodes is not believed', async () => {
-  const answers = { lastNodeId: 0xffff_ffff, rewardingParams: {}, seedOf: '0x', revealFrom: 0n, size: [0, 0] }
+  const answers = { lastNodeId: 0xffff_ffff, rewardingParams: {}, seedOf: '0x', bondedBefore: 0n }
   const driver = epochLedger(ledgerOf(answers, noEvents), {} as LedgerAccount, keccak256)
   await assert.rejects(driver.plan(7), (error) => isMixnetError(error, 'LEDGER_MISMATCH'))
 })

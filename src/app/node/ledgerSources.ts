@@ -12,6 +12,8 @@ import { BundleReader } from './ledgerBundles.ts'
 
 /** Of 18 fractional digits. */
 const ONE = 10 ** 18
+/** What `bondedBefore` says where nothing is too late. */
+const UNBOUNDED = 2n ** 64n - 1n
 /** As `EpochState` of the contracts. */
 const PHASES: readonly EpochPhase[] = ['inProgress', 'rewarding', 'reconciling', 'roleAssignment']
 const ROLES: readonly (readonly [number, EpochRole])[] = [
@@ -196,17 +198,16 @@ async function planDraw(
     { contract: 'mixnet', fn: 'lastNodeId', args: [] },
     { contract: 'mixnet', fn: 'rewardingParams', args: [] },
     { contract: 'performance', fn: 'seedOf', args: [epochId] },
-    { contract: 'performance', fn: 'revealFrom', args: [] },
-    { contract: 'rewardedSet', fn: 'size', args: [] },
+    { contract: 'rewardedSet', fn: 'bondedBefore', args: [] },
   ])
-  const [lastNodeId, { stakeSaturationPoint, rewardedSet }, seed, revealFrom, [active]] = results
+  const [lastNodeId, { stakeSaturationPoint, rewardedSet }, seed, bondedBefore] = results
   const ids = await readBondedIds(ledger, block, lastNodeId)
   const { results: known } = await ledger.readAll(
     [
       { contract: 'mixnet', fn: 'stakesOf', args: [ids] },
       { contract: 'performance', fn: 'scoresOf', args: [epochId, ids] },
-      // As the contract reads them: what was said once secrets were known does not count, but in a network without a set.
-      { contract: 'announcements', fn: active === 0 ? 'entriesOf' : 'entriesForDraw', args: [ids] },
+      // As the contract reads them.
+      { contract: 'announcements', fn: bondedBefore === UNBOUNDED ? 'entriesOf' : 'entriesForDraw', args: [ids] },
     ],
     { block },
   )
@@ -225,7 +226,7 @@ async function planDraw(
   const { roles, choices } = drawSet({
     seed: bytesOfHex(seed),
     nodes,
-    ...(active === 0 ? {} : { bondedBefore: revealFrom }),
+    ...(bondedBefore === UNBOUNDED ? {} : { bondedBefore }),
     saturationPoint: stakeSaturationPoint,
     wanted: rewardedSet,
     keccak256,

@@ -116,7 +116,7 @@ export class Audit {
         }
         this.#mixnet.finishReconciling(time)
         const lateStakeOf = (nodeId: number) => this.#mixnet.lateStakeOf(nodeId)
-        this.#draw.draw(event, { state: this.state, lateStakeOf }, this.#scores)
+        this.#draw.draw(event, { state: this.state, lateStakeOf, time }, this.#scores)
         return undefined
       }
       case 'timelock': {

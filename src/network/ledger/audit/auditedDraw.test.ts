@@ -101,7 +101,7 @@ class Told {
     }))
     const root = hex(topologyRoot({ epochId: EPOCH + 1, seed: this.#seed, nodes }, hash))
     const args = { epochId: EPOCH + 1, root, seed: hex(this.#seed) }
-    this.draw.draw({ args } as never, { state: this.state, lateStakeOf: () => 0n }, this.#scores)
+    this.draw.draw({ args } as never, { state: this.state, lateStakeOf: () => 0n, time: START }, this.#scores)
   }
 }
 

@@ -35,6 +35,8 @@ export class AuditedDraw {
   readonly #attempts = new Map<string, Map<number, Entry>>()
   #driver = ''
   #set: DrawnSet = { rewarded: [], roles: new Map(), candidates: 0 }
+  /** Unix seconds: when the first set came that others followed without a gap. */
+  #since = 0n
 
   constructor(keccak256: Keccak256) {
     this.#keccak256 = keccak256
@@ -78,10 +80,14 @@ export class AuditedDraw {
     this.#attempts.set(this.#driver, attempt)
   }
 
-  /** Puts it in force. Throws Difference where the root is another: so is then a role, a key, an announcement or who took part. */
+  /** Puts it in force, at `time` in Unix seconds. Throws Difference where the root is another: so is then a role, a key, an announcement or who took part. */
   draw(
     { args }: LedgerEvent<'rewardedSet', 'SetDrawn'>,
-    { state, lateStakeOf }: { readonly state: MixnetState; readonly lateStakeOf: (nodeId: number) => bigint },
+    {
+      state,
+      lateStakeOf,
+      time,
+    }: { readonly state: MixnetState; readonly lateStakeOf: (nodeId: number) => bigint; readonly time: bigint },
     scores: AuditedScores,
   ): void {
     const ending = state.interval.totalElapsedEpochs
@@ -91,7 +97,9 @@ export class AuditedDraw {
     if (!scores.isSettled(ending) || `0x${toHex(seed)}` !== args.seed.toLowerCase())
       throw new Difference('draw', ending, `the seed 0x${toHex(seed)}`, args.seed)
     const isFirst = this.#set.rewarded.every(({ standby }) => standby)
-    const bondedBefore = isFirst ? undefined : revealFrom(state.interval)
+    const revealsBegan = revealFrom(state.interval)
+    const bondedBefore = isFirst || revealsBegan <= this.#since ? undefined : revealsBegan
+    if (isFirst) this.#since = time
     const said = this.#attempts.get(this.#driver)
     this.#attempts.clear()
     const entryOf = (nodeId: number): Entry | undefined => standing(said?.get(nodeId), bondedBefore)
@@ -139,7 +147,7 @@ function nodeOf(
   }
 }
 
-/** As it stood when secrets began to be revealed; in a network without a set there are none, and it stands as it is. */
+/** As it stood when secrets began to be revealed; where there was no set then, it stands as it is. */
 function standing(entry: Entry | undefined, revealsBegan: bigint | undefined): Entry | undefined {
   if (entry === undefined || revealsBegan === undefined || entry.changedAt < revealsBegan) return entry
   return { ...entry, capabilities: entry.earlier }
