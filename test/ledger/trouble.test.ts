@@ -175,6 +175,20 @@ test('two programs with one key: every write of both happens, each once', async 
   assert.equal(new Set(events.map(({ args }) => args.nodeId)).size, 16)
 })
 
+test('a node that counts a transaction before it has its receipt does not have it happen twice', async () => {
+  const tiny = await tinyLedger()
+  const { simulation, chain } = tiny
+  const ledger = tiny.open()
+  const until = simulation.clock.monotonic() + seconds(2)
+  chain.refusal = (method) =>
+    method === 'eth_getTransactionReceipt' && simulation.clock.monotonic() < until
+      ? { code: -32000, message: 'the block is being put together' }
+      : undefined
+  await simulation.complete(ledger.account(tiny.signer).write('mixnet', 'delegate', [1, 10n]))
+  const { events } = await simulation.complete(ledger.events({ contract: 'mixnet', event: 'DelegationRequested' }))
+  assert.equal(events.length, 1)
+})
+
 test('a nonce that an earlier life left empty is filled', async () => {
   const tiny = await tinyLedger()
   const { simulation, chain } = tiny

@@ -82,8 +82,11 @@ const EXTERNAL_TIMEOUT = minutes(5)
 const GAS_MARGIN_PERCENT = 125n
 const SLOWEST_POLL = 4
 const NONCE_ATTEMPTS = 20
-/** A receipt and a count that are asked for together may be of two blocks. */
-const POLLS_TO_BELIEVE = 2
+/**
+ * A receipt and a count that are asked for together may be of two blocks; and a busy node counts the transactions of a block some time before
+ * it has their receipts (seen with anvil). Whoever believes too early does the same thing twice, so it takes two looks and this long.
+ */
+const BELIEVED_AFTER = seconds(3)
 
 const ALREADY_THERE = /already known|already imported|known transaction|already exists|already in/i
 const NONCE_USED = /nonce (?:is )?too low|invalid nonce|old ?nonce|nonce has already been used/i
@@ -244,17 +247,19 @@ export class Sending {
     const { nonce } = first.unsigned
     let sent = first
     let lastSent = clock.monotonic()
-    let displaced = 0
+    let missingSince: number | undefined
     for (let poll = 0; ; poll++) {
       const found = await this.#look(signer, sent, confirmations, signal)
       if (found !== undefined) {
         if ('included' in found) return found.included
         const { receipt, head, count, known } = found
         if (receipt !== undefined && head.number - receipt.block >= confirmations) return receipt
-        displaced = receipt === undefined && count > nonce ? displaced + 1 : 0
-        if (displaced >= POLLS_TO_BELIEVE) return 'displaced'
+        const now = clock.monotonic()
+        if (receipt !== undefined || count <= nonce) missingSince = undefined
+        else if (missingSince === undefined) missingSince = now
+        else if (now - missingSince >= BELIEVED_AFTER) return 'displaced'
         if (receipt === undefined && count <= nonce) {
-          const waited = clock.monotonic() - lastSent
+          const waited = now - lastSent
           if (waited >= this.#options.replaceAfter) {
             if (count < nonce && !this.#inFlight.has(count)) await this.#fill(signer, count, sent.unsigned)
             sent = await this.#replace(signer, sent)
