@@ -9,11 +9,11 @@
  * All of that ends at a deadline with LEDGER_UNDECIDED, which names the transaction. @module
  */
 
-import { keccak256 } from 'viem/utils'
 import { type ErrorDetails, isMixnetError, type MixnetError } from '../../foundation/base/errors.ts'
 import { machineError } from '../../foundation/base/machineError.ts'
 import { type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
 import { awaited, sleep } from '../../foundation/platform/clock.ts'
+import { Broadcast, nonceGone, type Sent } from './broadcast.ts'
 import type { Block, Hex } from './chain.ts'
 import {
   type CallRequest,
@@ -23,12 +23,11 @@ import {
   isKnownTransaction,
   NEWEST_HEADER,
   receiptByHash,
-  sendRaw,
   transactionCount,
 } from './chainCalls.ts'
-import { bumped, currentFees, type Fees, least } from './fees.ts'
-import { expectReply, JsonRpc, type RpcReply, type RpcWorld } from './jsonRpc.ts'
-import type { Preview, Signer, UnsignedTransaction, WriteOptions } from './ledger.ts'
+import { currentFees, type Fees, least } from './fees.ts'
+import { expectReply, JsonRpc, type RpcWorld } from './jsonRpc.ts'
+import type { Preview, Signer, WriteOptions } from './ledger.ts'
 import { refusalError } from './ledgerErrors.ts'
 import { bytesOf, type Header, type RawReceipt } from './rpcValues.ts'
 
@@ -66,41 +65,26 @@ interface SendingParts {
   readonly options: Partial<SendingOptions>
 }
 
-type KeySigner = Extract<Signer, { kind: 'key' }>
-
-/** One nonce, and every transaction that was sent with it. */
-interface Sent {
-  readonly unsigned: UnsignedTransaction
-  readonly raw: Hex
-  readonly hash: Hex
-  readonly hashes: Hex[]
-}
+type ExternalSigner = Extract<Signer, { kind: 'external' }>
 
 /** A human looks at it. */
 const EXTERNAL_TIMEOUT = minutes(5)
 /** Estimates are of the state as it is; others write before us. */
 const GAS_MARGIN_PERCENT = 125n
 const SLOWEST_POLL = 4
-const NONCE_ATTEMPTS = 20
 /**
  * A receipt and a count that are asked for together may be of two blocks; and a busy node counts the transactions of a block some time before
  * it has their receipts (seen with anvil). Whoever believes too early does the same thing twice, so it takes two looks and this long.
  */
 const BELIEVED_AFTER = seconds(3)
 
-const ALREADY_THERE = /already known|already imported|known transaction|already exists|already in/i
-const NONCE_USED = /nonce (?:is )?too low|invalid nonce|old ?nonce|nonce has already been used/i
-const NONCE_TAKEN = /replacement|could not replace/i
-const TOO_CHEAP = /underpriced|fee cap|less than block base fee|max fee per gas|gas price below/i
-
 export class Sending {
   readonly #world: RpcWorld
   readonly #rpc: JsonRpc
   readonly #signer: Signer
+  /** Whoever numbers, prices and hands in what was signed: we, or the signer itself. */
+  readonly #by: Broadcast | ExternalSigner
   readonly #options: SendingOptions
-  /** Sent and waited for, by nonce. */
-  readonly #inFlight = new Set<number>()
-  #turn: Promise<unknown> = Promise.resolve()
 
   constructor({ world, rpc, signer, options }: SendingParts) {
     this.#world = world
@@ -112,6 +96,7 @@ export class Sending {
       replaceAfter: options.replaceAfter ?? DEFAULT_SENDING.replaceAfter,
       pollEvery: options.pollEvery ?? DEFAULT_SENDING.pollEvery,
     }
+    this.#by = signer.kind === 'external' ? signer : new Broadcast(rpc, signer, this.#options.maxFeePerGas)
   }
 
   async preview(request: SendRequest, details: ErrorDetails, signal: AbortSignal | undefined): Promise<Preview> {
@@ -128,9 +113,9 @@ export class Sending {
     const gas = await this.#gas(request, details, header, signal)
     const until = this.#world.clock.monotonic() + this.#options.deadline
     const receipt =
-      this.#signer.kind === 'external'
-        ? await this.#sendElsewhere(this.#signer, request, gas, until, details, options)
-        : await this.#sendHere(this.#signer, { request, gas, fees }, until, details, options)
+      this.#by instanceof Broadcast
+        ? await this.#sendHere(this.#by, { request, gas, fees }, until, details, options)
+        : await this.#sendElsewhere(this.#by, request, gas, until, details, options)
     if (!receipt.succeeded) throw await this.#whyReverted(request, gas, receipt, details)
     return receipt
   }
@@ -153,7 +138,7 @@ export class Sending {
   }
 
   async #sendHere(
-    signer: KeySigner,
+    broadcast: Broadcast,
     { request, gas, fees }: { readonly request: SendRequest; readonly gas: bigint; readonly fees: Fees },
     until: number,
     details: ErrorDetails,
@@ -162,82 +147,19 @@ export class Sending {
     const chainId = await this.#rpc.chainId(options)
     const { to, data, value = 0n } = request
     for (;;) {
-      const sent = await this.#inTurn(() =>
-        this.#sendFirst(signer, { chainId, to, data, value, gas, ...fees }, details, options),
-      )
+      const sent = await broadcast.first({ chainId, to, data, value, gas, ...fees }, details, options)
       try {
-        const receipt = await this.#wait(signer, sent, until, details, options)
+        const receipt = await this.#wait(broadcast, sent, until, details, options)
         if (receipt !== 'displaced') return receipt
         if (options.nonce !== undefined) throw nonceGone(details)
       } finally {
-        this.#inFlight.delete(sent.unsigned.nonce)
+        broadcast.done(sent)
       }
     }
-  }
-
-  /** One after the other: two that ask for the nonce at once would get the same. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(work)
-    this.#turn = turn.catch(() => {})
-    return turn
-  }
-
-  async #sendFirst(
-    signer: KeySigner,
-    transaction: Omit<UnsignedTransaction, 'nonce'>,
-    details: ErrorDetails,
-    { signal, nonce: pinned }: WriteOptions,
-  ): Promise<Sent> {
-    const { address } = signer
-    let floor = 0
-    for (let attempt = 0; attempt < NONCE_ATTEMPTS; attempt++) {
-      const counts = await this.#rpc.askAll(
-        [transactionCount(address, 'latest'), transactionCount(address, 'pending')],
-        {
-          signal,
-        },
-      )
-      const next = Math.max(
-        floor,
-        ...counts.map((reply) => (reply.ok ? reply.value : 0)),
-        ...[...this.#inFlight].map((one) => one + 1),
-      )
-      if (pinned !== undefined && next > pinned) throw nonceGone(details)
-      const nonce = pinned ?? next
-      const sent = await signed(signer, { ...transaction, nonce })
-      const outcome = await this.#broadcast(sent, details)
-      if (outcome === 'sent') {
-        this.#inFlight.add(nonce)
-        return sent
-      }
-      if (outcome === 'too cheap')
-        throw machineError('LEDGER_NOT_NOW', { ...details, reason: 'fees' }, { message: 'the fees rose meanwhile' })
-      floor = nonce + 1
-    }
-    throw machineError('LEDGER_UNDECIDED', { ...details, why: 'another program uses this key all the time' })
-  }
-
-  /** `sent` also where nobody answered: it may have arrived, and the same bytes can be sent again. */
-  async #broadcast({ raw, hash }: Sent, details: ErrorDetails): Promise<'sent' | 'nonce gone' | 'too cheap'> {
-    let reply: RpcReply<Hex>
-    try {
-      reply = await this.#rpc.tryAsk(sendRaw(raw, hash))
-    } catch (error) {
-      if (isMixnetError(error, 'LEDGER_UNREACHABLE')) return 'sent'
-      throw error
-    }
-    if (reply.ok) return 'sent'
-    const { message } = reply.refusal
-    if (ALREADY_THERE.test(message)) return 'sent'
-    // By us, where an earlier server took it and then did not answer.
-    if (NONCE_USED.test(message)) return (await this.#rpc.ask(isKnownTransaction(hash))) ? 'sent' : 'nonce gone'
-    if (NONCE_TAKEN.test(message)) return 'nonce gone'
-    if (TOO_CHEAP.test(message)) return 'too cheap'
-    throw refusalError(reply.refusal, details)
   }
 
   async #wait(
-    signer: KeySigner,
+    broadcast: Broadcast,
     first: Sent,
     until: number,
     details: ErrorDetails,
@@ -249,7 +171,7 @@ export class Sending {
     let lastSent = clock.monotonic()
     let missingSince: number | undefined
     for (let poll = 0; ; poll++) {
-      const found = await this.#look(signer, sent, confirmations, signal)
+      const found = await this.#look(sent, confirmations, signal)
       if (found !== undefined) {
         if ('included' in found) return found.included
         const { receipt, head, count, known } = found
@@ -261,10 +183,10 @@ export class Sending {
         if (receipt === undefined && count <= nonce) {
           const waited = now - lastSent
           if (waited >= this.#options.replaceAfter) {
-            if (count < nonce && !this.#inFlight.has(count)) await this.#fill(signer, count, sent.unsigned)
-            sent = await this.#replace(signer, sent)
+            if (count < nonce && !broadcast.isInFlight(count)) await broadcast.fill(count, sent.unsigned)
+            sent = await broadcast.replace(sent)
             lastSent = clock.monotonic()
-          } else if (!known) await this.#broadcast(sent, details)
+          } else if (!known) await broadcast.again(sent, details)
         }
       }
       if (clock.monotonic() >= until) {
@@ -282,7 +204,6 @@ export class Sending {
 
   /** undefined: nobody answers now. `included`: all that is asked for, where nothing has to lie on top of it. */
   async #look(
-    { address }: Signer,
     { hash, hashes }: Pick<Sent, 'hash' | 'hashes'>,
     confirmations: number,
     signal: AbortSignal | undefined,
@@ -301,7 +222,7 @@ export class Sending {
       const receipt = receipts.flatMap((reply) => (reply.ok ? (reply.value ?? []) : []))[0]
       if (receipt !== undefined && confirmations === 0) return { included: receipt }
       const [newest, count, known] = await this.#rpc.askAll(
-        [NEWEST_HEADER, transactionCount(address, 'latest'), isKnownTransaction(hash)],
+        [NEWEST_HEADER, transactionCount(this.#signer.address, 'latest'), isKnownTransaction(hash)],
         { signal },
       )
       const head = expectReply(newest, 'newest block')
@@ -319,38 +240,9 @@ export class Sending {
     }
   }
 
-  /** As it was, where the limit of fees or the chain does not let it pay more. */
-  async #replace(signer: KeySigner, before: Sent): Promise<Sent> {
-    try {
-      const { fees } = await currentFees(this.#rpc, this.#options.maxFeePerGas, undefined)
-      const higher = bumped(before.unsigned, fees, this.#options.maxFeePerGas)
-      if (higher === undefined) return before
-      const next = await signed(signer, { ...before.unsigned, ...higher })
-      const outcome = await this.#broadcast(next, {})
-      // Whatever was said of it: it may be on its way, so its receipt counts.
-      const hashes = [...before.hashes, next.hash]
-      return outcome === 'sent' ? { ...next, hashes } : { ...before, hashes }
-    } catch (error) {
-      if (isMixnetError(error)) return before
-      throw error
-    }
-  }
-
-  /** An empty transaction for a nonce of which nobody here knows anything, and without which nothing after it can happen. */
-  async #fill(signer: KeySigner, nonce: number, like: UnsignedTransaction): Promise<void> {
-    try {
-      const fees = bumped(like, like, this.#options.maxFeePerGas) ?? like
-      const empty = { to: signer.address, data: '0x', value: 0n, gas: 21_000n } as const
-      const { maxFeePerGas, maxPriorityFeePerGas } = fees
-      await this.#broadcast(await signed(signer, { ...like, ...empty, nonce, maxFeePerGas, maxPriorityFeePerGas }), {})
-    } catch (error) {
-      if (!isMixnetError(error)) throw error
-    }
-  }
-
   /** The signer chooses nonce and fees, and sees to it that it gets into a block. */
   async #sendElsewhere(
-    { address, urls }: Extract<Signer, { kind: 'external' }>,
+    { address, urls }: ExternalSigner,
     request: SendRequest,
     gas: bigint,
     until: number,
@@ -382,7 +274,7 @@ export class Sending {
     const hash = reply.value
     for (let poll = 0; ; poll++) {
       const sent = { hash, hashes: [hash] }
-      const found = await this.#look(this.#signer, sent, confirmations, signal)
+      const found = await this.#look(sent, confirmations, signal)
       if (found !== undefined) {
         if ('included' in found) return found.included
         if (found.receipt !== undefined && found.head.number - found.receipt.block >= confirmations)
@@ -409,20 +301,4 @@ export class Sending {
     const reason = receipt.gasUsed >= gas ? 'out of gas' : 'reverted'
     return machineError('LEDGER_REFUSED', { ...all, reason })
   }
-}
-
-const nonceGone = (details: ErrorDetails): MixnetError =>
-  machineError(
-    'LEDGER_NOT_NOW',
-    { ...details, reason: 'nonce' },
-    {
-      message: 'another transaction of this account was faster',
-      nextStep: 'Look whether it was the same, and begin again.',
-    },
-  )
-
-async function signed(signer: KeySigner, unsigned: UnsignedTransaction): Promise<Sent> {
-  const raw = await signer.signTransaction(unsigned)
-  const hash = keccak256(raw)
-  return { unsigned, raw, hash, hashes: [hash] }
 }
