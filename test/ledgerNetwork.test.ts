@@ -4,28 +4,18 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { keccak_256 } from '@noble/hashes/sha3.js'
-import { planNetwork } from '../src/app/testnet/layout.ts'
-import { LOCAL_DRIVER } from '../src/app/testnet/ledger.ts'
 import { startTestnet, type Testnet, type TestnetOptions } from '../src/app/testnet/testnet.ts'
 import { Mixnet } from '../src/client/mixnet.ts'
 import { SERVICE_TRAFFIC } from '../src/client/trafficParams.ts'
 import { fromUtf8, utf8 } from '../src/foundation/base/bytes.ts'
-import { silentLog } from '../src/foundation/base/observe.ts'
 import { hours, type Millis, minutes, seconds } from '../src/foundation/base/units.ts'
 import { nodeProvider } from '../src/foundation/crypto/nodeProvider.ts'
-import { Simulation } from '../src/foundation/platform/simulated/simulation.ts'
+import type { Simulation } from '../src/foundation/platform/simulated/simulation.ts'
 import type { World } from '../src/foundation/platform/world.ts'
-import { CONTRACT_ARTEFACTS } from '../src/network/ledger/contractArtefacts.ts'
-import { deployLedger } from '../src/network/ledger/deploy.ts'
-import { localNetwork } from '../src/network/ledger/deploymentParams.ts'
 import type { Ledger } from '../src/network/ledger/ledger.ts'
-import { openLedger } from '../src/network/ledger/rpcLedger.ts'
-import { keySigner, newKey } from '../src/network/ledger/signers.ts'
-import { SimulatedChain } from './support/simulatedChain.ts'
+import type { SimulatedChain } from './support/simulatedChain.ts'
+import { DIRECTORY_IP, SimulatedLedger } from './support/simulatedLedger.ts'
 
-const CHAIN_IP = '10.0.0.9'
-const DIRECTORY_IP = '10.0.0.1'
 const SITE_IP = '10.4.0.1'
 const SITE_PORT = 7
 const CLIENT_IP = '10.2.0.1'
@@ -61,40 +51,12 @@ class LedgerNetworkRun {
 
   /** More mixes than the set has places, so that it changes. */
   static async start(seed: string, mixNodes = 7): Promise<LedgerNetworkRun> {
-    const simulation = new Simulation({ seed, crypto: nodeProvider })
-    const worlds = new Map<string, World>()
-    const worldOf = (host: string): World => {
-      const world = worlds.get(host) ?? simulation.host(host, { ips: [host] })
-      worlds.set(host, world)
-      return world
-    }
-    const chain = await SimulatedChain.create(worldOf(CHAIN_IP), { host: CHAIN_IP, blockTime: seconds(2) })
-    const url = await simulation.complete(chain.serve({ host: CHAIN_IP }))
-    const treasury = keySigner(newKey(worldOf(DIRECTORY_IP).random))
-    await chain.fund(treasury.address, 10n ** 24n)
-    const now = Math.floor(simulation.clock.now() / 1000)
-    const deployment = await simulation.complete(
-      deployLedger(worldOf(DIRECTORY_IP), {
-        urls: [url],
-        chainId: undefined,
-        signer: treasury,
-        params: {
-          ...localNetwork(now),
-          validityEpochs: VALIDITY,
-          firstEpochId: VALIDITY,
-          rewardedSet: { entryGateways: 2, exitGateways: 1, mixnodes: 6, standby: 2 },
-          governanceDelaySeconds: 0,
-        },
-        artefacts: CONTRACT_ARTEFACTS,
-        path: 'deployment.json',
-      }),
-      minutes(5),
-    )
-    const open = (world: World): Ledger => openLedger(world, { urls: [url], deployment })
-    const plans = planNetwork({ mixNodes, entries: 2, exits: 1 }, true).map((plan) => ({
-      ...plan,
-      host: `10.1.0.${plan.nodeId}`,
-    }))
+    const under = await SimulatedLedger.deploy(seed, nodeProvider, {
+      validityEpochs: VALIDITY,
+      firstEpochId: VALIDITY,
+      rewardedSet: { entryGateways: 2, exitGateways: 1, mixnodes: 6, standby: 2 },
+    })
+    const { simulation, chain, worldOf, open } = under
     await simulation.complete(
       worldOf(SITE_IP).net.listen({ host: SITE_IP, port: SITE_PORT }, (connection) => {
         connection.attach({
@@ -105,26 +67,10 @@ class LedgerNetworkRun {
       }),
     )
     let run: LedgerNetworkRun
-    const options: TestnetOptions = {
-      plans,
-      folder: 'testnet',
-      directory: { host: DIRECTORY_IP, port: 8080 },
-      noise: false,
-      world: worldOf(DIRECTORY_IP),
-      worldOf: ({ host }) => worldOf(host),
-      logOf: () => silentLog,
-      readyLimit: minutes(3),
-      ledger: {
-        open,
-        keccak256: keccak_256,
-        treasury,
-        fund: (address, wei) => chain.fund(address, wei),
-        drivers: 2,
-        driver: LOCAL_DRIVER,
-        directory: { confirmations: 1, poll: seconds(2) },
-        onLongEpoch: (epochId, length) => run.longEpochs.push({ epochId, length }),
-      },
-    }
+    const options = under.network(
+      { mixNodes, entries: 2, exits: 1 },
+      { drivers: 2, onLongEpoch: (epochId, length) => run.longEpochs.push({ epochId, length }) },
+    )
     const [ledger, client] = [open(worldOf(DIRECTORY_IP)), worldOf(CLIENT_IP)]
     run = new LedgerNetworkRun(simulation, { chain, ledger, client, options })
     await run.startNetwork()

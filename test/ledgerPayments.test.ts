@@ -4,127 +4,65 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { keccak_256 } from '@noble/hashes/sha3.js'
-import { planNetwork } from '../src/app/testnet/layout.ts'
-import { LOCAL_DRIVER } from '../src/app/testnet/ledger.ts'
 import { startTestnet, type Testnet, type TestnetOptions } from '../src/app/testnet/testnet.ts'
 import { Mixnet } from '../src/client/mixnet.ts'
 import { SERVICE_TRAFFIC } from '../src/client/trafficParams.ts'
-import { silentLog } from '../src/foundation/base/observe.ts'
 import { type Millis, minutes, seconds } from '../src/foundation/base/units.ts'
-import { nodeProvider } from '../src/foundation/crypto/nodeProvider.ts'
 import { nullBls } from '../src/foundation/crypto/nullBls.ts'
-import { nullProvider } from '../src/foundation/crypto/nullProvider.ts'
-import { Simulation } from '../src/foundation/platform/simulated/simulation.ts'
-import type { World } from '../src/foundation/platform/world.ts'
-import { CONTRACT_ARTEFACTS } from '../src/network/ledger/contractArtefacts.ts'
-import { deployLedger } from '../src/network/ledger/deploy.ts'
-import { localNetwork } from '../src/network/ledger/deploymentParams.ts'
+import type { Simulation } from '../src/foundation/platform/simulated/simulation.ts'
 import type { Ledger } from '../src/network/ledger/ledger.ts'
-import { openLedger } from '../src/network/ledger/rpcLedger.ts'
-import { keySigner, newKey } from '../src/network/ledger/signers.ts'
 import { LocalDkgEngine } from '../src/protocol/credentials/dkgEngine.ts'
 import { LocalEngine } from '../src/protocol/credentials/localEngine.ts'
 import { createScheme } from '../src/protocol/credentials/scheme.ts'
-import { SimulatedChain } from './support/simulatedChain.ts'
+import type { SimulatedChain } from './support/simulatedChain.ts'
+import { DEPLOYMENT_FILE, DIRECTORY_IP, SIGNATURES_ONLY, SimulatedLedger } from './support/simulatedLedger.ts'
 
-const CHAIN_IP = '10.0.0.9'
-const DIRECTORY_IP = '10.0.0.1'
 const CLIENT_IP = '10.2.0.1'
 const ISSUER_IPS = ['10.6.0.1', '10.6.0.2', '10.6.0.3']
 const FAUCET_IP = '10.6.0.9'
 const TRAFFIC = { ...SERVICE_TRAFFIC, loopCoverInterval: undefined }
-/** The contracts verify what identity keys sign; nothing else here needs true cryptography. */
-const CRYPTO = {
-  ...nullProvider,
-  ed25519PublicKey: nodeProvider.ed25519PublicKey,
-  ed25519Sign: nodeProvider.ed25519Sign,
-  ed25519Verify: nodeProvider.ed25519Verify,
-}
-const DEPLOYMENT = 'ledger.json'
 const CLIENT_KEY = 'account.key'
 
 class PaidRun {
   readonly simulation: Simulation
   readonly chain: SimulatedChain
-  readonly url: string
   readonly ledger: Ledger
   readonly earned: { readonly gateway: string; readonly unym: bigint; readonly tickets: number }[] = []
   /** How often it was waited for the chain to be kept. */
   kept = 0
-  readonly #worlds = new Map<string, World>()
+  readonly #under: SimulatedLedger
   readonly #options: TestnetOptions
   testnet!: Testnet
 
-  private constructor(
-    parts: Pick<PaidRun, 'simulation' | 'chain' | 'url' | 'ledger'>,
-    worlds: Map<string, World>,
-    options: (run: PaidRun) => TestnetOptions,
-  ) {
-    this.simulation = parts.simulation
-    this.chain = parts.chain
-    this.url = parts.url
-    this.ledger = parts.ledger
-    this.#worlds = worlds
-    this.#options = options(this)
+  private constructor(under: SimulatedLedger) {
+    this.simulation = under.simulation
+    this.chain = under.chain
+    this.ledger = under.open(under.worldOf(DIRECTORY_IP))
+    this.#under = under
+    const scheme = createScheme(nullBls)
+    const random = this.simulation.random.stream('engine')
+    this.#options = {
+      ...under.network(
+        { mixNodes: 3, entries: 1, exits: 1 },
+        {
+          durable: async () => {
+            this.kept++
+          },
+          onEarned: (gateway, unym, tickets) => this.earned.push({ gateway, unym, tickets }),
+        },
+      ),
+      paid: {
+        engine: new LocalEngine(scheme, random),
+        dkgEngine: new LocalDkgEngine(scheme, random),
+        plan: { hosts: ISSUER_IPS, threshold: 2, faucetHost: FAUCET_IP },
+        worldOf: under.worldOf,
+      },
+    }
   }
 
   static async make(seed: string): Promise<PaidRun> {
-    const simulation = new Simulation({ seed, crypto: CRYPTO })
-    const worlds = new Map<string, World>()
-    const worldOf = (host: string): World => {
-      const world = worlds.get(host) ?? simulation.host(host, { ips: [host] })
-      worlds.set(host, world)
-      return world
-    }
-    const chain = await SimulatedChain.create(worldOf(CHAIN_IP), { host: CHAIN_IP, blockTime: seconds(2) })
-    const url = await simulation.complete(chain.serve({ host: CHAIN_IP }))
-    const treasury = keySigner(newKey(worldOf(DIRECTORY_IP).random))
-    await chain.fund(treasury.address, 10n ** 24n)
-    const params = {
-      ...localNetwork(Math.floor(simulation.clock.now() / 1000)),
-      rewardedSet: { entryGateways: 1, exitGateways: 1, mixnodes: 3, standby: 0 },
-      governanceDelaySeconds: 0,
-    }
-    const where = { urls: [url], chainId: undefined, signer: treasury, params, artefacts: CONTRACT_ARTEFACTS }
-    const deploying = deployLedger(worldOf(DIRECTORY_IP), { ...where, path: DEPLOYMENT })
-    const deployment = await simulation.complete(deploying, minutes(5))
-    const open = (world: World): Ledger => openLedger(world, { urls: [url], deployment })
-    const scheme = createScheme(nullBls)
-    const random = simulation.random.stream('engine')
-    const engine = new LocalEngine(scheme, random)
-    const run = new PaidRun({ simulation, chain, url, ledger: open(worldOf(DIRECTORY_IP)) }, worlds, (self) => ({
-      plans: planNetwork({ mixNodes: 3, entries: 1, exits: 1 }, true).map((plan) => ({
-        ...plan,
-        host: `10.1.0.${plan.nodeId}`,
-      })),
-      folder: 'testnet',
-      directory: { host: DIRECTORY_IP, port: 8080 },
-      noise: false,
-      world: worldOf(DIRECTORY_IP),
-      worldOf: ({ host }) => worldOf(host),
-      logOf: () => silentLog,
-      readyLimit: minutes(5),
-      paid: {
-        engine,
-        dkgEngine: new LocalDkgEngine(scheme, random),
-        plan: { hosts: ISSUER_IPS, threshold: 2, faucetHost: FAUCET_IP },
-        worldOf,
-      },
-      ledger: {
-        open,
-        keccak256: keccak_256,
-        treasury,
-        fund: (address, wei) => chain.fund(address, wei),
-        driver: LOCAL_DRIVER,
-        directory: { confirmations: 1, poll: seconds(2) },
-        durable: async () => {
-          self.kept++
-        },
-        onEarned: (gateway, unym, tickets) => self.earned.push({ gateway, unym, tickets }),
-      },
-    }))
-    return run
+    const rewardedSet = { entryGateways: 1, exitGateways: 1, mixnodes: 3, standby: 0 }
+    return new PaidRun(await SimulatedLedger.deploy(seed, SIGNATURES_ONLY, { rewardedSet }))
   }
 
   complete<T>(work: Promise<T>, limit: Millis = minutes(5)): Promise<T> {
@@ -137,14 +75,12 @@ class PaidRun {
 
   /** The client of a person: its key file is brought to where it runs. */
   async connect(): Promise<Mixnet> {
-    const home = this.#worlds.get(DIRECTORY_IP) as World
-    const world = this.#worlds.get(CLIENT_IP) ?? this.simulation.host(CLIENT_IP, { ips: [CLIENT_IP] })
-    this.#worlds.set(CLIENT_IP, world)
+    const [home, world] = [this.#under.worldOf(DIRECTORY_IP), this.#under.worldOf(CLIENT_IP)]
     const path = await this.complete(this.testnet.ledger?.clientKey() as Promise<string>)
     const bring = async (from: string, to: string): Promise<void> =>
       world.files.write(to, (await home.files.read(from)) as Uint8Array)
-    await this.complete(Promise.all([bring(path, CLIENT_KEY), bring(DEPLOYMENT, DEPLOYMENT)]))
-    const ledger = { rpc: this.url, deployment: DEPLOYMENT, key: CLIENT_KEY, confirmations: 1 }
+    await this.complete(Promise.all([bring(path, CLIENT_KEY), bring(DEPLOYMENT_FILE, DEPLOYMENT_FILE)]))
+    const ledger = { rpc: this.#under.url, deployment: DEPLOYMENT_FILE, key: CLIENT_KEY, confirmations: 1 }
     const engine = new LocalEngine(createScheme(nullBls), world.random.stream('engine'))
     return this.complete(
       Mixnet.connect(world, {
