@@ -3,6 +3,7 @@ import { toBase58 } from '../../foundation/base/base58.ts'
 import { fromHex } from '../../foundation/base/bytes.ts'
 import type { Address, Block } from '../../network/ledger/chain.ts'
 import type { Ledger, ReadResult } from '../../network/ledger/ledger.ts'
+import { formatDecimal } from '../../protocol/economy/decimal.ts'
 import { ROLE, type Role } from '../../protocol/economy/draw.ts'
 import { amountText, decimalAmountText } from './amounts.ts'
 import { durationText, type EpochNow, readEpoch } from './epochText.ts'
@@ -99,9 +100,9 @@ export async function showLedger(session: Session, options: LedgerOptions): Prom
     undefined,
     {
       event: 'pool',
-      pool: String(params.rewardPool),
-      removed: String(removed),
-      added: String(added),
+      pool: formatDecimal(params.rewardPool),
+      removed: formatDecimal(removed),
+      added: formatDecimal(added),
     },
   )
   screen.step(

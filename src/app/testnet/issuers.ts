@@ -3,7 +3,8 @@
  * machines of their own do; started again on the same folder they have them. @module
  */
 import { equalBytes } from '../../foundation/base/bytes.ts'
-import { MixnetError } from '../../foundation/base/errors.ts'
+import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
 import { type Millis, millis } from '../../foundation/base/units.ts'
 import { unlessAborted } from '../../foundation/platform/clock.ts'
@@ -121,7 +122,7 @@ export async function startIssuers(options: StartIssuersOptions): Promise<Testne
         log: logOf('faucet'),
       })
       stops.push(() => faucet.close())
-      const listener = await faucet.serve(endpointOf(plan.faucet))
+      const listener = await withItsPort('faucet', plan.faucet, faucet.serve(endpointOf(plan.faucet)))
       stops.unshift(() => listener.close())
     }
     const startOne = async (position: number, world: World): Promise<RunningIssuer> => {
@@ -140,14 +141,16 @@ export async function startIssuers(options: StartIssuersOptions): Promise<Testne
         log: logOf(name),
         ...(signal === undefined ? {} : { signal }),
       }
-      const issuer = await (ledger === undefined
-        ? startIssuer(world, { ...parts, plan, board, dkg: { pollEvery: POLL_FILE } })
-        : startLedgerIssuer(world, {
-            ...parts,
-            ...(await ledger.issuer(accountPath(folder, position), world)),
-            dkg: { pollEvery: POLL_LEDGER },
-            faucetUrl: plan.faucet,
-          }))
+      const starting =
+        ledger === undefined
+          ? startIssuer(world, { ...parts, plan, board, dkg: { pollEvery: POLL_FILE } })
+          : startLedgerIssuer(world, {
+              ...parts,
+              ...(await ledger.issuer(accountPath(folder, position), world)),
+              dkg: { pollEvery: POLL_LEDGER },
+              faucetUrl: plan.faucet,
+            })
+      const issuer = await withItsPort(name, url, starting)
       running[position] = issuer
       meters[position] = meter
       return issuer
@@ -174,6 +177,18 @@ export async function startIssuers(options: StartIssuersOptions): Promise<Testne
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+/** Where each of them is stands in their keys: none can take another port. */
+async function withItsPort<T>(who: string, url: string, starting: Promise<T>): Promise<T> {
+  try {
+    return await starting
+  } catch (error) {
+    if (!isMixnetError(error, 'ADDRESS_IN_USE')) throw error
+    const message = `another program has the port of this network's ${who}`
+    const nextStep = `Stop whatever listens at ${url}; or begin another network in another folder.`
+    throw machineError('ADDRESS_IN_USE', { [who]: url }, { message, nextStep, cause: error })
   }
 }
 
