@@ -39,6 +39,14 @@ export async function showScore(session: Session, nodeId: number, options: Score
     throw new MixnetError('BAD_ARGUMENT', { epoch: epochId }, { message: 'that epoch has no scores', nextStep })
   }
   const reveals = await revealsOf(ledger)
+  if (reveals.length === 0) {
+    const nextStep = `Monitors report on an epoch when it ends: ask again once epoch ${now.interval.totalElapsedEpochs} or the next is over.`
+    throw new MixnetError(
+      'BAD_ARGUMENT',
+      { node: nodeId },
+      { message: 'no monitor has reported on any node yet', nextStep },
+    )
+  }
   const heardIn = lastHeardIn(reveals, nodeId, epochId)
   const opinions = await opinionsOf(session, ledger, { nodeId, epochId, reveals, block: now.block })
   const [score] = await ledger.read('performance', 'scoresOf', [epochId, [nodeId]], { block: now.block })
