@@ -62,7 +62,7 @@ export class OpenSession {
     this.#pacer = options.pacer
     this.#identity = options.identity
     this.#sharedKey = options.sharedKey
-    this.#account = host.store.openAccount(options.identity)
+    this.#account = host.store.accounts.open(options.identity)
     this.#balance = this.#account.balance
     this.#onRefused = options.onRefused
     this.#lastHeard = host.world.clock.monotonic()
@@ -178,7 +178,7 @@ export class OpenSession {
     this.#channel.close()
     this.#receipts.close()
     if (this.#flush !== undefined) this.#saveBalance()
-    this.#host.store.closeAccount(this.#identity, this.#account)
+    this.#host.store.accounts.close(this.#identity, this.#account)
   }
 
   #request(request: ControlRequest): void {
@@ -227,7 +227,7 @@ export class OpenSession {
         else this.#channel.refuse('ticket', verdict.text)
       })
     }
-    store.grant(this.#identity, verdict.ticket, verdict.bandwidth, (outcome) => {
+    store.accounts.grant(this.#identity, verdict.ticket, verdict.bandwidth, (outcome) => {
       tickets.settled(verdict.ticket, this.#identity, outcome === 'granted')
       answer(() => {
         if (outcome === 'granted') this.#respondBandwidth()
@@ -291,6 +291,6 @@ export class OpenSession {
   #saveBalance(): void {
     this.#flush?.cancel()
     this.#flush = undefined
-    this.#host.store.saveBalance(this.#identity)
+    this.#host.store.accounts.save(this.#identity)
   }
 }

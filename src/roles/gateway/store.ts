@@ -1,5 +1,5 @@
 /**
- * What a gateway keeps on disk: its clients, and the messages that wait for them. Writes are grouped (groupCommit.ts); what
+ * What a gateway keeps on disk: its clients, what they may still send, and the messages that wait for them. Writes are grouped (groupCommit.ts); what
  * has not been committed yet is known here all the same, so that a login cannot be replayed, nor a bound passed, between a
  * change and its commit. @module
  */
@@ -10,8 +10,6 @@ import { Secret } from '../../foundation/base/secret.ts'
 import { type Millis, millis } from '../../foundation/base/units.ts'
 import type { Database, Statement } from '../../foundation/platform/database.ts'
 import type { World } from '../../foundation/platform/world.ts'
-import { Account } from './account.ts'
-import type { Bandwidth } from './bandwidth.ts'
 import type { GatewayCounters } from './counters.ts'
 import type { GatewayParams } from './gatewayParams.ts'
 import {
@@ -24,10 +22,10 @@ import {
 } from './gatewaySchema.ts'
 import { GatewayTime } from './gatewayTime.ts'
 import { GroupCommit } from './groupCommit.ts'
-import type { TicketOpinion } from './issuerClient.ts'
 import { RecentLogins } from './recentLogins.ts'
 import { Retention } from './retention.ts'
-import { type Settlement, type SpentTicket, TicketLedger, type WaitingTicket } from './ticketLedger.ts'
+import { StoredAccounts } from './storedAccounts.ts'
+import { TicketLedger } from './ticketLedger.ts'
 import { unixDayOf } from './unixDay.ts'
 
 export interface StoredClient {
@@ -37,8 +35,6 @@ export interface StoredClient {
   readonly lastNonces: readonly Uint8Array[] | undefined
 }
 
-/** `failed`: the disk, or the client is gone; the ticket is not spent. */
-export type GrantOutcome = 'granted' | 'replay' | 'failed'
 export type KeepRefusal = 'unknown-client' | 'client-inbox-full' | 'inbox-full'
 
 export interface GatewayStoreOptions {
@@ -57,8 +53,7 @@ export class GatewayStore {
   readonly #time: GatewayTime
   readonly #retention: Retention
   readonly tickets: TicketLedger
-  /** In use. */
-  readonly #accounts = new Map<string, Account>()
+  readonly accounts: StoredAccounts
   readonly #recentLogins = new RecentLogins()
   #nextId: number
   #totalBytes = 0
@@ -85,6 +80,13 @@ export class GatewayStore {
         counters.storageFailures.value++
         log.error('gateway.storage-failed', { code: isMixnetError(error) ? error.code : 'INTERNAL' })
       },
+    })
+    this.accounts = new StoredAccounts({
+      tickets: this.tickets,
+      penaltyFactor: params.penaltyFactor,
+      statement: (name) => this.#statement(name),
+      change: (write, done) => this.#change(write, done),
+      now: () => this.now(),
     })
     const last = this.#number('lastTime')
     this.#time = new GatewayTime(world.clock, last > 0 ? millis(last) : undefined)
@@ -166,89 +168,6 @@ export class GatewayStore {
   seen(identity: Uint8Array): void {
     const now = this.#now()
     this.#change(() => this.#statement('seen').run(now, identity))
-  }
-
-  /** What a client may still send. To be given back. */
-  openAccount(identity: Uint8Array): Account {
-    const key = toHex(identity)
-    let account = this.#accounts.get(key)
-    if (account === undefined) {
-      const row = this.#statement('client').get(identity)
-      account = new Account({
-        bytes: Number(row?.balance_bytes ?? 0),
-        expiresOn: millis(Number(row?.balance_expires_on_ms ?? 0)),
-      })
-      this.#accounts.set(key, account)
-    }
-    account.holders++
-    return account
-  }
-
-  closeAccount(identity: Uint8Array, account: Account): void {
-    account.holders--
-    const key = toHex(identity)
-    if (account.holders === 0 && this.#accounts.get(key) === account) this.#accounts.delete(key)
-  }
-
-  /** Writes down what a client may still send. */
-  saveBalance(identity: Uint8Array): void {
-    const account = this.openAccount(identity)
-    this.#change(
-      () => this.#writeBalance(identity, account),
-      () => this.closeAccount(identity, account),
-    )
-  }
-
-  /** Spends a ticket and credits its bandwidth to the client, both or neither; `done` follows the commit. */
-  grant(
-    identity: Uint8Array,
-    ticket: SpentTicket,
-    bandwidth: Bandwidth,
-    done: (outcome: GrantOutcome, account: Account) => void,
-  ): void {
-    const account = this.openAccount(identity)
-    let outcome: GrantOutcome = 'failed'
-    this.#change(
-      () => {
-        // A client that asked to be forgotten meanwhile has nothing the ticket could be credited to: it is not spent either.
-        if (this.#statement('inboxBytes').get(identity) === undefined) return
-        outcome = 'replay'
-        if (!this.tickets.spend(ticket, identity, bandwidth.bytes, this.#now())) return
-        outcome = 'granted'
-        account.arrives(bandwidth)
-        this.#writeBalance(identity, account)
-      },
-      (durable) => {
-        account.arrived(bandwidth, durable, this.now())
-        done(durable ? outcome : 'failed', account)
-        this.closeAccount(identity, account)
-      },
-    )
-  }
-
-  /** The issuers have judged a ticket: opinions, state and, of a bad one, the penalty, all or nothing. */
-  settleTicket(
-    ticket: WaitingTicket,
-    opinions: ReadonlyMap<number, TicketOpinion>,
-    settlement: Settlement,
-    done: (durable: boolean) => void,
-  ): void {
-    const { client } = ticket
-    const owner = client && { client, account: this.openAccount(client) }
-    const penalty: Bandwidth = { bytes: -ticket.bytes * this.#options.params.penaltyFactor, expiresOn: millis(0) }
-    this.#change(
-      () => {
-        this.tickets.addOpinions(ticket.id, opinions)
-        if (!this.tickets.settle(ticket, settlement) || settlement !== 'rejected') return
-        owner?.account.arrives(penalty)
-        if (owner !== undefined) this.#writeBalance(owner.client, owner.account)
-      },
-      (durable) => {
-        owner?.account.arrived(penalty, durable, this.now())
-        if (owner !== undefined) this.closeAccount(owner.client, owner.account)
-        done(durable)
-      },
-    )
   }
 
   /** Any other change of the tickets' tables; `done` follows the commit. */
@@ -383,12 +302,6 @@ export class GatewayStore {
     // Whoever looks at the counters afterwards sees the last ones.
     this.tickets.totals()
     this.#database.close()
-  }
-
-  /** Inside a transaction: as the balance is now, with what this transaction brings. */
-  #writeBalance(identity: Uint8Array, account: Account): void {
-    const { bytes, expiresOn } = account.stored(this.now())
-    this.#statement('balance').run(bytes, expiresOn, this.#now(), identity)
   }
 
   #change(write: () => void, done?: (durable: boolean) => void): void {

@@ -147,7 +147,7 @@ export class TicketClearing {
     const { store, log } = this.#place
     // Nothing of the ticket, of its client or of when: only that there was one.
     if (settlement !== 'verified') log.warn('tickets.not-verified', { outcome: settlement })
-    store.settleTicket(ticket, heard, settlement, (durable) => {
+    store.accounts.settleTicket(ticket, heard, settlement, (durable) => {
       done()
       if (durable && settlement === 'verified') this.#onVerified()
     })
