@@ -101,6 +101,15 @@ export interface ProxyChoice extends ConnectChoice {
   readonly port: number
 }
 
+export interface OpenedTunnel {
+  /** Of the SDK's client. */
+  readonly address: string
+  readonly ipv4: string
+  readonly ipv6: string
+  /** Of version 10. */
+  readonly mtu: number | null
+}
+
 type Said = { readonly id?: number; readonly event?: string } & Readonly<Record<string, unknown>>
 
 export class SdkClient {
@@ -115,10 +124,11 @@ export class SdkClient {
   #requests = 0
   #gone = false
 
-  constructor(path: string, directoryUrl: string) {
+  /** `environment`: more of it. */
+  constructor(path: string, directoryUrl: string, environment: Readonly<Record<string, string>> = {}) {
     // Not the network of the compiled-in defaults, whatever the environment says.
     const { NYM_API: _, NYM_APIS: __, ...env } = process.env
-    this.#process = spawn(path, [directoryUrl], { stdio: 'pipe', env: { RUST_LOG: 'info', ...env } })
+    this.#process = spawn(path, [directoryUrl], { stdio: 'pipe', env: { RUST_LOG: 'info', ...env, ...environment } })
     createInterface({ input: this.#process.stdout }).on('line', (line) => this.#hear(line))
     createInterface({ input: this.#process.stderr }).on('line', (line) => this.#log.push(line))
     this.#process.on('close', () => {
@@ -161,6 +171,27 @@ export class SdkClient {
       if (performance.now() > deadline) throw new Error(`nobody listens at port ${port}\n${this.#said}`)
       await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS))
     }
+  }
+
+  /** The SDK's IP tunnel, with a client of its own; the SDK finds a router where none is given. */
+  async tunnel(router?: string): Promise<OpenedTunnel> {
+    return (await this.#ask({ do: 'tunnel', router })) as unknown as OpenedTunnel
+  }
+
+  /** Through the tunnel, before any datagram and connection. The packet that answers. */
+  async ping(to: string): Promise<Uint8Array> {
+    return Buffer.from((await this.#ask({ do: 'ping', to })).packet as string, 'hex')
+  }
+
+  /** Through smolmix over the tunnel, to `ip:port`, from a new port each time. What comes back first. */
+  async datagram(to: string, data: Uint8Array): Promise<{ readonly data: Uint8Array; readonly from: string }> {
+    const answer = await this.#ask({ do: 'datagram', to, data: hex(data) })
+    return { data: Buffer.from(answer.data as string, 'hex'), from: answer.from as string }
+  }
+
+  /** The same over TCP: everything that comes until the other side ends. */
+  async exchange(to: string, data: Uint8Array): Promise<Uint8Array> {
+    return Buffer.from((await this.#ask({ do: 'exchange', to, data: hex(data) })).data as string, 'hex')
   }
 
   /** With 10 reply SURBs, as the SDK does by default; with none and no pseudonym where `exposed`. */

@@ -7,6 +7,7 @@ import { describe, test } from 'node:test'
 import type { MixnetError } from '../../../foundation/base/errors.ts'
 import { parseIp } from '../../../foundation/base/ipAddress.ts'
 import { nodeClock } from '../../../foundation/platform/node/nodeClock.ts'
+import { nodeNet } from '../../../foundation/platform/node/nodeNet.ts'
 import { nodeProcesses } from '../../../foundation/platform/node/nodeProcesses.ts'
 import { nodeRandom } from '../../../foundation/platform/node/nodeRandom.ts'
 import { buildIpPacket, buildUdp } from '../../../protocol/wire/ip/buildPacket.ts'
@@ -32,7 +33,12 @@ const skip = !runs
     : false
 const DEADLINE = 10_000
 const signal = new AbortController().signal
-const given = { ownAddresses: () => new Set<string>(), clock: nodeClock, random: nodeRandom.stream('ports') }
+const given = {
+  ownAddresses: () => new Set<string>(),
+  clock: nodeClock,
+  net: nodeNet,
+  random: nodeRandom.stream('ports'),
+}
 
 /** Rejects when it takes too long. */
 const soon = <T>(what: string, work: Promise<T>): Promise<T> =>
