@@ -14,6 +14,8 @@ const TARGET =
   process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../node_modules/.cache/cargo', import.meta.url))
 /** Generous: the machine may be busy. What is waited for are events, and this only ends a wait that will never end. */
 export const DEADLINE_MS = 90_000
+/** For a megabyte whose acknowledgments take three packets each, on a machine that does other things too. */
+const EXCHANGE_DEADLINE_MS = 300_000
 const LOOK_INTERVAL_MS = 20
 /** The SDK's log, for failures: `RUST_LOG=debug` says more. */
 const SAID_LINES = 60
@@ -191,7 +193,8 @@ export class SdkClient {
 
   /** The same over TCP: everything that comes until the other side ends. */
   async exchange(to: string, data: Uint8Array): Promise<Uint8Array> {
-    return Buffer.from((await this.#ask({ do: 'exchange', to, data: hex(data) })).data as string, 'hex')
+    const answer = await this.#ask({ do: 'exchange', to, data: hex(data) }, EXCHANGE_DEADLINE_MS)
+    return Buffer.from(answer.data as string, 'hex')
   }
 
   /** With 10 reply SURBs, as the SDK does by default; with none and no pseudonym where `exposed`. */
@@ -246,14 +249,17 @@ export class SdkClient {
     clearTimeout(timer)
   }
 
-  async #ask(request: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>> {
+  async #ask(
+    request: Readonly<Record<string, unknown>>,
+    deadlineMs = DEADLINE_MS,
+  ): Promise<Readonly<Record<string, unknown>>> {
     const id = this.#requests++
     let answer: Readonly<Record<string, unknown>> | undefined
     this.#answers.set(id, (value) => {
       answer = value
     })
     this.#process.stdin.write(`${JSON.stringify({ id, ...request })}\n`)
-    const given = await this.#until(`an answer to "${request.do}"`, () => answer)
+    const given = await this.#until(`an answer to "${request.do}"`, () => answer, deadlineMs)
     if (given.error !== undefined) throw new Error(`${request.do}: ${given.error}\n${this.#said}`)
     return given
   }
@@ -283,7 +289,7 @@ export class SdkClient {
     return `The SDK said:\n${this.#log.slice(-SAID_LINES).join('\n')}`
   }
 
-  async #until<T>(what: string, find: () => T | undefined): Promise<T> {
+  async #until<T>(what: string, find: () => T | undefined, deadlineMs = DEADLINE_MS): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     const look = () => {
       const found = find()
@@ -291,7 +297,7 @@ export class SdkClient {
       else if (this.#gone) reject(new Error(`${what}: the program has ended\n${this.#said}`))
     }
     this.#listeners.add(look)
-    const timer = setTimeout(() => reject(new Error(`${what}: not in time\n${this.#said}`)), DEADLINE_MS)
+    const timer = setTimeout(() => reject(new Error(`${what}: not in time\n${this.#said}`)), deadlineMs)
     look()
     try {
       return await promise

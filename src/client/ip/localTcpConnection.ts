@@ -310,7 +310,6 @@ export class LocalTcpConnection implements Connection {
       const length = Math.min(this.#options.mss, this.#queued - this.#inFlight, window - this.#inFlight)
       this.#emit(FLAG.ack | FLAG.psh, { data: this.#slice(this.#inFlight, length) })
       this.#inFlight += length
-      // What went before says nothing: nobody knows which of the two is acknowledged (Karn).
       if (this.#next === this.#highest) this.#trip.sent(advanced(this.#next, length), this.#options.clock.monotonic())
       this.#advance(length)
     }
@@ -351,8 +350,7 @@ export class LocalTcpConnection implements Connection {
     if (this.#state === 'lingering' || this.#timer !== undefined) return
     const waits = this.#next !== this.#unacknowledged || this.#inFlight < this.#queued
     if (!waits || this.#state === 'over') return
-    const delay = Math.min(this.#options.timing.longest, this.#trip.timeout * 2 ** this.#tries)
-    this.#timer = this.#options.clock.after(millis(delay), () => {
+    this.#timer = this.#options.clock.after(this.#trip.timeout(this.#tries), () => {
       this.#timer = undefined
       this.#late()
     })
@@ -361,7 +359,7 @@ export class LocalTcpConnection implements Connection {
   #late(): void {
     if (++this.#tries > this.#options.timing.tries)
       return this.#close(new MixnetError('TIMEOUT', { what: 'local connection' }))
-    this.#trip.unclear()
+    this.#trip.late()
     if (this.#options.timing.measured !== undefined) this.#recoverTo = this.#highest
     this.#again()
     this.#schedule()
@@ -447,14 +445,18 @@ class RoundTrip {
   #timed: { readonly until: number; readonly at: Millis } | undefined
   #mean: number | undefined
   #deviation = 0
+  /** Until one is measured: what went twice is not, and a wait that was too short would be so for ever. */
+  #factor = 1
 
   constructor(timing: TcpTiming) {
     this.#timing = timing
   }
 
-  get timeout(): number {
-    const { first, measured = 0 } = this.#timing
-    return this.#mean === undefined ? first : Math.max(measured, this.#mean + 4 * this.#deviation)
+  timeout(tries: number): Millis {
+    const { first, longest, measured } = this.#timing
+    if (measured === undefined) return millis(Math.min(longest, first * 2 ** tries))
+    const usual = this.#mean === undefined ? first : Math.max(measured, this.#mean + 4 * this.#deviation)
+    return millis(Math.min(longest, usual * this.#factor))
   }
 
   /** Bytes that were never sent before; `until`: the number after the last. */
@@ -466,6 +468,7 @@ class RoundTrip {
     if (this.#timed === undefined || isBefore(acknowledgment, this.#timed.until)) return
     const took = at - this.#timed.at
     this.#timed = undefined
+    this.#factor = 1
     if (this.#mean === undefined) {
       this.#mean = took
       this.#deviation = took / 2
@@ -475,8 +478,9 @@ class RoundTrip {
     this.#mean += (took - this.#mean) / 8
   }
 
-  /** Something was sent again. */
-  unclear(): void {
+  /** Something goes again: nobody will know which of the two was acknowledged (Karn). */
+  late(): void {
     this.#timed = undefined
+    this.#factor *= 2
   }
 }

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::{bytes, text, Failure};
 
 /// Shorter than what the test waits for, so that it hears why.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(280);
 const LONGEST_DATAGRAM: usize = 65_536;
 
 #[derive(Default)]
