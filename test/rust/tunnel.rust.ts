@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
+import { BUILD_INFORMATION } from '../../src/app/node/buildInformation.ts'
 import { connect, type MixnetConnection } from '../../src/app/sdk/connect.ts'
 import type { MixnetIp } from '../../src/client/ip/mixnetIp.ts'
 import { readIpPacket } from '../../src/protocol/wire/ip/ipPacket.ts'
@@ -56,11 +57,15 @@ describe('the IP tunnel of the official Rust SDK 1.21.6', { skip, timeout: 900_0
     await network?.stop()
   })
 
-  const open = async (version: 9 | 10, router?: string): Promise<Peer> => {
+  const launched = (environment: Readonly<Record<string, string>> = {}): SdkClient => {
     assert.ok(program.skip === false)
-    const environment = { ...official.environment, SMOLMIX_IPR_VERSION: ASKS_IN[version] }
-    const rust = new SdkClient(program.path, network.directoryUrl, environment)
+    const all = { ...official.environment, ...environment }
+    const rust = new SdkClient(program.path, network.directoryUrl, all)
     started.push(rust)
+    return rust
+  }
+  const open = async (version: 9 | 10, router?: string): Promise<Peer> => {
+    const rust = launched({ SMOLMIX_IPR_VERSION: ASKS_IN[version] })
     return { version, rust, opened: await rust.tunnel(router) }
   }
   const everybody = async (what: (peer: Peer) => Promise<void>): Promise<void> => {
@@ -81,6 +86,12 @@ describe('the IP tunnel of the official Rust SDK 1.21.6', { skip, timeout: 900_0
       opened.map(({ mtu }) => mtu),
       [null, MTU[10]],
     )
+  })
+
+  it('left to itself asks in the version that our nodes promise', async () => {
+    const [, minor] = BUILD_INFORMATION.buildVersion.split('.').map(Number)
+    const { mtu } = await launched().tunnel(network.router)
+    assert.equal(mtu, (minor as number) >= 37 ? MTU[10] : null)
   })
 
   it('pings the router by IPv4 and IPv6, and a machine beyond it', async () => {

@@ -129,7 +129,7 @@ class OpenPasst implements OpenWayOut {
         for (const bytes of packets) {
           const packet = readIpPacket(bytes)
           // What cannot be read the router counts.
-          const coming = 'fault' in packet ? bytes : ports.coming(packet, bytes)
+          const coming = 'fault' in packet ? bytes : ports.coming(packet)
           if (coming !== undefined) received(coming)
         }
       },
@@ -161,13 +161,14 @@ class OpenPasst implements OpenWayOut {
   }
 
   send(bytes: Uint8Array): boolean {
-    if (this.#isClosed || this.#channel.bufferedBytes + bytes.length > MAX_BUFFERED_BYTES) return false
+    if (this.#isClosed) return false
     const read = readIpPacket(bytes)
     if (!('fault' in read) && read.protocol === PROTOCOL.tcp) {
       this.#tcp.receive(read)
       return true
     }
-    const packet = 'fault' in read ? undefined : this.#ports.leaving(read, bytes)
+    if (this.#channel.bufferedBytes + bytes.length > MAX_BUFFERED_BYTES) return false
+    const packet = 'fault' in read ? undefined : this.#ports.leaving(read)
     if (packet === undefined) return false
     this.#channel.write([frameHeader(packet, MACS), packet])
     return true
