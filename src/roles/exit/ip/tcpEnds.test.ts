@@ -131,7 +131,9 @@ describe('connections of a client of the packet router', () => {
     bench.answers = () => Promise.reject(new MixnetError('CONNECTION_REFUSED'))
     bench.from(1, { flags: FLAG.syn })
     await turn()
-    assert.equal((bench.sent.at(-1)?.flags ?? 0) & FLAG.rst, FLAG.rst)
+    // Without the acknowledgment every client takes it for a forgery, and goes on asking.
+    const { flags, acknowledgment } = bench.sent.at(-1) as TcpSegment
+    assert.deepEqual({ flags, acknowledgment }, { flags: FLAG.rst | FLAG.ack, acknowledgment: START + 1 })
     assert.equal(bench.ends.count, 0)
     bench.answers = async (remote) => new Outside(remote)
     await bench.connected(2)
@@ -141,6 +143,18 @@ describe('connections of a client of the packet router', () => {
     bench.from(3, { flags: FLAG.rst, sequence: START + 1 })
     assert.equal(bench.outside[1]?.fate, 'reset')
     assert.equal(bench.ends.count, 0)
+  })
+
+  test('data that overtook the end of the handshake end it', async () => {
+    const bench = new Bench()
+    bench.from(4000, { flags: FLAG.syn })
+    await turn()
+    const acknowledgment = advanced((bench.sent.at(-1) as TcpSegment).sequence, 1)
+    const data = Uint8Array.of(7)
+    bench.from(4000, { flags: FLAG.ack | FLAG.psh, sequence: START + 1, acknowledgment, data })
+    assert.deepEqual(bench.outside[0]?.written, [data])
+    bench.from(4000, { flags: FLAG.ack, sequence: START + 1, acknowledgment })
+    assert.equal(bench.outside[0]?.written.length, 1)
   })
 
   test('each side waits for the other', async () => {
