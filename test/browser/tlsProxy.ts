@@ -11,9 +11,16 @@ export interface Target {
   readonly port: number
 }
 
-export const testCertificate = async (): Promise<{ readonly key: Buffer; readonly cert: Buffer }> => {
-  const [key, cert] = await Promise.all(['key.pem', 'certificate.pem'].map((name) => readFile(new URL(name, FIXTURES))))
-  return { key: key as Buffer, cert: cert as Buffer }
+export interface Certificate {
+  readonly key: Buffer
+  readonly cert: Buffer
+}
+
+/** `prefix`: of the names of its files. */
+export async function testCertificate(prefix = ''): Promise<Certificate> {
+  const read = (name: string) => readFile(new URL(`${prefix}${name}.pem`, FIXTURES))
+  const [key, cert] = await Promise.all([read('key'), read('certificate')])
+  return { key, cert }
 }
 
 export class TlsProxy {
@@ -31,8 +38,9 @@ export class TlsProxy {
     server.on('tlsClientError', () => {})
   }
 
-  static async start(): Promise<TlsProxy> {
-    const server = createServer(await testCertificate()).listen(0, '127.0.0.1')
+  /** Default: as the site has. */
+  static async start(certificate?: Certificate): Promise<TlsProxy> {
+    const server = createServer(certificate ?? (await testCertificate())).listen(0, '127.0.0.1')
     await once(server, 'listening')
     return new TlsProxy(server)
   }

@@ -14,6 +14,8 @@ const TARGET =
   process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../node_modules/.cache/cargo', import.meta.url))
 /** Generous: the machine may be busy. What is waited for are events, and this only ends a wait that will never end. */
 export const DEADLINE_MS = 90_000
+/** For a megabyte whose acknowledgments take three packets each, on a machine that does other things too. */
+const EXCHANGE_DEADLINE_MS = 300_000
 const LOOK_INTERVAL_MS = 20
 /** The SDK's log, for failures: `RUST_LOG=debug` says more. */
 const SAID_LINES = 60
@@ -101,6 +103,15 @@ export interface ProxyChoice extends ConnectChoice {
   readonly port: number
 }
 
+export interface OpenedTunnel {
+  /** Of the SDK's client. */
+  readonly address: string
+  readonly ipv4: string
+  readonly ipv6: string
+  /** Of version 10. */
+  readonly mtu: number | null
+}
+
 type Said = { readonly id?: number; readonly event?: string } & Readonly<Record<string, unknown>>
 
 export class SdkClient {
@@ -115,10 +126,11 @@ export class SdkClient {
   #requests = 0
   #gone = false
 
-  constructor(path: string, directoryUrl: string) {
+  /** `environment`: more of it. */
+  constructor(path: string, directoryUrl: string, environment: Readonly<Record<string, string>> = {}) {
     // Not the network of the compiled-in defaults, whatever the environment says.
     const { NYM_API: _, NYM_APIS: __, ...env } = process.env
-    this.#process = spawn(path, [directoryUrl], { stdio: 'pipe', env: { RUST_LOG: 'info', ...env } })
+    this.#process = spawn(path, [directoryUrl], { stdio: 'pipe', env: { RUST_LOG: 'info', ...env, ...environment } })
     createInterface({ input: this.#process.stdout }).on('line', (line) => this.#hear(line))
     createInterface({ input: this.#process.stderr }).on('line', (line) => this.#log.push(line))
     this.#process.on('close', () => {
@@ -161,6 +173,28 @@ export class SdkClient {
       if (performance.now() > deadline) throw new Error(`nobody listens at port ${port}\n${this.#said}`)
       await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS))
     }
+  }
+
+  /** The SDK's IP tunnel, with a client of its own; the SDK finds a router where none is given. */
+  async tunnel(router?: string): Promise<OpenedTunnel> {
+    return (await this.#ask({ do: 'tunnel', router })) as unknown as OpenedTunnel
+  }
+
+  /** Through the tunnel, before any datagram and connection. The packet that answers. */
+  async ping(to: string): Promise<Uint8Array> {
+    return Buffer.from((await this.#ask({ do: 'ping', to })).packet as string, 'hex')
+  }
+
+  /** Through smolmix over the tunnel, to `ip:port`, from a new port each time. What comes back first. */
+  async datagram(to: string, data: Uint8Array): Promise<{ readonly data: Uint8Array; readonly from: string }> {
+    const answer = await this.#ask({ do: 'datagram', to, data: hex(data) })
+    return { data: Buffer.from(answer.data as string, 'hex'), from: answer.from as string }
+  }
+
+  /** The same over TCP: everything that comes until the other side ends. */
+  async exchange(to: string, data: Uint8Array): Promise<Uint8Array> {
+    const answer = await this.#ask({ do: 'exchange', to, data: hex(data) }, EXCHANGE_DEADLINE_MS)
+    return Buffer.from(answer.data as string, 'hex')
   }
 
   /** With 10 reply SURBs, as the SDK does by default; with none and no pseudonym where `exposed`. */
@@ -215,14 +249,17 @@ export class SdkClient {
     clearTimeout(timer)
   }
 
-  async #ask(request: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>> {
+  async #ask(
+    request: Readonly<Record<string, unknown>>,
+    deadlineMs = DEADLINE_MS,
+  ): Promise<Readonly<Record<string, unknown>>> {
     const id = this.#requests++
     let answer: Readonly<Record<string, unknown>> | undefined
     this.#answers.set(id, (value) => {
       answer = value
     })
     this.#process.stdin.write(`${JSON.stringify({ id, ...request })}\n`)
-    const given = await this.#until(`an answer to "${request.do}"`, () => answer)
+    const given = await this.#until(`an answer to "${request.do}"`, () => answer, deadlineMs)
     if (given.error !== undefined) throw new Error(`${request.do}: ${given.error}\n${this.#said}`)
     return given
   }
@@ -252,7 +289,7 @@ export class SdkClient {
     return `The SDK said:\n${this.#log.slice(-SAID_LINES).join('\n')}`
   }
 
-  async #until<T>(what: string, find: () => T | undefined): Promise<T> {
+  async #until<T>(what: string, find: () => T | undefined, deadlineMs = DEADLINE_MS): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     const look = () => {
       const found = find()
@@ -260,7 +297,7 @@ export class SdkClient {
       else if (this.#gone) reject(new Error(`${what}: the program has ended\n${this.#said}`))
     }
     this.#listeners.add(look)
-    const timer = setTimeout(() => reject(new Error(`${what}: not in time\n${this.#said}`)), DEADLINE_MS)
+    const timer = setTimeout(() => reject(new Error(`${what}: not in time\n${this.#said}`)), deadlineMs)
     look()
     try {
       return await promise

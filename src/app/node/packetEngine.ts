@@ -18,12 +18,13 @@ const ADDRESSES_KEPT = seconds(10)
 
 /** Throws ENGINE_UNAVAILABLE. */
 export async function openPacketEngine(
-  { files, clock, random }: Pick<World, 'clock' | 'random'> & { readonly files: Pick<Files, 'read'> },
+  { files, clock, random, net }: Pick<World, 'clock' | 'random' | 'net'> & { readonly files: Pick<Files, 'read'> },
   log: Log,
 ): Promise<WayOut> {
   const engine = await openPasst({
     processes: nodeProcesses,
     clock,
+    net,
     random: random.stream('packet-ports'),
     ownAddresses: keptFor(clock, ADDRESSES_KEPT),
   })

@@ -8,7 +8,7 @@ import type { Connection, Endpoint } from '../../foundation/platform/net.ts'
 import type { RandomStream } from '../../foundation/platform/random.ts'
 import type { IpPacket } from '../../protocol/wire/ip/ipPacket.ts'
 import { advanced, buildTcp, FLAG, readTcpSegment, type TcpSegment } from '../../protocol/wire/ip/tcpSegment.ts'
-import { LocalTcpConnection, type OutgoingSegment } from './localTcpConnection.ts'
+import { DEVICE_TIMING, LocalTcpConnection, type OutgoingSegment, type TcpTiming } from './localTcpConnection.ts'
 
 export interface Knock {
   readonly destination: Endpoint
@@ -26,6 +26,8 @@ export interface LocalTcpOptions {
   readonly send: (packet: Uint8Array) => void
   readonly knock: (knock: Knock) => void
   readonly maxConnections?: number
+  /** Default: of a device on this machine. */
+  readonly timing?: TcpTiming
 }
 
 const MAX_CONNECTIONS = 1024
@@ -36,6 +38,7 @@ const HEADERS = { 4: 40, 6: 60 } as const
 export class LocalTcp {
   readonly #options: LocalTcpOptions
   readonly #connections = new Map<string, LocalTcpConnection>()
+  #isHeld = false
 
   constructor(options: LocalTcpOptions) {
     this.#options = options
@@ -58,13 +61,23 @@ export class LocalTcp {
     this.#open(key, packet, segment)
   }
 
+  /** No more data than is under way, until `resume`. */
+  pause(): void {
+    this.#isHeld = true
+  }
+
+  resume(): void {
+    this.#isHeld = false
+    for (const connection of this.#connections.values()) connection.released()
+  }
+
   /** Ends every connection. */
   close(): void {
     for (const connection of [...this.#connections.values()]) connection.reset()
   }
 
   #open(key: string, packet: IpPacket, segment: TcpSegment): void {
-    const { clock, random, mtu, knock } = this.#options
+    const { clock, random, mtu, knock, timing = DEVICE_TIMING } = this.#options
     const ourMss = mtu - HEADERS[packet.version]
     // The packet's memory is not ours.
     const addresses = { source: packet.destination.slice(), destination: packet.source.slice() }
@@ -78,6 +91,8 @@ export class LocalTcp {
       mss: Math.min(ourMss, Math.max(LEAST_MSS, segment.mss ?? DEFAULT_MSS)),
       ourMss,
       window: segment.window,
+      timing,
+      isHeld: () => this.#isHeld,
       send: (outgoing: OutgoingSegment) => this.#options.send(buildTcp(addresses, ports, outgoing)),
       finished: () => {
         if (this.#connections.get(key) === connection) this.#connections.delete(key)

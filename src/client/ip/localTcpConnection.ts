@@ -1,8 +1,10 @@
 /**
- * One TCP connection of a program to whatever it takes for its destination, ended here: the program's kernel speaks to us over a device on
- * the same machine, which loses little and never reorders. So there is no congestion control, and what is lost is sent again from there on:
- * loss and congestion of the mixnet are not TCP's business, since a stream is what carries the bytes there. RFC 9293, as far as a passive
- * opener needs it. @module
+ * One TCP connection of a program to whatever it takes for its destination, ended here. RFC 9293, as far as a passive opener needs it. The
+ * program speaks to us over a device on the same machine, where what is lost is sent again from there on, or through the mixnet, at whose exit
+ * we are: there a round trip takes seconds under load, as long as the program's own queue of acknowledgments is, so the time that is waited
+ * follows what was measured (RFC 6298), and only what was missing is sent again. There is no congestion control in either: the window of 64 KiB
+ * is all that can be under way, the device has room for it, and the mixnet takes no packet before there is room and sends again what it loses, so
+ * that nothing is ever lost for too many. @module
  */
 import { MixnetError } from '../../foundation/base/errors.ts'
 import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
@@ -22,6 +24,9 @@ export interface LocalTcpOptions {
   readonly mss: number
   readonly ourMss: number
   readonly window: number
+  readonly timing: TcpTiming
+  /** While true, no more data goes out than is under way. */
+  readonly isHeld: () => boolean
   readonly send: (segment: OutgoingSegment) => void
   /** Nothing more comes or goes. */
   readonly finished: () => void
@@ -32,13 +37,22 @@ export interface OutgoingSegment extends Pick<TcpSegment, 'sequence' | 'acknowle
   readonly data?: Uint8Array
 }
 
+/** How long is waited for an acknowledgment. */
+export interface TcpTiming {
+  /** Before a round trip was measured; always, where none is. */
+  readonly first: Millis
+  readonly longest: Millis
+  readonly tries: number
+  /** Where round trips are measured: the least that is waited. */
+  readonly measured?: Millis
+}
+
+/** The other side is a kernel on this machine. */
+export const DEVICE_TIMING: TcpTiming = { first: millis(300), longest: seconds(10), tries: 12 }
+
 /** Without window scaling a window is 16 bits. */
 const WINDOW = 65_535
 const HIGH_WATER_BYTES = 64 * 1024
-/** The other side is a kernel on this machine. */
-const FIRST_TIMEOUT = millis(300)
-const LONGEST_TIMEOUT = seconds(10)
-const MAX_TRIES = 12
 /** For the program's last FIN to be lost and come again. */
 const LINGER = seconds(5)
 
@@ -74,6 +88,9 @@ export class LocalTcpConnection implements Connection {
   #error: MixnetError | undefined
   #timer: Timer | undefined
   #tries = 0
+  readonly #trip: RoundTrip
+  /** What was under way when something was missing: until then, what is missing next goes again at once. */
+  #recoverTo: number | undefined
 
   constructor(options: LocalTcpOptions) {
     this.#options = options
@@ -82,6 +99,7 @@ export class LocalTcpConnection implements Connection {
     this.#expected = advanced(options.sequence, 1)
     this.#unacknowledged = this.#next = this.#highest = options.ourSequence
     this.#window = options.window
+    this.#trip = new RoundTrip(options.timing)
   }
 
   /** Says that it is connected. */
@@ -129,6 +147,11 @@ export class LocalTcpConnection implements Connection {
 
   end(): void {
     this.#ourEnd = true
+    this.#push()
+  }
+
+  /** It is not held any more. */
+  released(): void {
     this.#push()
   }
 
@@ -227,6 +250,7 @@ export class LocalTcpConnection implements Connection {
       return
     }
     this.#tries = 0
+    this.#trip.acknowledged(acknowledgment, this.#options.clock.monotonic())
     this.#unacknowledged = acknowledgment
     if (this.#state === 'opening') {
       this.#state = 'open'
@@ -237,6 +261,10 @@ export class LocalTcpConnection implements Connection {
     this.#forget(Math.min(count, this.#queued))
     this.#timer?.cancel()
     this.#timer = undefined
+    if (this.#recoverTo !== undefined) {
+      if (isBefore(acknowledgment, this.#recoverTo)) this.#again()
+      else this.#recoverTo = undefined
+    }
     this.#schedule()
     if (this.#needsDrain && this.#queued <= HIGH_WATER_BYTES / 2) {
       this.#needsDrain = false
@@ -248,7 +276,7 @@ export class LocalTcpConnection implements Connection {
   #answeredProbe(): void {
     // One that we have left would keep us for nothing.
     if (this.#window === 0) {
-      if (!this.#isLeft) this.#tries = Math.min(this.#tries, MAX_TRIES - 1)
+      if (!this.#isLeft) this.#tries = Math.min(this.#tries, this.#options.timing.tries - 1)
       return
     }
     // What went into the closed window was thrown away there.
@@ -278,10 +306,11 @@ export class LocalTcpConnection implements Connection {
     if (this.#state !== 'open') return
     // Into a closed window goes one byte at a time: its answer says when it opens.
     const window = this.#tries > 0 ? Math.max(1, this.#window) : this.#window
-    while (this.#inFlight < this.#queued && this.#inFlight < window) {
+    while (this.#inFlight < this.#queued && this.#inFlight < window && !this.#options.isHeld()) {
       const length = Math.min(this.#options.mss, this.#queued - this.#inFlight, window - this.#inFlight)
       this.#emit(FLAG.ack | FLAG.psh, { data: this.#slice(this.#inFlight, length) })
       this.#inFlight += length
+      if (this.#next === this.#highest) this.#trip.sent(advanced(this.#next, length), this.#options.clock.monotonic())
       this.#advance(length)
     }
     if (this.#ourEnd && !this.#finSent && this.#inFlight === this.#queued) {
@@ -321,26 +350,32 @@ export class LocalTcpConnection implements Connection {
     if (this.#state === 'lingering' || this.#timer !== undefined) return
     const waits = this.#next !== this.#unacknowledged || this.#inFlight < this.#queued
     if (!waits || this.#state === 'over') return
-    const delay = Math.min(LONGEST_TIMEOUT, FIRST_TIMEOUT * 2 ** this.#tries) as Millis
-    this.#timer = this.#options.clock.after(millis(delay), () => {
+    this.#timer = this.#options.clock.after(this.#trip.timeout(this.#tries), () => {
       this.#timer = undefined
       this.#late()
     })
   }
 
   #late(): void {
-    if (++this.#tries > MAX_TRIES) return this.#close(new MixnetError('TIMEOUT', { what: 'local connection' }))
+    if (++this.#tries > this.#options.timing.tries)
+      return this.#close(new MixnetError('TIMEOUT', { what: 'local connection' }))
+    this.#trip.late()
+    if (this.#options.timing.measured !== undefined) this.#recoverTo = this.#highest
     this.#again()
     this.#schedule()
   }
 
-  /** Everything that was not acknowledged, from the beginning. */
+  /** What was not acknowledged, from the beginning: the first segment of it, where the others cost seconds and may be there. */
   #again(): void {
     if (this.#state === 'opening') {
       const flags = FLAG.syn | FLAG.ack
       if (this.#next !== this.#unacknowledged)
         this.#emit(flags, { sequence: this.#unacknowledged, mss: this.#options.ourMss })
       return
+    }
+    const first = Math.min(this.#inFlight, this.#options.mss)
+    if (this.#options.timing.measured !== undefined && first > 0) {
+      return this.#emit(FLAG.ack | FLAG.psh, { sequence: this.#unacknowledged, data: this.#slice(0, first) })
     }
     this.#rewind()
     this.#push()
@@ -401,5 +436,51 @@ export class LocalTcpConnection implements Connection {
     const handlers = this.#handlers
     this.#handlers = undefined
     handlers?.close(this.#error)
+  }
+}
+
+/** How long an acknowledgment takes, and how long it is worth waiting for (RFC 6298). */
+class RoundTrip {
+  readonly #timing: TcpTiming
+  #timed: { readonly until: number; readonly at: Millis } | undefined
+  #mean: number | undefined
+  #deviation = 0
+  /** Until one is measured: what went twice is not, and a wait that was too short would be so for ever. */
+  #factor = 1
+
+  constructor(timing: TcpTiming) {
+    this.#timing = timing
+  }
+
+  timeout(tries: number): Millis {
+    const { first, longest, measured } = this.#timing
+    if (measured === undefined) return millis(Math.min(longest, first * 2 ** tries))
+    const usual = this.#mean === undefined ? first : Math.max(measured, this.#mean + 4 * this.#deviation)
+    return millis(Math.min(longest, usual * this.#factor))
+  }
+
+  /** Bytes that were never sent before; `until`: the number after the last. */
+  sent(until: number, at: Millis): void {
+    if (this.#timing.measured !== undefined) this.#timed ??= { until, at }
+  }
+
+  acknowledged(acknowledgment: number, at: Millis): void {
+    if (this.#timed === undefined || isBefore(acknowledgment, this.#timed.until)) return
+    const took = at - this.#timed.at
+    this.#timed = undefined
+    this.#factor = 1
+    if (this.#mean === undefined) {
+      this.#mean = took
+      this.#deviation = took / 2
+      return
+    }
+    this.#deviation += (Math.abs(took - this.#mean) - this.#deviation) / 4
+    this.#mean += (took - this.#mean) / 8
+  }
+
+  /** Something goes again: nobody will know which of the two was acknowledged (Karn). */
+  late(): void {
+    this.#timed = undefined
+    this.#factor *= 2
   }
 }

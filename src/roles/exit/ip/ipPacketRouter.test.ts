@@ -442,10 +442,19 @@ describe('the IP packet router', () => {
   test('a way out that fails ends the session of its client, which is told, and of nobody else', async () => {
     const router = start()
     const [alice, bob] = [new Peer(router, 'alice'), new Peer(router, 'bob')]
-    await alice.connect()
+    const left = await alice.connect()
     const ips = await bob.connect()
+    router.ways[0]?.options.received(packetFor(left))
+    router.clock.advance(millis(30))
+    await until('a packet', () => alice.packets.length === 1)
     router.ways[0]?.options.lost(new MixnetError('CONNECTION_CLOSED'))
-    assert.equal(alice.heard.at(-1)?.kind, 'unrequestedDisconnect')
+    // Official clients take frames in the order of their numbers, each once: one without would not be heard.
+    const numbered = alice.heard.map(({ kind, sequence }) => [kind, sequence])
+    assert.deepEqual(numbered, [
+      ['connected', 0],
+      ['data', 1],
+      ['unrequestedDisconnect', 2],
+    ])
     assert.equal(router.router.clientCount, 1)
     bob.send(packetOf(ips))
     assert.equal(router.ways[1]?.sent.length, 1)

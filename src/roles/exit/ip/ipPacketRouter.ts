@@ -289,7 +289,10 @@ export class IpPacketRouter {
     if (client === undefined) return
     this.#clients.delete(name)
     for (const key of sourceKeys(client.ips)) if (this.#bySource.get(key) === client) this.#bySource.delete(key)
-    if (told !== undefined) this.#tell(client, { kind: 'unrequestedDisconnect', reason: told })
+    // With a number of its own: official clients have had 0, take frames in order, and would never hear of it.
+    if (told !== undefined) {
+      this.#tell(client, { kind: 'unrequestedDisconnect', reason: told }, { sequence: client.nextSequence() })
+    }
     const ending = client.end().finally(() => {
       this.#pool.give(client.ips, this.#world.clock.monotonic())
       this.#ending.delete(ending)
@@ -318,8 +321,12 @@ export class IpPacketRouter {
     this.#answers.send({ path, sender: name }, ANSWERS_LANE, data)
   }
 
-  #tell({ name, dialect, path }: RouterClient, answer: RouterAnswer): void {
-    const data = encodeRouterAnswer(dialect, answer, { mtu: this.#options.wayOut.mtu })
+  #tell(
+    { name, dialect, path }: RouterClient,
+    answer: RouterAnswer,
+    numbered: { readonly sequence?: number } = {},
+  ): void {
+    const data = encodeRouterAnswer(dialect, answer, { ...numbered, mtu: this.#options.wayOut.mtu })
     this.#answers.send({ path, sender: name }, ANSWERS_LANE, data)
   }
 

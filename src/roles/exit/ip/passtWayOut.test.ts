@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { describe, test } from 'node:test'
 import type { MixnetError } from '../../../foundation/base/errors.ts'
 import { parseIp } from '../../../foundation/base/ipAddress.ts'
 import { nodeClock } from '../../../foundation/platform/node/nodeClock.ts'
+import { nodeNet } from '../../../foundation/platform/node/nodeNet.ts'
 import { nodeProcesses } from '../../../foundation/platform/node/nodeProcesses.ts'
 import { nodeRandom } from '../../../foundation/platform/node/nodeRandom.ts'
 import { buildIpPacket, buildUdp } from '../../../protocol/wire/ip/buildPacket.ts'
@@ -32,7 +33,12 @@ const skip = !runs
     : false
 const DEADLINE = 10_000
 const signal = new AbortController().signal
-const given = { ownAddresses: () => new Set<string>(), clock: nodeClock, random: nodeRandom.stream('ports') }
+const given = {
+  ownAddresses: () => new Set<string>(),
+  clock: nodeClock,
+  net: nodeNet,
+  random: nodeRandom.stream('ports'),
+}
 
 /** Rejects when it takes too long. */
 const soon = <T>(what: string, work: Promise<T>): Promise<T> =>
@@ -165,12 +171,25 @@ describe('the way out through passt', { skip, timeout: 60_000 }, () => {
     }
     const engine = await openPasst({ ...given, processes })
     const lost = Promise.withResolvers<MixnetError>()
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, own, resolve))
+    const accepted = Promise.withResolvers<Socket>()
+    server.once('connection', accepted.resolve)
     try {
-      await engine.open({ ips: IPS, received() {}, lost: lost.resolve }, signal)
+      const way = await engine.open({ ips: IPS, received() {}, lost: lost.resolve }, signal)
+      way.send(tcpSyn((server.address() as AddressInfo).port))
+      const connection = await soon('the connection', accepted.promise)
+      const closed = new Promise((resolve) =>
+        connection
+          .on('error', () => {})
+          .on('close', resolve)
+          .resume(),
+      )
       const other = await engine.open({ ips: OTHER, received() {}, lost: assert.fail }, signal)
       // The first only said its version.
       await started[1]?.stop(0)
       assert.equal((await soon('the loss', lost.promise)).code, 'ENGINE_FAILED')
+      await soon('the end of its connection', closed)
       assert.ok(
         other.send(
           buildUdp(
@@ -182,6 +201,7 @@ describe('the way out through passt', { skip, timeout: 60_000 }, () => {
       )
     } finally {
       await engine.close()
+      server.close()
     }
   })
 })

@@ -155,11 +155,15 @@ export class RouterClient {
     await this.#way?.close()
   }
 
+  /** Of the next frame that nobody asked for. 0 is for answers; officially it is skipped when the numbers begin anew. */
+  nextSequence(): number {
+    this.#sequence = this.#sequence === MAX_SEQUENCE ? 1 : this.#sequence + 1
+    return this.#sequence
+  }
+
   async #sendBundle(bundle: Uint8Array, signal: AbortSignal): Promise<void> {
     const { client, name, path, mtu, toClient } = this.#options
-    // 0 is for answers; officially it is skipped when the numbers begin anew.
-    this.#sequence = this.#sequence === MAX_SEQUENCE ? 1 : this.#sequence + 1
-    const data = encodeRouterAnswer(this.#dialect, { kind: 'data', bundle }, { sequence: this.#sequence, mtu })
+    const data = encodeRouterAnswer(this.#dialect, { kind: 'data', bundle }, { sequence: this.nextSequence(), mtu })
     await sendAnswer(client, { path, lane: laneOf(name), data, signal })
     toClient.value += bundle.length
   }

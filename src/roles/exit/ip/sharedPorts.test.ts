@@ -17,12 +17,12 @@ const read = (bytes: Uint8Array): IpPacket => {
 }
 const leave = (ports: ClientPorts, sourcePort: number, destination = SITE): IpPacket | undefined => {
   const bytes = buildUdp({ source: CLIENT, destination }, { sourcePort, destinationPort: 53 }, Uint8Array.of(1))
-  const left = ports.leaving(read(bytes), bytes)
+  const left = ports.leaving(read(bytes))
   return left && read(left)
 }
 const come = (ports: ClientPorts, destinationPort: number, source = SITE, sourcePort = 53): IpPacket | undefined => {
   const bytes = buildUdp({ source, destination: CLIENT }, { sourcePort, destinationPort }, Uint8Array.of(2))
-  const came = ports.coming(read(bytes), bytes)
+  const came = ports.coming(read(bytes))
   return came && read(came)
 }
 
@@ -46,17 +46,17 @@ test('pings have numbers of their own as well; what nobody asked is not answered
   const ports = shared().forClient()
   const echo = (isReply: boolean, identifier: number) => ({ isReply, identifier, sequence: 3, data: Uint8Array.of(4) })
   const asked = buildEcho({ source: CLIENT, destination: SITE }, echo(false, 77))
-  const left = readEcho(read(ports.leaving(read(asked), asked) as Uint8Array))
+  const left = readEcho(read(ports.leaving(read(asked)) as Uint8Array))
   const back = (identifier: number, isReply = true): Uint8Array | undefined => {
     const bytes = buildEcho({ source: SITE, destination: CLIENT }, echo(isReply, identifier))
-    return ports.coming(read(bytes), bytes)
+    return ports.coming(read(bytes))
   }
   assert.deepEqual(readEcho(read(back(left?.identifier as number) as Uint8Array)), echo(true, 77))
   assert.equal(back(left?.identifier as number, false), undefined)
   assert.equal(back(77), undefined)
   assert.equal(come(ports, left?.identifier as number), undefined, 'an identifier is no port')
   const answer = buildEcho({ source: CLIENT, destination: SITE }, echo(true, 77))
-  assert.equal(ports.leaving(read(answer), answer), undefined)
+  assert.equal(ports.leaving(read(answer)), undefined)
 })
 
 test('a client has a thousand at once; those it does not use are free again, not before the socket is gone', () => {

@@ -79,9 +79,9 @@ export class ClientPorts {
     this.#options = options
   }
 
-  /** A packet of the client as it leaves. undefined: no number is free, or it answers what was never asked. TCP needs nothing. */
-  leaving(packet: IpPacket, bytes: Uint8Array): Uint8Array | undefined {
-    if (packet.protocol === PROTOCOL.tcp) return bytes
+  /** A packet of the client as it leaves. undefined: no number is free, it answers what was never asked, or is TCP, which ends before. */
+  leaving(packet: IpPacket): Uint8Array | undefined {
+    if (packet.protocol === PROTOCOL.tcp) return undefined
     const echo = readEcho(packet)
     if (echo?.isReply === true) return undefined
     const own = echo?.identifier ?? packet.sourcePort
@@ -97,8 +97,8 @@ export class ClientPorts {
   }
 
   /** One for the client, as it asked. undefined of what it did not ask for. */
-  coming(packet: IpPacket, bytes: Uint8Array): Uint8Array | undefined {
-    if (packet.protocol === PROTOCOL.tcp) return bytes
+  coming(packet: IpPacket): Uint8Array | undefined {
+    if (packet.protocol === PROTOCOL.tcp) return undefined
     const echo = readEcho(packet)
     if (echo?.isReply === false) return undefined
     const number = echo?.identifier ?? packet.destinationPort

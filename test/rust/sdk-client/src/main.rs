@@ -2,6 +2,7 @@
 //! of JSON. `sdk-client <directory URL>`; ../sdkClient.ts is the other end. Bytes are hexadecimal.
 
 mod credentials;
+mod tunnel;
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -15,6 +16,8 @@ use nym_sdk::{NymNetworkDetails, ValidatorDetails};
 use serde_json::{json, Value};
 use tokio::io::{split, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, WriteHalf};
 use tokio::task::JoinHandle;
+
+use tunnel::Way;
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -32,6 +35,7 @@ struct Session {
     client: Option<MixnetClient>,
     proxy: Option<Socks5MixnetClient>,
     listener: Option<MixnetListener>,
+    way: Way,
     /// Once it has a stream, the SDK's client takes no messages any more.
     streaming: bool,
     streams: HashMap<u64, OpenStream>,
@@ -112,6 +116,12 @@ impl Session {
             "tickets" => {
                 credentials::tickets(&StoragePaths::new_from_dir(text(request, "folder")?)?).await
             }
+            "tunnel" => {
+                let (way, answer) = Way::open(request).await?;
+                self.way = way;
+                Ok(answer)
+            }
+            "ping" | "datagram" | "exchange" => self.way.answer(request).await,
             "send" => {
                 let surbs = match request["surbs"].as_u64() {
                     Some(amount) => IncludedSurbs::new(amount as u32),
@@ -241,6 +251,7 @@ impl Session {
 
     async fn close(&mut self) {
         self.listener = None;
+        std::mem::take(&mut self.way).close().await;
         for (_, stream) in self.streams.drain() {
             stream.reader.abort();
         }
@@ -263,7 +274,7 @@ pub(crate) fn text<'a>(request: &'a Value, key: &str) -> Result<&'a str, Failure
         .ok_or_else(|| format!("{key} is missing").into())
 }
 
-fn bytes(request: &Value) -> Result<Vec<u8>, Failure> {
+pub(crate) fn bytes(request: &Value) -> Result<Vec<u8>, Failure> {
     Ok(hex::decode(text(request, "data")?)?)
 }
 

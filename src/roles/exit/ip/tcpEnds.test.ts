@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict'
+import { afterEach, describe, test } from 'node:test'
+import { MixnetError } from '../../../foundation/base/errors.ts'
+import { HandClock, turn } from '../../../foundation/platform/handClock.ts'
+import type { Connection, ConnectionHandlers, Endpoint } from '../../../foundation/platform/net.ts'
+import { nodeRandom } from '../../../foundation/platform/node/nodeRandom.ts'
+import { readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
+import { advanced, buildTcp, FLAG, readTcpSegment, type TcpSegment } from '../../../protocol/wire/ip/tcpSegment.ts'
+import { TcpEnds } from './tcpEnds.ts'
+
+const ADDRESSES = { source: Uint8Array.of(10, 0, 7, 7), destination: Uint8Array.of(1, 2, 3, 4) }
+const PORT = 443
+const START = 1000
+
+/** What was connected to, as the router's side sees it. */
+class Outside implements Connection {
+  readonly local: Endpoint = { host: '9.9.9.9', port: 1 }
+  readonly remote: Endpoint
+  readonly written: Uint8Array[] = []
+  handlers: ConnectionHandlers | undefined
+  hasRoom = true
+  isPaused = false
+  fate: 'open' | 'ended' | 'destroyed' | 'reset' = 'open'
+  bufferedBytes = 0
+  constructor(remote: Endpoint) {
+    this.remote = remote
+  }
+  attach(handlers: ConnectionHandlers): void {
+    this.handlers = handlers
+  }
+  write(chunks: readonly Uint8Array[]): boolean {
+    this.written.push(...chunks)
+    return this.hasRoom
+  }
+  pause(): void {
+    this.isPaused = true
+  }
+  resume(): void {
+    this.isPaused = false
+  }
+  end(): void {
+    this.fate = 'ended'
+  }
+  destroy(): void {
+    this.fate = 'destroyed'
+  }
+  reset(): void {
+    this.fate = 'reset'
+  }
+}
+
+class Bench {
+  readonly outside: Outside[] = []
+  readonly asked: Endpoint[] = []
+  readonly sent: TcpSegment[] = []
+  readonly ends: TcpEnds
+  answers = async (remote: Endpoint): Promise<Outside> => new Outside(remote)
+  mayConnect = true
+
+  constructor() {
+    this.ends = new TcpEnds({
+      clock: new HandClock(),
+      random: nodeRandom.stream('test'),
+      mtu: 1500,
+      mayConnect: () => this.mayConnect,
+      net: {
+        connect: async ({ host, port }) => {
+          this.asked.push({ host, port })
+          const outside = await this.answers({ host, port })
+          this.outside.push(outside)
+          return outside
+        },
+      },
+      send: (bytes) => {
+        const packet = readIpPacket(bytes)
+        assert.ok(!('fault' in packet), 'what is built is whole')
+        this.sent.push(readTcpSegment(packet))
+      },
+    })
+    open.push(this)
+  }
+
+  from(sourcePort: number, segment: Partial<Parameters<typeof buildTcp>[2]> & { readonly flags: number }): void {
+    const whole = { sequence: START, acknowledgment: 0, window: 65_535, ...segment }
+    const packet = readIpPacket(buildTcp(ADDRESSES, { sourcePort, destinationPort: PORT }, whole))
+    assert.ok(!('fault' in packet))
+    this.ends.receive(packet)
+  }
+
+  /** Up to where both sides are connected. Returns what the client acknowledges next. */
+  async connected(sourcePort = 4000): Promise<number> {
+    this.from(sourcePort, { flags: FLAG.syn, mss: 1400 })
+    await turn()
+    const answer = this.sent.at(-1)
+    assert.equal(answer?.flags, FLAG.syn | FLAG.ack)
+    assert.equal(answer.acknowledgment, START + 1)
+    const acknowledgment = advanced(answer.sequence, 1)
+    this.from(sourcePort, { flags: FLAG.ack, sequence: START + 1, acknowledgment })
+    return acknowledgment
+  }
+}
+
+const open: Bench[] = []
+afterEach(() => {
+  for (const { ends } of open.splice(0)) ends.close()
+})
+
+describe('connections of a client of the packet router', () => {
+  test('bytes go both ways, and ends with them', async () => {
+    const bench = new Bench()
+    const acknowledgment = await bench.connected()
+    assert.deepEqual(bench.asked, [{ host: '1.2.3.4', port: PORT }])
+    const [outside] = bench.outside as [Outside]
+    const data = Uint8Array.of(1, 2, 3)
+    bench.from(4000, { flags: FLAG.ack | FLAG.psh, sequence: START + 1, acknowledgment, data })
+    assert.deepEqual(outside.written, [data])
+    outside.handlers?.data(Uint8Array.of(4, 5))
+    const answer = bench.sent.at(-1)
+    assert.deepEqual([...(answer?.data ?? [])], [4, 5])
+    assert.equal(answer?.acknowledgment, START + 4)
+    bench.from(4000, { flags: FLAG.fin | FLAG.ack, sequence: START + 4, acknowledgment: advanced(acknowledgment, 2) })
+    assert.equal(outside.fate, 'ended')
+    outside.handlers?.end?.()
+    assert.equal((bench.sent.at(-1)?.flags ?? 0) & FLAG.fin, FLAG.fin)
+    bench.from(4000, { flags: FLAG.ack, sequence: START + 5, acknowledgment: advanced(acknowledgment, 3) })
+    assert.equal(outside.fate, 'destroyed')
+  })
+
+  test('who does not answer is a reset, and so is a failure on either side', async () => {
+    const bench = new Bench()
+    bench.answers = () => Promise.reject(new MixnetError('CONNECTION_REFUSED'))
+    bench.from(1, { flags: FLAG.syn })
+    await turn()
+    // Without the acknowledgment every client takes it for a forgery, and goes on asking.
+    const { flags, acknowledgment } = bench.sent.at(-1) as TcpSegment
+    assert.deepEqual({ flags, acknowledgment }, { flags: FLAG.rst | FLAG.ack, acknowledgment: START + 1 })
+    assert.equal(bench.ends.count, 0)
+    bench.answers = async (remote) => new Outside(remote)
+    await bench.connected(2)
+    bench.outside[0]?.handlers?.close(new MixnetError('CONNECTION_CLOSED'))
+    assert.equal((bench.sent.at(-1)?.flags ?? 0) & FLAG.rst, FLAG.rst)
+    await bench.connected(3)
+    bench.from(3, { flags: FLAG.rst, sequence: START + 1 })
+    assert.equal(bench.outside[1]?.fate, 'reset')
+    assert.equal(bench.ends.count, 0)
+  })
+
+  test('data that overtook the end of the handshake end it', async () => {
+    const bench = new Bench()
+    bench.from(4000, { flags: FLAG.syn })
+    await turn()
+    const acknowledgment = advanced((bench.sent.at(-1) as TcpSegment).sequence, 1)
+    const data = Uint8Array.of(7)
+    bench.from(4000, { flags: FLAG.ack | FLAG.psh, sequence: START + 1, acknowledgment, data })
+    assert.deepEqual(bench.outside[0]?.written, [data])
+    bench.from(4000, { flags: FLAG.ack, sequence: START + 1, acknowledgment })
+    assert.equal(bench.outside[0]?.written.length, 1)
+  })
+
+  test('each side waits for the other', async () => {
+    const bench = new Bench()
+    const acknowledgment = await bench.connected()
+    const [outside] = bench.outside as [Outside]
+    for (let i = 0; i < 3; i++) outside.handlers?.data(new Uint8Array(50_000))
+    assert.ok(outside.isPaused, 'the client takes no more')
+    const under = bench.sent.reduce((sum, { data }) => sum + data.length, 0)
+    assert.equal(under, 65_535)
+    outside.hasRoom = false
+    const data = new Uint8Array(1000)
+    for (let i = 0; i < 80; i++) {
+      bench.from(4000, { flags: FLAG.ack, sequence: START + 1 + i * 1000, acknowledgment, data })
+    }
+    assert.equal(outside.written.length, 1)
+    assert.ok((bench.sent.at(-1)?.window ?? 0) < 1000, 'and is told to wait itself')
+    outside.hasRoom = true
+    outside.handlers?.drain?.()
+    assert.ok(outside.written.length > 60)
+  })
+
+  test('held, it sends no data, and resets and acknowledgments all the same', async () => {
+    const bench = new Bench()
+    const acknowledgment = await bench.connected()
+    bench.ends.pause()
+    bench.outside[0]?.handlers?.data(new Uint8Array(100))
+    bench.from(4000, { flags: FLAG.ack, sequence: START + 1, acknowledgment, data: new Uint8Array(10) })
+    assert.equal(bench.sent.at(-1)?.acknowledgment, START + 11)
+    assert.ok(bench.sent.every(({ data }) => data.length === 0))
+    bench.ends.resume()
+    assert.equal(bench.sent.at(-1)?.data.length, 100)
+  })
+
+  test('there is an end to how many there are, of one client and of all', async () => {
+    const bench = new Bench()
+    bench.answers = () => new Promise(() => {})
+    for (let port = 1; port <= 300; port++) bench.from(port, { flags: FLAG.syn })
+    assert.equal(bench.asked.length, 256)
+    assert.equal(bench.ends.count, 256)
+    assert.equal(bench.sent.length, 44, 'the others are refused')
+    const other = new Bench()
+    other.mayConnect = false
+    other.from(1, { flags: FLAG.syn })
+    assert.equal((other.sent.at(-1)?.flags ?? 0) & FLAG.rst, FLAG.rst)
+    assert.equal(other.ends.count, 0)
+  })
+
+  test('closed, nothing of it stays: neither what is open nor what is being opened', async () => {
+    const bench = new Bench()
+    await bench.connected(1)
+    const late = Promise.withResolvers<Outside>()
+    bench.answers = () => late.promise
+    bench.from(2, { flags: FLAG.syn })
+    bench.ends.close()
+    assert.equal(bench.outside[0]?.fate, 'reset')
+    late.resolve(new Outside({ host: '1.2.3.4', port: PORT }))
+    await turn()
+    assert.equal(bench.outside[1]?.fate, 'reset')
+    assert.equal(bench.ends.count, 0)
+    bench.from(3, { flags: FLAG.syn })
+    assert.equal(bench.asked.length, 2)
+  })
+})
