@@ -9,7 +9,7 @@ import { nodeRandom } from '../../foundation/platform/node/nodeRandom.ts'
 import { readIpPacket } from '../../protocol/wire/ip/ipPacket.ts'
 import { advanced, buildTcp, FLAG, isBefore, readTcpSegment } from '../../protocol/wire/ip/tcpSegment.ts'
 import { type Knock, LocalTcp } from './localTcp.ts'
-import { DEVICE_TIMING, type TcpTiming } from './localTcpConnection.ts'
+import { DEVICE_TIMING, type TcpTiming } from './roundTrip.ts'
 
 const PROGRAM = { source: Uint8Array.of(10, 64, 0, 2), destination: Uint8Array.of(1, 2, 3, 4) }
 const PORTS = { sourcePort: 40_000, destinationPort: 443 }

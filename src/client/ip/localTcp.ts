@@ -8,7 +8,8 @@ import type { Connection, Endpoint } from '../../foundation/platform/net.ts'
 import type { RandomStream } from '../../foundation/platform/random.ts'
 import type { IpPacket } from '../../protocol/wire/ip/ipPacket.ts'
 import { advanced, buildTcp, FLAG, readTcpSegment, type TcpSegment } from '../../protocol/wire/ip/tcpSegment.ts'
-import { DEVICE_TIMING, LocalTcpConnection, type OutgoingSegment, type TcpTiming } from './localTcpConnection.ts'
+import { LocalTcpConnection, type OutgoingSegment } from './localTcpConnection.ts'
+import { DEVICE_TIMING, type TcpTiming } from './roundTrip.ts'
 
 export interface Knock {
   readonly destination: Endpoint

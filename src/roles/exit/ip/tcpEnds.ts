@@ -5,7 +5,7 @@
  * blocks along. A megabyte was seen to be sent nine times over without arriving. @module
  */
 import { type Knock, LocalTcp } from '../../../client/ip/localTcp.ts'
-import type { TcpTiming } from '../../../client/ip/localTcpConnection.ts'
+import type { TcpTiming } from '../../../client/ip/roundTrip.ts'
 import { isMixnetError } from '../../../foundation/base/errors.ts'
 import { seconds } from '../../../foundation/base/units.ts'
 import type { Clock } from '../../../foundation/platform/clock.ts'
