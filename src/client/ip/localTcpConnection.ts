@@ -77,7 +77,7 @@ export class LocalTcpConnection implements Connection {
   #timer: Timer | undefined
   #tries = 0
   readonly #trip: RoundTrip
-  /** What was under way when something was missing: until then, what is missing next goes again at once. */
+  /** What was under way when something was missing: until then what is missing next goes again at once, and nothing new behind the hole. */
   #recoverTo: number | undefined
 
   constructor(options: LocalTcpOptions) {
@@ -294,7 +294,8 @@ export class LocalTcpConnection implements Connection {
     if (this.#state !== 'open') return
     // Into a closed window goes one byte at a time: its answer says when it opens.
     const window = this.#tries > 0 ? Math.max(1, this.#window) : this.#window
-    while (this.#inFlight < this.#queued && this.#inFlight < window && !this.#options.isHeld()) {
+    const mayGo = this.#recoverTo === undefined && !this.#options.isHeld()
+    while (mayGo && this.#inFlight < this.#queued && this.#inFlight < window) {
       const length = Math.min(this.#options.mss, this.#queued - this.#inFlight, window - this.#inFlight)
       this.#emit(FLAG.ack | FLAG.psh, { data: this.#slice(this.#inFlight, length) })
       this.#inFlight += length
@@ -348,7 +349,7 @@ export class LocalTcpConnection implements Connection {
     if (++this.#tries > this.#options.timing.tries)
       return this.#close(new MixnetError('TIMEOUT', { what: 'local connection' }))
     this.#trip.late()
-    if (this.#options.timing.measured !== undefined) this.#recoverTo = this.#highest
+    if (this.#options.timing.measured !== undefined && this.#inFlight > 0) this.#recoverTo = this.#highest
     this.#again()
     this.#schedule()
   }
@@ -372,6 +373,7 @@ export class LocalTcpConnection implements Connection {
   #rewind(): void {
     this.#next = this.#unacknowledged
     this.#inFlight = 0
+    this.#recoverTo = undefined
     this.#finSent = this.#finAcknowledged
   }
 

@@ -24,8 +24,9 @@ export interface TcpEndsOptions {
   readonly mayConnect: () => boolean
 }
 
-/** Of one client, those being made included: as the network requester has it. */
+/** Of one client, as the network requester has it; and those of them that are being made, whether or not the client still wants them. */
 const MAX_CONNECTIONS = 256
+const MAX_CONNECTING = 64
 const CONNECT_TIMEOUT = seconds(30)
 const MIXNET_TIMING: TcpTiming = { first: seconds(4), measured: seconds(2), longest: seconds(60), tries: 6 }
 
@@ -34,6 +35,7 @@ export class TcpEnds {
   readonly #tcp: LocalTcp
   readonly #closing = new AbortController()
   readonly #outside = new Set<Connection>()
+  #connecting = 0
 
   constructor(options: TcpEndsOptions) {
     const { clock, random, mtu, send } = options
@@ -50,7 +52,7 @@ export class TcpEnds {
   }
 
   get count(): number {
-    return this.#tcp.count
+    return Math.max(this.#tcp.count, this.#connecting + this.#outside.size)
   }
 
   /** A packet of the client that holds TCP, to where it may go. */
@@ -71,22 +73,25 @@ export class TcpEnds {
   close(): void {
     if (this.#closing.signal.aborted) return
     this.#closing.abort()
+    // First, for else they would hear of an ordinary end.
+    for (const connection of [...this.#outside]) connection.reset()
     this.#tcp.close()
-    for (const connection of this.#outside) connection.reset()
-    this.#outside.clear()
   }
 
   async #connect({ destination, accept, refuse }: Knock): Promise<void> {
     const { net, mayConnect } = this.#options
     const { signal } = this.#closing
-    if (!mayConnect()) return refuse()
+    if (this.#connecting >= MAX_CONNECTING || !mayConnect()) return refuse()
     let outside: Connection
+    this.#connecting++
     try {
       outside = await net.connect({ ...destination, timeout: CONNECT_TIMEOUT, signal })
     } catch (error) {
       if (!isMixnetError(error)) throw error
       // Not there, not allowed, or too late: to a TCP it is the same.
       return refuse()
+    } finally {
+      this.#connecting--
     }
     if (signal.aborted) return outside.reset()
     this.#outside.add(outside)
