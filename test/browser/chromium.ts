@@ -10,6 +10,12 @@ import { fileURLToPath } from 'node:url'
 import { createBrotliDecompress } from 'node:zlib'
 import { type Browser, chromium } from 'playwright-core'
 
+/** Whatever still wants to call somebody finds nobody: a page that needs more than the local network fails. */
+const NOBODY_ELSE = 'MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.*'
+/** Where connections to hosts, at ports, go instead: each `host:port`. Of several in one list of arguments the last counts. */
+export const resolverRules = (detours: Readonly<Record<string, string>> = {}): string =>
+  `--host-resolver-rules=${[...Object.entries(detours).map(([from, to]) => `MAP ${from} ${to}`), NOBODY_ELSE].join(', ')}`
+
 // The package's own argument list switches web security off, and with it the CORS checks that directories must satisfy.
 export const CHROMIUM_ARGUMENTS: readonly string[] = [
   '--no-sandbox',
@@ -20,8 +26,7 @@ export const CHROMIUM_ARGUMENTS: readonly string[] = [
   '--disable-sync',
   '--no-first-run',
   '--no-pings',
-  // Whatever still wants to call somebody finds nobody: a page that needs more than the local network fails.
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.*',
+  resolverRules(),
 ]
 const LAUNCH_LIMIT_MS = 120_000
 

@@ -29,8 +29,10 @@ export async function requestThrough(
   page: OfficialPage,
   url: string,
   init: Readonly<Record<string, unknown>> = {},
+  deadline: number = DEADLINE_MS,
 ): Promise<MixFetchAnswer> {
-  const answer = await page.call<Omit<MixFetchAnswer, 'body'> & { readonly body?: string }>('request', url, init)
+  type Told = Omit<MixFetchAnswer, 'body'> & { readonly body?: string }
+  const answer = await page.callWithin<Told>(deadline, 'request', url, init)
   const { body, ...rest } = answer
   return body === undefined ? rest : { ...rest, body: Buffer.from(body, 'base64') }
 }

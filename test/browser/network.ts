@@ -9,6 +9,7 @@ import type {
   Look,
   NetworkArguments,
   NetworkNode,
+  Packets,
   Secure,
   ToNetwork,
 } from './networkProcess.ts'
@@ -29,27 +30,48 @@ export class LocalNetwork {
   readonly requester: string
   /** Where it was started with `tls`. */
   readonly secure: Secure | undefined
+  /** Where it was started with `packetsTo`. */
+  readonly packets: Packets | undefined
   readonly #process: ChildProcess
 
   private constructor(
     process: ChildProcess,
-    parts: Pick<LocalNetwork, 'directoryUrl' | 'nodes' | 'requester'> & { readonly secure?: Secure },
+    parts: Pick<LocalNetwork, 'directoryUrl' | 'nodes' | 'requester'> & {
+      readonly secure?: Secure
+      readonly packets?: Packets
+    },
   ) {
     this.#process = process
     this.directoryUrl = parts.directoryUrl
     this.nodes = parts.nodes
     this.requester = parts.requester
     this.secure = parts.secure
+    this.packets = parts.packets
   }
 
   static async start(
     directoryPort: number,
     epochs: Partial<LedgerEpochs> = {},
     names: NetworkArguments['names'] = {},
-    { tls = false, paid, mixNodes = 3 }: Partial<Pick<NetworkArguments, 'tls' | 'paid' | 'mixNodes'>> = {},
+    {
+      tls = false,
+      paid,
+      mixNodes = 3,
+      packetsTo,
+    }: Partial<Pick<NetworkArguments, 'tls' | 'paid' | 'mixNodes' | 'packetsTo'>> = {},
   ): Promise<LocalNetwork> {
     const [site, secureSite] = [new URL(SITE).hostname, new URL(SECURE_SITE).hostname]
-    const settings: NetworkArguments = { directoryPort, epochs, mixNodes, site, secureSite, names, tls, paid }
+    const settings: NetworkArguments = {
+      directoryPort,
+      epochs,
+      mixNodes,
+      site,
+      secureSite,
+      names,
+      tls,
+      paid,
+      packetsTo,
+    }
     const child = fork(PROCESS, [JSON.stringify(settings)], { stdio: 'inherit' })
     try {
       const ready = await answer(child, 'ready')

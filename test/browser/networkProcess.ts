@@ -11,6 +11,7 @@ import { Screen } from '../../src/app/cli/screen.ts'
 import { startLedger } from '../../src/app/cli/upLedger.ts'
 import { startCredentialEngine } from '../../src/app/node/credentialEngine.ts'
 import { openDkgEngine } from '../../src/app/node/dkgEngine.ts'
+import { openPacketEngine } from '../../src/app/node/packetEngine.ts'
 import { hasLoopbackAddresses, type NodePlan, planNetwork } from '../../src/app/testnet/layout.ts'
 import { withNamedHosts } from '../../src/app/testnet/namedHosts.ts'
 import { startTestnet, type Testnet } from '../../src/app/testnet/testnet.ts'
@@ -22,6 +23,7 @@ import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
 import type { World } from '../../src/foundation/platform/world.ts'
 import type { DeploymentParams } from '../../src/network/ledger/deploymentParams.ts'
 import { ROLE } from '../../src/protocol/economy/draw.ts'
+import { NameServer } from './nameServer.ts'
 import { type Site, serveSite } from './site.ts'
 import { type Target, TlsProxy } from './tlsProxy.ts'
 
@@ -43,6 +45,11 @@ export interface NetworkArguments {
    * account on one, so somebody must give them their books.
    */
   readonly paid?: boolean | undefined
+  /**
+   * The exit carries IP packets, and the site is at this address of the machine: passt reaches what is not loopback. Names are asked of
+   * `Packets.nameServer`. Default: the site is on loopback, and no packets are carried.
+   */
+  readonly packetsTo?: string | undefined
 }
 
 /** Default: those of `npm start`. */
@@ -84,12 +91,20 @@ export interface Secure {
   readonly gateway: string
 }
 
+/** What is behind the packet router. */
+export interface Packets {
+  /** `host:port`: knows the site's names. */
+  readonly nameServer: string
+  readonly ports: { readonly http: number; readonly https: number }
+}
+
 export type FromNetwork =
   | {
       readonly kind: 'ready'
       readonly directoryUrl: string
       readonly nodes: readonly NetworkNode[]
       readonly secure?: Secure
+      readonly packets?: Packets
     }
   | { readonly kind: 'failed'; readonly why: string }
   | ({ readonly kind: 'look' } & Look)
@@ -126,10 +141,13 @@ async function main({
   names: others = {},
   tls,
   paid = false,
+  packetsTo,
 }: NetworkArguments): Promise<void> {
   const world = nodeWorld(nodeProvider)
   const folder = await mkdtemp(join(tmpdir(), 'starling-'))
-  const site = await serveSite()
+  const site = await serveSite(packetsTo ?? PAGES_MAY_ASK)
+  const nameServer = packetsTo === undefined ? undefined : await NameServer.start(packetsTo, [name, secureSite])
+  const wayOut = packetsTo === undefined ? undefined : await openPacketEngine(world, silentLog)
   const ownAddresses = await hasLoopbackAddresses(world.net)
   const names = new Map([[name, site.http], [secureSite, site.https], ...Object.entries(others)])
   const plans = planNetwork({ ...SIZE, mixNodes }, ownAddresses)
@@ -147,6 +165,7 @@ async function main({
     directory: { host: '127.0.0.1', port: directoryPort },
     noise: ownAddresses,
     ...(ledger === undefined ? {} : { ledger: ledger.plan }),
+    ...(wayOut === undefined ? {} : { wayOutOf: () => wayOut }),
     world,
     worldOf: ({ roles, host }) =>
       roles.includes('exit') ? { ...world, net: withNamedHosts(world.net, names, host) } : world,
@@ -158,6 +177,7 @@ async function main({
     await testnet.stop()
     await ledger?.stop()
     await engine?.close()
+    await nameServer?.close()
     await site.close()
     await rm(folder, { recursive: true, force: true, maxRetries: 3 })
     process.exit(0)
@@ -176,7 +196,20 @@ async function main({
     identity: toBase58(running.identity),
   }))
   const secure = front?.open(testnet)
-  tell({ kind: 'ready', directoryUrl: testnet.directoryUrl, nodes, ...(secure === undefined ? {} : { secure }) })
+  tell({
+    kind: 'ready',
+    directoryUrl: testnet.directoryUrl,
+    nodes,
+    ...(secure === undefined ? {} : { secure }),
+    ...(nameServer === undefined
+      ? {}
+      : {
+          packets: {
+            nameServer: nameServer.address,
+            ports: { http: site.http.port, https: site.https.port },
+          },
+        }),
+  })
 }
 
 /** Of the first entry gateway, and of the directory. */

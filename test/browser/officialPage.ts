@@ -49,6 +49,10 @@ export class OfficialPage {
 
   /** A function of the page's script. Fails with what the page said where it is not done in time. */
   call<T>(name: string, ...args: readonly unknown[]): Promise<T> {
+    return this.callWithin<T>(DEADLINE_MS, name, ...args)
+  }
+
+  callWithin<T>(deadline: number, name: string, ...args: readonly unknown[]): Promise<T> {
     const work = this.#page.evaluate(
       ([name, args]) => {
         const page = globalThis as unknown as Record<string, (...args: readonly unknown[]) => unknown>
@@ -58,7 +62,7 @@ export class OfficialPage {
       },
       [name, args] as const,
     ) as Promise<T>
-    return this.#within(name, work)
+    return this.#within(name, work, deadline)
   }
 
   /** Resolves once `count` messages that fit have been received, with all that fit. */
@@ -98,9 +102,9 @@ export class OfficialPage {
     }
   }
 
-  async #within<T>(what: string, work: Promise<T>): Promise<T> {
+  async #within<T>(what: string, work: Promise<T>, deadline: number = DEADLINE_MS): Promise<T> {
     const late = Promise.withResolvers<never>()
-    const timer = setTimeout(() => late.reject(new Error('not in time')), DEADLINE_MS)
+    const timer = setTimeout(() => late.reject(new Error('not in time')), deadline)
     try {
       return await Promise.race([work, late.promise])
     } catch (error) {

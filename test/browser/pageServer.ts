@@ -16,12 +16,17 @@ import { testCertificate } from './tlsProxy.ts'
 const PAGES = new URL('pages/', import.meta.url)
 const SDK = new URL('.', import.meta.resolve('@nymproject/sdk'))
 const MIX_FETCH = new URL('.', import.meta.resolve('@nymproject/mix-fetch'))
+/** The same package as published later, under another name so that both can be there. */
+const MIX_FETCH_2 = new URL('.', import.meta.resolve('mix-fetch-2'))
+/** What it imports by name; its page has an import map. */
+const MIX_TUNNEL = { 'mix-tunnel.js': new URL(import.meta.resolve('@nymproject/mix-tunnel')) }
 
 /** The script of each folder is a user's; of a drop-in it is the official package's user's, with another import. */
 export type PageFolder =
   | 'sdk'
   | 'mixFetch'
   | 'mixFetchTestAuthority'
+  | 'mixTunnel'
   | 'starling'
   | 'starlingWorkers'
   | 'credentials'
@@ -36,6 +41,8 @@ interface Folder {
   readonly scripts?: readonly string[]
   /** Of the package as published: its workers are named relative to the page, so page and package share a folder. */
   readonly home?: URL
+  /** Files of other packages beside it. */
+  readonly others?: Readonly<Record<string, URL>>
   /** Ours is bundled, the page's script along with it where it names a package of ours in place of the official one's file. */
   readonly dropIn?: string
   /** The page's script is bundled with what it imports of the sources. */
@@ -53,6 +60,7 @@ const FOLDERS: Readonly<Record<PageFolder, Folder>> = {
   sdk: { pages: ofSdk, home: SDK },
   mixFetch: { pages: ofMixFetch, home: MIX_FETCH },
   mixFetchTestAuthority: { pages: ofMixFetch, home: MIX_FETCH, testAuthority: true },
+  mixTunnel: { pages: new URL('mixTunnel/', PAGES), home: MIX_FETCH_2, others: MIX_TUNNEL },
   starling: { pages: new URL('starling/', PAGES) },
   starlingWorkers: {
     pages: new URL('starlingWorkers/', PAGES),
@@ -129,8 +137,8 @@ async function serve(server: Server, scheme: 'http' | 'https'): Promise<PageServ
   }
 }
 
-async function readOfficial({ pages, testAuthority }: Folder, home: URL, file: string): Promise<Uint8Array> {
-  const bytes = await readFile(new URL(file, file === HTML || file === SCRIPT ? pages : home))
+async function readOfficial({ pages, others, testAuthority }: Folder, home: URL, file: string): Promise<Uint8Array> {
+  const bytes = await readFile(others?.[file] ?? new URL(file, file === HTML || file === SCRIPT ? pages : home))
   return testAuthority && file === 'go_conn.wasm' ? await withTestAuthority(bytes) : bytes
 }
 

@@ -20,7 +20,8 @@ export const pattern = (count: number): Uint8Array => Uint8Array.from({ length: 
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-export async function serveSite(): Promise<Site> {
+/** `host`: an address of this machine. */
+export async function serveSite(host: string): Promise<Site> {
   const visits: { readonly what: string; readonly from: string }[] = []
   const listener: RequestListener = (request, response) => {
     visits.push({ what: `${request.method} ${request.url}`, from: request.socket.remoteAddress ?? '' })
@@ -54,7 +55,7 @@ export async function serveSite(): Promise<Site> {
       socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }))
     })
   }
-  const [http, https] = await Promise.all(servers.map(listen))
+  const [http, https] = await Promise.all(servers.map((server) => listen(server, host)))
   return {
     http: http as Site['http'],
     https: https as Site['https'],
@@ -72,8 +73,8 @@ export async function serveSite(): Promise<Site> {
   }
 }
 
-async function listen(server: Server): Promise<{ readonly host: string; readonly port: number }> {
-  server.listen(0, '127.0.0.1')
+async function listen(server: Server, host: string): Promise<{ readonly host: string; readonly port: number }> {
+  server.listen(0, host)
   await once(server, 'listening')
-  return { host: '127.0.0.1', port: (server.address() as AddressInfo).port }
+  return { host, port: (server.address() as AddressInfo).port }
 }

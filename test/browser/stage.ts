@@ -1,10 +1,13 @@
 /** What every test of an official client needs: a network, a browser, pages. @module */
 import type { Browser, BrowserContext } from 'playwright-core'
-import { launchChromium } from './chromium.ts'
+import { launchChromium, resolverRules } from './chromium.ts'
 import { LocalNetwork } from './network.ts'
-import type { LedgerEpochs, NetworkArguments } from './networkProcess.ts'
+import type { LedgerEpochs, NetworkArguments, Secure } from './networkProcess.ts'
 import { OfficialPage } from './officialPage.ts'
 import { type PageFolder, type PageServer, servePages, serveSecurePages } from './pageServer.ts'
+
+/** Compiled in, with the path /api, where ours has it too. */
+const OFFICIAL_DIRECTORY = 'validator.nymtech.net:443'
 
 export class Stage {
   readonly network: LocalNetwork
@@ -37,6 +40,17 @@ export class Stage {
   static async startSecure(directoryPort: number): Promise<Stage> {
     const network = await LocalNetwork.start(directoryPort, {}, {}, { tls: true })
     return await Stage.#set(network, ['--ignore-certificate-errors'], serveSecurePages)
+  }
+
+  /**
+   * The same, with an exit that carries packets to `address`, of this machine; and what would reach the directory of the official network
+   * reaches ours: clients that have its address compiled in.
+   */
+  static async startTunnels(directoryPort: number, address: string): Promise<Stage> {
+    const network = await LocalNetwork.start(directoryPort, {}, {}, { tls: true, packetsTo: address })
+    const { port } = new URL((network.secure as Secure).directoryUrl)
+    const rules = resolverRules({ [OFFICIAL_DIRECTORY]: `127.0.0.1:${port}` })
+    return await Stage.#set(network, ['--ignore-certificate-errors', rules], serveSecurePages)
   }
 
   static async #set(

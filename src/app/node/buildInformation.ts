@@ -6,12 +6,12 @@ export const VERSION = '0.1.0'
 /**
  * `binaryName` is the official one because official directories score any other as unusable. The version is the newest official
  * node release whose behaviour this one has: clients choose protocol versions by it, so it is a fact about the wire and not
- * about us (docs/spec/exit.md: below 1.37.0, which would promise an IP packet router of version 10).
+ * about us: from 1.37.0 on they expect an IP packet router of version 10, which tells them the MTU (docs/spec/ip-packet-router.md).
  */
 export const BUILD_INFORMATION: BuildInformation = {
   binaryName: 'nym-node',
   buildTimestamp: '2026-11-22T00:00:00Z',
-  buildVersion: '1.31.0',
+  buildVersion: '1.37.0',
   commitSha: '0000000000000000000000000000000000000000',
   commitTimestamp: '2026-11-22T00:00:00Z',
   commitBranch: `starling-${VERSION}`,

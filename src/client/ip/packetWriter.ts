@@ -6,7 +6,7 @@
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import type { Millis } from '../../foundation/base/units.ts'
 import { type Clock, sleep } from '../../foundation/platform/clock.ts'
-import { BundleFiller, MAX_BUNDLE_BYTES } from '../../protocol/wire/exit/ipBundle.ts'
+import { BundleFiller, MAX_BUNDLE_BYTES, MAX_BUNDLE_PACKETS } from '../../protocol/wire/exit/ipBundle.ts'
 import type { Lane } from '../laneQueue.ts'
 
 export interface PacketWriterOptions {
@@ -15,6 +15,8 @@ export interface PacketWriterOptions {
   readonly lane: Lane
   readonly lanePackets: number
   readonly bundleWait: Millis
+  /** Of what waits, in one message: more than one packet of the mixnet, and they arrive together, in order. Default: as official routers. */
+  readonly bundleBytes?: number
   readonly pauseAtBytes: number
   readonly maxWaitingBytes: number
   /** Room in what all clients share; `bytes` may be negative. False where there is none. */
@@ -98,12 +100,14 @@ export class PacketWriter {
 
   /** One, or two where a packet is too large for any. */
   #bundle(): Uint8Array[] {
-    const filler = new BundleFiller()
+    const { bundleBytes = MAX_BUNDLE_BYTES } = this.#options
+    const filler = new BundleFiller(bundleBytes)
     let full: Uint8Array | undefined
-    let bytes = 0
+    let [bytes, packets] = [0, 0]
     for (let next = this.#waiting[0]; next !== undefined && full === undefined; next = this.#waiting[0]) {
       // What does not fit any more stays here, where it can still be dropped.
-      if (bytes > 0 && bytes + next.length + 2 > MAX_BUNDLE_BYTES) break
+      if (bytes > 0 && (bytes + next.length + 2 > bundleBytes || packets === MAX_BUNDLE_PACKETS)) break
+      packets++
       bytes += next.length + 2
       full = filler.push(this.#take() as Uint8Array)
     }

@@ -26,6 +26,7 @@ import { decodeStreamFrame, encodeStreamFrame } from '../../../protocol/wire/exi
 import { buildUdp } from '../../../protocol/wire/ip/buildPacket.ts'
 import { buildEcho, readEcho } from '../../../protocol/wire/ip/echo.ts'
 import { readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
+import { buildTcp, FLAG, readTcpSegment } from '../../../protocol/wire/ip/tcpSegment.ts'
 import { DEFAULT_EXIT_RULES, type ExitRules } from '../exitRules.ts'
 import { BUILD, FakeClient, turns, until } from '../support.test.ts'
 import { IpPacketRouter } from './ipPacketRouter.ts'
@@ -354,6 +355,28 @@ describe('the IP packet router', () => {
     assert.equal(peer.heard.filter(({ kind }) => kind === 'info').length, 2)
   })
 
+  test('who asks for a connection that the policy forbids is refused as by the destination, and nothing else of TCP is answered', async () => {
+    const router = start()
+    const peer = new Peer(router, 'alice')
+    const { ipv4: source } = await peer.connect()
+    const ports = { sourcePort: 4000, destinationPort: 25 }
+    const segment = { sequence: 0xffff_ffff, acknowledgment: 0, window: 1000 }
+    for (const flags of [FLAG.syn, FLAG.ack, FLAG.rst, FLAG.syn | FLAG.ack]) {
+      peer.send(buildTcp({ source, destination: SITE }, ports, { ...segment, flags }))
+    }
+    await until('it waits for the bundle', () => router.clock.pending > 1)
+    router.clock.advance(millis(20))
+    await until('the refusal', () => peer.packets.length > 0)
+    assert.equal(peer.packets.length, 1)
+    const refusal = readIpPacket(peer.packets[0] as Uint8Array)
+    assert.ok(!('fault' in refusal))
+    assert.deepEqual([refusal.source, refusal.sourcePort], [SITE, 25])
+    assert.deepEqual([refusal.destination, refusal.destinationPort], [source, 4000])
+    const { flags, acknowledgment } = readTcpSegment(refusal)
+    assert.deepEqual([flags, acknowledgment], [FLAG.rst | FLAG.ack, 0])
+    assert.equal(router.dropped('destination-policy'), 4)
+  })
+
   test("pings of the router's own addresses are answered here, and nothing else to them is", async () => {
     const router = start()
     const peer = new Peer(router, 'alice')
@@ -373,6 +396,32 @@ describe('the IP packet router', () => {
     peer.send(buildEcho({ source: ips.ipv4, destination: ip('10.0.0.1') }, { ...echo, isReply: true }))
     assert.equal(router.dropped('destination-router'), 2)
     assert.equal(router.ways[0]?.sent.length, 0)
+  })
+
+  test('what waits goes in few messages, in order, of no more packets than clients read', async () => {
+    const router = start()
+    const peer = new Peer(router, 'alice')
+    const ips = await peer.connect()
+    const bundles = () => peer.heard.flatMap((one) => (one.kind === 'data' ? [one.bundle] : []))
+    const come = async (packets: readonly Uint8Array[]) => {
+      const before = peer.packets.length
+      for (const packet of packets) router.ways[0]?.options.received(packet)
+      await until('it waits for the bundle', () => router.clock.pending > 1)
+      router.clock.advance(millis(20))
+      await until('all are there', () => peer.packets.length === before + packets.length)
+    }
+    const large = Array.from({ length: 20 }, (_, i) => packetFor(ips, 1400 + i))
+    await come(large)
+    assert.deepEqual(peer.packets, large)
+    assert.equal(bundles().length, 4)
+    assert.ok(bundles().every(({ length }) => length <= 9000))
+    await come(Array.from({ length: 200 }, () => packetFor(ips, 1)))
+    assert.deepEqual(
+      bundles()
+        .slice(4)
+        .map((bundle) => decodeBundle(bundle).packets.length),
+      [128, 72],
+    )
   })
 
   test('damaged packets are counted and go nowhere; those beside them in the bundle do', async () => {

@@ -13,7 +13,8 @@ import type { BuildInformation } from '../../../protocol/wire/directory/buildInf
 import type { IpPair } from '../../../protocol/wire/exit/bincode.ts'
 import { decodeBundle } from '../../../protocol/wire/exit/ipBundle.ts'
 import { buildEcho, readEcho } from '../../../protocol/wire/ip/echo.ts'
-import { type IpPacket, readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
+import { type IpPacket, PROTOCOL, readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
+import { advanced, buildTcp, FLAG, readTcpSegment } from '../../../protocol/wire/ip/tcpSegment.ts'
 import { Answers } from '../answers.ts'
 import { Quotas } from '../quotas.ts'
 import type { ReplyPath, RequesterClient } from '../replyPath.ts'
@@ -255,6 +256,8 @@ export class IpPacketRouter {
       return
     }
     this.#drop(`destination-${verdict}`)
+    const refusal = refusalOf(packet)
+    if (refusal !== undefined) client.receive(refusal)
     if (!client.mayRefuse()) return
     const info = { kind: 'exitPolicyRefused', destination: destinationText(packet) } as const
     this.#tell(client, { kind: 'info', info, level: 'warn' })
@@ -333,6 +336,18 @@ export class IpPacketRouter {
   #drop(reason: string, count = 1): void {
     this.#options.meter.counter('ip_dropped_total', 'Messages and packets dropped', { reason }).value += count
   }
+}
+
+/** To whom asks for a connection that the policy forbids. Official clients do not read what else they are told, and ask for ever. */
+function refusalOf(packet: IpPacket): Uint8Array | undefined {
+  if (packet.protocol !== PROTOCOL.tcp) return undefined
+  const { flags, sequence, data } = readTcpSegment(packet)
+  if (flags !== FLAG.syn) return undefined
+  return buildTcp(
+    { source: packet.destination, destination: packet.source },
+    { sourcePort: packet.destinationPort, destinationPort: packet.sourcePort },
+    { sequence: 0, acknowledgment: advanced(sequence, 1 + data.length), flags: FLAG.rst | FLAG.ack, window: 0 },
+  )
 }
 
 const keyOf = (address: Uint8Array): string => address.join('.')

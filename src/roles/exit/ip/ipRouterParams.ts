@@ -14,6 +14,11 @@ export interface IpRouterParams {
   /** For a bundle to become full, where the client does not say (Nym: 20 ms), and the most that it may say. */
   readonly bundleWait: Millis
   readonly maxBundleWait: Millis
+  /**
+   * Of packets that wait for one client, in one message (Nym: 1,500). What is in one message stays in order: official clients
+   * keep little of TCP that comes too early, and a window of 64 KiB in 45 messages comes in any order (docs/spec/ip-packet-router.md).
+   */
+  readonly bundleBytes: number
   /** Packets of the mixnet in a client's lane while the next bundle waits: as the requester has it (Nym: 30). */
   readonly lanePackets: number
   /** Bytes that wait for one client before its way out is asked to pause, and before the oldest are lost. */
@@ -41,6 +46,7 @@ export const DEFAULT_IP_ROUTER_PARAMS: IpRouterParams = {
   worldSilence: minutes(5),
   bundleWait: millis(20),
   maxBundleWait: millis(1000),
+  bundleBytes: 9000,
   lanePackets: 30,
   pauseAtBytes: 64 * KIB,
   maxWaitingBytes: 256 * KIB,

@@ -55,6 +55,7 @@ export class RouterClient {
       lane: laneOf(name),
       lanePackets: params.lanePackets,
       bundleWait: bundleWait(bufferTimeoutMs, params),
+      bundleBytes: params.bundleBytes,
       pauseAtBytes: params.pauseAtBytes,
       maxWaitingBytes: params.maxWaitingBytes,
       reserve,

@@ -1,0 +1,151 @@
+/**
+ * mix-fetch 2.1.1 in Chromium, over mix-tunnel 0.2.1, unmodified: it knows only IP packets, and the address of one directory, which is
+ * compiled in. The browser leads that address to ours, by https and with our answers to CORS; gateway and packet router it finds there. passt
+ * carries the packets to servers on this machine. @module
+ */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { networkInterfaces } from 'node:os'
+import { after, before, describe, it } from 'node:test'
+import type { BrowserContext } from 'playwright-core'
+import { noChromium } from './chromium.ts'
+import { type MixFetchAnswer, requestThrough } from './mixFetch.ts'
+import { count, SECURE_SITE, SITE } from './network.ts'
+import type { Packets } from './networkProcess.ts'
+import type { OfficialPage } from './officialPage.ts'
+import { pattern, sha256 } from './site.ts'
+import { Stage } from './stage.ts'
+
+const MEGABYTE = 1_000_000
+/** TCP in a page, over mixes, on a machine that may be busy. */
+const DOWNLOAD_LIMIT_MS = 240_000
+/** Official routers of version 10 come with nodes from 1.37.0 on; with this one clients ask in version 9. */
+const BEFORE_VERSION_10 = '1.31.0'
+
+const host = Object.values(networkInterfaces())
+  .flat()
+  .find((one) => one?.family === 'IPv4' && !one.internal)?.address
+const runsPasst = () =>
+  spawnSync('/usr/bin/passt', ['--foreground', '--fd', '0', '--tcp-ports', 'none', '--udp-ports', 'none'], {
+    input: '',
+    timeout: 10_000,
+  }).status === 0
+const skip =
+  noChromium ||
+  (host === undefined && 'this machine has no address but loopback') ||
+  (!runsPasst() && 'passt is not installed, or does not run: apt install passt')
+
+describe('official mix-fetch 2.1.1, over IP packets', { skip, timeout: 900_000 }, () => {
+  let stage: Stage
+  let page: OfficialPage
+  let packets: Packets
+
+  before(async () => {
+    stage = await Stage.startTunnels(28_000, host as string)
+    packets = stage.network.packets as Packets
+    page = await opened()
+  })
+  after(() => stage?.stop())
+
+  /** With a tunnel of its own. */
+  const opened = async (person?: BrowserContext): Promise<OfficialPage> => {
+    const one = await stage.open('mixTunnel', person)
+    await one.call('setUp', { debug: true, primaryDns: packets.nameServer, fallbackDns: packets.nameServer })
+    return one
+  }
+  const named = (path: string, port = packets.ports.http): string => `${SITE}:${port}${path}`
+  const request = (url: string, init: Readonly<Record<string, unknown>> = {}, by = page) =>
+    requestThrough(by, url, init, DOWNLOAD_LIMIT_MS)
+  const textOf = ({ error, body }: MixFetchAnswer): string => {
+    assert.equal(error, undefined)
+    return new TextDecoder().decode(body)
+  }
+  const isPattern = ({ error, body }: MixFetchAnswer, bytes: number): void => {
+    assert.equal(error, undefined)
+    assert.equal(body?.length, bytes)
+    assert.equal(sha256(body as Uint8Array), sha256(pattern(bytes)))
+  }
+
+  it('finds gateway and packet router in our directory, and asks in version 10', async () => {
+    await page.says(/auto-discovered IPR \(v1\.37\.0\)/)
+    await page.says(/allocated IPv4: 10\.0\.\d+\.\d+, IPv6: fc00::[0-9a-f]+, MTU: Some\(1500\)/)
+    assert.ok((await stage.network.look()).tlsConnections > 0, 'by wss')
+    assert.deepEqual(await page.call('state'), { state: 'ready' })
+  })
+
+  it('gets, by name and by address; follows a redirect, and reports a 404', async () => {
+    assert.equal(textOf(await request(named('/hello?who=named'))), 'hello named')
+    assert.equal(textOf(await request(`http://${host}:${packets.ports.http}/hello?who=numbered`)), 'hello numbered')
+    assert.equal(textOf(await request(named('/moved'))), 'hello moved')
+    assert.equal((await request(named('/missing'))).status, 404)
+  })
+
+  it('posts a body with headers, of one packet and of many', async () => {
+    for (const bytes of [10, 100_000]) {
+      const body = randomBytes(bytes)
+      const headers = { 'content-type': 'application/x-birds', 'x-starling': 'yes' }
+      const answer = await request(named('/upload'), { method: 'POST', headers, bodyBase64: body.toString('base64') })
+      const expected = { bytes, sha256: sha256(body), type: 'application/x-birds', header: 'yes' }
+      assert.deepEqual(JSON.parse(textOf(answer)), expected)
+    }
+  })
+
+  it('downloads a megabyte, unchanged', async () => {
+    isPattern(await request(named(`/bytes?count=${MEGABYTE}`)), MEGABYTE)
+  })
+
+  it('makes requests at once', async () => {
+    const names = Array.from({ length: 5 }, (_, i) => `visitor ${i}`)
+    const answers = await Promise.all(names.map((name) => request(named(`/hello?who=${encodeURIComponent(name)}`))))
+    assert.deepEqual(
+      answers.map(textOf),
+      names.map((name) => `hello ${name}`),
+    )
+  })
+
+  it('is told at once where nobody listens, what the policy forbids and which names do not exist, and goes on', async () => {
+    assert.match((await request(`http://${host}:2/`)).error as string, /TCP connection failed/)
+    const refused = async () => count(await stage.network.look(), 'ip_dropped_total{reason="destination-policy"}')
+    const before = await refused()
+    assert.match((await request(`http://${host}:24/`)).error as string, /TCP connection failed/)
+    assert.ok((await refused()) > before)
+    assert.match((await request('http://nobody.invalid/')).error as string, /DNS error/)
+    assert.equal(textOf(await request(named('/hello'))), 'hello nobody')
+  })
+
+  it('refuses the certificate of a stranger: TLS ends in the page', async () => {
+    const before = (await stage.network.look()).visits.length
+    const { error } = await request(`${SECURE_SITE}:${packets.ports.https}/hello`)
+    assert.match(error as string, /invalid peer certificate/)
+    assert.equal((await stage.network.look()).visits.length, before)
+  })
+
+  it('a client of version 9 and one of version 10 at once, each with an address of its own', async (t) => {
+    const person = await stage.person()
+    t.after(() => person.close())
+    // Somebody whose directory says that the node is older. The package asks from a worker.
+    await person.route('https://validator.nymtech.net/**/nym-nodes/described*', async (route) => {
+      const { pathname, search } = new URL(route.request().url())
+      const { origin } = new URL(stage.network.directoryUrl)
+      const body = await (await fetch(`${origin}${pathname}${search}`)).text()
+      const headers = { 'content-type': 'application/json', 'access-control-allow-origin': '*' }
+      await route.fulfill({ headers, body: body.replaceAll('"1.37.0"', `"${BEFORE_VERSION_10}"`) })
+    })
+    const older = await opened(person)
+    await older.says(new RegExp(`auto-discovered IPR \\(v${BEFORE_VERSION_10}\\)`))
+    const addresses = await Promise.all([page, older].map((one) => one.says(/allocated IPv4/)))
+    assert.match(addresses[0] as string, /MTU: Some\(1500\)/)
+    assert.match(addresses[1] as string, /MTU: None/)
+    assert.notEqual(...(addresses.map((line) => /10\.0\.\d+\.\d+/.exec(line)?.[0]) as [string, string]))
+    assert.equal(count(await stage.network.look(), 'ip_clients'), 2)
+    const bytes = 100_000
+    const answers = [page, older].map((by) => request(named(`/bytes?count=${bytes}`), {}, by))
+    for (const answer of await Promise.all(answers)) isPattern(answer, bytes)
+  })
+
+  it('ends its tunnel', async () => {
+    await page.call('disconnect')
+    assert.deepEqual(await page.call('state'), { state: 'shutdown' })
+  })
+})
