@@ -17,8 +17,8 @@ export interface PacketWriterOptions {
   readonly bundleWait: Millis
   readonly pauseAtBytes: number
   readonly maxWaitingBytes: number
-  /** Room in what all clients share; `bytes` may be negative. False where there is none. */
-  readonly reserve: (bytes: number) => boolean
+  /** Whether there is room for so many bytes more in what all clients share, where `held` of this one wait; negative ones are given back. */
+  readonly reserve: (bytes: number, held: number) => boolean
   /** Takes a bundle to the other side. */
   readonly send: (bundle: Uint8Array, signal: AbortSignal) => Promise<void>
   readonly full: () => void
@@ -46,7 +46,7 @@ export class PacketWriter {
     if (this.#stopped.signal.aborted) return
     let lost = 0
     while (this.#bytes + packet.length > maxWaitingBytes && this.#drop()) lost++
-    if (packet.length > maxWaitingBytes || !reserve(packet.length)) lost++
+    if (packet.length > maxWaitingBytes || !reserve(packet.length, this.#bytes)) lost++
     else {
       this.#waiting.push(packet)
       this.#bytes += packet.length
@@ -72,8 +72,8 @@ export class PacketWriter {
   #take(): Uint8Array | undefined {
     const packet = this.#waiting.shift()
     if (packet === undefined) return undefined
+    this.#options.reserve(-packet.length, this.#bytes)
     this.#bytes -= packet.length
-    this.#options.reserve(-packet.length)
     return packet
   }
 

@@ -19,6 +19,9 @@ export interface IpRouterParams {
   /** Bytes that wait for one client before its way out is asked to pause, and before the oldest are lost. */
   readonly pauseAtBytes: number
   readonly maxWaitingBytes: number
+  /** A client's packets of TCP wait so long for those that they overtook, and so many bytes of them at most. */
+  readonly patience: Millis
+  readonly maxHeldBytes: number
   /** Of what waits for all clients. */
   readonly maxTotalBytes: number
   /** Of answers to questions, not yet taken by the mixnet client. */
@@ -44,6 +47,8 @@ export const DEFAULT_IP_ROUTER_PARAMS: IpRouterParams = {
   lanePackets: 30,
   pauseAtBytes: 64 * KIB,
   maxWaitingBytes: 256 * KIB,
+  patience: seconds(4),
+  maxHeldBytes: 512 * KIB,
   maxTotalBytes: 32 * MIB,
   answers: { perSender: 8, overall: 256 },
   answerTimeout: seconds(30),
