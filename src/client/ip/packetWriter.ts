@@ -4,7 +4,7 @@
  * late sends too much. @module
  */
 import { isMixnetError } from '../../foundation/base/errors.ts'
-import type { Millis } from '../../foundation/base/units.ts'
+import { type Millis, millis } from '../../foundation/base/units.ts'
 import { type Clock, sleep } from '../../foundation/platform/clock.ts'
 import { BundleFiller, MAX_BUNDLE_BYTES } from '../../protocol/wire/exit/ipBundle.ts'
 import type { Lane } from '../laneQueue.ts'
@@ -35,6 +35,7 @@ export class PacketWriter {
   #bytes = 0
   #isPaused = false
   #isRunning = false
+  #sentAt = Number.NEGATIVE_INFINITY
 
   constructor(options: PacketWriterOptions) {
     this.#options = options
@@ -83,9 +84,12 @@ export class PacketWriter {
     this.#isRunning = true
     try {
       while (this.#bytes > 0) {
-        // A reply SURB holds a full bundle as well as a small packet: what comes next is waited for.
-        if (this.#bytes < MAX_BUNDLE_BYTES) await sleep(clock, bundleWait, signal)
+        // A reply SURB holds a full bundle as well as a small packet: what comes next is waited for. Behind a pause nothing is, for most often
+        // it is a question, a ping or an answer to one, and who sends it waits.
+        const wait = this.#sentAt + bundleWait - clock.monotonic()
+        if (this.#bytes < MAX_BUNDLE_BYTES && wait > 0) await sleep(clock, millis(wait), signal)
         await client.whenLaneBelow(lane, lanePackets, signal)
+        this.#sentAt = clock.monotonic()
         for (const bundle of this.#bundle()) await send(bundle, signal)
       }
     } catch (error) {
