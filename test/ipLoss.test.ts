@@ -4,13 +4,16 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { Dialer } from '../src/client/dialer.ts'
 import { ExitConnections } from '../src/client/exitConnections.ts'
 import { IpTunnel } from '../src/client/ip/ipTunnel.ts'
+import { MixnetIp } from '../src/client/ip/mixnetIp.ts'
 import { type TestClient, TestMixnet } from '../src/client/mixnet.support.test.ts'
-import { ROUTER_TRAFFIC } from '../src/client/trafficParams.ts'
+import { DEFAULT_TRAFFIC, ROUTER_TRAFFIC } from '../src/client/trafficParams.ts'
 import { Meter, silentLog } from '../src/foundation/base/observe.ts'
 import { millis, minutes, seconds } from '../src/foundation/base/units.ts'
-import { readIpPacket } from '../src/protocol/wire/ip/ipPacket.ts'
+import { buildEcho, type Echo, readEcho } from '../src/protocol/wire/ip/echo.ts'
+import { type IpPacket, readIpPacket } from '../src/protocol/wire/ip/ipPacket.ts'
 import { DEFAULT_EXIT_PARAMS } from '../src/roles/exit/exitParams.ts'
 import { DEFAULT_EXIT_RULES } from '../src/roles/exit/exitRules.ts'
 import { IpPacketRouter } from '../src/roles/exit/ip/ipPacketRouter.ts'
@@ -55,6 +58,69 @@ describe('TCP inside IP packets, 5 % loss and heavy reordering', { timeout: 240_
   }
 })
 
+const PINGS = 400
+
+it('a ping takes as long as its delays are drawn, and no 25 ms longer', async (t) => {
+  const latency = 1
+  const { mixnet, client, exit, clock } = parties({ loss: 0, latency: [latency, latency] })
+  const wayOut: WayOut = {
+    mtu: 1500,
+    ownAddresses: () => new Set(),
+    open: async ({ received }) => ({
+      send(bytes) {
+        const packet = readIpPacket(bytes) as IpPacket
+        const addresses = { source: packet.destination.slice(), destination: packet.source.slice() }
+        received(buildEcho(addresses, { ...(readEcho(packet) as Echo), isReply: true }))
+        return true
+      },
+      pause() {},
+      resume() {},
+      close: async () => {},
+    }),
+    async close() {},
+  }
+  const router = startRouter(exit, wayOut)
+  const { tunnel } = await openTunnel(mixnet, client, router)
+  const ip = new MixnetIp(client.world, tunnel, {} as Dialer)
+  let sum = 0
+  for (let i = 0; i < PINGS; i++) {
+    await mixnet.simulation.runFor(millis(200))
+    const began = clock.monotonic()
+    await mixnet.simulation.complete(ip.ping('1.2.3.4'), minutes(1))
+    sum += clock.monotonic() - began
+  }
+  // Three mix nodes and four links each way, and the slot of the main stream that the ping leaves in.
+  const { averagePacketDelay, mainStreamInterval = 0 } = DEFAULT_TRAFFIC
+  const drawn = 6 * averagePacketDelay + mainStreamInterval + 8 * latency
+  const mean = sum / PINGS
+  t.diagnostic(`${mean.toFixed(1)} ms, drawn ${drawn}`)
+  assert.ok(mean < drawn + 25 && mean > drawn - 15, `${mean}`)
+  await mixnet.simulation.complete(Promise.all([ip.close(), router.stop()]), minutes(1))
+})
+
+function startRouter(exit: TestClient, wayOut: WayOut): IpPacketRouter {
+  return IpPacketRouter.start(exit.world, {
+    client: exit.client,
+    wayOut,
+    rules: DEFAULT_EXIT_RULES,
+    ownAddresses: () => new Set(),
+    params: DEFAULT_IP_ROUTER_PARAMS,
+    build: BUILD,
+    meter: exit.meter,
+    log: silentLog,
+  })
+}
+
+async function openTunnel(mixnet: TestMixnet, { client, world }: TestClient, router: IpPacketRouter) {
+  let open: IpTunnel | undefined
+  client.onMessage((message) => open?.take(message))
+  const options = { client, router: router.address, meter: new Meter() }
+  const opening = IpTunnel.open(world, options, (made) => {
+    open = made
+  })
+  return { tunnel: await mixnet.simulation.complete(opening, minutes(2)) }
+}
+
 async function packetRate(path: Path, direction: 'download' | 'upload', site: Behaviour): Promise<number> {
   const { mixnet, client, exit, clock } = parties(path)
   let moving: Transfer | undefined
@@ -84,26 +150,8 @@ async function packetRate(path: Path, direction: 'download' | 'upload', site: Be
     },
     async close() {},
   }
-  const router = IpPacketRouter.start(exit.world, {
-    client: exit.client,
-    wayOut,
-    rules: DEFAULT_EXIT_RULES,
-    ownAddresses: () => new Set(),
-    params: DEFAULT_IP_ROUTER_PARAMS,
-    build: BUILD,
-    meter: exit.meter,
-    log: silentLog,
-  })
-  let open: IpTunnel | undefined
-  client.client.onMessage((message) => open?.take(message))
-  const meter = new Meter()
-  const options = { client: client.client, router: router.address, meter }
-  const tunnel = await mixnet.simulation.complete(
-    IpTunnel.open(client.world, options, (made) => {
-      open = made
-    }),
-    minutes(2),
-  )
+  const router = startRouter(exit, wayOut)
+  const { tunnel } = await openTunnel(mixnet, client, router)
   const transferred = transfer({
     clock,
     direction,
