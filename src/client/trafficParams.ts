@@ -91,9 +91,3 @@ export const DEFAULT_TRAFFIC: TrafficParams = {
 
 /** What a service answering others uses: no main stream (its answers leave as they come, in a window), loops all the same. */
 export const SERVICE_TRAFFIC: TrafficParams = { ...DEFAULT_TRAFFIC, mainStreamInterval: undefined }
-
-/**
- * What carries IP packets at an exit: it sends again sooner. What a packet's TCP behind it takes for loss ends with how long it takes to mend, and
- * streams, which know what was lost, can wait. Where acks come late for other reasons it learns to wait as long as all (PendingAcks).
- */
-export const ROUTER_TRAFFIC: TrafficParams = { ...SERVICE_TRAFFIC, ackWaitAddition: millis(400) }

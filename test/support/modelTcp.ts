@@ -63,7 +63,7 @@ export class ModelSender {
   #timeout = 1000
   #leastRtt = Number.POSITIVE_INFINITY
   #round = { until: 0, samples: 0, least: Number.POSITIVE_INFINITY }
-  #cubic = { peak: 0, since: 0 }
+  #cubic = { peak: 0, from: 0, since: 0 }
   #rack = { at: -1, rtt: 0 }
   #highestHeld = -1
   #sawReordering = false
@@ -165,7 +165,7 @@ export class ModelSender {
     const later = Math.min(16, Math.max(4, this.#leastRtt / 8))
     if (round.samples !== 8 || round.least < this.#leastRtt + later) return
     this.#threshold = this.#window
-    this.#cubic = { peak: this.#window, since: this.#now() }
+    this.#cubic = { peak: this.#window, from: this.#window, since: this.#now() }
   }
 
   #findLost(): void {
@@ -194,9 +194,9 @@ export class ModelSender {
 
   /** CUBIC's (RFC 9438): by the time since the last reduction, for ways as long as this. */
   #growth(delivered: number): number {
-    const { peak, since } = this.#cubic
+    const { peak, from, since } = this.#cubic
     const seconds = (this.#now() - since + (this.#srtt ?? 0)) / 1000
-    const turn = Math.cbrt((peak * (1 - BETA)) / CUBIC)
+    const turn = Math.cbrt((peak - from) / CUBIC)
     const target = Math.min(1.5 * this.#window, CUBIC * (seconds - turn) ** 3 + peak)
     return Math.max(target - this.#window, 0.5) * (delivered / this.#window)
   }
@@ -204,7 +204,7 @@ export class ModelSender {
   #reduce(): void {
     const [window, threshold] = [this.#window, this.#threshold]
     this.#threshold = Math.max(2, window * BETA)
-    this.#cubic = { peak: window, since: this.#now() }
+    this.#cubic = { peak: window, from: this.#threshold, since: this.#now() }
     this.#window = this.#threshold
     this.#recovery = { until: this.#next, window, threshold, since: undefined, repeats: 0 }
   }
@@ -213,6 +213,7 @@ export class ModelSender {
     if (this.#recovery === undefined) return
     this.#window = Math.max(this.#window, this.#recovery.window)
     this.#threshold = this.#recovery.threshold
+    this.#cubic = { peak: this.#window, from: this.#window, since: this.#now() }
     this.#recovery = undefined
     for (const sent of this.#sent.values()) sent.isLost = false
   }

@@ -1,7 +1,7 @@
 /** The services of an exit node, each behind a mixnet client of its own inside the node, linked to the node's own gateway. @module */
 import { loadOrCreateClientKeys } from '../../client/keys.ts'
 import { MixnetClient } from '../../client/mixnetClient.ts'
-import { ROUTER_TRAFFIC, SERVICE_TRAFFIC, type TrafficParams } from '../../client/trafficParams.ts'
+import { SERVICE_TRAFFIC, type TrafficParams } from '../../client/trafficParams.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
 import { millis } from '../../foundation/base/units.ts'
 import type { World } from '../../foundation/platform/world.ts'
@@ -11,7 +11,7 @@ import type { BuildInformation } from '../../protocol/wire/directory/buildInform
 import { DEFAULT_EXIT_PARAMS } from '../../roles/exit/exitParams.ts'
 import { type ExitRules, loadExitRules } from '../../roles/exit/exitRules.ts'
 import { IpPacketRouter } from '../../roles/exit/ip/ipPacketRouter.ts'
-import { DEFAULT_IP_ROUTER_PARAMS } from '../../roles/exit/ip/ipRouterParams.ts'
+import { DEFAULT_IP_ROUTER_PARAMS, ROUTER_TRAFFIC } from '../../roles/exit/ip/ipRouterParams.ts'
 import type { WayOut } from '../../roles/exit/ip/wayOut.ts'
 import { NetworkRequester } from '../../roles/exit/networkRequester.ts'
 import type { Gateway } from '../../roles/gateway/gateway.ts'

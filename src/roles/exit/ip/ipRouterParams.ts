@@ -1,4 +1,5 @@
 /** Limits of the IP packet router (docs/spec/ip-packet-router.md). What official routers have too is cited; the others are ours to tune. @module */
+import { SERVICE_TRAFFIC, type TrafficParams } from '../../../client/trafficParams.ts'
 import { type Millis, millis, minutes, seconds } from '../../../foundation/base/units.ts'
 import type { QuotaLimit } from '../quotas.ts'
 
@@ -56,3 +57,9 @@ export const DEFAULT_IP_ROUTER_PARAMS: IpRouterParams = {
   addressRest: minutes(2),
   reviewInterval: seconds(10),
 }
+
+/**
+ * What carries IP packets at an exit: it sends again sooner. What a packet's TCP behind it takes for loss ends with how long it takes to mend, and
+ * streams, which know what was lost, can wait. Where acks come late for other reasons it learns to wait as long as all (PendingAcks).
+ */
+export const ROUTER_TRAFFIC: TrafficParams = { ...SERVICE_TRAFFIC, ackWaitAddition: millis(400) }
