@@ -66,9 +66,13 @@ it('a wire shows the gateway connection and nothing else, also while the client 
     }
     const named = (wanted: string) => phases.find(({ phase }) => phase === wanted)
     const programs = named('programs')
-    assert.match(programs?.out ?? '', /^the site\n198\.(18|19)\.\d+\.\d+\npong\nhello said x\n$/, programs?.problem)
+    assert.match(
+      programs?.out ?? '',
+      /^the site\n198\.(18|19)\.\d+\.\d+\npong\nhello said x\n$/,
+      programs?.problem ?? '',
+    )
     for (const phase of ['programs', 'running', 'continued', 'restarted']) assert.ok(named(phase)?.kinds.gateway, phase)
-    assert.equal(named('restarted')?.out, 'the site', named('restarted')?.problem)
+    assert.equal(named('restarted')?.out, 'the site', named('restarted')?.problem ?? '')
   } finally {
     child.kill('SIGKILL')
     await rm(folder, { recursive: true, force: true })

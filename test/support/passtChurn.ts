@@ -106,8 +106,9 @@ export class PasstRouter {
       while (found === undefined && answers.length > 0) {
         const at = answers.findIndex(({ to }) => to === tag)
         if (at < 0) return false
-        const [{ data }] = answers.splice(at, 1) as [{ data: Uint8Array }]
-        const { response } = decodeIpPacketResponse(decodeStreamFrame(data).content)
+        const [taken] = answers.splice(at, 1)
+        if (taken === undefined) return false
+        const { response } = decodeIpPacketResponse(decodeStreamFrame(taken.data).content)
         if (response.kind === kind) found = response
       }
       return found !== undefined
