@@ -29,6 +29,7 @@ export interface ProcessNetwork {
 export async function startProcessNetwork(
   size: NetworkSize,
   hosts: ReadonlyMap<string, Endpoint>,
+  { packets = false }: { readonly packets?: boolean } = {},
 ): Promise<ProcessNetwork> {
   const folder = await mkdtemp(`${tmpdir()}/starling-bench-`)
   const processes: Measured[] = []
@@ -64,6 +65,7 @@ export async function startProcessNetwork(
             exit: { openProxy: true, allowLocalAddresses: true },
           },
           hosts,
+          packets,
         } satisfies StartNode)
         return { plan, folder: data, process, ...started }
       }),

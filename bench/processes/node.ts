@@ -1,6 +1,7 @@
 /** A node in a process of its own. @module */
 import { type RunningNode, startNode } from '../../src/app/node/node.ts'
 import type { NodeConfig } from '../../src/app/node/nodeConfig.ts'
+import { openPacketEngine } from '../../src/app/node/packetEngine.ts'
 import { withNamedHosts } from '../../src/app/testnet/namedHosts.ts'
 import { Meter, silentLog } from '../../src/foundation/base/observe.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
@@ -12,6 +13,8 @@ export interface StartNode {
   readonly config: NodeConfig
   /** Names that its exit knows, and where they are. */
   readonly hosts: ReadonlyMap<string, Endpoint>
+  /** Carries IP packets, where it is an exit. */
+  readonly packets: boolean
 }
 
 export interface StartedNode {
@@ -23,9 +26,11 @@ const meter = new Meter()
 let node: RunningNode | undefined
 
 answer({
-  async start({ config, hosts }: StartNode): Promise<StartedNode> {
+  async start({ config, hosts, packets }: StartNode): Promise<StartedNode> {
     const world = nodeWorld(nodeProvider)
-    node = await startNode({ ...world, net: withNamedHosts(world.net, hosts) }, config, { meter, log: silentLog })
+    const wayOut = packets && config.roles.includes('exit') ? await openPacketEngine(world, silentLog) : undefined
+    const named = { ...world, net: withNamedHosts(world.net, hosts) }
+    node = await startNode(named, config, { meter, log: silentLog, ...(wayOut === undefined ? {} : { wayOut }) })
     return { identity: node.identity, endpoints: node.endpoints }
   },
   announce: () => node?.announce(),

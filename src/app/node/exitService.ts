@@ -1,7 +1,7 @@
 /** The services of an exit node, each behind a mixnet client of its own inside the node, linked to the node's own gateway. @module */
 import { loadOrCreateClientKeys } from '../../client/keys.ts'
 import { MixnetClient } from '../../client/mixnetClient.ts'
-import { SERVICE_TRAFFIC } from '../../client/trafficParams.ts'
+import { SERVICE_TRAFFIC, type TrafficParams } from '../../client/trafficParams.ts'
 import { type Log, Meter } from '../../foundation/base/observe.ts'
 import { millis } from '../../foundation/base/units.ts'
 import type { World } from '../../foundation/platform/world.ts'
@@ -11,7 +11,7 @@ import type { BuildInformation } from '../../protocol/wire/directory/buildInform
 import { DEFAULT_EXIT_PARAMS } from '../../roles/exit/exitParams.ts'
 import { type ExitRules, loadExitRules } from '../../roles/exit/exitRules.ts'
 import { IpPacketRouter } from '../../roles/exit/ip/ipPacketRouter.ts'
-import { DEFAULT_IP_ROUTER_PARAMS } from '../../roles/exit/ip/ipRouterParams.ts'
+import { DEFAULT_IP_ROUTER_PARAMS, ROUTER_TRAFFIC } from '../../roles/exit/ip/ipRouterParams.ts'
 import type { WayOut } from '../../roles/exit/ip/wayOut.ts'
 import { NetworkRequester } from '../../roles/exit/networkRequester.ts'
 import type { Gateway } from '../../roles/gateway/gateway.ts'
@@ -71,7 +71,7 @@ async function startPacketRouter(
 ): Promise<{ readonly router: IpPacketRouter; readonly client: MixnetClient }> {
   const { folder, build, meter, log, wayOut, rules } = options
   // The counters of a client are those of the requester's: the router counts packets.
-  const client = await startServiceClient(world, options, `${folder}/packets`, new Meter())
+  const client = await startServiceClient(world, options, `${folder}/packets`, new Meter(), ROUTER_TRAFFIC)
   const router = IpPacketRouter.start(world, {
     client,
     wayOut,
@@ -90,9 +90,10 @@ async function startServiceClient(
   { gateway, view, log }: ExitServiceOptions,
   folder: string,
   meter: Meter,
+  traffic: TrafficParams = SERVICE_TRAFFIC,
 ): Promise<MixnetClient> {
   const keys = await loadOrCreateClientKeys(world.crypto, world.random.stream('exit-keys'), world.files, folder)
   const link = gateway.localLink(keys.identity)
   const topology = topologyOf(view)
-  return MixnetClient.start(world, { keys, topology, link, traffic: SERVICE_TRAFFIC, meter, log })
+  return MixnetClient.start(world, { keys, topology, link, traffic, meter, log })
 }

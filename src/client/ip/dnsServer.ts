@@ -19,6 +19,10 @@ const REFUSED = 5
 const MAX_NAME = 253
 const WHAT = 'DNS question'
 
+/** Whether an address stands for a name, or stood for one. */
+export const isStandIn = ([first, second = 0, ...rest]: Uint8Array): boolean =>
+  rest.length === 2 && first === 198 && (second & 0xfe) === 18
+
 export class DnsServer {
   readonly #byName = new Map<string, number>()
   readonly #byNumber = new Map<number, string>()

@@ -23,10 +23,11 @@ import {
 } from '../../protocol/wire/exit/ipPacketRouter.ts'
 import { decodeStreamFrame, encodeStreamFrame, looksLikeStreamFrame } from '../../protocol/wire/exit/streamFrame.ts'
 import { buildEcho } from '../../protocol/wire/ip/echo.ts'
-import { type IpPacket, readIpPacket } from '../../protocol/wire/ip/ipPacket.ts'
+import { type IpPacket, PROTOCOL, readIpPacket } from '../../protocol/wire/ip/ipPacket.ts'
 import { type Timestamp, timestampFromMillis } from '../../protocol/wire/timestamp.ts'
 import type { Lane } from '../laneQueue.ts'
 import type { MixnetClient, Pseudonym, ReceivedMessage } from '../mixnetClient.ts'
+import { PacketOrder } from './packetOrder.ts'
 import { PacketWriter } from './packetWriter.ts'
 
 export interface IpTunnelOptions {
@@ -54,9 +55,11 @@ const CONNECT_SURBS = 20
 /** For a packet that leaves alone there is a slot every 20 ms; what comes within this travels with it. */
 const BUNDLE_WAIT = millis(5)
 const LANE_PACKETS = 4
-const PAUSE_AT_BYTES = 64 * 1024
-const MAX_WAITING_BYTES = 512 * 1024
+const PAUSE_AT_BYTES = 48 * 1024
+const MAX_WAITING_BYTES = 128 * 1024
 const MAX_SEQUENCE = 0xffffffff
+const PATIENCE = seconds(4)
+const MAX_HELD_BYTES = 1024 * 1024
 const ROUTER_IPV4 = Uint8Array.of(10, 0, 0, 1)
 
 export class IpTunnel {
@@ -66,6 +69,7 @@ export class IpTunnel {
   readonly #lane: Lane
   readonly #as: Pseudonym
   readonly #writer: PacketWriter
+  readonly #order: PacketOrder
   readonly #handlers = new Set<PacketHandler>()
   readonly #answered: PromiseWithResolvers<{ readonly ips: IpPair; readonly mtu: number }> = Promise.withResolvers()
   readonly #roomFor = new Set<() => void>()
@@ -118,6 +122,12 @@ export class IpTunnel {
         dropped.value += packets
       },
       lost: () => this.#lose(new MixnetError('STOPPED')),
+    })
+    this.#order = new PacketOrder({
+      clock: world.clock,
+      patience: PATIENCE,
+      reserve: (bytes, held) => bytes + held <= MAX_HELD_BYTES,
+      deliver: (bytes) => this.#hand(bytes),
     })
     this.#answered.promise.catch(() => {})
   }
@@ -239,21 +249,21 @@ export class IpTunnel {
     if (!looksLikeStreamFrame(data)) return false
     const response = tryDecode(() => {
       const frame = decodeStreamFrame(data)
-      return frame.streamId === this.#streamId ? decodeIpPacketResponse(frame.content) : undefined
+      if (frame.streamId !== this.#streamId) return undefined
+      return { ...decodeIpPacketResponse(frame.content), sequence: frame.sequence }
     })
     if (response === undefined) return false
     // One of another version answers what was asked before.
     if (isMixnetError(response) || response.version !== this.#version || this.#failure !== undefined) return true
     this.#unanswered = 0
-    this.#heard(response.response)
+    this.#heard(response.response, response.sequence)
     return true
   }
 
-  #heard(response: IpPacketResponse): void {
+  #heard(response: IpPacketResponse, sequence: number): void {
     switch (response.kind) {
       case 'data':
-        for (const bytes of decodeBundle(response.bundle).packets) this.#arrived(bytes)
-        return
+        return this.#arrived(decodeBundle(response.bundle).packets, sequence)
       case 'connected':
         if (response.requestId !== this.#requestId) return
         return this.#answered.resolve({ ips: response.ips, mtu: response.mtu ?? DEFAULT_MTU })
@@ -272,7 +282,20 @@ export class IpTunnel {
     }
   }
 
-  #arrived(bytes: Uint8Array): void {
+  #arrived(packets: readonly Uint8Array[], sequence: number): void {
+    this.#order.push(
+      sequence,
+      packets.filter((bytes) => {
+        const packet = readIpPacket(bytes)
+        if ('fault' in packet) return false
+        if (packet.protocol === PROTOCOL.tcp) return true
+        this.#hand(bytes)
+        return false
+      }),
+    )
+  }
+
+  #hand(bytes: Uint8Array): void {
     const packet = readIpPacket(bytes)
     if ('fault' in packet || this.#ips === undefined) return
     if (!equalBytes(packet.destination, packet.version === 4 ? this.ips.ipv4 : this.ips.ipv6)) return
@@ -337,6 +360,7 @@ export class IpTunnel {
     const { client } = this.#options
     this.#alive?.cancel()
     this.#writer.stop()
+    this.#order.stop()
     client.release(this.#as)
     for (const wake of this.#roomFor) wake()
     this.#roomFor.clear()

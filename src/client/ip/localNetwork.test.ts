@@ -28,7 +28,8 @@ interface Setup {
   readonly network: LocalNetwork
   readonly clock: HandClock
   readonly dialled: Destination[]
-  /** To the programs, and to the world. */
+  /** To the programs, and to the world; of what no exit carries the bytes. */
+  readonly errors: Uint8Array[]
   readonly toPrograms: IpPacket[]
   readonly toWorld: IpPacket[]
   readonly tunnels: { readonly opened: PromiseWithResolvers<void>; readonly lost: () => void; deliver: PacketHandler }[]
@@ -44,7 +45,13 @@ const read = (bytes: Uint8Array): IpPacket => {
 function setUp({ nameServer, refuses = false }: { nameServer?: string; refuses?: boolean } = {}): Setup {
   const clock = new HandClock()
   const meter = new Meter()
-  const made: Omit<Setup, 'network' | 'dropped' | 'clock'> = { dialled: [], toPrograms: [], toWorld: [], tunnels: [] }
+  const made: Omit<Setup, 'network' | 'dropped' | 'clock'> = {
+    dialled: [],
+    errors: [],
+    toPrograms: [],
+    toWorld: [],
+    tunnels: [],
+  }
   const dialer: Dialer = {
     open(destination) {
       made.dialled.push(destination)
@@ -80,7 +87,10 @@ function setUp({ nameServer, refuses = false }: { nameServer?: string; refuses?:
       programs: PROGRAMS,
       router: ROUTER,
       nameServer,
-      send: (bytes) => made.toPrograms.push(read(bytes)),
+      send: (bytes) => {
+        if ('fault' in readIpPacket(bytes)) made.errors.push(bytes)
+        else made.toPrograms.push(read(bytes))
+      },
       meter,
     },
   )
@@ -179,6 +189,11 @@ describe('the network of programs', () => {
     await turn()
     assert.equal(toWorld.length, 0)
     assert.equal(dropped('stand-in'), 1)
+    // What stood for a name in another life of ours.
+    network.receive(buildUdp(fromProgram(ip('198.19.7.7')), PORTS, DATA))
+    network.receive(syn(ip('198.19.7.7'), 443))
+    assert.equal(dropped('stand-in'), 2)
+    assert.deepEqual([toWorld.length, dialled.length], [0, 2])
   })
 
   test('with a name server: it is asked through the mixnet, and its answers come from whom the program asked', async () => {
@@ -205,7 +220,7 @@ describe('the network of programs', () => {
   })
 
   test('what no program sent, what is damaged, and what does not fit goes nowhere', async () => {
-    const { network, toWorld, tunnels, dropped } = setUp({ refuses: true })
+    const { network, toWorld, tunnels, dropped, errors } = setUp({ refuses: true })
     network.receive(buildUdp({ source: ip('10.64.0.9'), destination: SITE }, PORTS, DATA))
     assert.equal(dropped('source'), 1)
     network.receive(Uint8Array.of(0x45, 1))
@@ -214,6 +229,13 @@ describe('the network of programs', () => {
     tunnels[0]?.opened.resolve()
     await turn()
     assert.equal(dropped('too-long'), 1)
+    // ICMP 3/4 with the tunnel's MTU, and the packet's ports in it.
+    const said = errors[0] as Uint8Array
+    assert.deepEqual([...said.subarray(20, 22), said[26], said[27]], [3, 4, 1400 >> 8, 1400 & 0xff])
+    assert.deepEqual([...said.subarray(48, 52)], [5353 >> 8, 5353 & 0xff, 0, 7])
+    network.receive(buildUdp(fromProgram(ip('2606:4700::1111')), PORTS, new Uint8Array(1440)))
+    const said6 = errors[1] as Uint8Array
+    assert.deepEqual([...said6.subarray(40, 42), said6[46], said6[47]], [2, 0, 1400 >> 8, 1400 & 0xff])
     network.receive(buildUdp(fromProgram(ROUTER.ipv4), PORTS, DATA))
     assert.equal(dropped('router'), 1)
     network.receive(syn(SITE, 1))

@@ -6,17 +6,24 @@
  */
 import { equalBytes } from '../../foundation/base/bytes.ts'
 import { isMixnetError } from '../../foundation/base/errors.ts'
-import { formatIp, IPV4_BYTES, parseIp } from '../../foundation/base/ipAddress.ts'
+import { IPV4_BYTES, parseIp } from '../../foundation/base/ipAddress.ts'
 import type { Meter } from '../../foundation/base/observe.ts'
 import { minutes, seconds } from '../../foundation/base/units.ts'
 import type { ClientWorld } from '../../foundation/platform/world.ts'
 import type { IpPair } from '../../protocol/wire/exit/bincode.ts'
 import { type Addressed, buildUdp } from '../../protocol/wire/ip/buildPacket.ts'
 import { buildEcho, readEcho } from '../../protocol/wire/ip/echo.ts'
-import { type IpPacket, PROTOCOL, readIpPacket } from '../../protocol/wire/ip/ipPacket.ts'
+import {
+  IPV4_HEADER_BYTES,
+  IPV6_HEADER_BYTES,
+  type IpPacket,
+  PROTOCOL,
+  readIpPacket,
+} from '../../protocol/wire/ip/ipPacket.ts'
+import { buildTooBig } from '../../protocol/wire/ip/tooBig.ts'
 import type { Dialer } from '../dialer.ts'
 import { Relay, type RelayParams } from '../relay.ts'
-import { DnsServer } from './dnsServer.ts'
+import { DnsServer, isStandIn } from './dnsServer.ts'
 import type { IpTunnel } from './ipTunnel.ts'
 import { type Knock, LocalTcp } from './localTcp.ts'
 
@@ -104,6 +111,8 @@ export class LocalNetwork {
   #connect({ destination, accept, refuse }: Knock): void {
     const { dialer, meter } = this.#options
     const host = this.#names.nameOf(destination.host) ?? destination.host
+    // Of a name that was forgotten: the exit would only learn that it was one of ours.
+    if (this.#isNoAddress(parseIp(host))) return refuse()
     let stream: ReturnType<Dialer['open']>
     try {
       stream = dialer.open({ host, port: destination.port })
@@ -172,7 +181,7 @@ export class LocalNetwork {
     this.#noteFlow(packet, destination)
     const source = destination.length === IPV4_BYTES ? tunnel.ips.ipv4 : tunnel.ips.ipv6
     const bytes = readdressed(packet, { source, destination })
-    if (bytes.length > tunnel.mtu) return this.#drop('too-long')
+    if (bytes.length > tunnel.mtu) return this.#refuseLong(packet, tunnel.mtu + packetBytes(packet) - bytes.length)
     try {
       tunnel.send(bytes)
     } catch (error) {
@@ -181,10 +190,22 @@ export class LocalNetwork {
     }
   }
 
+  /** The program's kernel learns what fits, and sends shorter ones. */
+  #refuseLong(packet: IpPacket, mtu: number): void {
+    const { router, send } = this.#options
+    this.#drop('too-long')
+    send(buildTooBig(packet, packet.version === 4 ? router.ipv4 : router.ipv6, mtu))
+  }
+
   #destinationOf(packet: IpPacket): Uint8Array | undefined {
     const { nameServer } = this.#options
     if (this.#isRouter(packet)) return nameServer === undefined ? undefined : parseIp(nameServer)
-    return this.#names.nameOf(formatIp(packet.destination)) === undefined ? packet.destination : undefined
+    return this.#isNoAddress(packet.destination) ? undefined : packet.destination
+  }
+
+  /** Whoever asks a name server gets real addresses, of which none is in that range. */
+  #isNoAddress(address: Uint8Array | undefined): boolean {
+    return this.#options.nameServer === undefined && address !== undefined && isStandIn(address)
   }
 
   /** Of whom a program wrote to: only from there something comes back. Whether it took that for its router. */
@@ -249,6 +270,9 @@ const numberOf = (packet: IpPacket, port: number): string => {
 }
 
 const flowKey = (number: string, peer: Uint8Array, port: number): string => `${number} ${peer.join('.')} ${port}`
+
+const packetBytes = ({ version, payload }: IpPacket): number =>
+  (version === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) + payload.length
 
 /** Multicast and broadcast, and addresses of one link. */
 function isForNeighbours([first = 0, second = 0, ...rest]: Uint8Array): boolean {

@@ -4,7 +4,7 @@
  * late sends too much. @module
  */
 import { isMixnetError } from '../../foundation/base/errors.ts'
-import type { Millis } from '../../foundation/base/units.ts'
+import { type Millis, millis } from '../../foundation/base/units.ts'
 import { type Clock, sleep } from '../../foundation/platform/clock.ts'
 import { BundleFiller, MAX_BUNDLE_BYTES, MAX_BUNDLE_PACKETS } from '../../protocol/wire/exit/ipBundle.ts'
 import type { Lane } from '../laneQueue.ts'
@@ -19,8 +19,8 @@ export interface PacketWriterOptions {
   readonly bundleBytes?: number
   readonly pauseAtBytes: number
   readonly maxWaitingBytes: number
-  /** Room in what all clients share; `bytes` may be negative. False where there is none. */
-  readonly reserve: (bytes: number) => boolean
+  /** Whether there is room for so many bytes more in what all clients share, where `held` of this one wait; negative ones are given back. */
+  readonly reserve: (bytes: number, held: number) => boolean
   /** Takes a bundle to the other side. */
   readonly send: (bundle: Uint8Array, signal: AbortSignal) => Promise<void>
   readonly full: () => void
@@ -37,6 +37,7 @@ export class PacketWriter {
   #bytes = 0
   #isPaused = false
   #isRunning = false
+  #sentAt = Number.NEGATIVE_INFINITY
 
   constructor(options: PacketWriterOptions) {
     this.#options = options
@@ -48,7 +49,7 @@ export class PacketWriter {
     if (this.#stopped.signal.aborted) return
     let lost = 0
     while (this.#bytes + packet.length > maxWaitingBytes && this.#drop()) lost++
-    if (packet.length > maxWaitingBytes || !reserve(packet.length)) lost++
+    if (packet.length > maxWaitingBytes || !reserve(packet.length, this.#bytes)) lost++
     else {
       this.#waiting.push(packet)
       this.#bytes += packet.length
@@ -74,8 +75,8 @@ export class PacketWriter {
   #take(): Uint8Array | undefined {
     const packet = this.#waiting.shift()
     if (packet === undefined) return undefined
+    this.#options.reserve(-packet.length, this.#bytes)
     this.#bytes -= packet.length
-    this.#options.reserve(-packet.length)
     return packet
   }
 
@@ -85,9 +86,12 @@ export class PacketWriter {
     this.#isRunning = true
     try {
       while (this.#bytes > 0) {
-        // A reply SURB holds a full bundle as well as a small packet: what comes next is waited for.
-        if (this.#bytes < MAX_BUNDLE_BYTES) await sleep(clock, bundleWait, signal)
+        // A reply SURB holds a full bundle as well as a small packet: what comes next is waited for. Behind a pause nothing is, for most often
+        // it is a question, a ping or an answer to one, and who sends it waits.
+        const wait = this.#sentAt + bundleWait - clock.monotonic()
+        if (this.#bytes < MAX_BUNDLE_BYTES && wait > 0) await sleep(clock, millis(wait), signal)
         await client.whenLaneBelow(lane, lanePackets, signal)
+        this.#sentAt = clock.monotonic()
         for (const bundle of this.#bundle()) await send(bundle, signal)
       }
     } catch (error) {

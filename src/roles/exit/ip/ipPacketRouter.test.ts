@@ -25,7 +25,7 @@ import {
 import { decodeStreamFrame, encodeStreamFrame } from '../../../protocol/wire/exit/streamFrame.ts'
 import { buildUdp } from '../../../protocol/wire/ip/buildPacket.ts'
 import { buildEcho, readEcho } from '../../../protocol/wire/ip/echo.ts'
-import { readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
+import { type IpPacket, readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
 import { buildTcp, FLAG, readTcpSegment } from '../../../protocol/wire/ip/tcpSegment.ts'
 import { DEFAULT_EXIT_RULES, type ExitRules } from '../exitRules.ts'
 import { BUILD, FakeClient, turns, until } from '../support.test.ts'
@@ -208,8 +208,7 @@ describe('the IP packet router', () => {
       const [back, second] = [packetFor(ips), packetFor(ips, 20)]
       router.ways[0]?.options.received(back)
       router.ways[0]?.options.received(second)
-      await until('it waits for the bundle', () => router.clock.pending > 1)
-      router.clock.advance(millis(20))
+      // At once, behind a pause.
       await until('the bundle', () => peer.packets.length === 2)
       assert.deepEqual(peer.packets, [back, second])
       if (version !== 8)
@@ -384,8 +383,6 @@ describe('the IP packet router', () => {
     const echo = { isReply: false, identifier: 1, sequence: 2, data: Uint8Array.of(3) }
     peer.send(buildEcho({ source: ips.ipv4, destination: ip('10.0.0.1') }, echo))
     peer.send(buildEcho({ source: ips.ipv6, destination: ip('fc00::1') }, echo))
-    await until('it waits for the bundle', () => router.clock.pending > 1)
-    router.clock.advance(millis(20))
     await until('both', () => peer.packets.length === 2)
     for (const bytes of peer.packets) {
       const packet = readIpPacket(bytes)
@@ -433,6 +430,13 @@ describe('the IP packet router', () => {
     peer.send(bad, packetOf(ips), packetOf(ips, SITE, 1500))
     assert.equal(router.dropped('packet-transport'), 1)
     assert.equal(router.dropped('packet-too-long'), 1)
+    router.clock.advance(millis(20))
+    await until('it is told what fits', () => peer.packets.length === 1)
+    const said = peer.packets[0] as Uint8Array
+    assert.deepEqual(
+      [...said.subarray(12, 22), said[26], said[27]],
+      [10, 0, 0, 1, ...ips.ipv4, 3, 4, 1500 >> 8, 1500 & 0xff],
+    )
     assert.equal(router.ways[0]?.sent.length, 1)
     ;(router.ways[0] as FakeWay).busy = true
     peer.send(packetOf(ips))
@@ -453,8 +457,10 @@ describe('the IP packet router', () => {
     const ips = await peer.connect()
     const way = router.ways[0] as FakeWay
     router.client.congested = true
-    for (let i = 0; i < 60; i++) way.options.received(packetFor(ips, 1400))
-    await turns()
+    for (let i = 0; i < 120; i++) {
+      way.options.received(packetFor(ips, 1400))
+      if (i % 10 === 0) await turns()
+    }
     assert.equal(way.paused, true)
     assert.ok(router.dropped('client-too-slow') > 20)
     assert.ok((router.meter.snapshot().ip_waiting_bytes ?? 0) <= 20_000)
@@ -465,6 +471,63 @@ describe('the IP packet router', () => {
       await turns()
     }
     assert.equal(way.paused, false)
+    assert.equal(router.meter.snapshot().ip_waiting_bytes, 0)
+  })
+
+  test('pseudonyms that take all they get, and give no reply SURBs, leave room for others', async () => {
+    const router = start({ maxTotalBytes: 1_000_000, maxWaitingBytes: 100_000, maxClients: 24 })
+    const greedy: IpPair[] = []
+    for (let i = 0; i < 20; i++) greedy.push(await new Peer(router, `greedy ${i}`).connect())
+    const honest = await new Peer(router, 'honest').connect()
+    router.client.congested = true
+    // One after the other: the first ones take as much as they like.
+    for (const [i, ips] of greedy.entries()) {
+      for (let round = 0; round < 150; round++) {
+        router.ways[i]?.options.received(packetFor(ips, 1400))
+        if (round % 10 === 0) await turns()
+      }
+    }
+    const waits = () => router.meter.snapshot().ip_waiting_bytes ?? 0
+    const before = waits()
+    assert.ok(before > 500_000 && before <= 1_000_000, `${before}`)
+    for (let i = 0; i < 10; i++) router.ways[20]?.options.received(packetFor(honest, 1000))
+    assert.ok(waits() - before >= 10_000, `${waits() - before}`)
+    router.client.congested = false
+    router.client.release()
+  })
+
+  test('TCP that overtook waits for its turn, datagrams do not; nothing of it stays when the client goes', async () => {
+    const router = start()
+    const peer = new Peer(router, 'alice')
+    const { ipv4: source } = await peer.connect()
+    const addresses = { source, destination: SITE }
+    const tcp = (port: number) =>
+      buildTcp(
+        addresses,
+        { sourcePort: port, destinationPort: 80 },
+        { sequence: 1, acknowledgment: 0, flags: 2, window: 9 },
+      )
+    const send = (sequence: number, ...packets: Uint8Array[]) => {
+      const bundle = Uint8Array.from(packets.flatMap((one) => [...encodePacket(one)]))
+      const content = encodeIpPacketRequest(10, { kind: 'data', bundle })
+      peer.deliver(encodeStreamFrame({ streamId: peer.streamId, type: 'data', sequence, content }))
+    }
+    const left = () => router.ways[0]?.sent.map((bytes) => (readIpPacket(bytes) as IpPacket).sourcePort)
+    send(1, tcp(1))
+    send(3, tcp(3), buildUdp(addresses, PORTS, new Uint8Array(1)))
+    assert.deepEqual(left(), [1, 4000])
+    assert.ok((router.meter.snapshot().ip_waiting_bytes ?? 0) > 0)
+    // A question has a number as well.
+    const ping = encodeIpPacketRequest(10, { kind: 'ping', requestId: 1n, timestamp: NOW })
+    peer.deliver(encodeStreamFrame({ streamId: peer.streamId, type: 'data', sequence: 4, content: ping }))
+    send(5, tcp(5))
+    send(2, tcp(2))
+    assert.deepEqual(left(), [1, 4000, 2, 3, 5])
+    send(7, tcp(7))
+    router.clock.advance(DEFAULT_IP_ROUTER_PARAMS.patience)
+    assert.deepEqual(left(), [1, 4000, 2, 3, 5, 7])
+    send(9, tcp(9))
+    peer.ask({ kind: 'disconnect', requestId: 10n, timestamp: NOW })
     assert.equal(router.meter.snapshot().ip_waiting_bytes, 0)
   })
 

@@ -15,6 +15,7 @@ import { decodeBundle } from '../../../protocol/wire/exit/ipBundle.ts'
 import { buildEcho, readEcho } from '../../../protocol/wire/ip/echo.ts'
 import { type IpPacket, PROTOCOL, readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
 import { advanced, buildTcp, FLAG, readTcpSegment } from '../../../protocol/wire/ip/tcpSegment.ts'
+import { buildTooBig } from '../../../protocol/wire/ip/tooBig.ts'
 import { Answers } from '../answers.ts'
 import { Quotas } from '../quotas.ts'
 import type { ReplyPath, RequesterClient } from '../replyPath.ts'
@@ -27,6 +28,7 @@ import {
   encodeRouterAnswer,
   type RouterAnswer,
   type RouterQuestion,
+  type RouterRequest,
   readRouterRequest,
 } from './routerMessages.ts'
 import type { WayOut } from './wayOut.ts'
@@ -114,8 +116,10 @@ export class IpPacketRouter {
     const request = readRouterRequest(this.#world.crypto, message, tag, this.#world.clock.now())
     if (typeof request === 'string') return this.#drop(request)
     if (request.kind === 'nothing') return
-    if (request.kind === 'data') return this.#carry(request.client, request.bundle)
-    const { client: name, dialect, question } = request
+    if (request.kind === 'data') return this.#carry(request)
+    const { client: name, dialect, question, sequence } = request
+    // A number of the stream as well, for which packets would wait.
+    if (sequence !== undefined) this.#clients.get(name)?.order.push(sequence, [])
     const path: ReplyPath =
       dialect.version === 6 || dialect.version === 7
         ? { kind: 'address', recipient: dialect.replyTo }
@@ -212,8 +216,12 @@ export class IpPacketRouter {
       bufferTimeoutMs,
       mtu: wayOut.mtu,
       params,
-      reserve: (bytes) => this.#reserve(bytes),
+      reserve: (bytes, held) => this.#reserve(bytes, held),
       dropped: (packets) => this.#drop('client-too-slow', packets),
+      inTurn: (bytes) => {
+        const packet = readIpPacket(bytes)
+        if (!('fault' in packet)) this.#forward(created, packet, bytes)
+      },
       lost: () => {
         if (this.#clients.get(name) === created) this.#end(name)
       },
@@ -223,32 +231,43 @@ export class IpPacketRouter {
     return created
   }
 
-  #reserve(bytes: number): boolean {
-    if (bytes > 0 && this.#waitingBytes + bytes > this.#options.params.maxTotalBytes) return false
+  /**
+   * One half is for whoever comes first; of the other each client has its part, both ways, whatever others take (pseudonyms that never give reply
+   * SURBs take all they get).
+   */
+  #reserve(bytes: number, held: number): boolean {
+    const { maxTotalBytes, maxClients } = this.#options.params
+    const half = maxTotalBytes / 2
+    const isTooMuch = this.#waitingBytes + bytes > half && held + bytes > half / (2 * maxClients)
+    if (bytes > 0 && isTooMuch) return false
     this.#waitingBytes += bytes
     return true
   }
 
   // ---- packets
 
-  #carry(name: string | undefined, bundle: Uint8Array): void {
+  #carry({ client: name, bundle, sequence }: Extract<RouterRequest, { kind: 'data' }>): void {
+    const client = name === undefined ? undefined : this.#clients.get(name)
+    const inTurn: Uint8Array[] = []
     for (const bytes of decodeBundle(bundle).packets) {
       const packet = readIpPacket(bytes)
       if ('fault' in packet) {
         this.#drop(`packet-${packet.fault}`)
         continue
       }
-      const client = name === undefined ? this.#bySource.get(keyOf(packet.source)) : this.#clients.get(name)
-      if (client === undefined) this.#drop('not-connected')
-      else this.#forward(client, packet, bytes)
+      const whose = name === undefined ? this.#bySource.get(keyOf(packet.source)) : client
+      if (whose === undefined) this.#drop('not-connected')
+      else if (!whose.owns(packet)) this.#drop('source-of-another')
+      else if (sequence !== undefined && packet.protocol === PROTOCOL.tcp) inTurn.push(bytes.slice())
+      else this.#forward(whose, packet, bytes)
     }
+    if (sequence !== undefined) client?.order.push(sequence, inTurn)
   }
 
   #forward(client: RouterClient, packet: IpPacket, bytes: Uint8Array): void {
-    if (!client.owns(packet)) return this.#drop('source-of-another')
     client.noteActivity()
     if (isRouter(packet.destination)) return this.#answerEcho(client, packet)
-    if (bytes.length > this.#options.wayOut.mtu) return this.#drop('packet-too-long')
+    if (bytes.length > this.#options.wayOut.mtu) return this.#refuseLong(client, packet)
     const verdict = judgePacket(packet, this.#options)
     if (verdict === 'accepted') {
       // The engine keeps it; the message it is in goes.
@@ -261,6 +280,14 @@ export class IpPacketRouter {
     if (!client.mayRefuse()) return
     const info = { kind: 'exitPolicyRefused', destination: destinationText(packet) } as const
     this.#tell(client, { kind: 'info', info, level: 'warn' })
+  }
+
+  /** Said as often as that a destination is refused: an answer costs a reply SURB. */
+  #refuseLong(client: RouterClient, packet: IpPacket): void {
+    this.#drop('packet-too-long')
+    if (!client.mayRefuse()) return
+    const own = packet.version === 4 ? ROUTER_IPS.ipv4 : ROUTER_IPS.ipv6
+    client.receive(buildTooBig(packet, own, this.#options.wayOut.mtu))
   }
 
   /** The one thing that the router answers itself: clients probe it. */

@@ -1,4 +1,5 @@
 /** Limits of the IP packet router (docs/spec/ip-packet-router.md). What official routers have too is cited; the others are ours to tune. @module */
+import { SERVICE_TRAFFIC, type TrafficParams } from '../../../client/trafficParams.ts'
 import { type Millis, millis, minutes, seconds } from '../../../foundation/base/units.ts'
 import type { QuotaLimit } from '../quotas.ts'
 
@@ -24,6 +25,9 @@ export interface IpRouterParams {
   /** Bytes that wait for one client before its way out is asked to pause, and before the oldest are lost. */
   readonly pauseAtBytes: number
   readonly maxWaitingBytes: number
+  /** A client's packets of TCP wait so long for those that they overtook, and so many bytes of them at most. */
+  readonly patience: Millis
+  readonly maxHeldBytes: number
   /** Of what waits for all clients. */
   readonly maxTotalBytes: number
   /** Of answers to questions, not yet taken by the mixnet client. */
@@ -50,6 +54,8 @@ export const DEFAULT_IP_ROUTER_PARAMS: IpRouterParams = {
   lanePackets: 30,
   pauseAtBytes: 64 * KIB,
   maxWaitingBytes: 256 * KIB,
+  patience: seconds(4),
+  maxHeldBytes: 512 * KIB,
   maxTotalBytes: 32 * MIB,
   answers: { perSender: 8, overall: 256 },
   answerTimeout: seconds(30),
@@ -57,3 +63,9 @@ export const DEFAULT_IP_ROUTER_PARAMS: IpRouterParams = {
   addressRest: minutes(2),
   reviewInterval: seconds(10),
 }
+
+/**
+ * What carries IP packets at an exit: it sends again sooner. What a packet's TCP behind it takes for loss ends with how long it takes to mend, and
+ * streams, which know what was lost, can wait. Where acks come late for other reasons it learns to wait as long as all (PendingAcks).
+ */
+export const ROUTER_TRAFFIC: TrafficParams = { ...SERVICE_TRAFFIC, ackWaitAddition: millis(400) }

@@ -66,11 +66,11 @@ class Inbox {
   }
 }
 
-function tcpSyn(destinationPort: number): Uint8Array {
+function tcpSyn(destinationPort: number, sourcePort = 40_001): Uint8Array {
   const addresses = { source: IPS.ipv4, destination: parseIp(own as string) as Uint8Array }
   const segment = new Uint8Array(24)
   const view = new DataView(segment.buffer)
-  view.setUint16(0, 40_001)
+  view.setUint16(0, sourcePort)
   view.setUint16(2, destinationPort)
   view.setUint32(4, 1000)
   segment[12] = 0x60
@@ -160,6 +160,47 @@ describe('the way out through passt', { skip, timeout: 60_000 }, () => {
       await engine.close()
       echo.close()
       stranger.close()
+    }
+  })
+
+  test('one client opens so many connections and no more, and its process lives on', async () => {
+    let accepted = 0
+    const server = createServer(() => accepted++)
+    await new Promise<void>((resolve) => server.listen({ port: 0, host: own, backlog: 4096 }, resolve))
+    const { port } = server.address() as { port: number }
+    const engine = await openPasst({ ...given, processes: nodeProcesses })
+    const inbox = new Inbox()
+    try {
+      const way = await engine.open({ ips: IPS, received: inbox.take, lost: assert.fail }, signal)
+      // A few at a time: a stack that is flooded drops.
+      for (let sourcePort = 20_000; sourcePort < 21_300; sourcePort++) {
+        way.send(tcpSyn(port, sourcePort))
+        if (sourcePort % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+      assert.ok(
+        way.send(
+          buildUdp(
+            { source: IPS.ipv4, destination: parseIp(own as string) as Uint8Array },
+            { sourcePort: 1, destinationPort: port },
+            Uint8Array.of(1),
+          ),
+        ),
+      )
+      await soon(
+        'most of them',
+        new Promise<void>((resolve) => {
+          const look = setInterval(() => {
+            if (accepted < 500) return
+            clearInterval(look)
+            resolve()
+          }, 20)
+        }),
+      )
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      assert.ok(accepted < 1024, `${accepted}`)
+    } finally {
+      await engine.close()
+      server.close()
     }
   })
 

@@ -1,4 +1,5 @@
 /** One client of the IP packet router: its addresses, its way out, and what is on its way to it. @module */
+import { PacketOrder } from '../../../client/ip/packetOrder.ts'
 import { PacketWriter } from '../../../client/ip/packetWriter.ts'
 import type { Counter } from '../../../foundation/base/observe.ts'
 import type { Millis } from '../../../foundation/base/units.ts'
@@ -22,8 +23,10 @@ export interface RouterClientOptions {
   readonly bufferTimeoutMs: bigint | undefined
   readonly mtu: number
   readonly params: IpRouterParams
-  readonly reserve: (bytes: number) => boolean
+  readonly reserve: (bytes: number, held: number) => boolean
   readonly dropped: (packets: number) => void
+  /** Takes a packet of TCP that waited for its turn. */
+  readonly inTurn: (packet: Uint8Array) => void
   /** Cannot be answered any more. */
   readonly lost: () => void
   readonly toClient: Counter
@@ -35,6 +38,8 @@ const MAX_SEQUENCE = 0xffffffff
 export class RouterClient {
   readonly #options: RouterClientOptions
   readonly #writer: PacketWriter
+  /** Of its packets of TCP. */
+  readonly order: PacketOrder
   #way: OpenWayOut | undefined
   #dialect: Dialect
   #sequence = 0
@@ -49,6 +54,12 @@ export class RouterClient {
     this.#options = options
     this.#dialect = options.dialect
     this.#lastFromClient = this.#lastToClient = clock.monotonic()
+    this.order = new PacketOrder({
+      clock,
+      patience: params.patience,
+      reserve: (bytes, held) => (bytes <= 0 || held + bytes <= params.maxHeldBytes) && reserve(bytes, held),
+      deliver: options.inTurn,
+    })
     this.#writer = new PacketWriter({
       clock,
       client,
@@ -151,6 +162,7 @@ export class RouterClient {
   async end(): Promise<void> {
     this.#isOver = true
     this.#writer.stop()
+    this.order.stop()
     const { client, name, path } = this.#options
     client.closeLane(laneOf(name), path.kind === 'tag' ? path.tag : undefined)
     await this.#way?.close()

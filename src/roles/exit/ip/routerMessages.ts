@@ -49,9 +49,16 @@ export type RouterRequest =
       readonly client: string
       readonly dialect: Dialect
       readonly question: RouterQuestion
+      readonly sequence?: number
     }
   /** `client`: undefined of versions 6 and 7, whose data do not say who sends them. */
-  | { readonly kind: 'data'; readonly client: string | undefined; readonly bundle: Uint8Array }
+  | {
+      readonly kind: 'data'
+      readonly client: string | undefined
+      readonly bundle: Uint8Array
+      /** Of its frame, where it came in one. */
+      readonly sequence?: number
+    }
   /** The beginning of a stream, or a probe of one: nothing to do. */
   | { readonly kind: 'nothing' }
 
@@ -92,11 +99,12 @@ export function readRouterRequest(
 ): RouterRequest | RequestFault {
   const read = tryDecode((): RouterRequest | RequestFault => {
     if (!looksLikeStreamFrame(message)) return readRaw(crypto, message, tag, now)
-    const { streamId, type, content } = decodeStreamFrame(message)
+    const { streamId, type, sequence, content } = decodeStreamFrame(message)
     if ((type !== 'open' && type !== 'data') || content.length === 0) return { kind: 'nothing' }
     const version = content[0] as number
     if (version < FIRST_FRAMED || version > NEWEST) return 'version'
-    return readAnonymous(content, tag, (framed) => ({ version: framed === NEWEST ? 10 : 9, streamId }))
+    const request = readAnonymous(content, tag, (framed) => ({ version: framed === NEWEST ? 10 : 9, streamId }))
+    return typeof request === 'object' && request.kind !== 'nothing' ? { ...request, sequence } : request
   })
   return read instanceof MixnetError ? 'malformed' : read
 }

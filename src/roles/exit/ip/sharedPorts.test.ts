@@ -59,18 +59,33 @@ test('pings have numbers of their own as well; what nobody asked is not answered
   assert.equal(ports.leaving(read(answer)), undefined)
 })
 
-test('a client has a thousand at once; those it does not use are free again, not before the socket is gone', () => {
+test('a client has some hundreds at once, beyond that its oldest is another; those it does not use are free again', () => {
   const all = shared()
   const ports = all.forClient()
-  for (let port = 1; port <= 1100; port++) leave(ports, port)
-  assert.equal(all.taken, 1024)
+  const first = leave(ports, 1)?.sourcePort as number
+  for (let port = 2; port <= 512; port++) leave(ports, port)
+  assert.equal(all.taken, 512)
+  assert.equal(leave(ports, 513, OTHER_SITE)?.sourcePort, first)
+  assert.equal(come(ports, first), undefined, 'from where the other wrote to')
+  assert.equal(come(ports, first, OTHER_SITE)?.destinationPort, 513)
+  assert.equal(all.taken, 512)
   now += 200_000
-  assert.ok(leave(ports, 1) !== undefined)
-  assert.equal(leave(ports, 1100), undefined)
+  assert.ok(leave(ports, 513) !== undefined)
+  assert.equal(all.taken, 512, 'not before the socket is gone')
   now += 100_000
   assert.ok(leave(ports, 1100) !== undefined)
   assert.equal(all.taken, 2)
   ports.end()
   assert.equal(all.taken, 0)
   assert.equal(leave(ports, 1), undefined, 'nothing is lent to who is gone')
+})
+
+test('as many clients as there may be, each of whom takes all it gets, leave something to whoever comes', () => {
+  const all = shared()
+  const greedy = Array.from({ length: 255 }, () => all.forClient())
+  for (const ports of greedy) for (let port = 1; port <= 600; port++) leave(ports, port)
+  const late = all.forClient()
+  const before = all.taken
+  for (let port = 1; port <= 600; port++) assert.ok(leave(late, port) !== undefined)
+  assert.ok(all.taken - before >= 100, `${all.taken - before}`)
 })

@@ -14,11 +14,14 @@ import { type IpPacket, PROTOCOL } from '../../../protocol/wire/ip/ipPacket.ts'
 /** Below are the services of the machine itself, whose ports nobody shall take before them. */
 const FIRST = 10_000
 const LAST = 65_535
-const TRIES = 64
+const TRIES = 256
 /** passt closes a socket that nobody uses after 180 s; a number that were somebody else's before that would be two sockets. */
 const FORGET_AFTER = seconds(240)
 /** Of one client at once: each is a socket there. */
-const MAX_NUMBERS = 1024
+const MAX_NUMBERS = 512
+/** Once half of all are lent: 256 clients (ipRouterParams.ts) have as many each of the other half, whatever others took before. */
+const SCARCE = (LAST - FIRST + 1) / 2
+const SHARE = 108
 /** Those that a client wrote to; used last stay. */
 const MAX_PEERS = 2048
 const UDP_HEADER_BYTES = 8
@@ -40,6 +43,7 @@ export class SharedPorts {
   forClient(): ClientPorts {
     return new ClientPorts({
       now: () => this.#clock.monotonic(),
+      mayHave: () => (this.#taken.size < SCARCE ? MAX_NUMBERS : SHARE),
       draw: () => {
         for (let tried = 0; tried < TRIES; tried++) {
           const number = FIRST + below(this.#random, LAST - FIRST + 1)
@@ -56,6 +60,8 @@ export class SharedPorts {
 
 interface ClientPortsOptions {
   readonly now: () => Millis
+  /** At once, as things stand. */
+  readonly mayHave: () => number
   readonly draw: () => number | undefined
   readonly give: (number: number) => void
 }
@@ -128,11 +134,23 @@ export class ClientPorts {
       return known
     }
     this.#forget()
-    if (this.#isOver || this.#lent.size >= MAX_NUMBERS) return undefined
-    const number = this.#options.draw()
+    if (this.#isOver) return undefined
+    const number = this.#lent.size < this.#options.mayHave() ? (this.#options.draw() ?? this.#oldest()) : this.#oldest()
     if (number === undefined) return undefined
     this.#byInside.set(inside, number)
     this.#lent.set(number, { inside, own, usedAt: this.#options.now() })
+    return number
+  }
+
+  /** One of its own, which it used last of all: the socket is the same client's, so it may be another of his at once. */
+  #oldest(): number | undefined {
+    const [oldest] = this.#lent
+    if (oldest === undefined) return undefined
+    const [number, { inside }] = oldest
+    this.#lent.delete(number)
+    this.#byInside.delete(inside)
+    // Whom the other wrote to has nothing to say to this one.
+    for (const peer of this.#peers) if (peer.startsWith(`${number} `)) this.#peers.delete(peer)
     return number
   }
 

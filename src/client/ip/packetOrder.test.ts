@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { millis, seconds } from '../../foundation/base/units.ts'
+import { HandClock } from '../../foundation/platform/handClock.ts'
+import { PacketOrder } from './packetOrder.ts'
+
+function start(maxBytes = 10_000) {
+  const clock = new HandClock()
+  const delivered: number[] = []
+  const deliver = (packet: Uint8Array) => void delivered.push(packet[0] as number)
+  let reserved = 0
+  const reserve = (bytes: number, held: number): boolean => {
+    assert.equal(held, reserved)
+    if (held + bytes > maxBytes) return false
+    reserved += bytes
+    return true
+  }
+  const order = new PacketOrder({ clock, patience: seconds(4), reserve, deliver })
+  return { clock, delivered, order, push: (number: number) => order.push(number >>> 0, [Uint8Array.of(number & 0xff)]) }
+}
+
+test('whatever overtakes whatever, all of it comes in the order it was sent in, also where the numbers begin anew', () => {
+  const shuffled = fc.array(fc.integer(), { minLength: 40, maxLength: 40 })
+  fc.assert(
+    fc.property(fc.constantFrom(1, 0xffff_fff0), shuffled, (first, keys) => {
+      const { delivered, push, order } = start()
+      push(first)
+      const numbers = keys.map((_, i) => first + 1 + i)
+      for (const number of numbers.toSorted((a, b) => (keys[a - first - 1] ?? 0) - (keys[b - first - 1] ?? 0)))
+        push(number)
+      assert.deepEqual(
+        delivered,
+        [first, ...numbers].map((number) => number & 0xff),
+      )
+      assert.equal(order.heldBytes, 0)
+    }),
+  )
+})
+
+test('what is missing is waited for, and then no more; what comes after that comes late, and comes', () => {
+  const { clock, delivered, push, order } = start()
+  for (const number of [1, 3, 4, 6]) push(number)
+  assert.deepEqual(delivered, [1])
+  clock.advance(millis(3999))
+  assert.deepEqual(delivered, [1])
+  push(8)
+  clock.advance(millis(1))
+  assert.deepEqual(delivered, [1, 3, 4, 6])
+  push(2)
+  assert.deepEqual(delivered, [1, 3, 4, 6, 2])
+  clock.advance(seconds(4))
+  assert.deepEqual(delivered, [1, 3, 4, 6, 2, 8])
+  assert.equal(order.heldBytes, 0)
+  assert.equal(clock.pending, 0)
+})
+
+test('what waits is bounded, and a number far away is where the sender is now', () => {
+  const { delivered, push, order } = start(10)
+  push(1)
+  for (let number = 3; number < 103; number++) push(number)
+  assert.ok(order.heldBytes <= 10)
+  assert.ok(delivered.length >= 91, `${delivered.length}`)
+  const empty = start(10)
+  empty.order.push(1, [])
+  // Without packets there is nothing to count by bytes.
+  for (let number = 3; number < 20_000; number++) empty.order.push(number, [])
+  empty.push(20_001)
+  assert.deepEqual(empty.delivered, [])
+  const far = start()
+  for (const number of [7, 9, 500_000, 500_001]) far.push(number)
+  assert.deepEqual(far.delivered, [7, 9, 500_000 & 0xff, 500_001 & 0xff])
+})
+
+test('ended, it says nothing more', () => {
+  const { clock, delivered, push, order } = start()
+  for (const number of [1, 3]) push(number)
+  order.stop()
+  clock.advance(seconds(10))
+  assert.deepEqual(delivered, [1])
+  assert.equal(clock.pending, 0)
+})

@@ -1,0 +1,139 @@
+/**
+ * Packets of TCP in the order in which they were sent, as far as the numbers of their messages tell. The mixnet reorders by design and brings
+ * what it lost a second and a half later; a TCP takes both for congestion, and passt's, which keeps nothing that comes too early, comes to a
+ * standstill. So what overtook waits here for what it overtook, as in the link layers of radio networks: to the TCPs the way is slow, and neither
+ * lossy nor out of order. Datagrams and pings wait for nothing: whoever sends those has an order of his own, or needs none. @module
+ */
+import type { Millis } from '../../foundation/base/units.ts'
+import type { Clock, Timer } from '../../foundation/platform/clock.ts'
+import { isBefore } from '../../protocol/wire/ip/tcpSegment.ts'
+
+export interface PacketOrderOptions {
+  readonly clock: Clock
+  /** For what was overtaken; then it is lost to all that waits. */
+  readonly patience: Millis
+  /** Whether there is room for so many bytes more where `held` wait already; negative ones are given back. */
+  readonly reserve: (bytes: number, held: number) => boolean
+  readonly deliver: (packet: Uint8Array) => void
+}
+
+interface Held {
+  readonly packets: readonly Uint8Array[]
+  readonly bytes: number
+  readonly since: Millis
+}
+
+/** A message that is so far ahead is another's, or begins anew: no sender has as many on their way. */
+const MAX_AHEAD = 4096
+const NUMBERS = 2 ** 32
+
+export class PacketOrder {
+  readonly #options: PacketOrderOptions
+  readonly #held = new Map<number, Held>()
+  #next: number | undefined
+  #bytes = 0
+  #timer: Timer | undefined
+
+  constructor(options: PacketOrderOptions) {
+    this.#options = options
+  }
+
+  /** Bytes that wait. */
+  get heldBytes(): number {
+    return this.#bytes
+  }
+
+  /** `ordered` of the message with this number, which may hold none: it is delivered when its turn comes, and is then the caller's no more. */
+  push(number: number, ordered: readonly Uint8Array[]): void {
+    this.#next ??= number
+    const ahead = (number - this.#next) >>> 0
+    // What everything waited for and no longer does is late, and not wrong. One that is far away says where the sender is now.
+    if (isBefore(number, this.#next) || this.#held.has(number)) return this.#deliver(ordered)
+    if (ahead > MAX_AHEAD) {
+      this.#release(Number.POSITIVE_INFINITY)
+      this.#next = number
+    }
+    if (number !== this.#next) {
+      const bytes = ordered.reduce((sum, { length }) => sum + length, 0)
+      // Without room nothing waits any longer: out of order is better than not at all.
+      if (!this.#options.reserve(bytes, this.#bytes)) {
+        this.#release(Number.POSITIVE_INFINITY)
+        this.#watch()
+        return this.#deliver(ordered)
+      }
+      this.#held.set(number, { packets: ordered, bytes, since: this.#options.clock.monotonic() })
+      this.#bytes += bytes
+      return this.#watch()
+    }
+    this.#next = after(number)
+    this.#deliver(ordered)
+    this.#run()
+    this.#watch()
+  }
+
+  /** Drops what waits. */
+  stop(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#held.clear()
+    this.#options.reserve(-this.#bytes, this.#bytes)
+    this.#bytes = 0
+  }
+
+  #run(): void {
+    for (let held = this.#take(this.#next); held !== undefined; held = this.#take(this.#next)) {
+      this.#next = after(this.#next as number)
+      this.#deliver(held.packets)
+    }
+  }
+
+  #take(number: number | undefined): Held | undefined {
+    const held = this.#held.get(number as number)
+    if (held === undefined) return undefined
+    this.#held.delete(number as number)
+    this.#options.reserve(-held.bytes, this.#bytes)
+    this.#bytes -= held.bytes
+    return held
+  }
+
+  /** Gives up what the first of those that wait was waiting for. */
+  #skip(): void {
+    let lowest: number | undefined
+    for (const number of this.#held.keys()) if (lowest === undefined || isBefore(number, lowest)) lowest = number
+    if (lowest === undefined) return
+    this.#next = lowest
+    this.#run()
+  }
+
+  /** What has waited since then or longer, and what it leads to. */
+  #release(until: number): void {
+    for (let [oldest] = this.#held.values(); oldest !== undefined && oldest.since <= until; ) {
+      this.#skip()
+      ;[oldest] = this.#held.values()
+    }
+  }
+
+  #watch(): void {
+    // Those that came first are first.
+    const [oldest] = this.#held.values()
+    if (oldest === undefined) {
+      this.#timer?.cancel()
+      this.#timer = undefined
+      return
+    }
+    if (this.#timer !== undefined) return
+    const { clock, patience } = this.#options
+    const left = Math.max(0, oldest.since + patience - clock.monotonic())
+    this.#timer = clock.after(left as Millis, () => {
+      this.#timer = undefined
+      this.#release(clock.monotonic() - patience)
+      this.#watch()
+    })
+  }
+
+  #deliver(packets: readonly Uint8Array[]): void {
+    for (const packet of packets) this.#options.deliver(packet)
+  }
+}
+
+const after = (number: number): number => (number + 1) % NUMBERS

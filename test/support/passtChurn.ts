@@ -1,0 +1,190 @@
+/** A packet router of an exit with passt itself behind it, and clients that come and go: what is left of them. @module */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { createSocket, type Socket } from 'node:dgram'
+import { readdirSync, readFileSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
+import { parseIp } from '../../src/foundation/base/ipAddress.ts'
+import { Meter, silentLog } from '../../src/foundation/base/observe.ts'
+import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
+import { nodeClock } from '../../src/foundation/platform/node/nodeClock.ts'
+import { nodeNet } from '../../src/foundation/platform/node/nodeNet.ts'
+import { nodeProcesses } from '../../src/foundation/platform/node/nodeProcesses.ts'
+import { nodeRandom } from '../../src/foundation/platform/node/nodeRandom.ts'
+import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
+import type { IpPair } from '../../src/protocol/wire/exit/bincode.ts'
+import { decodeBundle, encodePacket } from '../../src/protocol/wire/exit/ipBundle.ts'
+import {
+  decodeIpPacketResponse,
+  encodeIpPacketRequest,
+  type IpPacketRequest,
+  type IpPacketResponse,
+} from '../../src/protocol/wire/exit/ipPacketRouter.ts'
+import { decodeStreamFrame, encodeStreamFrame } from '../../src/protocol/wire/exit/streamFrame.ts'
+import { buildUdp } from '../../src/protocol/wire/ip/buildPacket.ts'
+import { IpPacketRouter } from '../../src/roles/exit/ip/ipPacketRouter.ts'
+import { DEFAULT_IP_ROUTER_PARAMS } from '../../src/roles/exit/ip/ipRouterParams.ts'
+import { openPasst } from '../../src/roles/exit/ip/passtWayOut.ts'
+import { BUILD, FakeClient, LOCAL_RULES } from '../../src/roles/exit/support.test.ts'
+
+const runs =
+  spawnSync('/usr/bin/passt', ['--foreground', '--fd', '0', '--tcp-ports', 'none', '--udp-ports', 'none'], {
+    input: '',
+    timeout: 10_000,
+  }).status === 0
+const own = Object.values(networkInterfaces())
+  .flat()
+  .find((one) => one?.family === 'IPv4' && !one.internal)?.address
+export const NO_PASST: string | false = !runs
+  ? 'passt is not installed, or does not run: apt install passt'
+  : own === undefined
+    ? 'no address but loopback'
+    : false
+const STREAM = 7n
+
+export class PasstRouter {
+  readonly client: FakeClient = new FakeClient()
+  readonly router: IpPacketRouter
+  readonly #echo: Socket
+  #requests = 0n
+
+  private constructor(router: (client: FakeClient) => IpPacketRouter, echo: Socket) {
+    this.router = router(this.client)
+    this.#echo = echo
+  }
+
+  static async start(): Promise<PasstRouter> {
+    const echo = createSocket('udp4', (data, from) => echo.send(data, from.port, from.address))
+    await new Promise<void>((resolve) => echo.bind(0, own, resolve))
+    const random = nodeRandom.stream('ports')
+    const none = () => new Set<string>()
+    const wayOut = await openPasst({
+      processes: nodeProcesses,
+      clock: nodeClock,
+      net: nodeNet,
+      random,
+      ownAddresses: none,
+    })
+    return new PasstRouter(
+      (client) =>
+        IpPacketRouter.start(nodeWorld(nodeProvider), {
+          client,
+          wayOut,
+          rules: LOCAL_RULES,
+          ownAddresses: none,
+          params: DEFAULT_IP_ROUTER_PARAMS,
+          build: BUILD,
+          meter: new Meter(),
+          log: silentLog,
+        }),
+      echo,
+    )
+  }
+
+  async connect(tag: string): Promise<IpPair> {
+    const requestId = ++this.#requests
+    this.#ask(tag, { kind: 'connect', requestId, bufferTimeoutMs: undefined, timestamp: NOW })
+    const answer = await this.heard(tag, 'connected')
+    assert.ok(answer.kind === 'connected')
+    return answer.ips
+  }
+
+  /** A datagram to a server on this machine, and back. */
+  async echo(tag: string, { ipv4: source }: IpPair): Promise<void> {
+    const addresses = { source, destination: parseIp(own as string) as Uint8Array }
+    const ports = { sourcePort: 5000, destinationPort: this.#echo.address().port }
+    const bundle = encodePacket(buildUdp(addresses, ports, Uint8Array.of(1, 2, 3)))
+    this.#ask(tag, { kind: 'data', bundle })
+    const answer = await this.heard(tag, 'data')
+    assert.ok(answer.kind === 'data')
+    assert.deepEqual([...(decodeBundle(answer.bundle).packets[0] as Uint8Array).subarray(28)], [1, 2, 3])
+  }
+
+  async disconnect(tag: string): Promise<void> {
+    this.#ask(tag, { kind: 'disconnect', requestId: ++this.#requests, timestamp: NOW })
+    await this.heard(tag, 'disconnected')
+  }
+
+  /** The next answer of a kind; those before it are forgotten. */
+  async heard(tag: string, kind: IpPacketResponse['kind']): Promise<IpPacketResponse> {
+    const { answers } = this.client
+    let found: IpPacketResponse | undefined
+    await until(`${tag}: ${kind}`, () => {
+      while (found === undefined && answers.length > 0) {
+        const at = answers.findIndex(({ to }) => to === tag)
+        if (at < 0) return false
+        const [taken] = answers.splice(at, 1)
+        if (taken === undefined) return false
+        const { response } = decodeIpPacketResponse(decodeStreamFrame(taken.data).content)
+        if (response.kind === kind) found = response
+      }
+      return found !== undefined
+    })
+    return found as IpPacketResponse
+  }
+
+  async stop(): Promise<void> {
+    await this.router.stop()
+    this.#echo.close()
+  }
+
+  #ask(tag: string, request: IpPacketRequest): void {
+    const content = encodeIpPacketRequest(10, request)
+    this.client.deliver(encodeStreamFrame({ streamId: STREAM, type: 'data', sequence: 0, content }), tag)
+  }
+}
+
+const NOW = { unixSeconds: 1_800_000_000, nanoseconds: 0 }
+
+/** Process ids of passt below this process. */
+export function engines(): number[] {
+  return readdirSync('/proc').flatMap((pid) => {
+    if (!/^[0-9]+$/.test(pid)) return []
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0])
+      return parent === process.pid && stat.includes('(passt') ? [Number(pid)] : []
+    } catch {
+      return []
+    }
+  })
+}
+
+const files = (): number => readdirSync('/proc/self/fd').length
+
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 20_000
+  while (!holds()) {
+    assert.ok(Date.now() < deadline, `waited in vain until ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+/** So many clients come, are answered through passt, and go, a few at a time. Then no process, file or address of them is left; returns bytes of memory grown. */
+export async function churn(count: number, usedBytes: () => number): Promise<number> {
+  const router = await PasstRouter.start()
+  try {
+    const rounds = async (from: number, to: number): Promise<void> => {
+      for (let i = from; i < to; i += 4) {
+        await Promise.all(
+          Array.from({ length: Math.min(4, to - i) }, async (_, j) => {
+            const tag = `client ${i + j}`
+            await router.echo(tag, await router.connect(tag))
+            await router.disconnect(tag)
+          }),
+        )
+      }
+      await until('no process is left', () => engines().length === 0)
+    }
+    // What is loaded and compiled at first stays.
+    await rounds(0, 8)
+    const [filesBefore, bytesBefore] = [files(), usedBytes()]
+    await rounds(8, 8 + count)
+    await until(`files are closed: ${files()} of ${filesBefore}`, () => files() <= filesBefore)
+    assert.equal(router.router.clientCount, 0)
+    router.client.answers.length = 0
+    return usedBytes() - bytesBefore
+  } finally {
+    await router.stop()
+  }
+}
