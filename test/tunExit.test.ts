@@ -4,6 +4,8 @@ import { testInside, whyNotInside } from './support/insideNetwork.ts'
 
 const TOOLS = ['/usr/bin/socat', '/usr/sbin/nft', '/usr/sbin/conntrack', '/usr/sbin/ip']
 
-it('packets of clients leave through a device and the kernel', { skip: whyNotInside(TOOLS), timeout: 240_000 }, () =>
-  testInside('tunExit'),
+it(
+  'packets of clients leave through a device and the kernel',
+  { skip: whyNotInside(TOOLS), timeout: 240_000 },
+  ({ signal }) => testInside('tunExit', signal),
 )

@@ -5,5 +5,5 @@ import { testInside, whyNotInside } from './support/insideNetwork.ts'
 it(
   'the whole machine through a device',
   { skip: whyNotInside(['/usr/bin/socat', '/usr/sbin/ip']), timeout: 120_000 },
-  () => testInside('tunnel'),
+  ({ signal }) => testInside('tunnel', signal),
 )

@@ -164,7 +164,7 @@ export class Mixnet extends MixnetCore {
    */
   networkFor(
     programs: PacketDevice,
-    { nameServer, nameServers }: Pick<LocalNetworkOptions, 'nameServer' | 'nameServers'> = {},
+    { nameServer, nameServers, noAddress }: Pick<LocalNetworkOptions, 'nameServer' | 'nameServers' | 'noAddress'> = {},
   ): LocalNetwork {
     const { meter, connections: dialer } = this
     const pair = ({ ipv4, ipv6 }: PacketDevice['router']): IpPair => ({
@@ -179,6 +179,7 @@ export class Mixnet extends MixnetCore {
       router: pair(programs.router),
       nameServer,
       nameServers,
+      noAddress,
       send: (packet) => programs.send(packet),
       meter,
     })

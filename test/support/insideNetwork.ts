@@ -17,7 +17,7 @@ export function whyNotInside(tools: readonly string[]): string | false {
 }
 
 /** Runs a file of `test/inside` as tests, in a network of its own whose only interface is loopback. Nothing of it outlives it. */
-export async function testInside(name: string): Promise<void> {
+export async function testInside(name: string, signal: AbortSignal): Promise<void> {
   const file = fileURLToPath(new URL(`../inside/${name}.inside.ts`, import.meta.url))
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
   const start = 'mount -t sysfs sysfs /sys; ip link set lo up; exec "$@"'
@@ -27,8 +27,10 @@ export async function testInside(name: string): Promise<void> {
       ...['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', start, 'sh'],
       ...[process.execPath, '--test', '--test-reporter=tap', file],
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'], env },
+    // It takes no other signal, and takes everything along.
+    { stdio: ['ignore', 'pipe', 'pipe'], env, signal, killSignal: 'SIGKILL' },
   )
+  child.on('error', () => {})
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk))
   const code = await new Promise((resolve) => child.once('close', resolve))

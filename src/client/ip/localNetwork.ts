@@ -5,7 +5,7 @@
  * of them comes. @module
  */
 import { equalBytes } from '../../foundation/base/bytes.ts'
-import { isMixnetError } from '../../foundation/base/errors.ts'
+import { isMixnetError, type MixnetError } from '../../foundation/base/errors.ts'
 import { formatIp, IPV4_BYTES, parseIp } from '../../foundation/base/ipAddress.ts'
 import type { Meter } from '../../foundation/base/observe.ts'
 import { minutes, seconds } from '../../foundation/base/units.ts'
@@ -34,6 +34,8 @@ export interface LocalNetworkOptions {
   readonly nameServer?: string | undefined
   /** Others that programs ask for names, as canonical text: whatever they ask there is answered as their router would. */
   readonly nameServers?: ReadonlySet<string> | undefined
+  /** Hears why datagrams and pings go nowhere, at each attempt. */
+  readonly noAddress?: ((error: MixnetError) => void) | undefined
   readonly send: (packet: Uint8Array) => void
   readonly meter: Meter
 }
@@ -236,6 +238,7 @@ export class LocalNetwork {
         this.#isOpening = false
         this.#early.length = 0
         this.#retryAt = clock.monotonic() + RETRY_AFTER
+        this.#options.noAddress?.(error)
       },
     )
   }

@@ -18,9 +18,18 @@ export const MTU = 1500
 export const PROGRAMS = { ipv4: '10.64.0.2', ipv6: 'fd5a:7e1a::2' }
 export const ROUTER = { ipv4: '10.64.0.1', ipv6: 'fd5a:7e1a::1' }
 const START_LIMIT_MS = 10_000
+const END_LIMIT_MS = 2000
 const RESOLV_CONF = `nameserver ${ROUTER.ipv4}\noptions timeout:10 attempts:3\n`
-/** When we are gone, for the kernel closes our end of the pipe, the relay ends and leaves nothing. */
-const RELAY = 'folder=$1; shift; socat "$@" & cat; kill $!; rm -rf "$folder"'
+/** When we are gone, for the kernel closes our end of the pipe, the relay ends and leaves nothing; and where socat ends, the relay does. */
+const RELAY = `
+folder=$1; shift
+exec 3<&0
+socat "$@" 3<&- &
+relay=$!
+{ cat <&3 >/dev/null; kill $relay; } &
+exec 3<&-
+wait $relay
+rm -rf "$folder"`
 
 /**
  * Runs inside, as the namespace's root and its first process, which passes no signal on: so the program is its child and not itself. $1: folder;
@@ -89,6 +98,8 @@ class NodeProgramNetwork implements ProgramNetwork {
   readonly #relayPort: number
   readonly #relay: ChildProcess
   readonly #running = new Set<ChildProcess>()
+  #isClosed = false
+  #isLost = false
   #handler: (packet: Uint8Array) => void = () => {}
 
   constructor(folder: string, socket: Socket, relayPort: number) {
@@ -109,6 +120,14 @@ class NodeProgramNetwork implements ProgramNetwork {
       detached: true,
     })
     this.#relay.on('error', () => {})
+    this.#relay.once('exit', () => {
+      // A program that ends takes the other end of the relay along, and the relay with it: that is no loss, and soon over.
+      setTimeout(() => {
+        if (this.#isClosed || this.#running.size === 0) return
+        this.#isLost = true
+        for (const child of this.#running) child.kill('SIGKILL')
+      }, END_LIMIT_MS).unref()
+    })
   }
 
   onPacket(handler: (packet: Uint8Array) => void): void {
@@ -156,6 +175,16 @@ class NodeProgramNetwork implements ProgramNetwork {
     }, START_LIMIT_MS)
     const code = await ended
     clearTimeout(late)
+    if (this.#isLost) {
+      throw machineError(
+        'ENGINE_FAILED',
+        { engine: 'socat' },
+        {
+          message: 'socat, which carried the packets of the program, has ended',
+          nextStep: 'Run it again: nothing has left in another way.',
+        },
+      )
+    }
     if (!isReady) {
       const nextStep = isRoot
         ? 'Look whether "unshare --net --mount true" works here.'
@@ -166,6 +195,7 @@ class NodeProgramNetwork implements ProgramNetwork {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     for (const child of this.#running) child.kill('SIGKILL')
     this.#relay.stdin?.end()
     this.#socket.close()
