@@ -28,7 +28,10 @@ let node: RunningNode | undefined
 answer({
   async start({ config, hosts, packets }: StartNode): Promise<StartedNode> {
     const world = nodeWorld(nodeProvider)
-    const wayOut = packets && config.roles.includes('exit') ? await openPacketEngine(world, silentLog) : undefined
+    const wayOut =
+      packets && config.roles.includes('exit')
+        ? await openPacketEngine(world, { engine: 'passt', allowLocalAddresses: true, log: silentLog })
+        : undefined
     const named = { ...world, net: withNamedHosts(world.net, hosts) }
     node = await startNode(named, config, { meter, log: silentLog, ...(wayOut === undefined ? {} : { wayOut }) })
     return { identity: node.identity, endpoints: node.endpoints }

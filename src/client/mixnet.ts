@@ -6,7 +6,7 @@ import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors
 import { parseIp } from '../foundation/base/ipAddress.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
-import type { ProgramNetwork } from '../foundation/platform/programNetwork.ts'
+import type { PacketDevice } from '../foundation/platform/programNetwork.ts'
 import type { World } from '../foundation/platform/world.ts'
 import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import type { IpPair } from '../protocol/wire/exit/bincode.ts'
@@ -18,7 +18,7 @@ import { type AdapterOptions, createFetch, type HttpAdapters, type MixnetFetch }
 import { explainFetchError } from './fetchErrors.ts'
 import type { IpTunnel, IpTunnelOptions } from './ip/ipTunnel.ts'
 import { IpTunnels } from './ip/ipTunnels.ts'
-import { LocalNetwork } from './ip/localNetwork.ts'
+import { LocalNetwork, type LocalNetworkOptions } from './ip/localNetwork.ts'
 import { MixnetIp } from './ip/mixnetIp.ts'
 import { lateTickets } from './lateTickets.ts'
 import { LocalApi, type LocalApiChoice } from './localApi.ts'
@@ -160,14 +160,14 @@ export class Mixnet extends MixnetCore {
 
   /**
    * The network of programs in a network of their own: whatever they send leaves through the mixnet. `nameServer`: an IP address, asked for
-   * names; without one the exit that connects looks them up, and only connections know names.
+   * names; without one the exit that connects looks them up, and only connections know names. `nameServers`: whom programs ask now, and shall ask us.
    */
   networkFor(
-    programs: ProgramNetwork,
-    { nameServer }: { readonly nameServer?: string | undefined } = {},
+    programs: PacketDevice,
+    { nameServer, nameServers, noAddress }: Pick<LocalNetworkOptions, 'nameServer' | 'nameServers' | 'noAddress'> = {},
   ): LocalNetwork {
     const { meter, connections: dialer } = this
-    const pair = ({ ipv4, ipv6 }: ProgramNetwork['router']): IpPair => ({
+    const pair = ({ ipv4, ipv6 }: PacketDevice['router']): IpPair => ({
       ipv4: parseIp(ipv4) as Uint8Array,
       ipv6: parseIp(ipv6) as Uint8Array,
     })
@@ -178,6 +178,8 @@ export class Mixnet extends MixnetCore {
       programs: pair(programs.programs),
       router: pair(programs.router),
       nameServer,
+      nameServers,
+      noAddress,
       send: (packet) => programs.send(packet),
       meter,
     })

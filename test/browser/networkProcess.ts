@@ -147,7 +147,10 @@ async function main({
   const folder = await mkdtemp(join(tmpdir(), 'starling-'))
   const site = await serveSite(packetsTo ?? PAGES_MAY_ASK)
   const nameServer = packetsTo === undefined ? undefined : await NameServer.start(packetsTo, [name, secureSite])
-  const wayOut = packetsTo === undefined ? undefined : await openPacketEngine(world, silentLog)
+  const wayOut =
+    packetsTo === undefined
+      ? undefined
+      : await openPacketEngine(world, { engine: 'passt', allowLocalAddresses: true, log: silentLog })
   const ownAddresses = await hasLoopbackAddresses(world.net)
   const names = new Map([[name, site.http], [secureSite, site.https], ...Object.entries(others)])
   const plans = planNetwork({ ...SIZE, mixNodes }, ownAddresses)

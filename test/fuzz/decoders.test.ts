@@ -79,7 +79,7 @@ const EXEMPT = new Set([
   ...['readDeployment', 'readMonitorConfig', 'loadOrCreateLedgerKey'], // files: decodeDeployment, readConfigFile, decodePem and lengths
   ...['openKeystore'], // half a second each, by design; keystore.test.ts
   ...['BundleReader', 'EventReader', 'checkCosts', 'splitReward'], // no decoders
-  ...['openPasst', 'openPacketEngine'], // start a program
+  ...['openPasst', 'openTun', 'openPacketEngine'], // start a program
   ...['openClient', 'openFolder', 'openMixLink', 'openSchema', 'unavailable', 'untilNextEpoch'], // no decoders
   ...['openDkgEngine', 'openIssuerSchema', 'openTickets', 'openWallet', 'openMonitorTickets', 'openPaying'], // nor these
   ...[

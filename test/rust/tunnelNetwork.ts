@@ -53,7 +53,7 @@ export class TunnelNetwork {
     const world = nodeWorld(nodeProvider)
     const ownAddresses = await hasLoopbackAddresses(world.net)
     const folder = await mkdtemp(join(tmpdir(), 'starling-'))
-    const engine = await openPacketEngine(world, silentLog)
+    const engine = await openPacketEngine(world, { engine: 'passt', allowLocalAddresses: true, log: silentLog })
     const testnet = await startTestnet({
       plans: planNetwork({ mixNodes: 3, entries: 2, exits: 1 }, ownAddresses),
       folder,

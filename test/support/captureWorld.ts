@@ -66,7 +66,7 @@ await new Promise((resolve) => capture.stderr.once('data', resolve))
 // ---- the other end
 
 const world = nodeWorld(nodeProvider)
-const packets = await openPacketEngine(world, silentLog)
+const packets = await openPacketEngine(world, { engine: 'passt', allowLocalAddresses: true, log: silentLog })
 const network = await startTestnet({
   plans,
   folder: `${folder}/network`,

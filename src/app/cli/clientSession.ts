@@ -5,6 +5,7 @@ import type { TrafficChoice } from '../../client/trafficProfiles.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { seconds } from '../../foundation/base/units.ts'
 import type { Lock } from '../../foundation/platform/files.ts'
+import type { Net } from '../../foundation/platform/net.ts'
 import { CLIENT_REFRESH } from '../../network/topology/topologyProvider.ts'
 import { lockFolder } from './folders.ts'
 import type { Session } from './session.ts'
@@ -19,6 +20,8 @@ export interface ClientOptions {
   readonly exitRequired?: boolean
   readonly traffic?: TrafficChoice
   readonly budget?: TrafficChoice
+  /** Default: the system's. */
+  readonly net?: Net
 }
 
 /** Somebody sits in front of it: a directory that is silent is told of soon, not waited for. */
@@ -36,7 +39,7 @@ export async function withClient<T>(
   if (traffic !== undefined) tellTraffic(session, traffic)
   const lock: Lock | undefined = options.data === undefined ? undefined : await lockFolder(world.files, options.data)
   try {
-    const mixnet = await Mixnet.connect(world, {
+    const mixnet = await Mixnet.connect(options.net === undefined ? world : { ...world, net: options.net }, {
       directories: options.directory,
       folder: options.data,
       locked: true,

@@ -35,6 +35,7 @@ import { runProxy } from './proxyCommand.ts'
 import { runProgram } from './runCommand.ts'
 import { MAX_WIDTH } from './screen.ts'
 import { createSession, type GlobalOptions, isReaderGone, type Session } from './session.ts'
+import { runTunnel } from './tunnelCommand.ts'
 import { runUp } from './upCommand.ts'
 
 const LOCAL_DIRECTORY = 'http://127.0.0.1:8080/api'
@@ -138,6 +139,16 @@ clientOptions(program.command('run <program...>').description('a program whose o
     run(command, (session) => runProgram(session, words, withDirectory(options)), 'stderr'),
   )
 
+clientOptions(program.command('tunnel').description('the whole machine through the mixnet, as root (Linux)'))
+  .addHelpText('before', 'Example: sudo starling tunnel --directory URL\n')
+  .option('--name-server <ip>', 'asked for names, through the mixnet (default: the exit looks them up)', ipAddress)
+  .option('--restore', 'give the machine its network back after a tunnel that was killed', false)
+  .addHelpText(
+    'after',
+    '\nNothing leaves but through the mixnet, also when this program is killed; Ctrl-C gives the machine its own\nnetwork back. Whoever is logged in over the network is cut off: docs/guides/programs.md',
+  )
+  .action((options, command: Command) => run(command, (session) => runTunnel(session, withDirectory(options))))
+
 entryOptions(program.command('client').description('the local WebSocket API, for programs that send messages'))
   .addHelpText('before', 'Example: starling client --data my-client\n')
   .option('--host <ip>', 'where to listen; there is no password, so keep it local', ipAddress, '127.0.0.1')
@@ -176,7 +187,11 @@ node
   .option('--no-noise', 'plain links between nodes')
   .option('--local', 'the network is on one machine', false)
   .option('--open-proxy', 'an exit that goes anywhere', false)
-  .option('--packets', 'an exit that carries IP packets, with the program passt', false)
+  .addOption(
+    new Option('--packets [engine]', 'an exit that carries IP packets: with passt, or as root with a tun device')
+      .choices(['passt', 'tun'])
+      .preset('passt'),
+  )
   .option('--allow-local-addresses', 'an exit that may reach this machine: for tests only', false)
   .action((folder: string, options, command: Command) =>
     run(command, (session) => initNode(session, folder, withDirectory(options))),

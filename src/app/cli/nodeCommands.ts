@@ -43,8 +43,8 @@ export interface NodeInitOptions {
   readonly local: boolean
   readonly openProxy: boolean
   readonly allowLocalAddresses: boolean
-  /** Carries IP packets of clients, with passt. */
-  readonly packets: boolean
+  /** Carries IP packets of clients, with that. */
+  readonly packets?: 'passt' | 'tun'
 }
 
 const configPath = (folder: string): string => `${folder}/node.toml`
@@ -77,7 +77,7 @@ export async function initNode({ world, screen }: Session, folder: string, optio
       exit: {
         openProxy: options.openProxy,
         allowLocalAddresses: options.allowLocalAddresses,
-        ...(options.packets ? { packets: 'passt' } : {}),
+        ...(options.packets === undefined ? {} : { packets: options.packets }),
       },
     },
     'the command line',
@@ -139,9 +139,11 @@ export async function runNode(session: Session, folder: string, options: NodeRun
   const onLedger = (await typedLedger(session, config, options)) ?? (await configuredLedger(world, config))
   screen.step('directory', config.directories.join(', '))
   // Whoever serves clients takes their tickets, where the network has issuers.
-  const { packets = 'off' } = config.exit
+  const { packets = 'off', allowLocalAddresses } = config.exit
   const wayOut =
-    packets === 'passt' && config.roles.includes('exit') ? await openPacketEngine(world, log.child('exit')) : undefined
+    packets !== 'off' && config.roles.includes('exit')
+      ? await openPacketEngine(world, { engine: packets, allowLocalAddresses, log: log.child('exit') })
+      : undefined
   const engine = config.roles.some((role) => role !== 'mix') ? startCredentialEngine() : undefined
   const node = await startNode(world, config, {
     meter,
@@ -153,6 +155,7 @@ export async function runNode(session: Session, folder: string, options: NodeRun
     ...onLedger,
   }).catch(async (error: unknown) => {
     await engine?.close()
+    await wayOut?.close()
     throw explainLocked(error, folder, 'Stop it: one node is one process.')
   })
   try {

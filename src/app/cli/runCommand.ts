@@ -17,7 +17,15 @@ export function runProgram(session: Session, command: readonly string[], options
   const { world, interrupted } = session
   return withClient(session, options, async (mixnet) => {
     const programs = await openProgramNetwork()
-    const network = mixnet.networkFor(programs, { nameServer: options.nameServer })
+    let isTold = false
+    const network = mixnet.networkFor(programs, {
+      nameServer: options.nameServer,
+      // A program that pings hears nothing at all: whoever sits in front of it should.
+      noAddress: ({ code, message, nextStep }) => {
+        if (!isTold) session.screen.line(`starling: datagrams and pings go nowhere: ${code}: ${message}. ${nextStep}`)
+        isTold = true
+      },
+    })
     try {
       const running = programs.run(command)
       const ended = running.then(

@@ -241,7 +241,7 @@ async function startNetwork(
 /** Where nothing carries packets, everything else works. */
 async function packetEngine({ world, screen, quietLogOf }: Session): Promise<WayOut | undefined> {
   try {
-    return await openPacketEngine(world, quietLogOf('packets'))
+    return await openPacketEngine(world, { engine: 'passt', allowLocalAddresses: true, log: quietLogOf('packets') })
   } catch (error) {
     if (!isMixnetError(error, 'ENGINE_UNAVAILABLE')) throw error
     screen.step('packets', `the exit carries no datagrams and pings: ${error.nextStep}`, undefined, {

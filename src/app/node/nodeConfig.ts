@@ -55,8 +55,8 @@ export interface NodeConfig {
     readonly allowLocalAddresses: boolean
     /** A policy file in Nym's text format; a built-in one where there is none. */
     readonly policyFile?: string | undefined
-    /** What carries IP packets of clients: the program `passt`, or nothing. Default: nothing. */
-    readonly packets?: 'passt' | 'off' | undefined
+    /** What carries IP packets of clients: the program `passt`, the kernel through a device (`tun`), or nothing. Default: nothing. */
+    readonly packets?: 'passt' | 'tun' | 'off' | undefined
   }
 }
 
@@ -92,7 +92,7 @@ const settings = z.strictObject({
       openProxy: z.boolean().default(false),
       allowLocalAddresses: z.boolean().default(false),
       policyFile: z.string().optional(),
-      packets: z.enum(['passt', 'off']).optional(),
+      packets: z.enum(['passt', 'tun', 'off']).optional(),
     })
     .prefault({}),
 })

@@ -8,7 +8,9 @@ import { nodeAddresses } from '../../foundation/platform/node/nodeAddresses.ts'
 import { nodeProcesses } from '../../foundation/platform/node/nodeProcesses.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { openPasst } from '../../roles/exit/ip/passtWayOut.ts'
+import { openTun } from '../../roles/exit/ip/tunWayOut.ts'
 import type { WayOut } from '../../roles/exit/ip/wayOut.ts'
+import { prepareTunMachine } from './tunMachine.ts'
 
 const PING_GROUPS = '/proc/sys/net/ipv4/ping_group_range'
 /** Of "nobody", which passt becomes where root starts it. */
@@ -16,17 +18,39 @@ const NOBODY = 65_534
 /** Interfaces come and go, and packets ask each time. */
 const ADDRESSES_KEPT = seconds(10)
 
-/** Throws ENGINE_UNAVAILABLE. */
+export interface PacketEngineOptions {
+  readonly engine: 'passt' | 'tun'
+  /** Clients may reach the machine and its neighbours: for tests only. */
+  readonly allowLocalAddresses: boolean
+  readonly log: Log
+}
+
+/** Throws ENGINE_UNAVAILABLE; with a TUN, ENGINE_FAILED as well. */
 export async function openPacketEngine(
-  { files, clock, random, net }: Pick<World, 'clock' | 'random' | 'net'> & { readonly files: Pick<Files, 'read'> },
-  log: Log,
+  {
+    files,
+    clock,
+    random,
+    net,
+  }: Pick<World, 'clock' | 'random' | 'net'> & { readonly files: Pick<Files, 'read' | 'list'> },
+  { engine: wanted, allowLocalAddresses, log }: PacketEngineOptions,
 ): Promise<WayOut> {
+  const ownAddresses = keptFor(clock, ADDRESSES_KEPT)
+  if (wanted === 'tun') {
+    const machine = await prepareTunMachine({ files, allowLocalAddresses })
+    try {
+      return await openTun({ machine, ownAddresses, log })
+    } catch (error) {
+      await machine.close()
+      throw error
+    }
+  }
   const engine = await openPasst({
     processes: nodeProcesses,
     clock,
     net,
     random: random.stream('packet-ports'),
-    ownAddresses: keptFor(clock, ADDRESSES_KEPT),
+    ownAddresses,
   })
   if (!(await mayPing(files))) {
     log.warn('packets.no-pings', { fix: 'sysctl -w net.ipv4.ping_group_range="0 2147483647"' })

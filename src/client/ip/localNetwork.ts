@@ -5,8 +5,8 @@
  * of them comes. @module
  */
 import { equalBytes } from '../../foundation/base/bytes.ts'
-import { isMixnetError } from '../../foundation/base/errors.ts'
-import { IPV4_BYTES, parseIp } from '../../foundation/base/ipAddress.ts'
+import { isMixnetError, type MixnetError } from '../../foundation/base/errors.ts'
+import { formatIp, IPV4_BYTES, parseIp } from '../../foundation/base/ipAddress.ts'
 import type { Meter } from '../../foundation/base/observe.ts'
 import { minutes, seconds } from '../../foundation/base/units.ts'
 import type { ClientWorld } from '../../foundation/platform/world.ts'
@@ -39,6 +39,10 @@ export interface LocalNetworkOptions {
   readonly router: IpPair
   /** Asked for names, with real answers. Default: names are looked up by the exit that connects. */
   readonly nameServer?: string | undefined
+  /** Others that programs ask for names, as canonical text: whatever they ask there is answered as their router would. */
+  readonly nameServers?: ReadonlySet<string> | undefined
+  /** Hears why datagrams and pings go nowhere, at each attempt. */
+  readonly noAddress?: ((error: MixnetError) => void) | undefined
   readonly send: (packet: Uint8Array) => void
   readonly meter: Meter
 }
@@ -62,8 +66,8 @@ export class LocalNetwork {
   readonly #tcp: LocalTcp
   readonly #names = new DnsServer()
   readonly #early: IpPacket[] = []
-  /** Last used last. */
-  readonly #flows = new Map<string, boolean>()
+  /** As whom an answer comes, to the program; last used last. */
+  readonly #flows = new Map<string, Uint8Array>()
   #tunnel: IpTunnel | undefined
   #isOpening = false
   #retryAt = 0
@@ -147,9 +151,11 @@ export class LocalNetwork {
 
   // ---- packets
 
-  #isRouter({ version, destination }: IpPacket): boolean {
-    const { router } = this.#options
-    return equalBytes(destination, version === 4 ? router.ipv4 : router.ipv6)
+  #isRouter({ version, destination, protocol, destinationPort }: IpPacket): boolean {
+    const { router, nameServers } = this.#options
+    if (equalBytes(destination, version === 4 ? router.ipv4 : router.ipv6)) return true
+    if (nameServers === undefined || protocol !== PROTOCOL.udp || destinationPort !== DNS_PORT) return false
+    return nameServers.has(formatIp(destination))
   }
 
   #answer(packet: IpPacket): void {
@@ -208,25 +214,24 @@ export class LocalNetwork {
     return this.#options.nameServer === undefined && address !== undefined && isStandIn(address)
   }
 
-  /** Of whom a program wrote to: only from there something comes back. Whether it took that for its router. */
+  /** Of whom a program wrote to: only from there something comes back, and as from where the program wrote to. */
   #noteFlow(packet: IpPacket, destination: Uint8Array): void {
     const key = flowKey(numberOf(packet, packet.sourcePort), destination, packet.destinationPort)
     this.#flows.delete(key)
-    this.#flows.set(key, this.#isRouter(packet))
+    this.#flows.set(key, packet.destination.slice())
     const [oldest] = this.#flows.keys()
     if (this.#flows.size > MAX_FLOWS && oldest !== undefined) this.#flows.delete(oldest)
   }
 
   /** From the world: to the program, as if from where it sent it. */
   #arrived(packet: IpPacket): void {
-    const { programs, router, send, mtu } = this.#options
+    const { programs, send, mtu } = this.#options
     // An exit that lies could write to any port of a program, and speak as its router: it would answer questions for names.
-    const ofRouter =
+    const source =
       readEcho(packet)?.isReply === false
         ? undefined
         : this.#flows.get(flowKey(numberOf(packet, packet.destinationPort), packet.source, packet.sourcePort))
-    if (ofRouter === undefined) return this.#drop('unasked')
-    const source = ofRouter ? (packet.version === 4 ? router.ipv4 : router.ipv6) : packet.source
+    if (source === undefined) return this.#drop('unasked')
     const destination = packet.version === 4 ? programs.ipv4 : programs.ipv6
     const bytes = packet.protocol === PROTOCOL.tcp ? undefined : readdressed(packet, { source, destination })
     if (bytes === undefined || bytes.length > mtu) return this.#drop('arrived')
@@ -254,6 +259,7 @@ export class LocalNetwork {
         this.#isOpening = false
         this.#early.length = 0
         this.#retryAt = clock.monotonic() + RETRY_AFTER
+        this.#options.noAddress?.(error)
       },
     )
   }

@@ -3,7 +3,7 @@
  * away goes nowhere. @module
  */
 
-export interface ProgramNetwork {
+export interface PacketDevice {
   /** Bytes of a packet. */
   readonly mtu: number
   /** Addresses of its programs, and of what they take for their router and name server: canonical text. */
@@ -13,8 +13,25 @@ export interface ProgramNetwork {
   onPacket(handler: (packet: Uint8Array) => void): void
   /** To the programs. Lost where their device does not keep up. */
   send(packet: Uint8Array): void
+}
+
+export interface ProgramNetwork extends PacketDevice {
   /** Starts the program with our terminal. Resolves when it has ended: its exit code, 128 and the signal's number where one ended it. */
   run(command: readonly string[]): Promise<number>
   /** Ends what of it still runs. */
   close(): Promise<void>
+}
+
+/** The network of the whole machine: all that it sends is handed to us, but for connections that were let around. */
+export interface MachineNetwork extends PacketDevice {
+  /** Nothing leaves the machine but through us or what was let around: so it stays, also after we are gone, until `restore`. */
+  readonly isRaised: boolean
+  /** Lets TCP to that place around: before `raise` it is noted only. An address, not a name. Throws ENGINE_FAILED. */
+  letAround(address: string, port: number): Promise<void>
+  /** Throws ENGINE_UNAVAILABLE, ENGINE_FAILED. */
+  raise(): Promise<void>
+  /** The device is gone, for whatever reason. Never resolves before `raise`. */
+  readonly lost: Promise<void>
+  /** Gives the machine its network back. */
+  restore(): Promise<void>
 }

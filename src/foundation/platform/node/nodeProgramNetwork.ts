@@ -6,30 +6,30 @@
  * and packages for others. Its processes are the only ones that it sees, where the system lets us mount that. @module
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createSocket, type Socket } from 'node:dgram'
-import { access, constants, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { Socket } from 'node:dgram'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { constants as osConstants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { machineError } from '../../base/machineError.ts'
 import type { ProgramNetwork } from '../programNetwork.ts'
+import { BUFFER_BYTES, boundSocket, findTools, freePort, LOOPBACK } from './nodeTunDevice.ts'
 
-const MTU = 1500
-const PROGRAMS = { ipv4: '10.64.0.2', ipv6: 'fd5a:7e1a::2' }
-const ROUTER = { ipv4: '10.64.0.1', ipv6: 'fd5a:7e1a::1' }
-/** socat's buffer: a packet is one datagram. */
-const BUFFER_BYTES = 65_536
-const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
+export const MTU = 1500
+export const PROGRAMS = { ipv4: '10.64.0.2', ipv6: 'fd5a:7e1a::2' }
+export const ROUTER = { ipv4: '10.64.0.1', ipv6: 'fd5a:7e1a::1' }
 const START_LIMIT_MS = 10_000
-const HOST = '127.0.0.1'
+const END_LIMIT_MS = 2000
 const RESOLV_CONF = `nameserver ${ROUTER.ipv4}\noptions timeout:10 attempts:3\n`
-/** When we are gone, for the kernel closes our end of the pipe, the relay ends and leaves nothing. */
-const RELAY = 'folder=$1; shift; socat "$@" & cat; kill $!; rm -rf "$folder"'
-
-const NEEDED = [
-  { program: 'socat', find: ['/usr/bin/socat'], install: 'apt install socat' },
-  { program: 'unshare', find: ['/usr/bin/unshare', '/bin/unshare'], install: 'apt install util-linux' },
-  { program: 'ip', find: ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip', '/bin/ip'], install: 'apt install iproute2' },
-] as const
+/** When we are gone, for the kernel closes our end of the pipe, the relay ends and leaves nothing; and where socat ends, the relay does. */
+const RELAY = `
+folder=$1; shift
+exec 3<&0
+socat "$@" 3<&- &
+relay=$!
+{ cat <&3 >/dev/null; kill $relay; } &
+exec 3<&-
+wait $relay
+rm -rf "$folder"`
 
 /**
  * Runs inside, as the namespace's root and its first process, which passes no signal on: so the program is its child and not itself. $1: folder;
@@ -68,61 +68,19 @@ set +e
 
 /** Throws ENGINE_UNAVAILABLE: what is missing, and what installs it; ENGINE_FAILED where the system does not let us. */
 export async function openProgramNetwork(): Promise<ProgramNetwork> {
-  if (process.platform !== 'linux') {
-    throw unavailable('network namespaces', 'Run it on Linux; elsewhere use the proxy: starling proxy')
-  }
-  for (const { program, find, install } of NEEDED) {
-    if ((await firstThere(find)) === undefined) throw unavailable(program, `On Debian: ${install}`)
-  }
-  await access('/dev/net/tun', constants.R_OK | constants.W_OK).catch(() => {
-    throw unavailable('/dev/net/tun', 'It has to be there and writable: modprobe tun; chmod 666 /dev/net/tun')
-  })
+  await findTools(['socat', 'unshare', 'ip'])
   const folder = await mkdtemp(join(tmpdir(), 'starling-run-'))
   try {
     const names = join(folder, 'names')
     await mkdir(names)
     // The second name is what systemd has /etc/resolv.conf lead to.
     for (const file of ['resolv.conf', 'stub-resolv.conf']) await writeFile(join(names, file), RESOLV_CONF)
-    const socket = await bound()
+    const socket = await boundSocket()
     return new NodeProgramNetwork(folder, socket, await freePort())
   } catch (error) {
     await rm(folder, { recursive: true, force: true })
     throw error
   }
-}
-
-const unavailable = (what: string, nextStep: string) =>
-  machineError('ENGINE_UNAVAILABLE', { missing: what }, { message: 'something is missing on this machine', nextStep })
-
-async function firstThere(paths: readonly string[]): Promise<string | undefined> {
-  for (const path of paths) {
-    const there = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    )
-    if (there) return path
-  }
-  return undefined
-}
-
-function bound(port = 0): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket({
-      type: 'udp4',
-      recvBufferSize: SOCKET_BUFFER_BYTES,
-      sendBufferSize: SOCKET_BUFFER_BYTES,
-    })
-    socket.once('error', reject)
-    socket.bind(port, HOST, () => resolve(socket))
-  })
-}
-
-/** Of the relay: nobody else on this machine can send from it once it has it, and only what comes from it is taken. */
-async function freePort(): Promise<number> {
-  const socket = await bound()
-  const { port } = socket.address()
-  await new Promise<void>((resolve) => socket.close(() => resolve()))
-  return port
 }
 
 /** A bus of the user may be at any path, and whoever answers there fetches what it is asked to from outside. */
@@ -140,6 +98,8 @@ class NodeProgramNetwork implements ProgramNetwork {
   readonly #relayPort: number
   readonly #relay: ChildProcess
   readonly #running = new Set<ChildProcess>()
+  #isClosed = false
+  #isLost = false
   #handler: (packet: Uint8Array) => void = () => {}
 
   constructor(folder: string, socket: Socket, relayPort: number) {
@@ -149,17 +109,25 @@ class NodeProgramNetwork implements ProgramNetwork {
     const { port } = socket.address()
     socket.on('error', () => {})
     socket.on('message', (packet, from) => {
-      if (from.port === relayPort && from.address === HOST) this.#handler(packet)
+      if (from.port === relayPort && from.address === LOOPBACK) this.#handler(packet)
     })
     const ends = [
       `UNIX-SENDTO:${folder}/in,bind=${folder}/out`,
-      `UDP4-SENDTO:${HOST}:${port},bind=${HOST}:${relayPort}`,
+      `UDP4-SENDTO:${LOOPBACK}:${port},bind=${LOOPBACK}:${relayPort}`,
     ]
     this.#relay = spawn('sh', ['-c', RELAY, 'sh', folder, '-b', String(BUFFER_BYTES), ...ends], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
     })
     this.#relay.on('error', () => {})
+    this.#relay.once('exit', () => {
+      // A program that ends takes the other end of the relay along, and the relay with it: that is no loss, and soon over.
+      setTimeout(() => {
+        if (this.#isClosed || this.#running.size === 0) return
+        this.#isLost = true
+        for (const child of this.#running) child.kill('SIGKILL')
+      }, END_LIMIT_MS).unref()
+    })
   }
 
   onPacket(handler: (packet: Uint8Array) => void): void {
@@ -167,7 +135,7 @@ class NodeProgramNetwork implements ProgramNetwork {
   }
 
   send(packet: Uint8Array): void {
-    this.#socket.send(packet, this.#relayPort, HOST, () => {})
+    this.#socket.send(packet, this.#relayPort, LOOPBACK, () => {})
   }
 
   async run(command: readonly string[]): Promise<number> {
@@ -207,6 +175,16 @@ class NodeProgramNetwork implements ProgramNetwork {
     }, START_LIMIT_MS)
     const code = await ended
     clearTimeout(late)
+    if (this.#isLost) {
+      throw machineError(
+        'ENGINE_FAILED',
+        { engine: 'socat' },
+        {
+          message: 'socat, which carried the packets of the program, has ended',
+          nextStep: 'Run it again: nothing has left in another way.',
+        },
+      )
+    }
     if (!isReady) {
       const nextStep = isRoot
         ? 'Look whether "unshare --net --mount true" works here.'
@@ -217,6 +195,7 @@ class NodeProgramNetwork implements ProgramNetwork {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     for (const child of this.#running) child.kill('SIGKILL')
     this.#relay.stdin?.end()
     this.#socket.close()

@@ -11,7 +11,7 @@ interface Prefix {
   readonly bits: number
 }
 
-const NOT_GLOBAL: readonly Prefix[] = prefixes(
+export const NOT_GLOBAL: readonly string[] = [
   '0.0.0.0/8',
   '10.0.0.0/8',
   '172.16.0.0/12',
@@ -35,10 +35,10 @@ const NOT_GLOBAL: readonly Prefix[] = prefixes(
   '2001:db8::/32',
   'fc00::/7',
   'fe80::/10',
-)
+]
 
 /** Global islands inside the prefixes above. */
-const STILL_GLOBAL: readonly Prefix[] = prefixes(
+export const STILL_GLOBAL: readonly string[] = [
   '192.0.0.9/32',
   '192.0.0.10/32',
   '2001:1::1/128',
@@ -47,15 +47,18 @@ const STILL_GLOBAL: readonly Prefix[] = prefixes(
   '2001:4:112::/48',
   '2001:20::/28',
   '2001:30::/28',
-)
+]
+
+const CLOSED = prefixes(NOT_GLOBAL)
+const ISLANDS = prefixes(STILL_GLOBAL)
 
 /** Takes 4 or 16 bytes. An IPv4-mapped IPv6 address is not global, whatever it maps. */
 export function isGlobalAddress(address: Uint8Array): boolean {
   const inside = ({ network, bits }: Prefix): boolean => hasPrefix(address, network, bits)
-  return !NOT_GLOBAL.some(inside) || STILL_GLOBAL.some(inside)
+  return !CLOSED.some(inside) || ISLANDS.some(inside)
 }
 
-function prefixes(...texts: readonly string[]): Prefix[] {
+function prefixes(texts: readonly string[]): Prefix[] {
   return texts.map((text) => {
     const [ip = '', bits] = text.split('/')
     const network = parseIp(ip)

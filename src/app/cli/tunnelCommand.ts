@@ -1,0 +1,120 @@
+/** `starling tunnel`: everything that this machine sends goes through the mixnet, or nowhere. @module */
+import { fromUtf8Lossy } from '../../foundation/base/bytes.ts'
+import { MixnetError } from '../../foundation/base/errors.ts'
+import { canonicalIpText, parseIp } from '../../foundation/base/ipAddress.ts'
+import { machineError } from '../../foundation/base/machineError.ts'
+import type { Files } from '../../foundation/platform/files.ts'
+import type { Net } from '../../foundation/platform/net.ts'
+import { runCommand } from '../../foundation/platform/node/nodeCommand.ts'
+import { openMachineNetwork } from '../../foundation/platform/node/nodeMachineNetwork.ts'
+import type { MachineNetwork } from '../../foundation/platform/programNetwork.ts'
+import { type ClientOptions, withClient } from './clientSession.ts'
+import type { Session } from './session.ts'
+
+export interface TunnelOptions extends ClientOptions {
+  readonly nameServer?: string
+  readonly restore: boolean
+}
+
+const STANDS = 'Nothing leaves this machine until "starling tunnel" runs again, or "starling tunnel --restore".'
+
+export async function runTunnel(session: Session, options: TunnelOptions): Promise<number> {
+  const { screen, world } = session
+  const started = world.clock.monotonic()
+  const machine = await openMachineNetwork()
+  if (options.restore) {
+    const wasRaised = machine.isRaised
+    await machine.restore()
+    screen.step('tunnel', wasRaised ? 'taken back; this machine has its own network again' : 'there was none')
+    return 0
+  }
+  if (machine.isRaised) screen.line(`  An earlier tunnel was not taken back. ${STANDS}`)
+  let isWanted = machine.isRaised
+  try {
+    return await withClient(session, { ...options, net: aroundTunnel(world.net, machine) }, async (mixnet) => {
+      isWanted = true
+      const names = await nameServersOf(world.files)
+      await machine.raise()
+      const network = mixnet.networkFor(machine, { nameServer: options.nameServer, nameServers: names.direct })
+      try {
+        const told = await tellLocalResolver(names.isLocal, machine.router.ipv4)
+        screen.step('tunnel', 'all of this machine', world.clock.monotonic() - started, {
+          event: 'tunnel',
+          names: told,
+        })
+        screen.line(`  names           ${told}\n  stop            Ctrl-C`)
+        await Promise.race([session.untilInterrupted(), machine.lost])
+        if (session.interrupted.aborted) return 0
+        throw machineError(
+          'ENGINE_FAILED',
+          { device: 'lost' },
+          { message: 'the device of the tunnel is gone', nextStep: STANDS },
+        )
+      } finally {
+        await network.close()
+      }
+    })
+  } finally {
+    // Only who asks for it gets the machine's own network back: whatever else ends us must not be a way to make the machine talk.
+    if (session.interrupted.aborted || !isWanted) await machine.restore()
+    else if (machine.isRaised) screen.line(`  ${STANDS}`)
+  }
+}
+
+/**
+ * Whatever our own client connects to is let around first. A name is looked up while the machine still may; afterwards its own question would come to
+ * us, so of gateways, which have addresses too, names are not taken then, and directories are reached through the mixnet.
+ */
+function aroundTunnel(net: Net, machine: MachineNetwork): Net {
+  const letAround = async (text: string): Promise<void> => {
+    const { hostname, port, protocol } = new URL(text)
+    const host = hostname.replace(/^\[|\]$/g, '')
+    const number = port === '' ? (/^(https|wss):$/.test(protocol) ? 443 : 80) : Number(port)
+    if (parseIp(host) === undefined && machine.isRaised) {
+      if (protocol.startsWith('ws')) throw new MixnetError('HOST_UNKNOWN', { why: 'names are for the mixnet now' })
+      return
+    }
+    for (const address of await net.resolve(host)) await machine.letAround(address, number)
+  }
+  return {
+    ...net,
+    request: async (request) => {
+      if (URL.canParse(request.url)) await letAround(request.url)
+      return await net.request(request)
+    },
+    connectWebSocket: async (options) => {
+      if (URL.canParse(options.url)) await letAround(options.url)
+      return await net.connectWebSocket(options)
+    },
+  }
+}
+
+/** Whom the programs of this machine ask for names. */
+async function nameServersOf(
+  files: Pick<Files, 'read'>,
+): Promise<{ readonly direct: ReadonlySet<string>; readonly isLocal: boolean }> {
+  const text = fromUtf8Lossy((await files.read('/etc/resolv.conf')) ?? new Uint8Array(0))
+  const all = [...text.matchAll(/^\s*nameserver\s+([0-9a-f.:]+)/gim)].map(([, server]) => server as string)
+  const known = all.filter((server) => parseIp(server) !== undefined).map(canonicalIpText)
+  const isLoopback = (server: string): boolean => server.startsWith('127.') || server === '::1'
+  return {
+    direct: new Set(known.filter((server) => !isLoopback(server))),
+    isLocal: known.some(isLoopback) || known.length === 0,
+  }
+}
+
+/**
+ * Who asks a server elsewhere is answered by us, in its name: nothing has to be changed for that. A resolver on this machine asks for itself;
+ * systemd's binds its questions to the interface they are for, and has to be told that ours is for all. It forgets that with the device.
+ */
+async function tellLocalResolver(isLocal: boolean, server: string): Promise<string> {
+  if (!isLocal) return 'looked up by the exit that connects'
+  const program = '/usr/bin/resolvectl'
+  const told = [
+    await runCommand(program, ['dns', 'starling', server]),
+    await runCommand(program, ['domain', 'starling', '~.']),
+    await runCommand(program, ['default-route', 'starling', 'true']),
+  ]
+  if (told.every(({ code }) => code === 0)) return 'looked up by the exit that connects; systemd-resolved was told'
+  return `a resolver on this machine answers: it asks its own servers, through the tunnel. To have the exits look names up: nameserver ${server} in /etc/resolv.conf`
+}

@@ -1,0 +1,201 @@
+/**
+ * TUN devices of Linux. Node can open none, for that takes an ioctl: socat holds it and hands each packet to us as one datagram over loopback. It
+ * ends with us, also where we are killed, and the kernel removes the device with it. @module
+ */
+import { createSocket, type Socket } from 'node:dgram'
+import { access, constants, readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { MixnetError } from '../../base/errors.ts'
+import { machineError } from '../../base/machineError.ts'
+import { seconds } from '../../base/units.ts'
+import type { ChildProcess } from '../processes.ts'
+import type { TunDevice } from '../tunDevice.ts'
+import { nodeProcesses } from './nodeProcesses.ts'
+
+/** socat's buffer: a packet is one datagram. */
+export const BUFFER_BYTES = 65_536
+export const LOOPBACK = '127.0.0.1'
+const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
+/** Packets that the system has not taken yet. */
+const MAX_WAITING_BYTES = 1024 * 1024
+const START_LIMIT_MS = 10_000
+/** One that the device of a killed process may take to go: its guard asks first. */
+const OLD_LIMIT_MS = 8000
+const LOOK_AGAIN_MS = 20
+const STOP_GRACE = seconds(2)
+
+const TOOLS = {
+  socat: 'socat',
+  unshare: 'util-linux',
+  ip: 'iproute2',
+  nft: 'nftables',
+  conntrack: 'conntrack',
+} as const
+export type Tool = keyof typeof TOOLS
+const FOLDERS = ['/usr/sbin', '/usr/bin', '/sbin', '/bin']
+
+export const engineUnavailable = (
+  missing: string,
+  nextStep: string,
+  message = 'something is missing on this machine',
+): MixnetError => machineError('ENGINE_UNAVAILABLE', { missing }, { message, nextStep })
+
+/** The paths of these programs. Throws ENGINE_UNAVAILABLE with the command that installs the first that is not there, or says what is wrong with the device. */
+export async function findTools<T extends Tool>(tools: readonly T[]): Promise<Readonly<Record<T, string>>> {
+  if (process.platform !== 'linux') {
+    throw engineUnavailable('network devices of Linux', 'Run it on Linux.')
+  }
+  const found: Partial<Record<T, string>> = {}
+  for (const tool of tools) {
+    const path = await firstThere(FOLDERS.map((folder) => `${folder}/${tool}`))
+    if (path === undefined) throw engineUnavailable(tool, `On Debian: apt install ${TOOLS[tool]}`)
+    found[tool] = path
+  }
+  await checkDevice()
+  return found as Record<T, string>
+}
+
+const isThere = (path: string, mode: number): Promise<boolean> =>
+  access(path, mode).then(
+    () => true,
+    () => false,
+  )
+
+async function firstThere(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) if (await isThere(path, constants.X_OK)) return path
+  return undefined
+}
+
+/** Throws ENGINE_UNAVAILABLE. */
+async function checkDevice(): Promise<void> {
+  const device = '/dev/net/tun'
+  if (!(await isThere(device, constants.F_OK))) {
+    throw engineUnavailable(
+      device,
+      `As root: modprobe tun; in a container, start it with --device ${device}`,
+      'this machine has no device for packets',
+    )
+  }
+  if (!(await isThere(device, constants.R_OK | constants.W_OK))) {
+    throw engineUnavailable(device, `As root: chmod 666 ${device}`, 'you may not use the device for packets')
+  }
+}
+
+const CAP_NET_ADMIN = 12n
+
+/** Root may lack it too, in a container. */
+export async function mayAdministrate(): Promise<boolean> {
+  const [, effective = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(await readFile('/proc/self/status', 'utf8')) ?? []
+  return ((BigInt(`0x${effective}`) >> CAP_NET_ADMIN) & 1n) === 1n
+}
+
+/** Waits until nobody has a device of that name: that of a killed process is gone soon. Throws ENGINE_UNAVAILABLE where it stays. */
+export async function untilNameIsFree(name: string): Promise<void> {
+  if (await until(OLD_LIMIT_MS, async () => !(await hasInterface(name)))) return
+  throw engineUnavailable(`device ${name}`, 'Stop that one first.', `another starling on this machine has ${name}`)
+}
+
+/** Makes a device of that name, which is down and has no addresses. Throws ENGINE_UNAVAILABLE where another program has it, ENGINE_FAILED. */
+export async function openTunDevice(name: string, socat: string): Promise<TunDevice> {
+  await untilNameIsFree(name)
+  const socket = await boundSocket()
+  try {
+    const relayPort = await freePort()
+    const process = await nodeProcesses.start({
+      program: socat,
+      args: [
+        ...['-b', String(BUFFER_BYTES), `TUN,tun-name=${name},iff-no-pi`],
+        `UDP4-SENDTO:${LOOPBACK}:${socket.address().port},bind=${LOOPBACK}:${relayPort}`,
+      ],
+    })
+    let hasEnded = false
+    void process.ended.then(() => {
+      hasEnded = true
+    })
+    const isUp = await until(START_LIMIT_MS, async () => hasEnded || (await hasInterface(name)))
+    if (isUp && !hasEnded) return new NodeTunDevice(socket, relayPort, process)
+    await process.stop(STOP_GRACE)
+    throw machineError(
+      'ENGINE_FAILED',
+      { device: name, said: process.output().trim().slice(-200) },
+      { message: 'no device for packets could be made', nextStep: 'See what socat says, in the details.' },
+    )
+  } catch (error) {
+    socket.close()
+    throw error
+  }
+}
+
+/** In the network that we are in, which need not be the one that /sys shows. */
+async function hasInterface(name: string): Promise<boolean> {
+  return (await readFile('/proc/self/net/dev', 'utf8'))
+    .split('\n')
+    .some((line) => line.trimStart().startsWith(`${name}:`))
+}
+
+async function until(limitMs: number, holds: () => Promise<boolean>): Promise<boolean> {
+  for (let waited = 0; waited < limitMs; waited += LOOK_AGAIN_MS) {
+    if (await holds()) return true
+    await sleep(LOOK_AGAIN_MS)
+  }
+  return false
+}
+
+export function boundSocket(): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket({
+      type: 'udp4',
+      recvBufferSize: SOCKET_BUFFER_BYTES,
+      sendBufferSize: SOCKET_BUFFER_BYTES,
+    })
+    socket.once('error', reject)
+    socket.bind(0, LOOPBACK, () => resolve(socket))
+  })
+}
+
+/** Of a relay: nobody else on this machine can send from it once it has it, and only what comes from it is taken. */
+export async function freePort(): Promise<number> {
+  const socket = await boundSocket()
+  const { port } = socket.address()
+  await new Promise<void>((resolve) => socket.close(() => resolve()))
+  return port
+}
+
+class NodeTunDevice implements TunDevice {
+  readonly ended: Promise<void>
+  readonly #socket: Socket
+  readonly #relayPort: number
+  readonly #process: ChildProcess
+  #handler: (packet: Uint8Array) => void = () => {}
+  #isOver = false
+
+  constructor(socket: Socket, relayPort: number, process: ChildProcess) {
+    this.#socket = socket
+    this.#relayPort = relayPort
+    this.#process = process
+    socket.on('error', () => {})
+    socket.on('message', (packet, from) => {
+      if (from.port !== relayPort || from.address !== LOOPBACK) return
+      this.#handler(new Uint8Array(packet.buffer, packet.byteOffset, packet.length))
+    })
+    this.ended = process.ended.then(() => {
+      this.#isOver = true
+      socket.close()
+    })
+  }
+
+  onPacket(handler: (packet: Uint8Array) => void): void {
+    this.#handler = handler
+  }
+
+  send(packet: Uint8Array): boolean {
+    if (this.#isOver || this.#socket.getSendQueueSize() > MAX_WAITING_BYTES) return false
+    this.#socket.send(packet, this.#relayPort, LOOPBACK, () => {})
+    return true
+  }
+
+  async close(): Promise<void> {
+    await this.#process.stop(STOP_GRACE)
+    await this.ended
+  }
+}

@@ -1,0 +1,266 @@
+/** The exit's machine is this network; the world is another, at the end of a cable. Run by test/tunExit.test.ts. @module */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { after, before, describe, it } from 'node:test'
+import { openPacketEngine } from '../../src/app/node/packetEngine.ts'
+import { utf8 } from '../../src/foundation/base/bytes.ts'
+import type { MixnetError } from '../../src/foundation/base/errors.ts'
+import { formatIp, parseIp } from '../../src/foundation/base/ipAddress.ts'
+import { silentLog } from '../../src/foundation/base/observe.ts'
+import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
+import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
+import { buildIpPacket, buildUdp } from '../../src/protocol/wire/ip/buildPacket.ts'
+import { foldedChecksum } from '../../src/protocol/wire/ip/checksum.ts'
+import { buildEcho, readEcho } from '../../src/protocol/wire/ip/echo.ts'
+import { type IpPacket, PROTOCOL, readIpPacket, transportSum } from '../../src/protocol/wire/ip/ipPacket.ts'
+import type { OpenWayOut, WayOut } from '../../src/roles/exit/ip/wayOut.ts'
+import { run, WorldNamespace } from '../support/worldNamespace.ts'
+
+const WORLD = { ipv4: '9.9.9.2', ipv6: '2600::2' }
+const EXIT = { ipv4: '9.9.9.1', ipv6: '2600::1' }
+const PRIVATE = '192.168.7.2'
+const FORWARDING = ['/proc/sys/net/ipv4/ip_forward', '/proc/sys/net/ipv6/conf/all/forwarding']
+const OWN_TABLE = 'table inet operators { chain forward { type filter hook forward priority filter; policy accept; }; }'
+const signal = new AbortController().signal
+const world = nodeWorld(nodeProvider)
+
+const address = (text: string): Uint8Array => parseIp(text) as Uint8Array
+const settings = (): string[] => FORWARDING.map((path) => readFileSync(path, 'utf8').trim())
+const tables = (): string => run('nft', 'list', 'tables')
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 20_000
+  while (!holds()) {
+    assert.ok(Date.now() < deadline, `waited in vain until ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+/** A client with the addresses that end in these bytes. */
+class Client {
+  readonly packets: IpPacket[] = []
+  readonly lost: MixnetError[] = []
+  readonly ipv4: Uint8Array
+  readonly ipv6: Uint8Array
+  way: OpenWayOut | undefined
+
+  constructor(...last: [number, number]) {
+    this.ipv4 = Uint8Array.of(10, 0, ...last)
+    this.ipv6 = Uint8Array.of(0xfc, ...new Array(13).fill(0), ...last)
+  }
+
+  async open(engine: WayOut): Promise<this> {
+    const received = (bytes: Uint8Array) => {
+      const packet = readIpPacket(bytes)
+      if (!('fault' in packet)) this.packets.push(packet)
+    }
+    const { ipv4, ipv6 } = this
+    this.way = await engine.open({ ips: { ipv4, ipv6 }, received, lost: (error) => this.lost.push(error) }, signal)
+    return this
+  }
+
+  send(packet: Uint8Array): void {
+    assert.ok(this.way?.send(packet))
+  }
+
+  /** From port 4000. */
+  datagram(to: string, text: string): void {
+    const destination = address(to)
+    const source = destination.length === 4 ? this.ipv4 : this.ipv6
+    this.send(buildUdp({ source, destination }, { sourcePort: 4000, destinationPort: 7000 }, utf8(text)))
+  }
+
+  async answer(from: string): Promise<IpPacket> {
+    const matches = ({ source }: IpPacket): boolean => formatIp(source) === from
+    await until(`${from} answers`, () => this.packets.some(matches))
+    return this.packets.splice(this.packets.findIndex(matches), 1)[0] as IpPacket
+  }
+}
+
+describe('the way out through a device of the kernel', { timeout: 200_000 }, () => {
+  let outside: WorldNamespace
+  let engine: WayOut
+  const open = (): Promise<WayOut> =>
+    openPacketEngine(world, { engine: 'tun', allowLocalAddresses: false, log: silentLog })
+  before(async () => {
+    outside = new WorldNamespace(
+      'cable',
+      ['9.9.9.1/24', '192.168.7.1/24', '2600::1/64'],
+      ['9.9.9.2/24', `${PRIVATE}/24`, '2600::2/64'],
+    )
+    await outside.serveEcho()
+    run('nft', OWN_TABLE)
+    engine = await open()
+  })
+  after(() => outside.close())
+
+  it('datagrams and pings come back over both families, and are the exit’s to whoever gets them', async () => {
+    const [one, two] = [await new Client(7, 7).open(engine), await new Client(7, 8).open(engine)]
+    for (const family of ['ipv4', 'ipv6'] as const) {
+      for (const [client, text] of [
+        [one, 'first'],
+        [two, 'second'],
+      ] as const) {
+        client.datagram(WORLD[family], text)
+        const { payload, destination } = await client.answer(WORLD[family])
+        assert.equal(String.fromCharCode(...payload.subarray(8)), text)
+        assert.deepEqual(destination, client[family])
+      }
+      const addresses = { source: one[family], destination: address(WORLD[family]) }
+      one.send(buildEcho(addresses, { isReply: false, identifier: 7, sequence: 1, data: utf8('ping') }))
+      const echo = readEcho(await one.answer(WORLD[family]))
+      assert.deepEqual([echo?.isReply, echo?.identifier], [true, 7])
+    }
+    assert.deepEqual(new Set(outside.heard.slice(1).map((one) => one.address)), new Set(Object.values(EXIT)))
+    // A client's own port would tell the site which of its connections belong together.
+    assert.ok(outside.heard.slice(1).every(({ port }) => port !== 4000))
+    for (const client of [one, two]) await client.way?.close()
+  })
+
+  it('a connection is answered', async () => {
+    const client = await new Client(7, 9).open(engine)
+    client.send(syn(client.ipv4, WORLD.ipv4, 7000))
+    const { payload } = await client.answer(WORLD.ipv4)
+    assert.equal((payload[13] as number) & 0x12, 0x12)
+    await client.way?.close()
+  })
+
+  it('nobody reaches another client, the machine, or a private network', async () => {
+    const [one, two] = [await new Client(8, 1).open(engine), await new Client(8, 2).open(engine)]
+    const before = outside.heard.length
+    for (const to of [PRIVATE, ...Object.values(EXIT), '10.0.0.1', 'fc00::1', formatIp(two.ipv4), formatIp(two.ipv6)]) {
+      one.datagram(to, 'forbidden')
+      const destination = address(to)
+      const source = destination.length === 4 ? one.ipv4 : one.ipv6
+      one.send(buildEcho({ source, destination }, { isReply: false, identifier: 1, sequence: 1, data: utf8('x') }))
+    }
+    // From an address of nobody, and of the machine.
+    for (const source of ['9.9.9.1', '10.1.0.1']) {
+      one.send(
+        buildUdp(
+          { source: address(source), destination: address(WORLD.ipv4) },
+          { sourcePort: 1, destinationPort: 7000 },
+          utf8('forged'),
+        ),
+      )
+    }
+    // What is allowed comes after all that, so all that has had its time.
+    one.datagram(WORLD.ipv4, 'allowed')
+    await one.answer(WORLD.ipv4)
+    assert.deepEqual(one.packets, [])
+    assert.deepEqual(two.packets, [])
+    assert.deepEqual(
+      outside.heard.slice(before).map(({ text }) => text),
+      ['allowed'],
+    )
+    for (const client of [one, two]) await client.way?.close()
+  })
+
+  it('nothing comes in that was not asked for, from the world or from this machine', async () => {
+    const client = await new Client(8, 3).open(engine)
+    outside.run('ip', 'route', 'add', '10.0.0.0/16', 'via', EXIT.ipv4)
+    const send = `const one = require('node:dgram').createSocket('udp4'); one.send('in', 4000, '10.0.8.3', () => one.close())`
+    outside.run(process.execPath, '-e', send)
+    run(process.execPath, '-e', send)
+    client.datagram(WORLD.ipv4, 'out')
+    await client.answer(WORLD.ipv4)
+    assert.deepEqual(client.packets, [])
+    await client.way?.close()
+  })
+
+  it('who gets an address that was another’s gets none of the answers to that one', async () => {
+    const first = await new Client(9, 1).open(engine)
+    first.datagram(WORLD.ipv4, 'more')
+    await first.answer(WORLD.ipv4)
+    await first.answer(WORLD.ipv4)
+    await first.way?.close()
+    const second = await new Client(9, 1).open(engine)
+    second.datagram(WORLD.ipv4, 'mine')
+    const { payload } = await second.answer(WORLD.ipv4)
+    assert.equal(String.fromCharCode(...payload.subarray(8)), 'mine')
+    // Ten more of the other's would have come by now.
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    assert.deepEqual(second.packets, [])
+    await second.way?.close()
+  })
+
+  it('when the device is lost every client is, and the next one has a new device', async () => {
+    const client = await new Client(10, 1).open(engine)
+    run('ip', 'link', 'delete', 'starling-exit')
+    await until('the client knows', () => client.lost.length > 0)
+    assert.deepEqual(
+      client.lost.map(({ code }) => code),
+      ['ENGINE_FAILED'],
+    )
+    assert.equal(client.way?.send(new Uint8Array(20)), false)
+    await client.way?.close()
+    const next = await new Client(10, 2).open(engine)
+    next.datagram(WORLD.ipv6, 'again')
+    await next.answer(WORLD.ipv6)
+    await next.way?.close()
+  })
+
+  it('a second one on the machine is refused, and harms nothing', async () => {
+    await assert.rejects(open(), { code: 'ENGINE_UNAVAILABLE' })
+    const client = await new Client(11, 1).open(engine)
+    client.datagram(WORLD.ipv4, 'still')
+    await client.answer(WORLD.ipv4)
+    await client.way?.close()
+  })
+
+  it('everything is taken back, and the operator’s rules are as they were', async () => {
+    assert.deepEqual(settings(), ['1', '1'])
+    await engine.close()
+    assert.deepEqual(settings(), ['0', '0'])
+    assert.equal(tables().trim(), 'table inet operators')
+    assert.doesNotMatch(run('ip', 'link'), /starling-exit/)
+  })
+
+  it('what a killed one has left is found, used and taken back', async () => {
+    const script = `
+      import { openPacketEngine } from ${JSON.stringify(new URL('../../src/app/node/packetEngine.ts', import.meta.url))}
+      import { nodeWorld } from ${JSON.stringify(new URL('../../src/foundation/platform/node/nodeWorld.ts', import.meta.url))}
+      import { nodeProvider } from ${JSON.stringify(new URL('../../src/foundation/crypto/nodeProvider.ts', import.meta.url))}
+      import { silentLog } from ${JSON.stringify(new URL('../../src/foundation/base/observe.ts', import.meta.url))}
+      await openPacketEngine(nodeWorld(nodeProvider), { engine: 'tun', allowLocalAddresses: false, log: silentLog })
+      console.log('ready')
+      setInterval(() => {}, 1000)`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(child.stdout, 'data')
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    assert.deepEqual(settings(), ['1', '1'])
+    assert.match(tables(), /starling_exit/)
+    engine = await open()
+    const client = await new Client(12, 1).open(engine)
+    client.datagram(WORLD.ipv4, 'after')
+    await client.answer(WORLD.ipv4)
+    await engine.close()
+    assert.deepEqual(settings(), ['0', '0'])
+    assert.equal(tables().trim(), 'table inet operators')
+  })
+
+  it('a network of this machine where clients have their addresses is told of, and kept', async () => {
+    run('ip', 'addr', 'add', '10.0.4.1/24', 'dev', 'cable')
+    await assert.rejects(open(), { code: 'ENGINE_UNAVAILABLE' })
+    assert.equal(tables().trim(), 'table inet operators')
+    run('ip', 'addr', 'del', '10.0.4.1/24', 'dev', 'cable')
+  })
+})
+
+function syn(source: Uint8Array, to: string, destinationPort: number): Uint8Array {
+  const addresses = { source, destination: address(to) }
+  const segment = new Uint8Array(20)
+  const view = new DataView(segment.buffer)
+  view.setUint16(0, 4000)
+  view.setUint16(2, destinationPort)
+  segment[12] = 0x50
+  segment[13] = 0x02
+  view.setUint16(14, 65_535)
+  view.setUint16(16, foldedChecksum(transportSum({ ...addresses, protocol: PROTOCOL.tcp }, segment)))
+  return buildIpPacket(addresses, PROTOCOL.tcp, segment)
+}
