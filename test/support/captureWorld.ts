@@ -47,7 +47,7 @@ const plans = planNetwork({ mixNodes: 3, entries: 1, exits: 1 }, true).map((plan
 for (const ip of [HERE, ...plans.map(({ host }) => host)]) must('ip', 'addr', 'add', `${ip}/24`, 'dev', 'outer')
 must('ip', 'link', 'set', 'outer', 'up')
 // What the exit sends into the world is not the client's, and goes another way: nowhere.
-must('ip', 'link', 'add', 'name', 'world', 'type', 'dummy')
+must('ip', 'link', 'add', 'name', 'world', 'type', 'veth', 'peer', 'name', 'nowhere')
 must('ip', 'addr', 'add', '10.78.0.1/24', 'dev', 'world')
 must('ip', 'link', 'set', 'world', 'up')
 must('ip', 'route', 'add', 'default', 'via', '10.78.0.2')

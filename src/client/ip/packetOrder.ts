@@ -123,10 +123,12 @@ export class PacketOrder {
     }
     if (this.#timer !== undefined) return
     const { clock, patience } = this.#options
-    const left = Math.max(0, oldest.since + patience - clock.monotonic())
+    const { since } = oldest
+    const left = Math.max(0, since + patience - clock.monotonic())
     this.#timer = clock.after(left as Millis, () => {
       this.#timer = undefined
-      this.#release(clock.monotonic() - patience)
+      // Reckoned back from the clock it might have a rounding error to wait, for ever.
+      this.#release(since)
       this.#watch()
     })
   }
