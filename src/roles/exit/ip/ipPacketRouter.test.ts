@@ -403,7 +403,7 @@ describe('the IP packet router', () => {
     const come = async (packets: readonly Uint8Array[]) => {
       const before = peer.packets.length
       for (const packet of packets) router.ways[0]?.options.received(packet)
-      await until('it waits for the bundle', () => router.clock.pending > 1)
+      await turns()
       router.clock.advance(millis(20))
       await until('all are there', () => peer.packets.length === before + packets.length)
     }

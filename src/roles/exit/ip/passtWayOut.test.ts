@@ -163,47 +163,6 @@ describe('the way out through passt', { skip, timeout: 60_000 }, () => {
     }
   })
 
-  test('one client opens so many connections and no more, and its process lives on', async () => {
-    let accepted = 0
-    const server = createServer(() => accepted++)
-    await new Promise<void>((resolve) => server.listen({ port: 0, host: own, backlog: 4096 }, resolve))
-    const { port } = server.address() as { port: number }
-    const engine = await openPasst({ ...given, processes: nodeProcesses })
-    const inbox = new Inbox()
-    try {
-      const way = await engine.open({ ips: IPS, received: inbox.take, lost: assert.fail }, signal)
-      // A few at a time: a stack that is flooded drops.
-      for (let sourcePort = 20_000; sourcePort < 21_300; sourcePort++) {
-        way.send(tcpSyn(port, sourcePort))
-        if (sourcePort % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 5))
-      }
-      assert.ok(
-        way.send(
-          buildUdp(
-            { source: IPS.ipv4, destination: parseIp(own as string) as Uint8Array },
-            { sourcePort: 1, destinationPort: port },
-            Uint8Array.of(1),
-          ),
-        ),
-      )
-      await soon(
-        'most of them',
-        new Promise<void>((resolve) => {
-          const look = setInterval(() => {
-            if (accepted < 500) return
-            clearInterval(look)
-            resolve()
-          }, 20)
-        }),
-      )
-      await new Promise((resolve) => setTimeout(resolve, 300))
-      assert.ok(accepted < 1024, `${accepted}`)
-    } finally {
-      await engine.close()
-      server.close()
-    }
-  })
-
   test('a process that is killed ends its own way, and no other', async () => {
     const started: { stop(grace: number): Promise<unknown> }[] = []
     const processes = {

@@ -32,13 +32,6 @@ export interface PasstOptions {
 }
 
 const PROGRAM = '/usr/bin/passt'
-/**
- * Sockets of one client, those of its ports. passt takes as many files as the machine lets it, and of those that it may not open it says
- * nothing to the client but that nobody answers. The shell goes: what is left is passt, in the shell's place.
- */
-const MAX_FILES = 1024
-const SHELL = '/bin/sh'
-const LIMITED = 'ulimit -n "$1" && shift && exec "$@"'
 const MTU = 1500
 /** Of all clients. */
 const MAX_CONNECTIONS = 4096
@@ -158,8 +151,7 @@ class OpenPasst implements OpenWayOut {
     options: WayOutOptions,
     state: ClientState,
   ): Promise<OpenPasst> {
-    const limited = ['-c', LIMITED, 'sh', String(MAX_FILES), program, ...argsFor(options)]
-    const process = await startPasst(processes, SHELL, limited)
+    const process = await startPasst(processes, program, argsFor(options))
     if (process.channel === undefined) throw new MixnetError('INTERNAL', { what: 'no channel' })
     return new OpenPasst(process, process.channel, options, state)
   }
