@@ -120,8 +120,16 @@ export async function startLedger(
     }
   } catch (error) {
     await chain.stop()
-    throw error
+    throw isNew ? error : ofAnotherVersion(error, folder)
   }
+}
+
+/** The chain is our own: contracts on it that are not ours were, once. */
+function ofAnotherVersion(error: unknown, folder: string): unknown {
+  if (!isMixnetError(error, 'LEDGER_MISMATCH') || error.details.what !== 'deployment') return error
+  const message = 'this network was made by another version of starling, with other contracts'
+  const nextStep = `Start it with that version; or move ${folder} away, and a new network is made.`
+  return machineError('LEDGER_MISMATCH', error.details, { message, nextStep, cause: error })
 }
 
 interface Earned {
