@@ -56,9 +56,9 @@ describe('TCP inside IP packets, 5 % loss and heavy reordering', { timeout: 240_
   ] as const) {
     it(`${direction}, ${site} at the other end: half of the rate without`, (t) =>
       half(t, `${direction} ${site}`, async (path) => {
-        // One run in four is unlucky: it meets three losses of one packet.
+        // One run in four is unlucky: it meets three losses of one packet, and keeps 0.4. Who keeps nothing behind a hole suffers most.
         const rates: number[] = []
-        for (const seed of direction === 'upload' ? ['tcp', 'a', 'b'] : ['tcp']) {
+        for (const seed of site === 'passt' ? 'abcdefghi' : direction === 'upload' ? 'abc' : 'a') {
           rates.push(await packetRate({ ...path, seed }, direction, site))
         }
         return rates.reduce((sum, rate) => sum + rate, 0) / rates.length
