@@ -179,10 +179,10 @@ test('a node that counts a transaction before it has its receipt does not have i
   const tiny = await tinyLedger()
   const { simulation, chain } = tiny
   const ledger = tiny.open()
-  const until = simulation.clock.monotonic() + seconds(2)
+  const until = simulation.clock.monotonic() + seconds(8)
   chain.refusal = (method) =>
     method === 'eth_getTransactionReceipt' && simulation.clock.monotonic() < until
-      ? { code: -32000, message: 'the block is being put together' }
+      ? { code: -32000, message: 'transaction indexing is in progress' }
       : undefined
   await simulation.complete(ledger.account(tiny.signer).write('mixnet', 'delegate', [1, 10n]))
   const { events } = await simulation.complete(ledger.events({ contract: 'mixnet', event: 'DelegationRequested' }))
@@ -205,6 +205,25 @@ test('a nonce that an earlier life left empty is filled', async () => {
   chain.forget()
   chain.stalled = false
   await simulation.complete(write, minutes(4))
+})
+
+test('what an earlier life has under way is not replaced by nothing', async () => {
+  const tiny = await tinyLedger()
+  const { simulation, chain } = tiny
+  chain.stalled = true
+  const first = tiny.open().account(tiny.signer).write('mixnet', 'delegate', [1, 10n])
+  void first.catch(() => {})
+  await simulation.runFor(seconds(3))
+  const ledger = tiny.open({ replaceAfter: seconds(10) }, simulation.restart('program'))
+  const second = ledger.account(tiny.signer).write('mixnet', 'delegate', [3, 10n])
+  await simulation.runFor(seconds(15))
+  chain.stalled = false
+  await simulation.complete(second, minutes(4))
+  const { events } = await simulation.complete(ledger.events({ contract: 'mixnet', event: 'DelegationRequested' }))
+  assert.deepEqual(
+    events.map(({ args }) => args.nodeId),
+    [1, 3],
+  )
 })
 
 test('a write whose nonce another program used meanwhile is signed anew', async () => {

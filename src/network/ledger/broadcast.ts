@@ -109,6 +109,15 @@ export class Broadcast {
     throw refusalError(reply.refusal, details)
   }
 
+  /** Of one that was taken before, and may happen whatever is said of it now. */
+  async onceMore(sent: Sent, details: ErrorDetails): Promise<void> {
+    try {
+      await this.again(sent, details)
+    } catch (error) {
+      if (!isMixnetError(error)) throw error
+    }
+  }
+
   /** As it was, where the limit of fees or the chain does not let it pay more. */
   async replace(before: Sent): Promise<Sent> {
     try {
@@ -129,6 +138,8 @@ export class Broadcast {
   /** An empty transaction for a nonce of which nobody here knows anything, and without which nothing after it can happen. */
   async fill(nonce: number, like: UnsignedTransaction): Promise<void> {
     try {
+      // Another's may wait there: dearer, ours would take its place.
+      if ((await this.#rpc.ask(transactionCount(this.#signer.address, 'pending'))) > nonce) return
       const fees = bumped(like, like, this.#maxFeePerGas) ?? like
       const empty = { to: this.#signer.address, data: '0x', value: 0n, gas: 21_000n } as const
       const { maxFeePerGas, maxPriorityFeePerGas } = fees

@@ -174,10 +174,10 @@ export class Sending {
       const found = await this.#look(sent, confirmations, signal)
       if (found !== undefined) {
         if ('included' in found) return found.included
-        const { receipt, head, count, known } = found
+        const { receipt, head, count, known, isAbsent } = found
         if (receipt !== undefined && head.number - receipt.block >= confirmations) return receipt
         const now = clock.monotonic()
-        if (receipt !== undefined || count <= nonce) missingSince = undefined
+        if (!isAbsent || count <= nonce) missingSince = undefined
         else if (missingSince === undefined) missingSince = now
         else if (now - missingSince >= BELIEVED_AFTER) return 'displaced'
         if (receipt === undefined && count <= nonce) {
@@ -186,7 +186,7 @@ export class Sending {
             if (count < nonce && !broadcast.isInFlight(count)) await broadcast.fill(count, sent.unsigned)
             sent = await broadcast.replace(sent)
             lastSent = clock.monotonic()
-          } else if (!known) await broadcast.again(sent, details)
+          } else if (!known) await broadcast.onceMore(sent, details)
         }
       }
       if (clock.monotonic() >= until) {
@@ -214,6 +214,8 @@ export class Sending {
         readonly head: Header
         readonly count: number
         readonly known: boolean
+        /** The server knows neither a receipt nor the transaction. One that does not want to say is no such server. */
+        readonly isAbsent: boolean
       }
     | undefined
   > {
@@ -231,6 +233,7 @@ export class Sending {
         receipt,
         head,
         count: expectReply(count, 'transaction count'),
+        isAbsent: receipts.every((reply) => reply.ok && reply.value === undefined) && known.ok && !known.value,
         // A server that cannot say is not asked to take it again and again.
         known: known.ok ? known.value : true,
       }

@@ -164,7 +164,8 @@ class NodeProgramNetwork implements ProgramNetwork {
     this.#running.add(child)
     const ended = new Promise<number>((resolve, reject) => {
       child.once('error', reject)
-      child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : osConstants.signals[signal])))
+      // Not at its exit: a program that ends at once is read as ready only after that.
+      child.once('close', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : osConstants.signals[signal])))
     }).finally(() => this.#running.delete(child))
     let isReady = false
     child.stdio[3]?.on('data', () => {
