@@ -165,7 +165,44 @@ describe('the network of programs', () => {
     network.receive(buildEcho(fromProgram(SITE), echo))
     tunnels[0]?.opened.resolve()
     await turn()
-    assert.deepEqual(readEcho(toWorld[0] as IpPacket), echo)
+    const sent = readEcho(toWorld[0] as IpPacket)
+    assert.ok(sent !== undefined && !sent.isReply)
+    assert.equal(sent.data.length, DATA.length)
+  })
+
+  test("a ping shows nothing of the program's, which gets its own back; whoever makes answers up is not heard", async () => {
+    const { network, toWorld, toPrograms, tunnels, dropped } = setUp()
+    const clocks = Uint8Array.from({ length: 56 }, (_, i) => i)
+    for (const site of [SITE, ip('2606:4700::1111')]) {
+      const ask = (sequence: number) =>
+        network.receive(buildEcho(fromProgram(site), { isReply: false, identifier: 4, sequence, data: clocks }))
+      toWorld.length = 0
+      ask(1)
+      tunnels[0]?.opened.resolve()
+      await turn()
+      ask(2)
+      const [first, second] = toWorld.map(readEcho)
+      assert.ok(first !== undefined && second !== undefined)
+      assert.equal(first.data.length, 56)
+      assert.notDeepEqual(first.data, clocks)
+      assert.notDeepEqual(first.data, second.data)
+      assert.notDeepEqual([first.identifier, first.sequence], [4, 1])
+      assert.equal(second.identifier, first.identifier, 'one number at the exit for one program')
+      const back = { source: site, destination: site.length === 4 ? OURS.ipv4 : OURS.ipv6 }
+      const answer = (data: Uint8Array) => {
+        const bytes = buildEcho(back, { ...first, isReply: true, data })
+        tunnels[0]?.deliver(read(bytes), bytes)
+      }
+      const before = dropped('unasked')
+      answer(clocks)
+      answer(first.data)
+      answer(first.data)
+      assert.equal(dropped('unasked'), before + 2)
+      const heard = toPrograms.splice(0)
+      assert.equal(heard.length, 1)
+      assert.deepEqual(heard[0]?.source, site)
+      assert.deepEqual(readEcho(heard[0] as IpPacket), { isReply: true, identifier: 4, sequence: 1, data: clocks })
+    }
   })
 
   test('a connection to what stands for a name is one to the name, and nothing else can be sent there', async () => {

@@ -26,6 +26,7 @@ import { Relay, type RelayParams } from '../relay.ts'
 import { DnsServer, isStandIn } from './dnsServer.ts'
 import type { IpTunnel } from './ipTunnel.ts'
 import { type Knock, LocalTcp } from './localTcp.ts'
+import { Pings } from './pings.ts'
 
 export interface LocalNetworkOptions {
   readonly dialer: Dialer
@@ -65,6 +66,7 @@ export class LocalNetwork {
   readonly #options: LocalNetworkOptions
   readonly #tcp: LocalTcp
   readonly #names = new DnsServer()
+  readonly #pings: Pings
   readonly #early: IpPacket[] = []
   /** As whom an answer comes, to the program; last used last. */
   readonly #flows = new Map<string, Uint8Array>()
@@ -77,6 +79,7 @@ export class LocalNetwork {
     this.#world = world
     this.#options = options
     const { mtu, send } = options
+    this.#pings = new Pings(world.random.stream('local-pings'))
     this.#tcp = new LocalTcp({
       clock: world.clock,
       random: world.random.stream('local-tcp'),
@@ -184,9 +187,15 @@ export class LocalNetwork {
     const destination = this.#destinationOf(packet)
     // What stands for a name is no address: only a connection can be made to it.
     if (destination === undefined) return this.#drop('stand-in')
-    this.#noteFlow(packet, destination)
     const source = destination.length === IPV4_BYTES ? tunnel.ips.ipv4 : tunnel.ips.ipv6
-    const bytes = readdressed(packet, { source, destination })
+    const echo = readEcho(packet)
+    // Nobody's question comes to a program, so it has none to answer.
+    if (echo?.isReply === true) return this.#drop('unasked')
+    if (echo === undefined) this.#noteFlow(packet, destination)
+    const bytes =
+      echo === undefined
+        ? readdressed(packet, { source, destination })
+        : buildEcho({ source, destination }, this.#pings.leaving(echo, destination, packet.destination))
     if (bytes.length > tunnel.mtu) return this.#refuseLong(packet, tunnel.mtu + packetBytes(packet) - bytes.length)
     try {
       tunnel.send(bytes)
@@ -216,7 +225,7 @@ export class LocalNetwork {
 
   /** Of whom a program wrote to: only from there something comes back, and as from where the program wrote to. */
   #noteFlow(packet: IpPacket, destination: Uint8Array): void {
-    const key = flowKey(numberOf(packet, packet.sourcePort), destination, packet.destinationPort)
+    const key = flowKey(packet.sourcePort, destination, packet.destinationPort)
     this.#flows.delete(key)
     this.#flows.set(key, packet.destination.slice())
     const [oldest] = this.#flows.keys()
@@ -226,14 +235,19 @@ export class LocalNetwork {
   /** From the world: to the program, as if from where it sent it. */
   #arrived(packet: IpPacket): void {
     const { programs, send, mtu } = this.#options
-    // An exit that lies could write to any port of a program, and speak as its router: it would answer questions for names.
-    const source =
-      readEcho(packet)?.isReply === false
-        ? undefined
-        : this.#flows.get(flowKey(numberOf(packet, packet.destinationPort), packet.source, packet.sourcePort))
-    if (source === undefined) return this.#drop('unasked')
     const destination = packet.version === 4 ? programs.ipv4 : programs.ipv6
-    const bytes = packet.protocol === PROTOCOL.tcp ? undefined : readdressed(packet, { source, destination })
+    const reply = readEcho(packet)
+    let bytes: Uint8Array | undefined
+    // An exit that lies could write to any port of a program, and speak as its router: it would answer questions for names.
+    if (reply !== undefined) {
+      const found = this.#pings.coming(reply, packet.source)
+      if (found === undefined) return this.#drop('unasked')
+      bytes = buildEcho({ source: found.asked, destination }, found.echo)
+    } else {
+      const source = this.#flows.get(flowKey(packet.destinationPort, packet.source, packet.sourcePort))
+      if (source === undefined) return this.#drop('unasked')
+      bytes = packet.protocol === PROTOCOL.tcp ? undefined : readdressed(packet, { source, destination })
+    }
     if (bytes === undefined || bytes.length > mtu) return this.#drop('arrived')
     send(bytes)
   }
@@ -269,13 +283,7 @@ export class LocalNetwork {
   }
 }
 
-/** Of a program's datagram its port, of a ping its identifier. */
-const numberOf = (packet: IpPacket, port: number): string => {
-  const echo = readEcho(packet)
-  return echo === undefined ? `udp ${port}` : `echo ${echo.identifier}`
-}
-
-const flowKey = (number: string, peer: Uint8Array, port: number): string => `${number} ${peer.join('.')} ${port}`
+const flowKey = (port: number, peer: Uint8Array, peerPort: number): string => `${port} ${peer.join('.')} ${peerPort}`
 
 const packetBytes = ({ version, payload }: IpPacket): number =>
   (version === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) + payload.length
@@ -286,10 +294,8 @@ function isForNeighbours([first = 0, second = 0, ...rest]: Uint8Array): boolean 
   return first === 0xff || (first === 0xfe && (second & 0xc0) === 0x80)
 }
 
-/** A datagram or echo between other addresses: built anew, so that nothing else of the program's packet shows. */
+/** A datagram between other addresses: built anew, so that nothing else of the program's packet shows. */
 function readdressed(packet: IpPacket, addresses: Addressed): Uint8Array {
-  const echo = readEcho(packet)
-  if (echo !== undefined) return buildEcho(addresses, echo)
   const { sourcePort, destinationPort, payload } = packet
   return buildUdp(addresses, { sourcePort, destinationPort }, payload.subarray(UDP_HEADER_BYTES))
 }

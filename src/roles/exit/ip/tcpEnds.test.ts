@@ -153,7 +153,7 @@ describe('connections of a client of the packet router', () => {
 
   test('who has nothing to say for long is ended, and sooner where one side has ended', async () => {
     const bench = new Bench()
-    const [one] = [await bench.connected(1), await bench.connected(2), await bench.connected(3)] as [number]
+    const [one] = [await bench.connected(1), await bench.connected(2), await bench.connected(3)]
     const fates = () => bench.outside.map(({ fate }) => fate)
     bench.outside[1]?.handlers?.end?.()
     bench.from(2, { flags: FLAG.ack, sequence: START + 1, acknowledgment: bench.sent.at(-1)?.sequence as number })
@@ -162,7 +162,7 @@ describe('connections of a client of the packet router', () => {
     bench.from(2, { flags: FLAG.ack, sequence: START + 1, acknowledgment: advanced(end.sequence, 1) })
     bench.clock.advance(minutes(9))
     assert.deepEqual(fates(), ['open', 'open', 'open'])
-    bench.from(1, { flags: FLAG.ack, sequence: START + 1, acknowledgment: one, data: Uint8Array.of(1) })
+    bench.from(1, { flags: FLAG.ack, sequence: START + 1, acknowledgment: one as number, data: Uint8Array.of(1) })
     bench.clock.advance(minutes(2))
     assert.deepEqual(fates(), ['open', 'reset', 'open'])
     bench.clock.advance(minutes(20))
