@@ -42,7 +42,15 @@ const read = (bytes: Uint8Array): IpPacket => {
   return packet
 }
 
-function setUp({ nameServer, refuses = false }: { nameServer?: string; refuses?: boolean } = {}): Setup {
+function setUp({
+  nameServer,
+  refuses = false,
+  allowsLocalAddresses = false,
+}: {
+  nameServer?: string
+  refuses?: boolean
+  allowsLocalAddresses?: boolean
+} = {}): Setup {
   const clock = new HandClock()
   const meter = new Meter()
   const made: Omit<Setup, 'network' | 'dropped' | 'clock'> = {
@@ -87,6 +95,7 @@ function setUp({ nameServer, refuses = false }: { nameServer?: string; refuses?:
       programs: PROGRAMS,
       router: ROUTER,
       nameServer,
+      allowsLocalAddresses,
       send: (bytes) => {
         if ('fault' in readIpPacket(bytes)) made.errors.push(bytes)
         else made.toPrograms.push(read(bytes))
@@ -281,6 +290,25 @@ describe('the network of programs', () => {
     network.receive(buildUdp(fromProgram(SITE), PORTS, DATA))
     assert.equal(dropped('closed'), 1)
     assert.equal(toWorld.length, 0)
+  })
+
+  test('what is at home stays here, names asked of the router there among it, where the network is not one for tests', async () => {
+    const home = ['192.168.1.1', '10.1.2.3', '172.16.0.1', '100.64.0.1', '127.0.0.1', 'fd00::1', '::ffff:192.168.1.1']
+    const { network, dialled, toPrograms, tunnels, dropped } = setUp()
+    for (const one of home) {
+      network.receive(buildUdp(fromProgram(ip(one)), { sourcePort: 9, destinationPort: 53 }, query('secret.example')))
+      network.receive(buildEcho(fromProgram(ip(one)), { isReply: false, identifier: 1, sequence: 1, data: DATA }))
+      network.receive(syn(ip(one), 53))
+      const { flags } = readTcpSegment(toPrograms.pop() as IpPacket)
+      assert.equal(flags & FLAG.rst, FLAG.rst)
+    }
+    assert.equal(dropped('neighbours'), 2 * home.length)
+    assert.deepEqual([tunnels.length, dialled.length], [0, 0])
+    const tested = setUp({ allowsLocalAddresses: true })
+    tested.network.receive(syn(ip('127.0.0.1'), 80))
+    tested.network.receive(buildUdp(fromProgram(ip('127.0.0.1')), PORTS, DATA))
+    assert.deepEqual([tested.dialled.length, tested.tunnels.length], [1, 1])
+    await tested.network.close()
   })
 
   test('what a program says to its neighbours stays here, and nothing comes that no program asked for', async () => {

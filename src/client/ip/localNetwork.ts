@@ -11,6 +11,7 @@ import type { Meter } from '../../foundation/base/observe.ts'
 import { minutes, seconds } from '../../foundation/base/units.ts'
 import type { ClientWorld } from '../../foundation/platform/world.ts'
 import type { IpPair } from '../../protocol/wire/exit/bincode.ts'
+import { isGlobalAddress } from '../../protocol/wire/exit/globalAddress.ts'
 import { type Addressed, buildUdp } from '../../protocol/wire/ip/buildPacket.ts'
 import { buildEcho, readEcho } from '../../protocol/wire/ip/echo.ts'
 import {
@@ -42,6 +43,8 @@ export interface LocalNetworkOptions {
   readonly nameServer?: string | undefined
   /** Others that programs ask for names, as canonical text: whatever they ask there is answered as their router would. */
   readonly nameServers?: ReadonlySet<string> | undefined
+  /** Whether programs may reach addresses that are no public ones, as in networks for tests. */
+  readonly allowsLocalAddresses: boolean
   /** Hears why datagrams and pings go nowhere, at each attempt. */
   readonly noAddress?: ((error: MixnetError) => void) | undefined
   readonly send: (packet: Uint8Array) => void
@@ -103,7 +106,7 @@ export class LocalNetwork {
     if (packet.protocol === PROTOCOL.tcp) return this.#tcp.receive(packet)
     if (this.#isRouter(packet)) return this.#answer(packet)
     // To the neighbours, of whom there are none: the exit would read what a program looks for at home, and drop it.
-    if (isForNeighbours(packet.destination)) return this.#drop('neighbours')
+    if (isForNeighbours(packet.destination) || this.#isAtHome(packet.destination)) return this.#drop('neighbours')
     this.#carry(packet)
   }
 
@@ -118,8 +121,9 @@ export class LocalNetwork {
   #connect({ destination, accept, refuse }: Knock): void {
     const { dialer, meter } = this.#options
     const host = this.#names.nameOf(destination.host) ?? destination.host
-    // Of a name that was forgotten: the exit would only learn that it was one of ours.
-    if (this.#isNoAddress(parseIp(host))) return refuse()
+    const address = parseIp(host)
+    // Of a name that was forgotten: the exit would only learn that it was one of ours. A printer at home it could not reach, and would read of.
+    if (this.#isNoAddress(address) || (address !== undefined && this.#isAtHome(address))) return refuse()
     let stream: ReturnType<Dialer['open']>
     try {
       stream = dialer.open({ host, port: destination.port })
@@ -216,6 +220,11 @@ export class LocalNetwork {
     const { nameServer } = this.#options
     if (this.#isRouter(packet)) return nameServer === undefined ? undefined : parseIp(nameServer)
     return this.#isNoAddress(packet.destination) ? undefined : packet.destination
+  }
+
+  /** Of a network that is not the world: no exit reaches it, and the router there, asked for names, must not be answered for by one that reads them. */
+  #isAtHome(address: Uint8Array): boolean {
+    return !this.#options.allowsLocalAddresses && !isGlobalAddress(address) && !this.#isNoAddress(address)
   }
 
   /** Whoever asks a name server gets real addresses, of which none is in that range. */

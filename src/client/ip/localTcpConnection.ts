@@ -139,6 +139,8 @@ export class LocalTcpConnection implements Connection {
   }
 
   destroy(): void {
+    // Both sides have said all; a reset would only say that it failed.
+    if (this.#state === 'lingering') return
     const isAccepted = this.#next !== this.#unacknowledged || this.#state === 'open'
     if (this.#state === 'over' || this.#isLeft || !isAccepted) return this.reset()
     // What it was told is still to arrive; what it says from now on, nobody hears.

@@ -133,6 +133,7 @@ describe('connections of a client of the packet router', () => {
     assert.equal(outside.fate, 'ended', 'what waits there for a slow site is not thrown away')
     assert.equal(bench.ends.count, 1)
     outside.handlers?.close()
+    assert.ok(bench.sent.every(({ flags }) => (flags & FLAG.rst) === 0))
     bench.clock.advance(seconds(10))
     assert.equal(bench.ends.count, 0)
   })
