@@ -10,6 +10,7 @@ import type { PacketDevice } from '../foundation/platform/programNetwork.ts'
 import type { World } from '../foundation/platform/world.ts'
 import { parseRecipient, type Recipient } from '../protocol/packet/recipient.ts'
 import type { IpPair } from '../protocol/wire/exit/bincode.ts'
+import { isGlobalAddress } from '../protocol/wire/exit/globalAddress.ts'
 import type { LedgerTicketOptions } from './credentials/ledgerTickets.ts'
 import type { TicketFolder } from './credentials/openTickets.ts'
 import type { ClosableEngine } from './credentials/openWallet.ts'
@@ -56,6 +57,7 @@ export class Mixnet extends MixnetCore {
   readonly #ca: string | undefined
   readonly #wallet: () => TicketWallet | undefined
   readonly #tunnels: IpTunnels
+  readonly #isLocal: boolean
   readonly #servers = new Set<Server>()
   #http: MixnetFetch | undefined
   #adapters: HttpAdapters | undefined
@@ -67,8 +69,10 @@ export class Mixnet extends MixnetCore {
     tunnels: IpTunnels,
     ca: string | undefined,
     wallet: () => TicketWallet | undefined,
+    isLocal: boolean,
   ) {
     super(world, opened)
+    this.#isLocal = isLocal
     this.#tunnels = tunnels
     this.#world = world
     this.#ca = ca
@@ -88,7 +92,7 @@ export class Mixnet extends MixnetCore {
         if (!tunnels.take(message)) onMessage(message)
       },
     })
-    return new Mixnet(world, opened, tunnels, ca, () => paying?.wallet())
+    return new Mixnet(world, opened, tunnels, ca, () => paying?.wallet(), isLocalNetwork(options.directories))
   }
 
   /**
@@ -160,7 +164,8 @@ export class Mixnet extends MixnetCore {
 
   /**
    * The network of programs in a network of their own: whatever they send leaves through the mixnet. `nameServer`: an IP address, asked for
-   * names; without one the exit that connects looks them up, and only connections know names. `nameServers`: whom programs ask now, and shall ask us.
+   * names; without one the exit that connects looks them up, and only connections know names. Addresses that are not public are
+   * refused, unless all directories have such ones themselves. `nameServers`: whom programs ask now, and shall ask us.
    */
   networkFor(
     programs: PacketDevice,
@@ -179,6 +184,7 @@ export class Mixnet extends MixnetCore {
       router: pair(programs.router),
       nameServer,
       nameServers,
+      allowsLocalAddresses: this.#isLocal,
       noAddress,
       send: (packet) => programs.send(packet),
       meter,
@@ -258,4 +264,17 @@ async function payingFolder(
   // Nobody says who issues tickets.
   if (options.directories.length === 0) return undefined
   return lateTickets(async () => (await load()).lateOpener(world, { ...options, tickets: { buy: 'faucet' }, engine }))
+}
+
+/** Whose directories are at addresses that are not public: its sites are there as well. */
+function isLocalNetwork(directories: readonly string[]): boolean {
+  return (
+    directories.length > 0 &&
+    directories.every((directory) => {
+      if (!URL.canParse(directory)) return false
+      const host = new URL(directory).hostname.replace(/^\[|\]$/g, '')
+      const address = parseIp(host)
+      return host === 'localhost' || (address !== undefined && !isGlobalAddress(address))
+    })
+  )
 }

@@ -42,7 +42,15 @@ const read = (bytes: Uint8Array): IpPacket => {
   return packet
 }
 
-function setUp({ nameServer, refuses = false }: { nameServer?: string; refuses?: boolean } = {}): Setup {
+function setUp({
+  nameServer,
+  refuses = false,
+  allowsLocalAddresses = false,
+}: {
+  nameServer?: string
+  refuses?: boolean
+  allowsLocalAddresses?: boolean
+} = {}): Setup {
   const clock = new HandClock()
   const meter = new Meter()
   const made: Omit<Setup, 'network' | 'dropped' | 'clock'> = {
@@ -87,6 +95,7 @@ function setUp({ nameServer, refuses = false }: { nameServer?: string; refuses?:
       programs: PROGRAMS,
       router: ROUTER,
       nameServer,
+      allowsLocalAddresses,
       send: (bytes) => {
         if ('fault' in readIpPacket(bytes)) made.errors.push(bytes)
         else made.toPrograms.push(read(bytes))
@@ -165,7 +174,44 @@ describe('the network of programs', () => {
     network.receive(buildEcho(fromProgram(SITE), echo))
     tunnels[0]?.opened.resolve()
     await turn()
-    assert.deepEqual(readEcho(toWorld[0] as IpPacket), echo)
+    const sent = readEcho(toWorld[0] as IpPacket)
+    assert.ok(sent !== undefined && !sent.isReply)
+    assert.equal(sent.data.length, DATA.length)
+  })
+
+  test("a ping shows nothing of the program's, which gets its own back; whoever makes answers up is not heard", async () => {
+    const { network, toWorld, toPrograms, tunnels, dropped } = setUp()
+    const clocks = Uint8Array.from({ length: 56 }, (_, i) => i)
+    for (const site of [SITE, ip('2606:4700::1111')]) {
+      const ask = (sequence: number) =>
+        network.receive(buildEcho(fromProgram(site), { isReply: false, identifier: 4, sequence, data: clocks }))
+      toWorld.length = 0
+      ask(1)
+      tunnels[0]?.opened.resolve()
+      await turn()
+      ask(2)
+      const [first, second] = toWorld.map(readEcho)
+      assert.ok(first !== undefined && second !== undefined)
+      assert.equal(first.data.length, 56)
+      assert.notDeepEqual(first.data, clocks)
+      assert.notDeepEqual(first.data, second.data)
+      assert.notDeepEqual([first.identifier, first.sequence], [4, 1])
+      assert.equal(second.identifier, first.identifier, 'one number at the exit for one program')
+      const back = { source: site, destination: site.length === 4 ? OURS.ipv4 : OURS.ipv6 }
+      const answer = (data: Uint8Array) => {
+        const bytes = buildEcho(back, { ...first, isReply: true, data })
+        tunnels[0]?.deliver(read(bytes), bytes)
+      }
+      const before = dropped('unasked')
+      answer(clocks)
+      answer(first.data)
+      answer(first.data)
+      assert.equal(dropped('unasked'), before + 2)
+      const heard = toPrograms.splice(0)
+      assert.equal(heard.length, 1)
+      assert.deepEqual(heard[0]?.source, site)
+      assert.deepEqual(readEcho(heard[0] as IpPacket), { isReply: true, identifier: 4, sequence: 1, data: clocks })
+    }
   })
 
   test('a connection to what stands for a name is one to the name, and nothing else can be sent there', async () => {
@@ -244,6 +290,25 @@ describe('the network of programs', () => {
     network.receive(buildUdp(fromProgram(SITE), PORTS, DATA))
     assert.equal(dropped('closed'), 1)
     assert.equal(toWorld.length, 0)
+  })
+
+  test('what is at home stays here, names asked of the router there among it, where the network is not one for tests', async () => {
+    const home = ['192.168.1.1', '10.1.2.3', '172.16.0.1', '100.64.0.1', '127.0.0.1', 'fd00::1', '::ffff:192.168.1.1']
+    const { network, dialled, toPrograms, tunnels, dropped } = setUp()
+    for (const one of home) {
+      network.receive(buildUdp(fromProgram(ip(one)), { sourcePort: 9, destinationPort: 53 }, query('secret.example')))
+      network.receive(buildEcho(fromProgram(ip(one)), { isReply: false, identifier: 1, sequence: 1, data: DATA }))
+      network.receive(syn(ip(one), 53))
+      const { flags } = readTcpSegment(toPrograms.pop() as IpPacket)
+      assert.equal(flags & FLAG.rst, FLAG.rst)
+    }
+    assert.equal(dropped('neighbours'), 2 * home.length)
+    assert.deepEqual([tunnels.length, dialled.length], [0, 0])
+    const tested = setUp({ allowsLocalAddresses: true })
+    tested.network.receive(syn(ip('127.0.0.1'), 80))
+    tested.network.receive(buildUdp(fromProgram(ip('127.0.0.1')), PORTS, DATA))
+    assert.deepEqual([tested.dialled.length, tested.tunnels.length], [1, 1])
+    await tested.network.close()
   })
 
   test('what a program says to its neighbours stays here, and nothing comes that no program asked for', async () => {

@@ -11,6 +11,7 @@ import type { Meter } from '../../foundation/base/observe.ts'
 import { minutes, seconds } from '../../foundation/base/units.ts'
 import type { ClientWorld } from '../../foundation/platform/world.ts'
 import type { IpPair } from '../../protocol/wire/exit/bincode.ts'
+import { isGlobalAddress } from '../../protocol/wire/exit/globalAddress.ts'
 import { type Addressed, buildUdp } from '../../protocol/wire/ip/buildPacket.ts'
 import { buildEcho, readEcho } from '../../protocol/wire/ip/echo.ts'
 import {
@@ -26,6 +27,7 @@ import { Relay, type RelayParams } from '../relay.ts'
 import { DnsServer, isStandIn } from './dnsServer.ts'
 import type { IpTunnel } from './ipTunnel.ts'
 import { type Knock, LocalTcp } from './localTcp.ts'
+import { Pings } from './pings.ts'
 
 export interface LocalNetworkOptions {
   readonly dialer: Dialer
@@ -41,6 +43,8 @@ export interface LocalNetworkOptions {
   readonly nameServer?: string | undefined
   /** Others that programs ask for names, as canonical text: whatever they ask there is answered as their router would. */
   readonly nameServers?: ReadonlySet<string> | undefined
+  /** Whether programs may reach addresses that are no public ones, as in networks for tests. */
+  readonly allowsLocalAddresses: boolean
   /** Hears why datagrams and pings go nowhere, at each attempt. */
   readonly noAddress?: ((error: MixnetError) => void) | undefined
   readonly send: (packet: Uint8Array) => void
@@ -65,6 +69,7 @@ export class LocalNetwork {
   readonly #options: LocalNetworkOptions
   readonly #tcp: LocalTcp
   readonly #names = new DnsServer()
+  readonly #pings: Pings
   readonly #early: IpPacket[] = []
   /** As whom an answer comes, to the program; last used last. */
   readonly #flows = new Map<string, Uint8Array>()
@@ -77,6 +82,7 @@ export class LocalNetwork {
     this.#world = world
     this.#options = options
     const { mtu, send } = options
+    this.#pings = new Pings(world.random.stream('local-pings'))
     this.#tcp = new LocalTcp({
       clock: world.clock,
       random: world.random.stream('local-tcp'),
@@ -100,7 +106,7 @@ export class LocalNetwork {
     if (packet.protocol === PROTOCOL.tcp) return this.#tcp.receive(packet)
     if (this.#isRouter(packet)) return this.#answer(packet)
     // To the neighbours, of whom there are none: the exit would read what a program looks for at home, and drop it.
-    if (isForNeighbours(packet.destination)) return this.#drop('neighbours')
+    if (isForNeighbours(packet.destination) || this.#isAtHome(packet.destination)) return this.#drop('neighbours')
     this.#carry(packet)
   }
 
@@ -115,8 +121,9 @@ export class LocalNetwork {
   #connect({ destination, accept, refuse }: Knock): void {
     const { dialer, meter } = this.#options
     const host = this.#names.nameOf(destination.host) ?? destination.host
-    // Of a name that was forgotten: the exit would only learn that it was one of ours.
-    if (this.#isNoAddress(parseIp(host))) return refuse()
+    const address = parseIp(host)
+    // Of a name that was forgotten: the exit would only learn that it was one of ours. A printer at home it could not reach, and would read of.
+    if (this.#isNoAddress(address) || (address !== undefined && this.#isAtHome(address))) return refuse()
     let stream: ReturnType<Dialer['open']>
     try {
       stream = dialer.open({ host, port: destination.port })
@@ -184,9 +191,15 @@ export class LocalNetwork {
     const destination = this.#destinationOf(packet)
     // What stands for a name is no address: only a connection can be made to it.
     if (destination === undefined) return this.#drop('stand-in')
-    this.#noteFlow(packet, destination)
     const source = destination.length === IPV4_BYTES ? tunnel.ips.ipv4 : tunnel.ips.ipv6
-    const bytes = readdressed(packet, { source, destination })
+    const echo = readEcho(packet)
+    // Nobody's question comes to a program, so it has none to answer.
+    if (echo?.isReply === true) return this.#drop('unasked')
+    if (echo === undefined) this.#noteFlow(packet, destination)
+    const bytes =
+      echo === undefined
+        ? readdressed(packet, { source, destination })
+        : buildEcho({ source, destination }, this.#pings.leaving(echo, destination, packet.destination))
     if (bytes.length > tunnel.mtu) return this.#refuseLong(packet, tunnel.mtu + packetBytes(packet) - bytes.length)
     try {
       tunnel.send(bytes)
@@ -209,6 +222,11 @@ export class LocalNetwork {
     return this.#isNoAddress(packet.destination) ? undefined : packet.destination
   }
 
+  /** Of a network that is not the world: no exit reaches it, and the router there, asked for names, must not be answered for by one that reads them. */
+  #isAtHome(address: Uint8Array): boolean {
+    return !this.#options.allowsLocalAddresses && !isGlobalAddress(address) && !this.#isNoAddress(address)
+  }
+
   /** Whoever asks a name server gets real addresses, of which none is in that range. */
   #isNoAddress(address: Uint8Array | undefined): boolean {
     return this.#options.nameServer === undefined && address !== undefined && isStandIn(address)
@@ -216,7 +234,7 @@ export class LocalNetwork {
 
   /** Of whom a program wrote to: only from there something comes back, and as from where the program wrote to. */
   #noteFlow(packet: IpPacket, destination: Uint8Array): void {
-    const key = flowKey(numberOf(packet, packet.sourcePort), destination, packet.destinationPort)
+    const key = flowKey(packet.sourcePort, destination, packet.destinationPort)
     this.#flows.delete(key)
     this.#flows.set(key, packet.destination.slice())
     const [oldest] = this.#flows.keys()
@@ -226,14 +244,19 @@ export class LocalNetwork {
   /** From the world: to the program, as if from where it sent it. */
   #arrived(packet: IpPacket): void {
     const { programs, send, mtu } = this.#options
-    // An exit that lies could write to any port of a program, and speak as its router: it would answer questions for names.
-    const source =
-      readEcho(packet)?.isReply === false
-        ? undefined
-        : this.#flows.get(flowKey(numberOf(packet, packet.destinationPort), packet.source, packet.sourcePort))
-    if (source === undefined) return this.#drop('unasked')
     const destination = packet.version === 4 ? programs.ipv4 : programs.ipv6
-    const bytes = packet.protocol === PROTOCOL.tcp ? undefined : readdressed(packet, { source, destination })
+    const reply = readEcho(packet)
+    let bytes: Uint8Array | undefined
+    // An exit that lies could write to any port of a program, and speak as its router: it would answer questions for names.
+    if (reply !== undefined) {
+      const found = this.#pings.coming(reply, packet.source)
+      if (found === undefined) return this.#drop('unasked')
+      bytes = buildEcho({ source: found.asked, destination }, found.echo)
+    } else {
+      const source = this.#flows.get(flowKey(packet.destinationPort, packet.source, packet.sourcePort))
+      if (source === undefined) return this.#drop('unasked')
+      bytes = packet.protocol === PROTOCOL.tcp ? undefined : readdressed(packet, { source, destination })
+    }
     if (bytes === undefined || bytes.length > mtu) return this.#drop('arrived')
     send(bytes)
   }
@@ -269,13 +292,7 @@ export class LocalNetwork {
   }
 }
 
-/** Of a program's datagram its port, of a ping its identifier. */
-const numberOf = (packet: IpPacket, port: number): string => {
-  const echo = readEcho(packet)
-  return echo === undefined ? `udp ${port}` : `echo ${echo.identifier}`
-}
-
-const flowKey = (number: string, peer: Uint8Array, port: number): string => `${number} ${peer.join('.')} ${port}`
+const flowKey = (port: number, peer: Uint8Array, peerPort: number): string => `${port} ${peer.join('.')} ${peerPort}`
 
 const packetBytes = ({ version, payload }: IpPacket): number =>
   (version === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) + payload.length
@@ -286,10 +303,8 @@ function isForNeighbours([first = 0, second = 0, ...rest]: Uint8Array): boolean 
   return first === 0xff || (first === 0xfe && (second & 0xc0) === 0x80)
 }
 
-/** A datagram or echo between other addresses: built anew, so that nothing else of the program's packet shows. */
+/** A datagram between other addresses: built anew, so that nothing else of the program's packet shows. */
 function readdressed(packet: IpPacket, addresses: Addressed): Uint8Array {
-  const echo = readEcho(packet)
-  if (echo !== undefined) return buildEcho(addresses, echo)
   const { sourcePort, destinationPort, payload } = packet
   return buildUdp(addresses, { sourcePort, destinationPort }, payload.subarray(UDP_HEADER_BYTES))
 }

@@ -221,7 +221,7 @@ describe("a program's TCP, ended here", () => {
       up: fc.integer({ min: 0, max: 40_000 }),
       down: fc.integer({ min: 0, max: 200_000 }),
       loss: fc.constantFrom(0, 0, 0.02, 0.2),
-      mss: fc.constantFrom(64, 536, 1460),
+      mss: fc.constantFrom(536, 1460),
       window: fc.constantFrom(1, 2000, 65_535),
       pauses: fc.boolean(),
       patient: fc.boolean(),
@@ -236,7 +236,7 @@ describe("a program's TCP, ended here", () => {
           state ^= state << 5
           return (state >>> 0) / 2 ** 32
         }
-        const size = window === 1 ? Math.min(down, 60) : mss === 64 ? Math.min(down, 20_000) : down
+        const size = window === 1 ? Math.min(down, 60) : down
         const [sent, answered] = [bytes(up, 1), bytes(size, 2)]
         const { clock, tcp, program, knocks, run } = connect(
           { data: sent, mss, window },
@@ -450,6 +450,88 @@ describe("a program's TCP, ended here", () => {
     assert.ok(program.heardBytes <= size, `${program.heardBytes} bytes for ${size}`)
     // One wait of 4 s, and then as fast as the answers come.
     assert.ok(clock.monotonic() - began < 15_000, `${clock.monotonic() - began} ms`)
+  })
+
+  test('who says that it takes tiny segments, and opens and closes its window, gets no more packets for it', () => {
+    const clock = new HandClock()
+    const out: ReturnType<typeof readTcpSegment>[] = []
+    const knocks: Knock[] = []
+    const tcp = new LocalTcp({
+      clock,
+      random: nodeRandom.stream('test'),
+      mtu: 1500,
+      send: (packet) => out.push(readTcpSegment(readIpPacket(packet) as never)),
+      knock: (knock) => knocks.push(knock),
+      timing: PATIENT,
+    })
+    let acknowledgment = 0
+    const say = (flags: number, window: number, sequence = 101, mss?: number): void =>
+      tcp.receive(readIpPacket(buildTcp(PROGRAM, PORTS, { sequence, acknowledgment, flags, window, mss })) as never)
+    say(FLAG.syn, 0, 100, 1)
+    const connection = (knocks[0] as Knock).accept()
+    acknowledgment = advanced((out[0] as { sequence: number }).sequence, 1)
+    say(FLAG.ack, 0)
+    connection.attach({ data() {}, close() {} })
+    for (let i = 0; i < 65_536; i++) connection.write([Uint8Array.of(i)])
+    out.length = 0
+    for (let i = 0; i < 20; i++) {
+      say(FLAG.ack, 65_535)
+      say(FLAG.ack, 0)
+    }
+    const data = concat(...out.map((segment) => segment.data))
+    assert.equal(data.length, 65_535, 'once')
+    assert.ok(out.length <= Math.ceil(65_535 / 536), `${out.length} segments`)
+    assert.ok(data.every((byte, i) => byte === (i & 0xff)))
+  })
+
+  test('where there is room for a few segments at a time, each connection gets as many as the others', () => {
+    const knocks: Knock[] = []
+    const sent = new Map<number, number>()
+    let room = Number.POSITIVE_INFINITY
+    const numbers = new Map<number, number>()
+    const tcp: LocalTcp = new LocalTcp({
+      clock: new HandClock(),
+      random: nodeRandom.stream('test'),
+      mtu: 1500,
+      send: (packet) => {
+        const read = readIpPacket(packet)
+        assert.ok(!('fault' in read))
+        const { sequence, data } = readTcpSegment(read)
+        const port = read.destinationPort
+        numbers.set(port, Math.max(numbers.get(port) ?? 0, sequence + 1))
+        if (data.length === 0) return
+        sent.set(port, (sent.get(port) ?? 0) + 1)
+        if (--room === 0) tcp.pause()
+      },
+      knock: (knock) => knocks.push(knock),
+    })
+    const say = (sourcePort: number, flags: number, sequence: number): void => {
+      const segment = { sequence, acknowledgment: numbers.get(sourcePort) ?? 0, flags, window: 65_535, mss: 1460 }
+      tcp.receive(readIpPacket(buildTcp(PROGRAM, { ...PORTS, sourcePort }, segment)) as never)
+    }
+    const ports = [1, 2, 3, 4, 5, 6, 7, 8]
+    for (const port of ports) say(port, FLAG.syn, 100)
+    const connections = knocks.map((knock) => knock.accept())
+    for (const port of ports) say(port, FLAG.ack, 101)
+    room = 3
+    for (const connection of connections) {
+      connection.attach({ data() {}, close() {} })
+      connection.write([new Uint8Array(60_000)])
+    }
+    assert.equal(
+      [...sent.values()].reduce((sum, count) => sum + count, 0),
+      3,
+      'held within what one of them sends',
+    )
+    sent.clear()
+    for (let i = 0; i < 8; i++) {
+      room = 5
+      tcp.resume()
+    }
+    assert.deepEqual(
+      ports.map((port) => sent.get(port)),
+      ports.map(() => 5),
+    )
   })
 
   test('while it is held no data goes out, and all of it goes out after', async () => {

@@ -32,8 +32,8 @@ export interface LocalTcpOptions {
 }
 
 const MAX_CONNECTIONS = 1024
-/** What every stack takes where a SYN says nothing (RFC 9293 3.7.1), and what is too little to be meant. */
-const [DEFAULT_MSS, LEAST_MSS] = [536, 64]
+/** What every stack takes, and where a SYN says nothing (RFC 9293 3.7.1). Who says less wants many packets for few bytes. */
+const LEAST_MSS = { 4: 536, 6: 1220 } as const
 const HEADERS = { 4: 40, 6: 60 } as const
 
 export class LocalTcp {
@@ -67,9 +67,16 @@ export class LocalTcp {
     this.#isHeld = true
   }
 
+  /** All go on, a segment each in turn, until they are held again: then those go first that have waited longest. */
   resume(): void {
     this.#isHeld = false
-    for (const connection of this.#connections.values()) connection.released()
+    for (const [key, connection] of this.#connections) {
+      if (this.#isHeld) return
+      if (!connection.takeTurn() || this.#connections.get(key) !== connection) continue
+      // Behind the others, where this loop comes by again.
+      this.#connections.delete(key)
+      this.#connections.set(key, connection)
+    }
   }
 
   /** Ends every connection. */
@@ -89,7 +96,7 @@ export class LocalTcp {
       local: { host: formatIp(packet.destination), port: packet.destinationPort },
       sequence: segment.sequence,
       ourSequence: random.u32(),
-      mss: Math.min(ourMss, Math.max(LEAST_MSS, segment.mss ?? DEFAULT_MSS)),
+      mss: Math.min(ourMss, Math.max(LEAST_MSS[packet.version], segment.mss ?? 0)),
       ourMss,
       window: segment.window,
       timing,

@@ -11,9 +11,10 @@ import { seconds } from '../../foundation/base/units.ts'
 import type { Clock, Timer } from '../../foundation/platform/clock.ts'
 import type { Connection, ConnectionHandlers, Endpoint } from '../../foundation/platform/net.ts'
 import { advanced, FLAG, isBefore, type TcpSegment } from '../../protocol/wire/ip/tcpSegment.ts'
+import { ByteRing } from './byteRing.ts'
 import { RoundTrip, type TcpTiming } from './roundTrip.ts'
 
-export interface LocalTcpOptions {
+export interface LocalTcpConnectionOptions {
   readonly clock: Clock
   /** The program, and what it connects to. */
   readonly remote: Endpoint
@@ -47,7 +48,7 @@ const LINGER = seconds(5)
 export class LocalTcpConnection implements Connection {
   readonly local: Endpoint
   readonly remote: Endpoint
-  readonly #options: LocalTcpOptions
+  readonly #options: LocalTcpConnectionOptions
   #handlers: ConnectionHandlers | undefined
   #state: 'opening' | 'open' | 'lingering' | 'over' = 'opening'
   /** The next byte from the program, and the first to it that it has not acknowledged. */
@@ -57,13 +58,11 @@ export class LocalTcpConnection implements Connection {
   /** The highest that `next` ever was: it goes back where something was lost. */
   #highest: number
   #window: number
-  #queue: Uint8Array[] = []
-  #queued = 0
+  readonly #queue = new ByteRing()
   /** Bytes of the queue that are under way. */
   #inFlight = 0
   /** Taken from the kernel and not yet by the handler: it pauses. */
-  readonly #held: Uint8Array[] = []
-  #heldBytes = 0
+  readonly #held = new ByteRing()
   #isPaused = false
   #theirEnd = false
   #endTold = false
@@ -80,7 +79,7 @@ export class LocalTcpConnection implements Connection {
   /** What was under way when something was missing: until then what is missing next goes again at once, and nothing new behind the hole. */
   #recoverTo: number | undefined
 
-  constructor(options: LocalTcpOptions) {
+  constructor(options: LocalTcpConnectionOptions) {
     this.#options = options
     this.local = options.local
     this.remote = options.remote
@@ -106,19 +105,15 @@ export class LocalTcpConnection implements Connection {
   }
 
   get bufferedBytes(): number {
-    return this.#queued
+    return this.#queue.length
   }
 
   write(chunks: readonly Uint8Array[]): boolean {
     if (this.#state === 'over' || this.#ourEnd) return true
-    for (const chunk of chunks) {
-      if (chunk.length === 0) continue
-      this.#queue.push(chunk)
-      this.#queued += chunk.length
-    }
+    for (const chunk of chunks) this.#queue.push(chunk)
     this.#push()
-    this.#needsDrain ||= this.#queued > HIGH_WATER_BYTES
-    return this.#queued <= HIGH_WATER_BYTES
+    this.#needsDrain ||= this.#queue.length > HIGH_WATER_BYTES
+    return this.#queue.length <= HIGH_WATER_BYTES
   }
 
   pause(): void {
@@ -138,18 +133,20 @@ export class LocalTcpConnection implements Connection {
     this.#push()
   }
 
-  /** It is not held any more. */
-  released(): void {
-    this.#push()
+  /** Its turn, where what goes out is held at times: one segment. False: it has none to send. */
+  takeTurn(): boolean {
+    return this.#push(1)
   }
 
   destroy(): void {
+    // Both sides have said all; a reset would only say that it failed.
+    if (this.#state === 'lingering') return
     const isAccepted = this.#next !== this.#unacknowledged || this.#state === 'open'
     if (this.#state === 'over' || this.#isLeft || !isAccepted) return this.reset()
     // What it was told is still to arrive; what it says from now on, nobody hears.
     this.#isLeft = true
     this.#theirEnd = this.#endTold = true
-    this.#held.length = this.#heldBytes = 0
+    this.#held.clear()
     this.end()
     this.#tellClosed()
   }
@@ -194,8 +191,7 @@ export class LocalTcpConnection implements Connection {
     const fresh = data.subarray(known, known + this.#freeWindow())
     if (fresh.length > 0) {
       this.#expected = advanced(this.#expected, fresh.length)
-      this.#held.push(fresh.slice())
-      this.#heldBytes += fresh.length
+      this.#held.push(fresh)
     }
     if (fin && known + fresh.length === data.length) {
       this.#expected = advanced(this.#expected, 1)
@@ -206,16 +202,15 @@ export class LocalTcpConnection implements Connection {
   }
 
   #freeWindow(): number {
-    return Math.max(0, WINDOW - this.#heldBytes)
+    return Math.max(0, WINDOW - this.#held.length)
   }
 
   #deliver(): void {
     const handlers = this.#handlers
     if (handlers === undefined) return
-    while (!this.#isPaused && this.#state === 'open') {
-      const chunk = this.#held.shift()
-      if (chunk === undefined) break
-      this.#heldBytes -= chunk.length
+    while (!this.#isPaused && this.#state === 'open' && this.#held.length > 0) {
+      const chunk = this.#held.slice(0, this.#held.length)
+      this.#held.clear()
       handlers.data(chunk)
     }
     if (this.#theirEnd && !this.#endTold && this.#held.length === 0 && this.#state === 'open') {
@@ -244,9 +239,9 @@ export class LocalTcpConnection implements Connection {
       this.#state = 'open'
       count--
     }
-    if (this.#ourEnd && count > this.#queued) this.#finAcknowledged = true
+    if (this.#ourEnd && count > this.#queue.length) this.#finAcknowledged = true
     if (isBefore(this.#next, acknowledgment)) this.#next = acknowledgment
-    this.#forget(Math.min(count, this.#queued))
+    this.#forget(Math.min(count, this.#queue.length))
     this.#timer?.cancel()
     this.#timer = undefined
     if (this.#recoverTo !== undefined) {
@@ -254,7 +249,7 @@ export class LocalTcpConnection implements Connection {
       else this.#recoverTo = undefined
     }
     this.#schedule()
-    if (this.#needsDrain && this.#queued <= HIGH_WATER_BYTES / 2) {
+    if (this.#needsDrain && this.#queue.length <= HIGH_WATER_BYTES / 2) {
       this.#needsDrain = false
       this.#handlers?.drain?.()
     }
@@ -267,6 +262,8 @@ export class LocalTcpConnection implements Connection {
       if (!this.#isLeft) this.#tries = Math.min(this.#tries, this.#options.timing.tries - 1)
       return
     }
+    // Nothing went into it while it was closed: who opens and closes it in turns would get everything again each time.
+    if (this.#tries === 0) return
     // What went into the closed window was thrown away there.
     this.#tries = 0
     this.#rewind()
@@ -275,39 +272,33 @@ export class LocalTcpConnection implements Connection {
   }
 
   #forget(count: number): void {
-    this.#queued -= count
     this.#inFlight = Math.max(0, this.#inFlight - count)
-    let left = count
-    while (left > 0) {
-      const first = this.#queue[0] as Uint8Array
-      if (first.length > left) {
-        this.#queue[0] = first.subarray(left)
-        return
-      }
-      left -= first.length
-      this.#queue.shift()
-    }
+    this.#queue.forget(count)
   }
 
-  /** Sends what the window has room for, and the end behind the last byte. */
-  #push(): void {
-    if (this.#state !== 'open') return
+  /** Sends what the window has room for, at most so many segments, and the end behind the last byte. True: data went. */
+  #push(most = Number.POSITIVE_INFINITY): boolean {
+    if (this.#state !== 'open') return false
     // Into a closed window goes one byte at a time: its answer says when it opens.
     const window = this.#tries > 0 ? Math.max(1, this.#window) : this.#window
-    const mayGo = this.#recoverTo === undefined && !this.#options.isHeld()
-    while (mayGo && this.#inFlight < this.#queued && this.#inFlight < window) {
-      const length = Math.min(this.#options.mss, this.#queued - this.#inFlight, window - this.#inFlight)
-      this.#emit(FLAG.ack | FLAG.psh, { data: this.#slice(this.#inFlight, length) })
+    let count = 0
+    // What is sent may be what holds it.
+    const mayGo = (): boolean => count < most && this.#recoverTo === undefined && !this.#options.isHeld()
+    while (this.#inFlight < Math.min(this.#queue.length, window) && mayGo()) {
+      count++
+      const length = Math.min(this.#options.mss, this.#queue.length - this.#inFlight, window - this.#inFlight)
+      this.#emit(FLAG.ack | FLAG.psh, { data: this.#queue.slice(this.#inFlight, length) })
       this.#inFlight += length
       if (this.#next === this.#highest) this.#trip.sent(advanced(this.#next, length), this.#options.clock.monotonic())
       this.#advance(length)
     }
-    if (this.#ourEnd && !this.#finSent && this.#inFlight === this.#queued) {
+    if (this.#ourEnd && !this.#finSent && this.#inFlight === this.#queue.length) {
       this.#emit(FLAG.fin | FLAG.ack, {})
       this.#finSent = true
       this.#advance(1)
     }
     this.#schedule()
+    return count > 0
   }
 
   #advance(by: number): void {
@@ -315,29 +306,11 @@ export class LocalTcpConnection implements Connection {
     if (isBefore(this.#highest, this.#next)) this.#highest = this.#next
   }
 
-  #slice(start: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length)
-    let skip = start
-    let filled = 0
-    for (const chunk of this.#queue) {
-      if (skip >= chunk.length) {
-        skip -= chunk.length
-        continue
-      }
-      const part = chunk.subarray(skip, skip + length - filled)
-      bytes.set(part, filled)
-      filled += part.length
-      skip = 0
-      if (filled === length) break
-    }
-    return bytes
-  }
-
   /** While something is under way, or a closed window has to be asked after. */
   #schedule(): void {
     // Whatever else comes in the meantime does not put it off.
     if (this.#state === 'lingering' || this.#timer !== undefined) return
-    const waits = this.#next !== this.#unacknowledged || this.#inFlight < this.#queued
+    const waits = this.#next !== this.#unacknowledged || this.#inFlight < this.#queue.length
     if (!waits || this.#state === 'over') return
     this.#timer = this.#options.clock.after(this.#trip.timeout(this.#tries), () => {
       this.#timer = undefined
@@ -347,7 +320,7 @@ export class LocalTcpConnection implements Connection {
 
   #late(): void {
     if (++this.#tries > this.#options.timing.tries)
-      return this.#close(new MixnetError('TIMEOUT', { what: 'local connection' }))
+      return this.#close(new MixnetError('TIMEOUT', { what: 'acknowledgment' }))
     this.#trip.late()
     if (this.#options.timing.measured !== undefined && this.#inFlight > 0) this.#recoverTo = this.#highest
     this.#again()
@@ -364,7 +337,7 @@ export class LocalTcpConnection implements Connection {
     }
     const first = Math.min(this.#inFlight, this.#options.mss)
     if (this.#options.timing.measured !== undefined && first > 0) {
-      return this.#emit(FLAG.ack | FLAG.psh, { sequence: this.#unacknowledged, data: this.#slice(0, first) })
+      return this.#emit(FLAG.ack | FLAG.psh, { sequence: this.#unacknowledged, data: this.#queue.slice(0, first) })
     }
     this.#rewind()
     this.#push()
@@ -414,9 +387,9 @@ export class LocalTcpConnection implements Connection {
     if (this.#state === 'over') return
     this.#state = 'over'
     this.#timer?.cancel()
-    this.#queue = []
-    this.#queued = this.#inFlight = 0
-    this.#held.length = 0
+    this.#queue.clear()
+    this.#held.clear()
+    this.#inFlight = 0
     this.#error = error
     this.#tellClosed()
     this.#options.finished()

@@ -13,7 +13,7 @@ import { nodeRandom } from '../../../foundation/platform/node/nodeRandom.ts'
 import { buildIpPacket, buildUdp } from '../../../protocol/wire/ip/buildPacket.ts'
 import { foldedChecksum } from '../../../protocol/wire/ip/checksum.ts'
 import { type IpPacket, PROTOCOL, readIpPacket, transportSum } from '../../../protocol/wire/ip/ipPacket.ts'
-import { openPasst } from './passtWayOut.ts'
+import { mayHaveConnections, openPasst } from './passtWayOut.ts'
 
 const IPS = { ipv4: Uint8Array.of(10, 0, 7, 7), ipv6: Uint8Array.of(0xfc, ...new Array(13).fill(0), 7, 7) }
 const OTHER = { ipv4: Uint8Array.of(10, 0, 7, 8), ipv6: Uint8Array.of(0xfc, ...new Array(13).fill(0), 7, 8) }
@@ -207,6 +207,21 @@ describe('the way out through passt', { skip, timeout: 60_000 }, () => {
       server.close()
     }
   })
+})
+
+test('clients that take all they can leave each of the others some connections', () => {
+  const clients = new Array<number>(256).fill(0)
+  const sum = (): number => clients.reduce((all, own) => all + own, 0)
+  const take = (client: number, wanted: number): void => {
+    for (let i = 0; i < wanted; i++) {
+      if (mayHaveConnections((clients[client] as number) + 1, sum() + 1))
+        clients[client] = (clients[client] as number) + 1
+    }
+  }
+  for (let client = 0; client < 16; client++) take(client, 256)
+  for (let client = 16; client < 256; client++) take(client, 100)
+  assert.deepEqual(new Set(clients), new Set([256, 8]))
+  assert.ok(sum() <= 4096)
 })
 
 test('without the program it says what to install', async () => {

@@ -33,8 +33,9 @@ export interface PasstOptions {
 
 const PROGRAM = '/usr/bin/passt'
 const MTU = 1500
-/** Of all clients. */
-const MAX_CONNECTIONS = 4096
+/** Of all clients: to who comes first; and beyond them 256 clients (ipRouterParams.ts) have a share each, whatever others took before. */
+const SCARCE_CONNECTIONS = 2048
+const SHARE_OF_CONNECTIONS = 8
 const STOP_GRACE = seconds(2)
 /** Packets that it has not taken yet: what a slow process may cost. */
 const MAX_BUFFERED_BYTES = 256 * 1024
@@ -73,7 +74,11 @@ function passtWayOut(options: PasstOptions): WayOut {
         ...options,
         mtu: MTU,
         send: wayOut.received,
-        mayConnect: () => [...open].reduce((sum, { connections }) => sum + connections, 0) < MAX_CONNECTIONS,
+        mayConnect: (own) =>
+          mayHaveConnections(
+            own,
+            [...open].reduce((sum, { connections }) => sum + connections, 0),
+          ),
       })
       const passt = await OpenPasst.start(options, wayOut, { ports: ports.forClient(), tcp })
       open.add(passt)
@@ -85,6 +90,10 @@ function passtWayOut(options: PasstOptions): WayOut {
     },
   }
 }
+
+/** `own` of `all` connections, the one that is asked for among them. */
+export const mayHaveConnections = (own: number, all: number): boolean =>
+  all <= SCARCE_CONNECTIONS || own <= SHARE_OF_CONNECTIONS
 
 function argsFor({ ips }: Pick<WayOutOptions, 'ips'>): string[] {
   return [

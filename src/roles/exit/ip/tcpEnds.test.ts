@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { MixnetError } from '../../../foundation/base/errors.ts'
+import { minutes, seconds } from '../../../foundation/base/units.ts'
 import { HandClock, turn } from '../../../foundation/platform/handClock.ts'
 import type { Connection, ConnectionHandlers, Endpoint } from '../../../foundation/platform/net.ts'
 import { nodeRandom } from '../../../foundation/platform/node/nodeRandom.ts'
@@ -58,13 +59,14 @@ class Bench {
   readonly outside: Outside[] = []
   readonly asked: Endpoint[] = []
   readonly sent: TcpSegment[] = []
+  readonly clock = new HandClock()
   readonly ends: TcpEnds
   answers = async (remote: Endpoint): Promise<Outside> => new Outside(remote)
   mayConnect = true
 
   constructor() {
     this.ends = new TcpEnds({
-      clock: new HandClock(),
+      clock: this.clock,
       random: nodeRandom.stream('test'),
       mtu: 1500,
       mayConnect: () => this.mayConnect,
@@ -128,7 +130,47 @@ describe('connections of a client of the packet router', () => {
     outside.handlers?.end?.()
     assert.equal((bench.sent.at(-1)?.flags ?? 0) & FLAG.fin, FLAG.fin)
     bench.from(4000, { flags: FLAG.ack, sequence: START + 5, acknowledgment: advanced(acknowledgment, 3) })
-    assert.equal(outside.fate, 'destroyed')
+    assert.equal(outside.fate, 'ended', 'what waits there for a slow site is not thrown away')
+    assert.equal(bench.ends.count, 1)
+    outside.handlers?.close()
+    assert.ok(bench.sent.every(({ flags }) => (flags & FLAG.rst) === 0))
+    bench.clock.advance(seconds(10))
+    assert.equal(bench.ends.count, 0)
+  })
+
+  test('a site that never reads the rest is waited for, and not for ever', async () => {
+    const bench = new Bench()
+    const acknowledgment = await bench.connected()
+    const [outside] = bench.outside as [Outside]
+    bench.from(4000, { flags: FLAG.fin | FLAG.ack, sequence: START + 1, acknowledgment })
+    outside.handlers?.end?.()
+    bench.from(4000, { flags: FLAG.ack, sequence: START + 2, acknowledgment: advanced(acknowledgment, 1) })
+    bench.clock.advance(seconds(149))
+    assert.equal(outside.fate, 'ended')
+    bench.clock.advance(seconds(2))
+    assert.equal(outside.fate, 'reset')
+    assert.equal(bench.ends.count, 0)
+  })
+
+  test('who has nothing to say for long is ended, and sooner where one side has ended', async () => {
+    const bench = new Bench()
+    const [one] = [await bench.connected(1), await bench.connected(2), await bench.connected(3)]
+    const fates = () => bench.outside.map(({ fate }) => fate)
+    bench.outside[1]?.handlers?.end?.()
+    bench.from(2, { flags: FLAG.ack, sequence: START + 1, acknowledgment: bench.sent.at(-1)?.sequence as number })
+    // An end that nobody acknowledges is given up before.
+    const end = bench.sent.findLast(({ flags }) => (flags & FLAG.fin) !== 0) as TcpSegment
+    bench.from(2, { flags: FLAG.ack, sequence: START + 1, acknowledgment: advanced(end.sequence, 1) })
+    bench.clock.advance(minutes(9))
+    assert.deepEqual(fates(), ['open', 'open', 'open'])
+    bench.from(1, { flags: FLAG.ack, sequence: START + 1, acknowledgment: one as number, data: Uint8Array.of(1) })
+    bench.clock.advance(minutes(2))
+    assert.deepEqual(fates(), ['open', 'reset', 'open'])
+    bench.clock.advance(minutes(20))
+    assert.deepEqual(fates(), ['open', 'reset', 'reset'])
+    bench.clock.advance(minutes(10))
+    assert.deepEqual(fates(), ['reset', 'reset', 'reset'])
+    assert.equal(bench.ends.count, 0)
   })
 
   test('who does not answer is a reset, and so is a failure on either side', async () => {
@@ -179,7 +221,7 @@ describe('connections of a client of the packet router', () => {
     assert.ok((bench.sent.at(-1)?.window ?? 0) < 1000, 'and is told to wait itself')
     outside.hasRoom = true
     outside.handlers?.drain?.()
-    assert.ok(outside.written.length > 60)
+    assert.ok(outside.written.reduce((sum, { length }) => sum + length, 0) > 60_000)
   })
 
   test('held, it sends no data, and resets and acknowledgments all the same', async () => {

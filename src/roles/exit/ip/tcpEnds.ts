@@ -7,11 +7,12 @@
 import { type Knock, LocalTcp } from '../../../client/ip/localTcp.ts'
 import type { TcpTiming } from '../../../client/ip/roundTrip.ts'
 import { isMixnetError } from '../../../foundation/base/errors.ts'
-import { seconds } from '../../../foundation/base/units.ts'
-import type { Clock } from '../../../foundation/platform/clock.ts'
+import { type Millis, millis, minutes, seconds } from '../../../foundation/base/units.ts'
+import type { Clock, Timer } from '../../../foundation/platform/clock.ts'
 import type { Connection, ConnectionHandlers, Net } from '../../../foundation/platform/net.ts'
 import type { RandomStream } from '../../../foundation/platform/random.ts'
 import type { IpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
+import { DEFAULT_EXIT_PARAMS } from '../exitParams.ts'
 
 export interface TcpEndsOptions {
   readonly clock: Clock
@@ -20,21 +21,27 @@ export interface TcpEndsOptions {
   readonly mtu: number
   /** Takes packets for the client. */
   readonly send: (packet: Uint8Array) => void
-  /** Whether there is room for one more, in what all clients share. */
-  readonly mayConnect: () => boolean
+  /** Whether this client may have so many, in what all clients share. */
+  readonly mayConnect: (count: number) => boolean
 }
 
 /** Of one client, as the network requester has it; and those of them that are being made, whether or not the client still wants them. */
 const MAX_CONNECTIONS = 256
 const MAX_CONNECTING = 64
 const CONNECT_TIMEOUT = seconds(30)
+/**
+ * Without a byte either way. The network requester's streams live on by messages of their clients, who know that they are idle after 5 min;
+ * programs do not know of this: as long as most of them wait before they say something only to stay connected.
+ */
+const IDLE_TIMEOUT = minutes(30)
+const { halfClosedTimeout: HALF_CLOSED_TIMEOUT, lingerTimeout: LINGER } = DEFAULT_EXIT_PARAMS
 const MIXNET_TIMING: TcpTiming = { first: seconds(4), measured: seconds(2), longest: seconds(60), tries: 6 }
 
 export class TcpEnds {
   readonly #options: TcpEndsOptions
   readonly #tcp: LocalTcp
   readonly #closing = new AbortController()
-  readonly #outside = new Set<Connection>()
+  readonly #pairs = new Set<Pair>()
   #connecting = 0
 
   constructor(options: TcpEndsOptions) {
@@ -52,7 +59,7 @@ export class TcpEnds {
   }
 
   get count(): number {
-    return Math.max(this.#tcp.count, this.#connecting + this.#outside.size)
+    return Math.max(this.#tcp.count, this.#connecting + this.#pairs.size)
   }
 
   /** A packet of the client that holds TCP, to where it may go. */
@@ -74,14 +81,16 @@ export class TcpEnds {
     if (this.#closing.signal.aborted) return
     this.#closing.abort()
     // First, for else they would hear of an ordinary end.
-    for (const connection of [...this.#outside]) connection.reset()
+    for (const pair of [...this.#pairs]) pair.reset()
     this.#tcp.close()
   }
 
   async #connect({ destination, accept, refuse }: Knock): Promise<void> {
-    const { net, mayConnect } = this.#options
+    const { clock, net, mayConnect } = this.#options
     const { signal } = this.#closing
-    if (this.#connecting >= MAX_CONNECTING || !mayConnect()) return refuse()
+    // Those that the client has ended may still have something to write.
+    if (this.#connecting + this.#pairs.size >= MAX_CONNECTIONS || this.#connecting >= MAX_CONNECTING) return refuse()
+    if (!mayConnect(this.count)) return refuse()
     let outside: Connection
     this.#connecting++
     try {
@@ -94,29 +103,101 @@ export class TcpEnds {
       this.#connecting--
     }
     if (signal.aborted) return outside.reset()
-    this.#outside.add(outside)
-    const inside = accept()
-    inside.attach(towards(outside, inside))
-    const handlers = towards(inside, outside)
-    outside.attach({
-      ...handlers,
-      close: (error) => {
-        this.#outside.delete(outside)
-        handlers.close(error)
-      },
-    })
+    const pair = new Pair({ clock, inside: accept(), outside, over: () => this.#pairs.delete(pair) })
+    this.#pairs.add(pair)
+    pair.start()
   }
 }
 
-/** What becomes of what `from` brings. */
-function towards(to: Connection, from: Connection): ConnectionHandlers {
-  return {
-    data: (chunk) => {
-      if (!to.write([chunk.slice()])) from.pause()
-    },
-    // Of `from`: it has room again for what the other brings.
-    drain: () => to.resume(),
-    end: () => to.end(),
-    close: (error) => (error === undefined ? to.destroy() : to.reset()),
+interface PairOptions {
+  readonly clock: Clock
+  /** Of the client, and what was made for it. */
+  readonly inside: Connection
+  readonly outside: Connection
+  /** Nothing of `outside` is left. */
+  readonly over: () => void
+}
+
+class Pair {
+  readonly #options: PairOptions
+  #usedAt: Millis
+  #limit: Millis = IDLE_TIMEOUT
+  #timer: Timer | undefined
+  #isOver = false
+
+  constructor(options: PairOptions) {
+    this.#options = options
+    this.#usedAt = options.clock.monotonic()
+  }
+
+  start(): void {
+    const { inside, outside, over } = this.#options
+    this.#review()
+    inside.attach({
+      ...this.#towards(outside, inside),
+      close: (error) => {
+        if (this.#isOver) return
+        if (error !== undefined) return outside.reset()
+        // All of it was taken from the client, and acknowledged: the site gets it, if it reads at all.
+        outside.end()
+        this.#limitTo(LINGER)
+      },
+    })
+    outside.attach({
+      ...this.#towards(inside, outside),
+      close: (error) => {
+        this.#isOver = true
+        this.#timer?.cancel()
+        over()
+        if (error === undefined) inside.destroy()
+        else inside.reset()
+      },
+    })
+  }
+
+  /** To the site it is a failure; the client is told by whoever ends its side. */
+  reset(): void {
+    this.#options.outside.reset()
+  }
+
+  /** What becomes of what `from` brings. */
+  #towards(to: Connection, from: Connection): Omit<ConnectionHandlers, 'close'> {
+    return {
+      data: (chunk) => {
+        this.#used()
+        if (!to.write([chunk.slice()])) from.pause()
+      },
+      // Of `from`: it has room again for what the other brings.
+      drain: () => {
+        this.#used()
+        to.resume()
+      },
+      end: () => {
+        to.end()
+        this.#limitTo(HALF_CLOSED_TIMEOUT)
+      },
+    }
+  }
+
+  #used(): void {
+    this.#usedAt = this.#options.clock.monotonic()
+  }
+
+  #limitTo(limit: Millis): void {
+    this.#limit = limit
+    this.#used()
+    this.#timer?.cancel()
+    this.#review()
+  }
+
+  #review(): void {
+    const { clock, inside, outside } = this.#options
+    const left = this.#usedAt + this.#limit - clock.monotonic()
+    if (left > 0) {
+      this.#timer = clock.after(millis(left), () => this.#review())
+      return
+    }
+    outside.reset()
+    inside.reset()
   }
 }
