@@ -47,7 +47,7 @@ export interface NodeMixnetOptions extends MixnetOptions {
   readonly engine?: (() => Promise<ClosableEngine>) | undefined
 }
 
-export interface IpOptions extends Pick<IpTunnelOptions, 'timeout' | 'signal' | 'onLost'> {
+export interface IpOptions extends Pick<IpTunnelOptions, 'timeout' | 'signal' | 'onLost' | 'onRefused'> {
   /** Address of the only IP packet router to use. Default: a random one that the directory lists. */
   readonly router?: string | undefined
 }
@@ -169,7 +169,12 @@ export class Mixnet extends MixnetCore {
    */
   networkFor(
     programs: PacketDevice,
-    { nameServer, nameServers, noAddress }: Pick<LocalNetworkOptions, 'nameServer' | 'nameServers' | 'noAddress'> = {},
+    {
+      nameServer,
+      nameServers,
+      noAddress,
+      refused,
+    }: Pick<LocalNetworkOptions, 'nameServer' | 'nameServers' | 'noAddress' | 'refused'> = {},
   ): LocalNetwork {
     const { meter, connections: dialer } = this
     const pair = ({ ipv4, ipv6 }: PacketDevice['router']): IpPair => ({
@@ -178,7 +183,7 @@ export class Mixnet extends MixnetCore {
     })
     const network = new LocalNetwork(this.#world, {
       dialer,
-      tunnel: (onLost) => this.#openTunnel({ onLost }),
+      tunnel: (onLost, onRefused) => this.#openTunnel({ onLost, onRefused }),
       mtu: programs.mtu,
       programs: pair(programs.programs),
       router: pair(programs.router),
@@ -186,6 +191,7 @@ export class Mixnet extends MixnetCore {
       nameServers,
       allowsLocalAddresses: this.#isLocal,
       noAddress,
+      refused,
       send: (packet) => programs.send(packet),
       meter,
     })

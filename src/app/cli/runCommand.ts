@@ -25,6 +25,7 @@ export function runProgram(session: Session, command: readonly string[], options
         if (!isTold) session.screen.line(`starling: datagrams and pings go nowhere: ${code}: ${message}. ${nextStep}`)
         isTold = true
       },
+      refused: (destination) => session.screen.line(`starling: the exit's policy refuses ${destination}`),
     })
     try {
       const running = programs.run(command)

@@ -1,6 +1,6 @@
 /**
- * What Linux needs to carry packets of an exit's clients through a device: the device, routes to it, forwarding, and a table of rules around it
- * (tunRules.ts). Nothing else is changed. All of it is taken back at the end; what a killed node has left, the next one finds, goes on with and takes
+ * What Linux needs to carry packets of an exit's clients through a device: the device, routes to it and to nowhere without it, forwarding, and a
+ * table of rules around it (tunRules.ts). Nothing else is changed. All of it is taken back at the end; what a killed node has left, the next one finds, goes on with and takes
  * back. @module
  */
 import { fromUtf8Lossy } from '../../foundation/base/bytes.ts'
@@ -31,6 +31,8 @@ type Tools = Readonly<Record<'socat' | 'ip' | 'nft' | 'conntrack', string>>
 const DEVICE = 'starling-exit'
 const TABLE = 'starling_exit'
 const MTU = 1500
+/** Of the route that is there when the device is not: any other of the same network goes first. */
+const LAST_METRIC = '1000000'
 const USE_PASST = 'Or use passt, which needs no rights: packets = "passt"'
 
 /** Throws ENGINE_UNAVAILABLE: what is missing, and how to get it; ENGINE_FAILED. */
@@ -47,8 +49,13 @@ export async function prepareTunMachine(options: TunMachineOptions): Promise<Tun
   await untilNameIsFree(DEVICE)
   const machine = new LinuxTunMachine(options, tools)
   await machine.refuseOverlaps()
-  await machine.protect()
-  return machine
+  try {
+    await machine.protect()
+    return machine
+  } catch (error) {
+    await machine.close()
+    throw error
+  }
 }
 
 class LinuxTunMachine implements TunMachine {
@@ -101,28 +108,42 @@ class LinuxTunMachine implements TunMachine {
     }
     this.#hasIpv6 = wanted.hasIpv6
     await mustRun(nft, [tunRules({ table: TABLE, device: DEVICE, before: this.#before, allowLocalAddresses })])
+    for (const [version, network] of this.#networks()) {
+      await mustRun(this.#tools.ip, [version, 'route', 'replace', 'unreachable', network, 'metric', LAST_METRIC])
+    }
     // Interfaces before the whole: a router does not listen to routers, unless it is told to.
-    for (const path of wanted.changes.keys()) await mustRun(...setting(path, path.endsWith('accept_ra') ? '2' : '1'))
+    for (const path of wanted.changes.keys()) await mustRun(...setting(path, ours(path)))
+  }
+
+  #networks(): readonly (readonly ['-4' | '-6', string])[] {
+    const { ipv4, ipv6 } = CLIENT_NETWORKS
+    return this.#hasIpv6
+      ? [
+          ['-4', ipv4],
+          ['-6', ipv6],
+        ]
+      : [['-4', ipv4]]
   }
 
   /** Those that have to change, with what they hold now. */
   async #wantedSettings(): Promise<{ readonly changes: Map<string, string>; readonly hasIpv6: boolean }> {
     const { files } = this.#options
     const changes = new Map<string, string>()
-    const read = async (path: string): Promise<string | undefined> => {
-      const bytes = await files.read(`/proc/sys/${path}`)
-      return bytes === undefined ? undefined : fromUtf8Lossy(bytes).trim()
-    }
-    const ipv6 = await read(FORWARDING.ipv6)
+    const ipv6 = await this.#read(FORWARDING.ipv6)
     if (ipv6 === '0') {
       for (const name of await files.list('/proc/sys/net/ipv6/conf')) {
         const path = `net/ipv6/conf/${name}/accept_ra`
-        if (!['all', 'lo', DEVICE].includes(name) && (await read(path)) === '1') changes.set(path, '1')
+        if (!['all', 'lo', DEVICE].includes(name) && (await this.#read(path)) === '1') changes.set(path, '1')
       }
       changes.set(FORWARDING.ipv6, '0')
     }
-    if ((await read(FORWARDING.ipv4)) === '0') changes.set(FORWARDING.ipv4, '0')
+    if ((await this.#read(FORWARDING.ipv4)) === '0') changes.set(FORWARDING.ipv4, '0')
     return { changes, hasIpv6: ipv6 !== undefined }
+  }
+
+  async #read(path: string): Promise<string | undefined> {
+    const bytes = await this.#options.files.read(`/proc/sys/${path}`)
+    return bytes === undefined ? undefined : fromUtf8Lossy(bytes).trim()
   }
 
   async openDevice(): Promise<TunDevice> {
@@ -160,9 +181,21 @@ class LinuxTunMachine implements TunMachine {
     )
   }
 
+  /**
+   * What somebody else has set meanwhile stays. Who found forwarding switched on and relies on it has set nothing, and cannot be told from nobody:
+   * it is switched off all the same, for a machine that forwards unasked is worse than one that stops.
+   */
   async close(): Promise<void> {
+    const { ip, conntrack } = this.#tools
     // Interfaces may have gone meanwhile.
-    for (const [path, value] of [...this.#before.settings].reverse()) await runCommand(...setting(path, value))
+    for (const [path, value] of [...this.#before.settings].reverse()) {
+      if ((await this.#read(path).catch(() => undefined)) === ours(path)) await runCommand(...setting(path, value))
+    }
+    // While nothing for clients can leave yet: what is forgotten is not translated back any more, should the machine go on forwarding.
+    for (const [version, network] of this.#networks()) {
+      await runCommand(conntrack, ['-D', '-f', version === '-4' ? 'ipv4' : 'ipv6', '-s', network])
+      await runCommand(ip, [version, 'route', 'del', 'unreachable', network, 'metric', LAST_METRIC])
+    }
     await runCommand(this.#tools.nft, ['delete', 'table', 'inet', TABLE])
   }
 }
@@ -173,6 +206,9 @@ async function interfaces(files: Pick<Files, 'read'>): Promise<string[]> {
   const names = [...table.matchAll(/^\s*([^\s:]+):/gm)].map(([, name]) => name as string)
   return names.filter((name) => name !== 'lo' && name !== DEVICE)
 }
+
+/** What a setting is while we run. */
+const ours = (path: string): string => (path.endsWith('accept_ra') ? '2' : '1')
 
 const setting = (path: string, value: string): [string, string[]] => [
   '/bin/sh',

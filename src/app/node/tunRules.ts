@@ -8,9 +8,13 @@ import { NOT_GLOBAL, STILL_GLOBAL } from '../../protocol/wire/exit/globalAddress
 
 /** Of clients: those of `AddressPool`. */
 export const CLIENT_NETWORKS = { ipv4: '10.0.0.0/16', ipv6: 'fc00::/112' } as const
-/** Connections that the kernel remembers for clients: its table is the whole machine's, and full it would cut everybody off. */
-const MAX_FLOWS = 16_384
-const MAX_FLOWS_OF_CLIENT = 1024
+/**
+ * Connections that the kernel remembers for clients: its table is the whole machine's, and full it would cut everybody off. Whoever wants to take
+ * all there are needs 128 of the 256 addresses that a router gives at once, or 64 that use both families: with half of those it could keep others
+ * out anyway. No limit of new ones a second besides: the kernel forgets none in less than 10 s, so a share of 256 is 25 a second at most.
+ */
+const MAX_FLOWS = 32_768
+const MAX_FLOWS_OF_CLIENT = 256
 
 /** What a machine was before us. */
 export interface Before {
@@ -30,6 +34,10 @@ export interface TunRules {
   readonly allowLocalAddresses: boolean
 }
 
+/**
+ * Without the device the kernel still translates answers back, and has no route to clients but its default: the first rules of `forward` keep them
+ * from leaving with a client's address in the clear. A client's own limit comes before that of all, which counts what a later rule drops as well.
+ */
 export function tunRules({ table, device, before, allowLocalAddresses }: TunRules): string {
   const tun = `"${device}"`
   const { settings, interfaces } = before
@@ -68,6 +76,8 @@ table inet ${table} {
   }
   chain forward {
     type filter hook forward priority filter - 10; policy accept;
+    ip daddr ${CLIENT_NETWORKS.ipv4} oifname != ${tun} drop
+    ip6 daddr ${CLIENT_NETWORKS.ipv6} oifname != ${tun} drop
     ${guarded.join('\n    ')}
     iifname ${tun} jump clients
     oifname ${tun} ct state != { established, related } drop
@@ -78,9 +88,9 @@ table inet ${table} {
     ip saddr != ${CLIENT_NETWORKS.ipv4} drop
     ip6 saddr != ${CLIENT_NETWORKS.ipv6} drop
     ${local.join('\n    ')}
-    ct state new ct count over ${MAX_FLOWS} drop
     ct state new add @flows4 { ip saddr ct count over ${MAX_FLOWS_OF_CLIENT} } drop
     ct state new add @flows6 { ip6 saddr ct count over ${MAX_FLOWS_OF_CLIENT} } drop
+    ct state new ct count over ${MAX_FLOWS} drop
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;

@@ -39,6 +39,8 @@ export interface IpTunnelOptions {
   readonly signal?: AbortSignal | undefined
   /** It is over. At most once; not after `close`. */
   readonly onLost?: ((error: MixnetError) => void) | undefined
+  /** Hears that the router's exit policy refuses a destination, as the router writes it: anything at all, and as often as it likes. */
+  readonly onRefused?: ((destination: string) => void) | undefined
 }
 
 export type PacketHandler = (packet: IpPacket, bytes: Uint8Array) => void
@@ -277,6 +279,9 @@ export class IpTunnel {
         return this.#lose(
           new MixnetError('EXIT_UNREACHABLE', { why: `it ended this address: ${response.reason.kind}` }),
         )
+      case 'info':
+        if (response.info.kind === 'exitPolicyRefused') this.#options.onRefused?.(response.info.destination)
+        return
       default:
         return
     }

@@ -32,7 +32,13 @@ interface Setup {
   readonly errors: Uint8Array[]
   readonly toPrograms: IpPacket[]
   readonly toWorld: IpPacket[]
-  readonly tunnels: { readonly opened: PromiseWithResolvers<void>; readonly lost: () => void; deliver: PacketHandler }[]
+  readonly tunnels: {
+    readonly opened: PromiseWithResolvers<void>
+    readonly lost: () => void
+    readonly refuse: (destination: string) => void
+    deliver: PacketHandler
+  }[]
+  readonly refused: string[]
   dropped(reason: string): number
 }
 
@@ -59,6 +65,7 @@ function setUp({
     toPrograms: [],
     toWorld: [],
     tunnels: [],
+    refused: [],
   }
   const dialer: Dialer = {
     open(destination) {
@@ -71,9 +78,9 @@ function setUp({
     { ...nodeWorld(nodeProvider), clock },
     {
       dialer,
-      tunnel: async (lost) => {
+      tunnel: async (lost, refuse) => {
         const opened = Promise.withResolvers<void>()
-        const tunnel = { opened, lost, deliver: (() => {}) as PacketHandler }
+        const tunnel = { opened, lost, refuse, deliver: (() => {}) as PacketHandler }
         made.tunnels.push(tunnel)
         await opened.promise
         return {
@@ -96,6 +103,7 @@ function setUp({
       router: ROUTER,
       nameServer,
       allowsLocalAddresses,
+      refused: (destination) => made.refused.push(destination),
       send: (bytes) => {
         if ('fault' in readIpPacket(bytes)) made.errors.push(bytes)
         else made.toPrograms.push(read(bytes))
@@ -124,6 +132,24 @@ const syn = (destination: Uint8Array, destinationPort: number): Uint8Array =>
 const query = (name: string): Uint8Array => encodeDnsQuery({ id: 3, name, type: 'A' }).subarray(2)
 
 describe('the network of programs', () => {
+  test('what the exit refuses is told once each, of 64 destinations that were written to, and nothing else it says', async () => {
+    const { network, tunnels, refused } = setUp()
+    const echo = { isReply: false, identifier: 7, sequence: 1, data: DATA }
+    network.receive(buildEcho(fromProgram(SITE), echo))
+    await turn()
+    const [tunnel] = tunnels
+    tunnel?.opened.resolve()
+    await turn()
+    network.receive(buildUdp(fromProgram(ip('2606:4700::1111')), PORTS, DATA))
+    for (const said of ['1.2.3.4:0', '1.2.3.4:0', '1.2.3.4:80', '9.9.9.9:0', '\u001b[2J', '', '[2606:4700::1111]:7']) tunnel?.refuse(said)
+    assert.deepEqual(refused, ['1.2.3.4', '[2606:4700::1111]:7'])
+    for (let port = 1; port <= 100; port++) {
+      network.receive(buildUdp(fromProgram(SITE), { sourcePort: 9, destinationPort: port }, DATA))
+      tunnel?.refuse(`1.2.3.4:${port}`)
+    }
+    assert.equal(refused.length, 64)
+  })
+
   test('datagrams leave from our address, and answers come back to the program; both families', async () => {
     const { network, toWorld, toPrograms, tunnels } = setUp()
     for (const destination of [SITE, ip('2606:4700::1111')]) {

@@ -32,7 +32,7 @@ import { Pings } from './pings.ts'
 export interface LocalNetworkOptions {
   readonly dialer: Dialer
   /** Opens an address for datagrams and pings; asked again after one is lost. */
-  readonly tunnel: (onLost: () => void) => Promise<IpTunnel>
+  readonly tunnel: (onLost: () => void, onRefused: (destination: string) => void) => Promise<IpTunnel>
   /** Bytes of a packet on the device. */
   readonly mtu: number
   /** Of the programs. */
@@ -47,6 +47,8 @@ export interface LocalNetworkOptions {
   readonly allowsLocalAddresses: boolean
   /** Hears why datagrams and pings go nowhere, at each attempt. */
   readonly noAddress?: ((error: MixnetError) => void) | undefined
+  /** Hears once of each destination that the exit's policy refuses datagrams and pings, of 64 at most: an address, `ip` or `ip:port`. */
+  readonly refused?: ((destination: string) => void) | undefined
   readonly send: (packet: Uint8Array) => void
   readonly meter: Meter
 }
@@ -56,6 +58,7 @@ const UDP_HEADER_BYTES = 8
 /** While the address is being asked for; what comes beyond is lost. */
 const MAX_EARLY = 64
 const MAX_FLOWS = 8192
+const MAX_REFUSED = 64
 /** After a failure packets are lost for so long, before it is tried again. */
 const RETRY_AFTER = seconds(5)
 const RELAY: RelayParams = {
@@ -73,6 +76,7 @@ export class LocalNetwork {
   readonly #early: IpPacket[] = []
   /** As whom an answer comes, to the program; last used last. */
   readonly #flows = new Map<string, Uint8Array>()
+  readonly #refused = new Set<string>()
   #tunnel: IpTunnel | undefined
   #isOpening = false
   #retryAt = 0
@@ -268,7 +272,7 @@ export class LocalNetwork {
     const lost = (): void => {
       this.#tunnel = undefined
     }
-    this.#options.tunnel(lost).then(
+    this.#options.tunnel(lost, (destination) => this.#noteRefused(destination)).then(
       (tunnel) => {
         this.#isOpening = false
         if (this.#closed) return void tunnel.close()
@@ -285,6 +289,20 @@ export class LocalNetwork {
         this.#options.noAddress?.(error)
       },
     )
+  }
+
+  /** Only of whom a program wrote to, and in our words: the text is the exit's, and would be on somebody's terminal. */
+  #noteRefused(text: string): void {
+    const [, six, four, port] = /^(?:\[([0-9a-f:.]{2,45})\]|([0-9.]{7,15})):(\d{1,5})$/.exec(text) ?? []
+    const address = parseIp(six ?? four ?? '')
+    if (address === undefined || this.#refused.size >= MAX_REFUSED) return
+    const ending = ` ${address.join('.')} ${Number(port)}`
+    if (![...this.#flows.keys()].some((key) => key.endsWith(ending))) return
+    const ip = formatIp(address)
+    const place = Number(port) === 0 ? ip : address.length === IPV4_BYTES ? `${ip}:${port}` : `[${ip}]:${port}`
+    if (this.#refused.has(place)) return
+    this.#refused.add(place)
+    this.#options.refused?.(place)
   }
 
   #drop(reason: string): void {

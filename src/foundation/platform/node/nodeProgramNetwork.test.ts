@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { openProgramNetwork } from './nodeProgramNetwork.ts'
 
@@ -42,6 +45,45 @@ test('when what carries the packets ends, the program does, and it is said', {
     await network.close()
   }
 })
+
+test('when the device inside ends, the program does at once, and it is said', {
+  skip: canUnshare() ? false : 'needs root, socat',
+  timeout: 30_000,
+}, async () => {
+  const network = await openProgramNetwork()
+  try {
+    const folder = await mkdtemp(join(tmpdir(), 'starling-inner-'))
+    const started = join(folder, 'started')
+    const running = network.run(['sh', '-c', 'echo > "$1"; exec sleep 60', 'sh', started])
+    const refused = assert.rejects(running, { code: 'ENGINE_FAILED', message: /socat/ })
+    while (!existsSync(started)) await new Promise((resolve) => setTimeout(resolve, 20))
+    process.kill(innerSocat(), 'SIGKILL')
+    await refused
+    await rm(folder, { recursive: true })
+  } finally {
+    await network.close()
+  }
+})
+
+/** The one in the namespace of a network of ours. */
+function innerSocat(): number {
+  const found = readdirSync('/proc').find((pid) => {
+    if (!/^[0-9]+$/.test(pid)) return false
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('socat') && isOurs(Number(pid))
+    } catch {
+      return false
+    }
+  })
+  return Number(found ?? assert.fail('no socat inside'))
+}
+
+function isOurs(pid: number): boolean {
+  if (pid === process.pid) return true
+  const [, parent] = /\) \S (\d+) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
+  const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  return Number(parent) > 1 && !command.includes('UDP4-SENDTO') && isOurs(Number(parent))
+}
 
 /** The socat on our side, which is a child of a child of ours. */
 function relayOf(): number {

@@ -33,14 +33,14 @@ rm -rf "$folder"`
 
 /**
  * Runs inside, as the namespace's root and its first process, which passes no signal on: so the program is its child and not itself. $1: folder;
- * then the program. When our end of file descriptor 3 closes, we are gone, and programs are told so as by a terminal that closes. Whoever is
+ * then the program. socat is in a session of its own, where no Ctrl-C for the program ends it, and when it ends we are told. When our end of file descriptor 3 closes, we are gone, and programs are told so as by a terminal that closes. Whoever is
  * nobody special outside is so again before the program starts, and cannot change the namespace.
  */
 const SETUP = `
 set -e
 folder=$1; shift
 ip link set lo up
-socat -b ${BUFFER_BYTES} TUN,tun-name=starling,iff-no-pi "UNIX-SENDTO:$folder/out,bind=$folder/in" 3>&- &
+{ setsid socat -b ${BUFFER_BYTES} TUN,tun-name=starling,iff-no-pi "UNIX-SENDTO:$folder/out,bind=$folder/in" 3>&- || :; echo lost >&3; } &
 tries=0
 until ip link show starling >/dev/null 2>&1; do
   tries=$((tries + 1)); [ $tries -lt 200 ] || exit 125
@@ -124,10 +124,14 @@ class NodeProgramNetwork implements ProgramNetwork {
       // A program that ends takes the other end of the relay along, and the relay with it: that is no loss, and soon over.
       setTimeout(() => {
         if (this.#isClosed || this.#running.size === 0) return
-        this.#isLost = true
-        for (const child of this.#running) child.kill('SIGKILL')
+        this.#lose()
       }, END_LIMIT_MS).unref()
     })
+  }
+
+  #lose(): void {
+    this.#isLost = true
+    for (const child of this.#running) child.kill('SIGKILL')
   }
 
   onPacket(handler: (packet: Uint8Array) => void): void {
@@ -168,8 +172,10 @@ class NodeProgramNetwork implements ProgramNetwork {
       child.once('close', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : osConstants.signals[signal])))
     }).finally(() => this.#running.delete(child))
     let isReady = false
-    child.stdio[3]?.on('data', () => {
-      isReady = true
+    child.stdio[3]?.on('data', (chunk) => {
+      const said = String(chunk)
+      isReady ||= said.includes('ready')
+      if (isReady && said.includes('lost')) this.#lose()
     })
     const late = setTimeout(() => {
       if (!isReady) child.kill('SIGKILL')
