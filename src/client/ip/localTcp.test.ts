@@ -524,14 +524,15 @@ describe("a program's TCP, ended here", () => {
       'held within what one of them sends',
     )
     sent.clear()
+    const each = (): (number | undefined)[] => ports.map((port) => sent.get(port))
+    room = 8
+    tcp.resume()
+    assert.deepEqual(each(), new Array(8).fill(1), 'one after the other')
     for (let i = 0; i < 8; i++) {
       room = 5
       tcp.resume()
     }
-    assert.deepEqual(
-      ports.map((port) => sent.get(port)),
-      ports.map(() => 5),
-    )
+    assert.deepEqual(each(), new Array(8).fill(6), 'who had no turn comes first')
   })
 
   test('while it is held no data goes out, and all of it goes out after', async () => {
