@@ -28,7 +28,10 @@ export async function runTunnel(session: Session, options: TunnelOptions): Promi
     screen.step('tunnel', wasRaised ? 'taken back; this machine has its own network again' : 'there was none')
     return 0
   }
-  if (machine.isRaised) screen.line(`  An earlier tunnel was not taken back. ${STANDS}`)
+  if (machine.isRaised) {
+    await machine.shut()
+    screen.line(`  An earlier tunnel was not taken back. ${STANDS}`)
+  }
   let isWanted = machine.isRaised
   try {
     return await withClient(session, { ...options, net: aroundTunnel(world.net, machine) }, async (mixnet) => {

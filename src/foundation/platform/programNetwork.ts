@@ -24,14 +24,16 @@ export interface ProgramNetwork extends PacketDevice {
 
 /** The network of the whole machine: all that it sends is handed to us, but for connections that were let around. */
 export interface MachineNetwork extends PacketDevice {
-  /** Nothing leaves the machine but through us or what was let around: so it stays, also after we are gone, until `restore`. */
+  /** Nothing is to leave the machine but through us or what was let around: so it stays, also after we are gone, until `restore`. */
   readonly isRaised: boolean
+  /** Completes what an earlier one has left, without the device: nothing leaves but what is let around. Throws ENGINE_FAILED. */
+  shut(): Promise<void>
   /** Lets TCP to that place around: before `raise` it is noted only. An address, not a name. Throws ENGINE_FAILED. */
   letAround(address: string, port: number): Promise<void>
-  /** Throws ENGINE_UNAVAILABLE, ENGINE_FAILED. */
+  /** Throws ENGINE_UNAVAILABLE, ENGINE_FAILED; where nothing was raised before, everything is as it was then, or `isRaised`. */
   raise(): Promise<void>
   /** The device is gone, for whatever reason. Never resolves before `raise`. */
   readonly lost: Promise<void>
-  /** Gives the machine its network back. */
+  /** Gives the machine its network back, and touches nothing that is not ours. Throws ENGINE_FAILED where something of ours stays. */
   restore(): Promise<void>
 }

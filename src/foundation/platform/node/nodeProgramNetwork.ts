@@ -54,7 +54,7 @@ ip -6 route add default via ${ROUTER.ipv6} dev starling 2>/dev/null || true
 for way in /run/nscd /var/run/nscd /run/systemd/resolve /run/avahi-daemon /run/dbus; do
   [ ! -d "$way" ] || mount --bind "$folder/names" "$way"
 done
-for way in /run/user/*/bus /run/user/*/gnupg /run/user/*/systemd /run/docker.sock /run/podman /run/containerd /run/snapd.socket; do
+for way in /run/user/*/bus /run/user/*/gnupg /run/user/*/systemd /run/user/*/docker.sock /run/user/*/podman /run/docker.sock /run/podman /run/containerd /run/snapd.socket; do
   if [ -d "$way" ]; then mount --bind "$folder/names" "$way"
   elif [ -e "$way" ]; then mount --bind /dev/null "$way"; fi
 done
