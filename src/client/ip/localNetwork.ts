@@ -272,23 +272,25 @@ export class LocalNetwork {
     const lost = (): void => {
       this.#tunnel = undefined
     }
-    this.#options.tunnel(lost, (destination) => this.#noteRefused(destination)).then(
-      (tunnel) => {
-        this.#isOpening = false
-        if (this.#closed) return void tunnel.close()
-        if (!tunnel.isOpen) return
-        this.#tunnel = tunnel
-        tunnel.onPacket((packet) => this.#arrived(packet))
-        for (const packet of this.#early.splice(0)) this.#carry(packet)
-      },
-      (error: unknown) => {
-        if (!isMixnetError(error)) throw error
-        this.#isOpening = false
-        this.#early.length = 0
-        this.#retryAt = clock.monotonic() + RETRY_AFTER
-        this.#options.noAddress?.(error)
-      },
-    )
+    this.#options
+      .tunnel(lost, (destination) => this.#noteRefused(destination))
+      .then(
+        (tunnel) => {
+          this.#isOpening = false
+          if (this.#closed) return void tunnel.close()
+          if (!tunnel.isOpen) return
+          this.#tunnel = tunnel
+          tunnel.onPacket((packet) => this.#arrived(packet))
+          for (const packet of this.#early.splice(0)) this.#carry(packet)
+        },
+        (error: unknown) => {
+          if (!isMixnetError(error)) throw error
+          this.#isOpening = false
+          this.#early.length = 0
+          this.#retryAt = clock.monotonic() + RETRY_AFTER
+          this.#options.noAddress?.(error)
+        },
+      )
   }
 
   /** Only of whom a program wrote to, and in our words: the text is the exit's, and would be on somebody's terminal. */
@@ -297,7 +299,8 @@ export class LocalNetwork {
     const address = parseIp(six ?? four ?? '')
     if (address === undefined || this.#refused.size >= MAX_REFUSED) return
     const ending = ` ${address.join('.')} ${Number(port)}`
-    if (![...this.#flows.keys()].some((key) => key.endsWith(ending))) return
+    const isAsked = Number(port) === 0 && this.#pings.knows(address)
+    if (!isAsked && ![...this.#flows.keys()].some((key) => key.endsWith(ending))) return
     const ip = formatIp(address)
     const place = Number(port) === 0 ? ip : address.length === IPV4_BYTES ? `${ip}:${port}` : `[${ip}]:${port}`
     if (this.#refused.has(place)) return

@@ -50,6 +50,12 @@ export class Pings {
     return { echo: { ...pending.own, isReply: true }, asked: pending.asked }
   }
 
+  /** Whether a program pinged it, lately. */
+  knows(peer: Uint8Array): boolean {
+    const ending = ` ${peer.join('.')}`
+    return [...this.#flows.keys()].some((key) => key.endsWith(ending))
+  }
+
   #flowOf(key: string): Flow {
     const known = this.#flows.get(key)
     const flow = known ?? { identifier: this.#random.u32() & 0xffff, offset: this.#random.u32() & 0xffff }
