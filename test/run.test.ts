@@ -189,6 +189,15 @@ describe('programs that know nothing of the mixnet', { skip, timeout: 300_000 },
     await until('nothing is left', () => !isRunning('starling-run-'))
   })
 
+  it('a program that is left hears a hangup, and how it ends is how we end', async () => {
+    const script = `process.on('SIGHUP', () => process.exit(5)); setInterval(() => {}, 1000); console.log('started')`
+    const ran = new Starling(['run', '--directory', directory, '--', process.execPath, '-e', script])
+    await until('the program runs', () => ran.stdout.includes('started'))
+    ran.child.kill('SIGTERM')
+    assert.equal((await ran.exited).code, 5)
+    assert.doesNotMatch(ran.stderr, /unexpected/)
+  })
+
   it('a command that does not exist, and no command, are said', async () => {
     const got = await run('no-such-program')
     assert.equal(got.code, 127)

@@ -10,7 +10,7 @@ export interface RunOptions extends ClientOptions {
 }
 
 /** After Ctrl-C, which the program has heard as well. */
-const GRACE = seconds(3)
+const GRACE = seconds(1.5)
 
 /** Resolves with the program's exit code. */
 export function runProgram(session: Session, command: readonly string[], options: RunOptions): Promise<number> {
@@ -29,16 +29,22 @@ export function runProgram(session: Session, command: readonly string[], options
     })
     try {
       const running = programs.run(command)
+      let code: number | undefined
       const ended = running.then(
-        () => {},
+        (own) => {
+          code = own
+        },
         () => {},
       )
+      // Whoever sits at a terminal has interrupted the program as well, which may want to end in its own way; else it hears a hangup.
+      const orGrace = () => Promise.race([ended, sleep(world.clock, GRACE)])
       const stopped = session
         .untilInterrupted()
-        .then(() => Promise.race([ended, sleep(world.clock, GRACE)]))
-        .then(() => programs.close())
+        .then(orGrace)
+        .then(() => programs.hangUp())
+        .then(orGrace)
       await Promise.race([ended, stopped])
-      return interrupted.aborted ? session.interruptedCode : await running
+      return interrupted.aborted ? (code ?? session.interruptedCode) : await running
     } finally {
       await network.close()
       await programs.close()

@@ -18,6 +18,8 @@ export interface PacketDevice {
 export interface ProgramNetwork extends PacketDevice {
   /** Starts the program with our terminal. Resolves when it has ended: its exit code, 128 and the signal's number where one ended it. */
   run(command: readonly string[]): Promise<number>
+  /** Tells what of it still runs to end, as a terminal does that closes. */
+  hangUp(): void
   /** Ends what of it still runs. */
   close(): Promise<void>
 }

@@ -111,8 +111,8 @@ class NodeMachineNetwork implements MachineNetwork {
       const isKnown = this.#places.delete(key)
       this.#places.set(key, place)
       if (!this.#isRaised || isKnown) return
-      await this.#addPlace(place)
-      await mustRun(this.#tools.nft, ['add', 'element', 'inet', GUARD, setOf(family), `{ ${elementOf(place)} }`])
+      // All of it, for somebody may have taken a part away.
+      await this.#shut()
       const [oldest] = this.#places
       if (this.#places.size <= MAX_PLACES || oldest === undefined) return
       this.#places.delete(oldest[0])

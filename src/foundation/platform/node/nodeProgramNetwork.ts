@@ -48,6 +48,8 @@ until ip link show starling >/dev/null 2>&1; do
 done
 ip addr add ${PROGRAMS.ipv4}/30 dev starling
 ip -6 addr add ${PROGRAMS.ipv6}/126 dev starling nodad 2>/dev/null || true
+# Linux lets groups ping, and in a new network none of them.
+echo "0 0" 2>/dev/null >/proc/sys/net/ipv4/ping_group_range || true
 ip link set starling mtu ${MTU} up
 ip route add default via ${ROUTER.ipv4} dev starling
 ip -6 route add default via ${ROUTER.ipv6} dev starling 2>/dev/null || true
@@ -139,13 +141,16 @@ class NodeProgramNetwork implements ProgramNetwork {
   }
 
   send(packet: Uint8Array): void {
+    if (this.#isClosed) return
     this.#socket.send(packet, this.#relayPort, LOOPBACK, () => {})
   }
 
   async run(command: readonly string[]): Promise<number> {
     const isRoot = process.getuid?.() === 0
     // Back to who we are: what runs inside must not be able to change what is around it.
-    const program = isRoot ? '"$@"' : 'unshare --user --map-current-user -- "$@"'
+    const program = isRoot
+      ? '"$@"'
+      : `unshare --user --map-user=${process.getuid?.()} --map-group=${process.getgid?.()} -- "$@"`
     const asRoot = isRoot ? [] : ['--user', '--map-root-user']
     const child = spawn(
       'unshare',
@@ -201,7 +206,13 @@ class NodeProgramNetwork implements ProgramNetwork {
     return code
   }
 
+  hangUp(): void {
+    // Inside, it is waited for that nobody holds the other end any more.
+    for (const child of this.#running) child.stdio[3]?.destroy()
+  }
+
   async close(): Promise<void> {
+    if (this.#isClosed) return
     this.#isClosed = true
     for (const child of this.#running) child.kill('SIGKILL')
     this.#relay.stdin?.end()
