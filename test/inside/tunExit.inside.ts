@@ -218,7 +218,10 @@ describe('the way out through a device of the kernel', { timeout: 200_000 }, () 
       await client.answer(WORLD[family])
     }
     run('nft', 'table inet operators { counter arrived { }; }')
-    run('nft', `table inet operators { chain first { type filter hook prerouting priority -400; iifname "cable" udp sport 7000 counter name arrived; }; }`)
+    run(
+      'nft',
+      `table inet operators { chain first { type filter hook prerouting priority -400; iifname "cable" udp sport 7000 counter name arrived; }; }`,
+    )
     const counted = (name: string) => packetsOf(run('nft', 'list', 'counter', 'inet', 'operators', name))
     run('ip', 'link', 'delete', 'starling-exit')
     const before = counted('arrived')
@@ -237,7 +240,11 @@ describe('the way out through a device of the kernel', { timeout: 200_000 }, () 
     )
     await until('more have come', () => counted('came') >= 20)
     const seen = outside.run('nft', 'list', 'counters', 'table', 'inet', 'seen')
-    assert.deepEqual([...seen.matchAll(/packets (\d+)/g)].map(([, count]) => count), ['0', '0'], seen)
+    assert.deepEqual(
+      [...seen.matchAll(/packets (\d+)/g)].map(([, count]) => count),
+      ['0', '0'],
+      seen,
+    )
     run('ip', 'route', 'del', 'default')
     run('ip', '-6', 'route', 'del', 'default')
     await client.way?.close()

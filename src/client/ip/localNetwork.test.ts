@@ -132,7 +132,8 @@ describe('the network of programs', () => {
     tunnel?.opened.resolve()
     await turn()
     network.receive(buildUdp(fromProgram(ip('2606:4700::1111')), PORTS, DATA))
-    for (const said of ['1.2.3.4:0', '1.2.3.4:0', '1.2.3.4:80', '9.9.9.9:0', '\u001b[2J', '', '[2606:4700::1111]:7']) tunnel?.refuse(said)
+    for (const said of ['1.2.3.4:0', '1.2.3.4:0', '1.2.3.4:80', '9.9.9.9:0', '\u001b[2J', '', '[2606:4700::1111]:7'])
+      tunnel?.refuse(said)
     assert.deepEqual(refused, ['1.2.3.4', '[2606:4700::1111]:7'])
     for (let port = 1; port <= 100; port++) {
       network.receive(buildUdp(fromProgram(SITE), { sourcePort: 9, destinationPort: port }, DATA))

@@ -249,23 +249,25 @@ export class LocalNetwork {
     const lost = (): void => {
       this.#tunnel = undefined
     }
-    this.#options.tunnel(lost, (destination) => this.#noteRefused(destination)).then(
-      (tunnel) => {
-        this.#isOpening = false
-        if (this.#closed) return void tunnel.close()
-        if (!tunnel.isOpen) return
-        this.#tunnel = tunnel
-        tunnel.onPacket((packet) => this.#arrived(packet))
-        for (const packet of this.#early.splice(0)) this.#carry(packet)
-      },
-      (error: unknown) => {
-        if (!isMixnetError(error)) throw error
-        this.#isOpening = false
-        this.#early.length = 0
-        this.#retryAt = clock.monotonic() + RETRY_AFTER
-        this.#options.noAddress?.(error)
-      },
-    )
+    this.#options
+      .tunnel(lost, (destination) => this.#noteRefused(destination))
+      .then(
+        (tunnel) => {
+          this.#isOpening = false
+          if (this.#closed) return void tunnel.close()
+          if (!tunnel.isOpen) return
+          this.#tunnel = tunnel
+          tunnel.onPacket((packet) => this.#arrived(packet))
+          for (const packet of this.#early.splice(0)) this.#carry(packet)
+        },
+        (error: unknown) => {
+          if (!isMixnetError(error)) throw error
+          this.#isOpening = false
+          this.#early.length = 0
+          this.#retryAt = clock.monotonic() + RETRY_AFTER
+          this.#options.noAddress?.(error)
+        },
+      )
   }
 
   /** Only of whom a program wrote to, and in our words: the text is the exit's, and would be on somebody's terminal. */
