@@ -254,7 +254,8 @@ describe('the way out through a device of the kernel', { timeout: 200_000 }, () 
   it('one client has no more than its share of connections', async () => {
     const [greedy, other] = [await new Client(10, 5).open(engine), await new Client(10, 6).open(engine)]
     const before = outside.heard.length
-    for (let port = 1; port <= 400; port++) {
+    const flows = () => outside.heard.slice(before).filter(({ text }) => text === 'many')
+    for (let port = 1; port <= 300; port++) {
       greedy.send(
         buildUdp(
           { source: greedy.ipv4, destination: address(WORLD.ipv4) },
@@ -262,10 +263,12 @@ describe('the way out through a device of the kernel', { timeout: 200_000 }, () 
           utf8('many'),
         ),
       )
+      // All at once would be more than the device holds, and lost there.
+      if (port % 20 > 0) continue
+      other.datagram(WORLD.ipv4, 'one')
+      await other.answer(WORLD.ipv4)
     }
-    other.datagram(WORLD.ipv4, 'one')
-    await other.answer(WORLD.ipv4)
-    assert.equal(outside.heard.slice(before).filter(({ text }) => text === 'many').length, 256)
+    assert.equal(flows().length, 256)
     for (const client of [greedy, other]) await client.way?.close()
   })
 
