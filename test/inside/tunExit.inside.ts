@@ -202,59 +202,11 @@ describe('the way out through a device of the kernel', { timeout: 200_000 }, () 
     await next.way?.close()
   })
 
-  it('without the device an answer leaves in no other way, and a site hears no address of a client', async () => {
-    const client = await new Client(10, 3).open(engine)
-    run('ip', 'route', 'add', 'default', 'via', WORLD.ipv4)
-    run('ip', '-6', 'route', 'add', 'default', 'via', WORLD.ipv6)
-    // As packets, and in what the kernel says of them: 24 bytes behind the start of an ICMP message is the address it could not reach.
-    outside.run(
-      'nft',
-      `table inet seen { counter clear { }; counter within { }; chain arriving { type filter hook prerouting priority -400; policy accept;
-       ip daddr 10.0.0.0/16 counter name clear; ip6 daddr fc00::/112 counter name clear;
-       ip protocol icmp @th,192,16 0x0a00 counter name within; icmpv6 type destination-unreachable @th,256,16 0xfc00 counter name within; }; }`,
-    )
-    for (const family of ['ipv4', 'ipv6'] as const) {
-      client.datagram(WORLD[family], 'more')
-      await client.answer(WORLD[family])
-    }
-    run('nft', 'table inet operators { counter arrived { }; }')
-    run(
-      'nft',
-      `table inet operators { chain first { type filter hook prerouting priority -400; iifname "cable" udp sport 7000 counter name arrived; }; }`,
-    )
-    const counted = (name: string) => packetsOf(run('nft', 'list', 'counter', 'inet', 'operators', name))
-    run('ip', 'link', 'delete', 'starling-exit')
-    const before = counted('arrived')
-    await until('answers for the client have come', () => counted('arrived') >= before + 20)
-    // Also where there is a route again, by mistake of somebody.
-    for (const [version, network] of [
-      ['-4', '10.0.0.0/16'],
-      ['-6', 'fc00::/112'],
-    ] as const) {
-      run('ip', version, 'route', 'del', 'unreachable', network, 'metric', '1000000')
-    }
-    run('nft', 'table inet operators { counter came { }; }')
-    run(
-      'nft',
-      'table inet operators { chain early { type filter hook forward priority -200; policy accept; ip daddr 10.0.0.0/16 counter name came; ip6 daddr fc00::/112 counter name came; }; }',
-    )
-    await until('more have come', () => counted('came') >= 20)
-    const seen = outside.run('nft', 'list', 'counters', 'table', 'inet', 'seen')
-    assert.deepEqual(
-      [...seen.matchAll(/packets (\d+)/g)].map(([, count]) => count),
-      ['0', '0'],
-      seen,
-    )
-    run('ip', 'route', 'del', 'default')
-    run('ip', '-6', 'route', 'del', 'default')
-    await client.way?.close()
-    await (await new Client(10, 4).open(engine)).way?.close()
-  })
-
   it('one client has no more than its share of connections', async () => {
     const [greedy, other] = [await new Client(10, 5).open(engine), await new Client(10, 6).open(engine)]
     const before = outside.heard.length
-    for (let port = 1; port <= 400; port++) {
+    const flows = () => outside.heard.slice(before).filter(({ text }) => text === 'many')
+    for (let port = 1; port <= 300; port++) {
       greedy.send(
         buildUdp(
           { source: greedy.ipv4, destination: address(WORLD.ipv4) },
@@ -262,10 +214,12 @@ describe('the way out through a device of the kernel', { timeout: 200_000 }, () 
           utf8('many'),
         ),
       )
+      // All at once would be more than the device holds, and lost there.
+      if (port % 20 > 0) continue
+      other.datagram(WORLD.ipv4, 'one')
+      await other.answer(WORLD.ipv4)
     }
-    other.datagram(WORLD.ipv4, 'one')
-    await other.answer(WORLD.ipv4)
-    assert.equal(outside.heard.slice(before).filter(({ text }) => text === 'many').length, 256)
+    assert.equal(flows().length, 256)
     for (const client of [greedy, other]) await client.way?.close()
   })
 
@@ -302,6 +256,63 @@ describe('the way out through a device of the kernel', { timeout: 200_000 }, () 
     await engine.close()
     assert.equal(readFileSync('/proc/sys/net/ipv6/conf/cable/accept_ra', 'utf8').trim(), '0')
     assert.deepEqual(settings(), ['0', '0'])
+  })
+
+  it('without the device an answer leaves in no other way, and a site hears no address of a client', async () => {
+    // Where it was off, interfaces that were there forward nothing to each other, and that alone would hold it back.
+    const forward = (value: 0 | 1) => FORWARDING.map((path) => run('sh', '-c', `echo ${value} > ${path}`))
+    forward(1)
+    engine = await open()
+    const client = await new Client(10, 3).open(engine)
+    run('ip', 'route', 'add', 'default', 'via', WORLD.ipv4)
+    run('ip', '-6', 'route', 'add', 'default', 'via', WORLD.ipv6)
+    // As packets, and in what the kernel says of them: 24 bytes behind the start of an ICMP message is the address it could not reach.
+    outside.run(
+      'nft',
+      `table inet seen { counter clear { }; counter within { }; chain arriving { type filter hook prerouting priority -400; policy accept;
+       ip daddr 10.0.0.0/16 counter name clear; ip6 daddr fc00::/112 counter name clear;
+       ip protocol icmp @th,192,16 0x0a00 counter name within; icmpv6 type destination-unreachable @th,256,16 0xfc00 counter name within; }; }`,
+    )
+    for (const family of ['ipv4', 'ipv6'] as const) {
+      client.datagram(WORLD[family], 'more')
+      await client.answer(WORLD[family])
+    }
+    run('nft', 'table inet operators { counter arrived { }; }')
+    run(
+      'nft',
+      `table inet operators { chain first { type filter hook prerouting priority -400; iifname "cable" udp sport 7000 counter name arrived; }; }`,
+    )
+    const counted = (name: string) => packetsOf(run('nft', 'list', 'counter', 'inet', 'operators', name))
+    run('ip', 'link', 'delete', 'starling-exit')
+    const before = counted('arrived')
+    await until('answers for the client have come', () => counted('arrived') >= before + 20)
+    assert.match(run('ip', 'route'), /unreachable 10\.0\.0\.0\/16/)
+    assert.match(run('ip', '-6', 'route'), /unreachable fc00::\/112/)
+    // Also where there is a route again, by mistake of somebody.
+    for (const [version, network] of [
+      ['-4', '10.0.0.0/16'],
+      ['-6', 'fc00::/112'],
+    ] as const) {
+      run('ip', version, 'route', 'del', 'unreachable', network, 'metric', '1000000')
+    }
+    run('nft', 'table inet operators { counter came { }; }')
+    run(
+      'nft',
+      'table inet operators { chain early { type filter hook forward priority -200; policy accept; ip daddr 10.0.0.0/16 counter name came; ip6 daddr fc00::/112 counter name came; }; }',
+    )
+    await until('more have come', () => counted('came') >= 20)
+    const seen = outside.run('nft', 'list', 'counters', 'table', 'inet', 'seen')
+    assert.deepEqual(
+      [...seen.matchAll(/packets (\d+)/g)].map(([, count]) => count),
+      ['0', '0'],
+      seen,
+    )
+    run('ip', 'route', 'del', 'default')
+    run('ip', '-6', 'route', 'del', 'default')
+    await client.way?.close()
+    await engine.close()
+    assert.deepEqual(settings(), ['1', '1'])
+    forward(0)
   })
 
   it('what a killed one has left is found, used and taken back', async () => {
