@@ -2,8 +2,8 @@
 import { it } from 'node:test'
 import { testInside, whyNotInside } from './support/insideNetwork.ts'
 
-it(
-  'the whole machine through a device',
-  { skip: whyNotInside(['/usr/bin/socat', '/usr/sbin/ip']), timeout: 120_000 },
-  ({ signal }) => testInside('tunnel', signal),
+const TOOLS = ['/usr/bin/socat', '/usr/sbin/ip', '/usr/sbin/nft', '/usr/bin/tcpdump', '/usr/bin/setpriv']
+
+it('the whole machine through a device', { skip: whyNotInside(TOOLS), timeout: 120_000 }, ({ signal }) =>
+  testInside('tunnel', signal),
 )

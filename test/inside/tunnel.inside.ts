@@ -1,14 +1,16 @@
 /** The user's machine is this network; the world is another, at the end of a cable. Run by test/tunnel.test.ts. @module */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { formatIp } from '../../src/foundation/base/ipAddress.ts'
 import { openMachineNetwork } from '../../src/foundation/platform/node/nodeMachineNetwork.ts'
 import type { MachineNetwork } from '../../src/foundation/platform/programNetwork.ts'
 import { type IpPacket, readIpPacket } from '../../src/protocol/wire/ip/ipPacket.ts'
+import { TunnelLeaks } from '../support/tunnelLeaks.ts'
 import { run, WorldNamespace } from '../support/worldNamespace.ts'
 
 const WORLD = { ipv4: '9.9.9.2', ipv6: '2600::2' }
@@ -41,11 +43,38 @@ const connects = (host: string): Promise<boolean> =>
     socket.once('connect', end(true)).once('error', end(false)).once('timeout', end(false))
   })
 
-const routing = (): string =>
-  ['-4', '-6'].map((family) => run('ip', family, 'rule') + run('ip', family, 'route')).join('')
+/** All that a tunnel may change. Addresses of the link come when the kernel has made sure that they are free. */
+function settings(): string {
+  const routing = ['-4', '-6'].map(
+    (family) => run('ip', family, 'rule') + run('ip', family, 'route', 'show', 'table', 'all'),
+  )
+  const lines = routing.join('').split('\n')
+  return lines.filter((line) => !line.includes(' fe80::')).join('\n') + run('nft', 'list', 'ruleset')
+}
+
+/** Of somebody else: what could be taken for ours, what stands in front of it, and what sends a packet elsewhere once it has been sent to us. */
+function setUpOthers(): void {
+  for (const rule of [
+    ['-4', 'pref', '112', 'fwmark', '5', 'lookup', 'main'],
+    ['-6', 'pref', '112', 'fwmark', '5', 'lookup', 'main'],
+    ['-4', 'pref', '112', 'lookup', '7231'],
+    ['-4', 'pref', '110', 'from', '10.1.0.0/16', 'lookup', 'main'],
+    ['-4', 'pref', '111', 'from', '10.2.0.0/16', 'lookup', 'main'],
+    ['-4', 'pref', '50', 'to', '9.9.9.4', 'lookup', 'main'],
+    ['-4', 'pref', '51', 'fwmark', '6', 'lookup', 'main'],
+  ]) {
+    const [family = '-4', ...selector] = rule
+    run('ip', family, 'rule', 'add', ...selector)
+  }
+  run(
+    'nft',
+    'table ip other { chain output { type route hook output priority mangle; ip daddr 9.9.9.5 meta mark set 6\n }\n }',
+  )
+}
 
 describe('the network of a whole machine', { timeout: 100_000 }, () => {
   let outside: WorldNamespace
+  let leaks: TunnelLeaks
   let machine: MachineNetwork
   let asItWas: string
   const packets: IpPacket[] = []
@@ -58,27 +87,44 @@ describe('the network of a whole machine', { timeout: 100_000 }, () => {
   }
   const heard = (): string[] => outside.heard.slice(1).map(({ over, text }) => `${over} ${text}`)
   before(async () => {
-    outside = new WorldNamespace('cable', ['9.9.9.1/24', '2600::1/64'], ['9.9.9.2/24', '9.9.9.3/24', '2600::2/64'])
+    const theirs = ['9.9.9.2/24', '9.9.9.3/24', '9.9.9.4/24', '9.9.9.5/24', '8.8.4.4/32', '2600::2/64', '2620::9/128']
+    outside = new WorldNamespace('cable', ['9.9.9.1/24', '2600::1/64'], theirs)
     await outside.serveEcho()
     run('ip', 'route', 'add', 'default', 'via', WORLD.ipv4)
     run('ip', '-6', 'route', 'add', 'default', 'via', WORLD.ipv6)
-    asItWas = routing()
+    setUpOthers()
+    leaks = new TunnelLeaks(outside)
+    await leaks.start(() => connects(WORLD.ipv4))
+    asItWas = settings()
   })
   after(() => outside.close())
+
+  it('an open machine is heard in every way that is tried', async () => {
+    await leaks.tryAll()
+    await until('they are heard', () => leaks.found().length === leaks.names.length)
+    assert.deepEqual(leaks.found(), leaks.names)
+  })
+
+  it('one that cannot be closed in whole is as it was', async () => {
+    await open()
+    assert.equal(machine.isRaised, false)
+    run('mount', '--bind', '/bin/false', '/usr/sbin/nft')
+    await assert.rejects(machine.raise(), { code: 'ENGINE_FAILED' })
+    run('umount', '/usr/sbin/nft')
+    assert.equal(machine.isRaised, false)
+    assert.equal(settings(), asItWas)
+  })
 
   it('takes what is sent to anybody, neighbours too, and lets TCP to one place around', async () => {
     await open()
     assert.equal(machine.isRaised, false)
     await machine.letAround(WORLD.ipv4, 7000)
-    assert.equal(routing(), asItWas)
+    assert.equal(settings(), asItWas)
     await machine.raise()
+    leaks.forget()
+    outside.heard.length = 1
     for (const to of [WORLD.ipv4, WORLD.ipv6, '8.8.8.8', '2001:4860::8888'])
       assert.equal(await datagram(to, 'secret'), null)
-    // Who names an interface gets no other way.
-    const bound = spawn('socat', ['-u', 'EXEC:echo secret', `UDP4-SENDTO:8.8.4.4:7000,so-bindtodevice=cable`], {
-      stdio: 'ignore',
-    })
-    await once(bound, 'close')
     await until('they are here', () => packets.length >= 4)
     assert.deepEqual(
       packets.map(({ destination }) => formatIp(destination)),
@@ -99,23 +145,32 @@ describe('the network of a whole machine', { timeout: 100_000 }, () => {
     await until('it is heard', () => heard().length === 2)
   })
 
+  it('the cable carries nothing else, whatever is tried', async () => {
+    await leaks.tryAll()
+    assert.deepEqual(await leaks.strange(), [])
+    await leaks.askForAddress()
+    await until('it is heard', () => leaks.lines.some((line) => line.includes('.68 > 9.9.9.255.67:')))
+    assert.deepEqual(await leaks.strange(), [])
+  })
+
   it('without the device nothing leaves', async () => {
     run('ip', 'link', 'delete', 'starling')
     await machine.lost
     for (const to of [WORLD.ipv4, WORLD.ipv6, '9.9.9.3']) assert.notEqual(await datagram(to, 'secret'), null)
+    await leaks.tryAll()
     assert.ok(await connects(WORLD.ipv4))
-    await new Promise((resolve) => setTimeout(resolve, 300))
-    assert.ok(heard().every((text) => text === 'tcp '))
+    assert.deepEqual(await leaks.strange(), [])
   })
 
-  it('everything is given back', async () => {
+  it('everything is given back, and nothing that is not ours', async () => {
     await machine.restore()
-    assert.equal(routing(), asItWas)
+    assert.equal(machine.isRaised, false)
+    assert.equal(settings(), asItWas)
     assert.equal(await datagram(WORLD.ipv4, 'open'), null)
     await until('it arrives', () => heard().includes('udp4 open'))
   })
 
-  it('where it was killed nothing leaves, the next one goes on, and gives everything back', async () => {
+  const killedOne = async (): Promise<void> => {
     const script = `
       import { openMachineNetwork } from ${JSON.stringify(NETWORK)}
       const machine = await openMachineNetwork()
@@ -123,24 +178,83 @@ describe('the network of a whole machine', { timeout: 100_000 }, () => {
       await machine.raise()
       console.log('raised')
       setInterval(() => {}, 1000)`
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    const child: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    await once(child.stdout, 'data')
+    await once(child.stdout as NodeJS.ReadableStream, 'data')
     child.kill('SIGKILL')
     await once(child, 'exit')
+  }
+
+  it('where it was killed nothing leaves, the next one goes on, and gives everything back', async () => {
+    await killedOne()
+    leaks.forget()
     for (const to of Object.values(WORLD)) await datagram(to, 'killed')
+    await leaks.tryAll()
+    assert.deepEqual(await leaks.strange(), [])
     await open()
     assert.ok(machine.isRaised)
     for (const to of Object.values(WORLD)) assert.notEqual(await datagram(to, 'killed'), null)
+    await machine.shut()
+    // It is the next one that says what goes around.
+    assert.equal(await connects(WORLD.ipv4), false)
+    await machine.letAround(WORLD.ipv4, 7000)
     await machine.letAround(WORLD.ipv6, 7000)
     assert.ok(await connects(WORLD.ipv6))
     packets.length = 0
     await machine.raise()
     assert.equal(await datagram(WORLD.ipv4, 'again'), null)
     await until('it is here', () => packets.length > 0)
+    await leaks.tryAll()
+    assert.deepEqual(await leaks.strange(), [])
     await machine.restore()
-    assert.equal(routing(), asItWas)
+    assert.equal(settings(), asItWas)
     assert.ok(heard().every((text) => !text.includes('killed') && !text.includes('again')))
+  })
+
+  it('what somebody has taken away of what a killed one left is put back', async () => {
+    for (const part of [
+      ['ip', '-6', 'rule', 'del', 'pref', '112', 'protocol', '231'],
+      ['ip', '-4', 'rule', 'flush', 'protocol', '231'],
+      ['nft', 'flush', 'ruleset'],
+    ]) {
+      await killedOne()
+      const [program = '', ...args] = part
+      run(program, ...args)
+      await open()
+      assert.ok(machine.isRaised, part.join(' '))
+      await machine.letAround(WORLD.ipv4, 7000)
+      await machine.shut()
+      leaks.forget()
+      await leaks.tryAll()
+      assert.deepEqual(await leaks.strange(), [], part.join(' '))
+      await machine.restore()
+      assert.equal(machine.isRaised, false)
+    }
+  })
+
+  it('what it forwards for others does not go around', async () => {
+    const pod = new WorldNamespace('pod', ['10.9.0.1/24'], ['10.9.0.2/24'])
+    try {
+      pod.run('ip', 'route', 'add', 'default', 'via', '10.9.0.1')
+      outside.run('ip', 'route', 'add', '10.9.0.0/24', 'via', '9.9.9.1')
+      writeFileSync('/proc/sys/net/ipv4/ip_forward', '1')
+      const ask = (): void => {
+        pod.run('sh', '-c', 'echo secret | socat -u - UDP4-SENDTO:9.9.9.2:67,sourceport=68')
+        pod.run('sh', '-c', 'socat -u /dev/null TCP4:9.9.9.2:7000,connect-timeout=1 || true')
+      }
+      leaks.forget()
+      ask()
+      await until('they are heard', () => leaks.lines.filter((line) => line.startsWith('IP 10.9.0.2.')).length >= 2)
+      await open()
+      await machine.letAround(WORLD.ipv4, 7000)
+      await machine.raise()
+      leaks.forget()
+      ask()
+      assert.deepEqual(await leaks.strange(), [])
+    } finally {
+      pod.close()
+      await machine.restore()
+    }
   })
 })

@@ -112,7 +112,9 @@ class NodeMachineNetwork implements MachineNetwork {
       this.#places.set(key, place)
       if (!this.#isRaised || isKnown) return
       await this.#addPlace(place)
-      await mustRun(this.#tools.nft, ['add', 'element', 'inet', GUARD, setOf(family), `{ ${elementOf(place)} }`])
+      const element = ['add', 'element', 'inet', GUARD, setOf(family), `{ ${elementOf(place)} }`]
+      // Where another has flushed all of nft, the table is made again, with all places.
+      if ((await runCommand(this.#tools.nft, element)).code !== 0) await this.#shut()
       const [oldest] = this.#places
       if (this.#places.size <= MAX_PLACES || oldest === undefined) return
       this.#places.delete(oldest[0])
