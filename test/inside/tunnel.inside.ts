@@ -43,13 +43,14 @@ const connects = (host: string): Promise<boolean> =>
     socket.once('connect', end(true)).once('error', end(false)).once('timeout', end(false))
   })
 
-/** All that a tunnel may change. */
-const settings = (): string =>
-  ['-4', '-6']
-    .map((family) => run('ip', family, 'rule') + run('ip', family, 'route', 'show', 'table', 'all'))
-    .join('')
-    // The kernel's own, when it has looked whether anybody else has them.
-    .replace(/^.*fe80::.*\n/gm, '') + run('nft', 'list', 'ruleset')
+/** All that a tunnel may change. Addresses of the link come when the kernel has made sure that they are free. */
+function settings(): string {
+  const routing = ['-4', '-6'].map(
+    (family) => run('ip', family, 'rule') + run('ip', family, 'route', 'show', 'table', 'all'),
+  )
+  const lines = routing.join('').split('\n')
+  return lines.filter((line) => !line.includes(' fe80::')).join('\n') + run('nft', 'list', 'ruleset')
+}
 
 /** Of somebody else: what could be taken for ours, what stands in front of it, and what sends a packet elsewhere once it has been sent to us. */
 function setUpOthers(): void {
@@ -67,7 +68,7 @@ function setUpOthers(): void {
   }
   run(
     'nft',
-    'table ip other { chain output { type route hook output priority mangle; ip daddr 9.9.9.5 meta mark set 6; }; }',
+    'table ip other { chain output { type route hook output priority mangle; ip daddr 9.9.9.5 meta mark set 6\n }\n }',
   )
 }
 

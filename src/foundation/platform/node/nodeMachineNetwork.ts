@@ -111,8 +111,10 @@ class NodeMachineNetwork implements MachineNetwork {
       const isKnown = this.#places.delete(key)
       this.#places.set(key, place)
       if (!this.#isRaised || isKnown) return
-      // All of it, for somebody may have taken a part away.
-      await this.#shut()
+      await this.#addPlace(place)
+      const element = ['add', 'element', 'inet', GUARD, setOf(family), `{ ${elementOf(place)} }`]
+      // Where another has flushed all of nft, the table is made again, with all places.
+      if ((await runCommand(this.#tools.nft, element)).code !== 0) await this.#shut()
       const [oldest] = this.#places
       if (this.#places.size <= MAX_PLACES || oldest === undefined) return
       this.#places.delete(oldest[0])
