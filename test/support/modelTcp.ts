@@ -1,33 +1,23 @@
 /**
  * A TCP as kernels have it today, for simulations of what is below it: CUBIC with SACK and DSACK, RACK's reordering window (RFC 8985), undo
  * of what was sent again for nothing (RFC 4015, 3708), RFC 6298's timeout with Linux's least of 200 ms. Reno and not CUBIC, for it takes loss
- * harder. One direction, no handshake; sequence numbers count segments; what would be options stands in front of the data. And, beside it,
- * passt's: it keeps nothing that comes out of order, and goes back to the beginning of its window at a repeated acknowledgment. @module
+ * harder. The sender alone, without timestamps; it counts segments. @module
  */
-import { type Millis, millis } from '../../src/foundation/base/units.ts'
+import { millis } from '../../src/foundation/base/units.ts'
 import type { Clock, Timer } from '../../src/foundation/platform/clock.ts'
 
 export const SEGMENT_BYTES = 1400
-/** Packets a receiver has room for: 2 MB, as Linux grows to. */
-const RECEIVE_WINDOW = 1500
 const [BETA, CUBIC] = [0.7, 0.4]
 const LEAST_TIMEOUT = 200
 const MOST_TIMEOUT = 60_000
-const DELAYED_ACK = millis(40)
-const MAX_BLOCKS = 3
-
-export type Behaviour = 'linux' | 'passt'
-
-export interface Segment {
-  readonly number: number
-  readonly sentAt: number
-}
+/** What a receiver has room for, before it says anything: 64 KiB. */
+const FIRST_ROOM = 46
 
 export interface Acknowledgment {
   /** The first that is missing. */
   readonly next: number
-  /** When the segment was sent that moved `next` last. */
-  readonly echoed: number
+  /** From there on. */
+  readonly room: number
   /** Ends are not in them. */
   readonly blocks: readonly (readonly [number, number])[]
   /** What came twice. */
@@ -44,7 +34,7 @@ interface Sent {
 export interface SenderOptions {
   readonly clock: Clock
   readonly total: number
-  readonly send: (segment: Segment) => void
+  readonly send: (segment: number) => void
 }
 
 export class ModelSender {
@@ -52,12 +42,11 @@ export class ModelSender {
   readonly #sent = new Map<number, Sent>()
   #una = 0
   #next = 0
+  #room = FIRST_ROOM
   #window = 10
   #threshold = Number.POSITIVE_INFINITY
   /** Why it sends less, until everything before `until` has arrived. */
-  #recovery:
-    | { until: number; window: number; threshold: number; since: number | undefined; repeats: number }
-    | undefined
+  #recovery: { until: number; window: number; threshold: number; repeats: number } | undefined
   #srtt: number | undefined
   #variation = 0
   #timeout = 1000
@@ -100,6 +89,7 @@ export class ModelSender {
       if (!sent.isHeld) delivered += this.#delivered(n, sent, now)
       this.#sent.delete(n)
     }
+    if (ack.next >= this.#una) this.#room = ack.room
     this.#una = Math.max(this.#una, ack.next)
     for (const [start, end] of ack.blocks) {
       for (let n = Math.max(start, this.#una); n < end; n++) {
@@ -114,8 +104,6 @@ export class ModelSender {
       this.#recoveries = 0
       if (this.#recovery !== undefined && --this.#recovery.repeats <= 0) this.#undo()
     }
-    const since = this.#recovery?.since
-    if (advanced && since !== undefined && ack.echoed < since) this.#undo()
     if (this.#recovery !== undefined && this.#una >= this.#recovery.until) {
       this.#recovery = undefined
       if (++this.#recoveries >= 16) this.#reorderingSteps = 1
@@ -206,7 +194,7 @@ export class ModelSender {
     this.#threshold = Math.max(2, window * BETA)
     this.#cubic = { peak: window, from: this.#threshold, since: this.#now() }
     this.#window = this.#threshold
-    this.#recovery = { until: this.#next, window, threshold, since: undefined, repeats: 0 }
+    this.#recovery = { until: this.#next, window, threshold, repeats: 0 }
   }
 
   #undo(): void {
@@ -230,7 +218,7 @@ export class ModelSender {
       this.#emit(n)
       pipe++
     }
-    while (pipe < this.#window && this.#next < total && this.#next < this.#una + RECEIVE_WINDOW) {
+    while (pipe < this.#window && this.#next < total && this.#next < this.#una + this.#room) {
       this.#emit(this.#next++)
       pipe++
     }
@@ -241,13 +229,10 @@ export class ModelSender {
     const known = this.#sent.get(n)
     if (known !== undefined) {
       this.repeated++
-      if (this.#recovery !== undefined) {
-        this.#recovery.since ??= now
-        this.#recovery.repeats++
-      }
+      if (this.#recovery !== undefined) this.#recovery.repeats++
     }
     this.#sent.set(n, { at: now, wasRepeated: known !== undefined, isHeld: false, isLost: false })
-    this.#options.send({ number: n, sentAt: now })
+    this.#options.send(n)
     if (this.#timer === undefined) this.#rearm()
   }
 
@@ -269,78 +254,5 @@ export class ModelSender {
 
   #now(): number {
     return this.#options.clock.monotonic()
-  }
-}
-
-export interface ReceiverOptions {
-  readonly clock: Clock
-  readonly behaviour: Behaviour
-  readonly send: (ack: Acknowledgment) => void
-}
-
-export class ModelReceiver {
-  readonly #options: ReceiverOptions
-  readonly #held = new Map<number, number>()
-  #next = 0
-  #echoed = 0
-  #unsaid = 0
-  #latest = 0
-  #timer: Timer | undefined
-  /** Came twice, and out of order. */
-  duplicates = 0
-  late = 0
-
-  constructor(options: ReceiverOptions) {
-    this.#options = options
-  }
-
-  /** Segments that the program has. */
-  get received(): number {
-    return this.#next
-  }
-
-  take({ number, sentAt }: Segment): void {
-    const isKnown = number < this.#next || this.#held.has(number)
-    if (isKnown) {
-      this.duplicates++
-      return this.#say(number)
-    }
-    if (number !== this.#next) {
-      this.late++
-      this.#latest = number
-      if (this.#options.behaviour !== 'passt') this.#held.set(number, sentAt)
-      return this.#say()
-    }
-    const hadHole = this.#held.size > 0
-    this.#echoed = sentAt
-    this.#next++
-    while (this.#held.delete(this.#next)) this.#next++
-    if (hadHole || ++this.#unsaid >= 2) return this.#say()
-    this.#timer ??= this.#options.clock.after(DELAYED_ACK as Millis, () => this.#say())
-  }
-
-  stop(): void {
-    this.#timer?.cancel()
-  }
-
-  #say(duplicate?: number): void {
-    this.#timer?.cancel()
-    this.#timer = undefined
-    this.#unsaid = 0
-    this.#options.send({ next: this.#next, echoed: this.#echoed, blocks: this.#blocks(), duplicate })
-  }
-
-  /** The one of what came last first (RFC 2018). */
-  #blocks(): (readonly [number, number])[] {
-    const sorted = [...this.#held.keys()].sort((a, b) => a - b)
-    const blocks: [number, number][] = []
-    for (const n of sorted) {
-      const last = blocks.at(-1)
-      if (last !== undefined && last[1] === n) last[1]++
-      else blocks.push([n, n + 1])
-    }
-    const at = blocks.findIndex(([start, end]) => this.#latest >= start && this.#latest < end)
-    if (at > 0) blocks.unshift(...blocks.splice(at, 1))
-    return blocks.slice(0, MAX_BLOCKS)
   }
 }

@@ -8,7 +8,6 @@ import { parseIp } from '../../src/foundation/base/ipAddress.ts'
 import { Meter, silentLog } from '../../src/foundation/base/observe.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import { nodeClock } from '../../src/foundation/platform/node/nodeClock.ts'
-import { nodeNet } from '../../src/foundation/platform/node/nodeNet.ts'
 import { nodeProcesses } from '../../src/foundation/platform/node/nodeProcesses.ts'
 import { nodeRandom } from '../../src/foundation/platform/node/nodeRandom.ts'
 import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
@@ -61,7 +60,6 @@ export class PasstRouter {
     const wayOut = await openPasst({
       processes: nodeProcesses,
       clock: nodeClock,
-      net: nodeNet,
       random,
       ownAddresses: none,
     })

@@ -27,12 +27,7 @@ export interface PacketEngineOptions {
 
 /** Throws ENGINE_UNAVAILABLE; with a TUN, ENGINE_FAILED as well. */
 export async function openPacketEngine(
-  {
-    files,
-    clock,
-    random,
-    net,
-  }: Pick<World, 'clock' | 'random' | 'net'> & { readonly files: Pick<Files, 'read' | 'list'> },
+  { files, clock, random }: Pick<World, 'clock' | 'random'> & { readonly files: Pick<Files, 'read' | 'list'> },
   { engine: wanted, allowLocalAddresses, log }: PacketEngineOptions,
 ): Promise<WayOut> {
   const ownAddresses = keptFor(clock, ADDRESSES_KEPT)
@@ -48,7 +43,6 @@ export async function openPacketEngine(
   const engine = await openPasst({
     processes: nodeProcesses,
     clock,
-    net,
     random: random.stream('packet-ports'),
     ownAddresses,
   })

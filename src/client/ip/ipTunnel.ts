@@ -23,11 +23,11 @@ import {
 } from '../../protocol/wire/exit/ipPacketRouter.ts'
 import { decodeStreamFrame, encodeStreamFrame, looksLikeStreamFrame } from '../../protocol/wire/exit/streamFrame.ts'
 import { buildEcho } from '../../protocol/wire/ip/echo.ts'
-import { type IpPacket, PROTOCOL, readIpPacket } from '../../protocol/wire/ip/ipPacket.ts'
+import { type IpPacket, readIpPacket } from '../../protocol/wire/ip/ipPacket.ts'
 import { type Timestamp, timestampFromMillis } from '../../protocol/wire/timestamp.ts'
 import type { Lane } from '../laneQueue.ts'
 import type { MixnetClient, Pseudonym, ReceivedMessage } from '../mixnetClient.ts'
-import { PacketOrder } from './packetOrder.ts'
+import { needsOrder, PacketOrder } from './packetOrder.ts'
 import { PacketWriter } from './packetWriter.ts'
 
 export interface IpTunnelOptions {
@@ -293,7 +293,7 @@ export class IpTunnel {
       packets.filter((bytes) => {
         const packet = readIpPacket(bytes)
         if ('fault' in packet) return false
-        if (packet.protocol === PROTOCOL.tcp) return true
+        if (needsOrder(packet)) return true
         this.#hand(bytes)
         return false
       }),

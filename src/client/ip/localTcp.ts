@@ -27,11 +27,16 @@ export interface LocalTcpOptions {
   readonly send: (packet: Uint8Array) => void
   readonly knock: (knock: Knock) => void
   readonly maxConnections?: number
+  /** Bytes that may be kept for the program of one connection now. Default: as much as a window without scaling takes. */
+  readonly room?: () => number
+  /** How many connections there are now. */
+  readonly counted?: (count: number) => void
   /** Default: of a device on this machine. */
   readonly timing?: TcpTiming
 }
 
 const MAX_CONNECTIONS = 1024
+export const LEAST_ROOM: number = 64 * 1024
 /** What every stack takes, and where a SYN says nothing (RFC 9293 3.7.1). Who says less wants many packets for few bytes. */
 const LEAST_MSS = { 4: 536, 6: 1220 } as const
 const HEADERS = { 4: 40, 6: 60 } as const
@@ -85,8 +90,9 @@ export class LocalTcp {
   }
 
   #open(key: string, packet: IpPacket, segment: TcpSegment): void {
-    const { clock, random, mtu, knock, timing = DEVICE_TIMING } = this.#options
+    const { clock, random, mtu, knock, timing = DEVICE_TIMING, room = () => LEAST_ROOM } = this.#options
     const ourMss = mtu - HEADERS[packet.version]
+    const { sequence, window, windowShift, takesSack } = segment
     // The packet's memory is not ours.
     const addresses = { source: packet.destination.slice(), destination: packet.source.slice() }
     const ports = { sourcePort: packet.destinationPort, destinationPort: packet.sourcePort }
@@ -94,19 +100,22 @@ export class LocalTcp {
       clock,
       remote: { host: formatIp(packet.source), port: packet.sourcePort },
       local: { host: formatIp(packet.destination), port: packet.destinationPort },
-      sequence: segment.sequence,
+      syn: { sequence, window, windowShift, takesSack },
       ourSequence: random.u32(),
       mss: Math.min(ourMss, Math.max(LEAST_MSS[packet.version], segment.mss ?? 0)),
       ourMss,
-      window: segment.window,
       timing,
+      room,
       isHeld: () => this.#isHeld,
       send: (outgoing: OutgoingSegment) => this.#options.send(buildTcp(addresses, ports, outgoing)),
       finished: () => {
-        if (this.#connections.get(key) === connection) this.#connections.delete(key)
+        if (this.#connections.get(key) !== connection) return
+        this.#connections.delete(key)
+        this.#options.counted?.(this.count)
       },
     })
     this.#connections.set(key, connection)
+    this.#options.counted?.(this.count)
     knock({
       destination: connection.local,
       accept() {

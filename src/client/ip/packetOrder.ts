@@ -6,7 +6,8 @@
  */
 import type { Millis } from '../../foundation/base/units.ts'
 import type { Clock, Timer } from '../../foundation/platform/clock.ts'
-import { isBefore } from '../../protocol/wire/ip/tcpSegment.ts'
+import { type IpPacket, PROTOCOL } from '../../protocol/wire/ip/ipPacket.ts'
+import { FLAG, isBefore, readTcpSegment } from '../../protocol/wire/ip/tcpSegment.ts'
 
 export interface PacketOrderOptions {
   readonly clock: Clock
@@ -21,6 +22,16 @@ interface Held {
   readonly packets: readonly Uint8Array[]
   readonly bytes: number
   readonly since: Millis
+}
+
+/**
+ * Whether it waits for what it overtook. Of TCP not what only acknowledges: each says all that those before it said, and while it waits the
+ * other side does not know how fast the way is.
+ */
+export function needsOrder(packet: IpPacket): boolean {
+  if (packet.protocol !== PROTOCOL.tcp) return false
+  const { flags, data } = readTcpSegment(packet)
+  return flags !== FLAG.ack || data.length > 0
 }
 
 /** A message that is so far ahead is another's, or begins anew: no sender has as many on their way. */

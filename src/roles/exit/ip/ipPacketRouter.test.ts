@@ -6,6 +6,7 @@ import { Meter, silentLog } from '../../../foundation/base/observe.ts'
 import { millis } from '../../../foundation/base/units.ts'
 import { nodeProvider } from '../../../foundation/crypto/nodeProvider.ts'
 import { HandClock } from '../../../foundation/platform/handClock.ts'
+import type { ConnectOptions } from '../../../foundation/platform/net.ts'
 import { nodeWorld } from '../../../foundation/platform/node/nodeWorld.ts'
 import type { IpPair } from '../../../protocol/wire/exit/bincode.ts'
 import { parseExitPolicy } from '../../../protocol/wire/exit/exitPolicy.ts'
@@ -25,7 +26,7 @@ import {
 import { decodeStreamFrame, encodeStreamFrame } from '../../../protocol/wire/exit/streamFrame.ts'
 import { buildUdp } from '../../../protocol/wire/ip/buildPacket.ts'
 import { buildEcho, readEcho } from '../../../protocol/wire/ip/echo.ts'
-import { type IpPacket, readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
+import { readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
 import { buildTcp, FLAG, readTcpSegment } from '../../../protocol/wire/ip/tcpSegment.ts'
 import { DEFAULT_EXIT_RULES, type ExitRules } from '../exitRules.ts'
 import { BUILD, FakeClient, turns, until } from '../support.test.ts'
@@ -70,6 +71,8 @@ interface Router {
   readonly client: FakeClient
   readonly router: IpPacketRouter
   readonly ways: FakeWay[]
+  /** Connections that were asked for; none is ever made. */
+  readonly connecting: ConnectOptions[]
   readonly meter: Meter
   readonly clock: HandClock
   /** Engines open when it is called. */
@@ -87,6 +90,8 @@ function start(params: Partial<IpRouterParams> = {}, rules: ExitRules = RULES): 
   const client = new FakeClient()
   const meter = new Meter()
   const ways: FakeWay[] = []
+  const connecting: ConnectOptions[] = []
+  const world = nodeWorld(nodeProvider)
   const wayOut: WayOut = {
     mtu: 1500,
     ownAddresses: () => OWN,
@@ -99,7 +104,17 @@ function start(params: Partial<IpRouterParams> = {}, rules: ExitRules = RULES): 
     async close() {},
   }
   const router = IpPacketRouter.start(
-    { ...nodeWorld(nodeProvider), clock },
+    {
+      ...world,
+      clock,
+      net: {
+        ...world.net,
+        connect(options) {
+          connecting.push(options)
+          return new Promise(() => {})
+        },
+      },
+    },
     {
       client,
       wayOut,
@@ -116,6 +131,7 @@ function start(params: Partial<IpRouterParams> = {}, rules: ExitRules = RULES): 
     client,
     router,
     ways,
+    connecting,
     meter,
     clock,
     opening: async () => {},
@@ -501,34 +517,51 @@ describe('the IP packet router', () => {
     const peer = new Peer(router, 'alice')
     const { ipv4: source } = await peer.connect()
     const addresses = { source, destination: SITE }
-    const tcp = (port: number) =>
+    const syn = (destinationPort: number) =>
       buildTcp(
         addresses,
-        { sourcePort: port, destinationPort: 80 },
-        { sequence: 1, acknowledgment: 0, flags: 2, window: 9 },
+        { sourcePort: 4000, destinationPort },
+        { sequence: 1, acknowledgment: 0, flags: FLAG.syn, window: 9 },
       )
     const send = (sequence: number, ...packets: Uint8Array[]) => {
       const bundle = Uint8Array.from(packets.flatMap((one) => [...encodePacket(one)]))
       const content = encodeIpPacketRequest(10, { kind: 'data', bundle })
       peer.deliver(encodeStreamFrame({ streamId: peer.streamId, type: 'data', sequence, content }))
     }
-    const left = () => router.ways[0]?.sent.map((bytes) => (readIpPacket(bytes) as IpPacket).sourcePort)
-    send(1, tcp(1))
-    send(3, tcp(3), buildUdp(addresses, PORTS, new Uint8Array(1)))
-    assert.deepEqual(left(), [1, 4000])
+    const asked = () => router.connecting.map(({ port }) => port)
+    send(1, syn(1))
+    send(3, syn(3), buildUdp(addresses, PORTS, new Uint8Array(1)))
+    assert.deepEqual(asked(), [1])
+    assert.equal(router.ways[0]?.sent.length, 1)
     assert.ok((router.meter.snapshot().ip_waiting_bytes ?? 0) > 0)
     // A question has a number as well.
     const ping = encodeIpPacketRequest(10, { kind: 'ping', requestId: 1n, timestamp: NOW })
     peer.deliver(encodeStreamFrame({ streamId: peer.streamId, type: 'data', sequence: 4, content: ping }))
-    send(5, tcp(5))
-    send(2, tcp(2))
-    assert.deepEqual(left(), [1, 4000, 2, 3, 5])
-    send(7, tcp(7))
+    send(5, syn(5))
+    send(2, syn(2))
+    assert.deepEqual(asked(), [1, 2, 3, 5])
+    send(7, syn(7))
     router.clock.advance(DEFAULT_IP_ROUTER_PARAMS.patience)
-    assert.deepEqual(left(), [1, 4000, 2, 3, 5, 7])
-    send(9, tcp(9))
+    assert.deepEqual(asked(), [1, 2, 3, 5, 7])
+    send(9, syn(9))
     peer.ask({ kind: 'disconnect', requestId: 10n, timestamp: NOW })
     assert.equal(router.meter.snapshot().ip_waiting_bytes, 0)
+    assert.equal(router.ways[0]?.sent.length, 1, 'no engine sees a connection')
+  })
+
+  test('connections end with the session of their client, and with nobody else', async () => {
+    const router = start()
+    const [alice, bob] = [new Peer(router, 'alice'), new Peer(router, 'bob')]
+    for (const peer of [alice, bob]) {
+      const { ipv4: source } = await peer.connect()
+      const segment = { sequence: 1, acknowledgment: 0, flags: FLAG.syn, window: 9 }
+      peer.send(buildTcp({ source, destination: SITE }, { sourcePort: 4000, destinationPort: 80 }, segment))
+    }
+    const gone = () => router.connecting.map(({ signal }) => signal?.aborted)
+    assert.deepEqual(gone(), [false, false])
+    assert.equal(router.meter.snapshot().ip_connections, 2)
+    router.ways[0]?.options.lost(new MixnetError('CONNECTION_CLOSED'))
+    assert.deepEqual(gone(), [true, false])
   })
 
   test('who is silent is let go and told why: 60 s without its packets, whatever it pings, 5 min without others', async () => {

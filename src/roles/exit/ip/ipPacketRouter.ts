@@ -3,6 +3,7 @@
  * it. Every packet is read before it leaves: it must come from who has its source address, and go where the policy lets it. Everything that
  * a client can make it keep is bounded. Behaviour: docs/spec/ip-packet-router.md. @module
  */
+import { needsOrder } from '../../../client/ip/packetOrder.ts'
 import { equalBytes } from '../../../foundation/base/bytes.ts'
 import { isMixnetError, type MixnetError } from '../../../foundation/base/errors.ts'
 import type { Log, Meter } from '../../../foundation/base/observe.ts'
@@ -31,6 +32,7 @@ import {
   type RouterRequest,
   readRouterRequest,
 } from './routerMessages.ts'
+import { SharedConnections } from './sharedConnections.ts'
 import type { WayOut } from './wayOut.ts'
 
 export interface IpPacketRouterOptions extends PacketRulesOptions {
@@ -65,6 +67,7 @@ export class IpPacketRouter {
   readonly #bySource = new Map<string, RouterClient>()
   readonly #stopping = new AbortController()
   readonly #ending = new Set<Promise<void>>()
+  readonly #connections = new SharedConnections()
   #connecting = 0
   #waitingBytes = 0
   #review: Timer | undefined
@@ -83,6 +86,7 @@ export class IpPacketRouter {
       dropped: (reason) => this.#drop(reason),
     })
     meter.gauge('ip_clients', 'Clients that have addresses', () => this.#clients.size)
+    meter.gauge('ip_connections', 'Connections of clients that end here', () => this.#connections.count)
     meter.gauge('ip_waiting_bytes', 'Bytes that wait for clients', () => this.#waitingBytes)
   }
 
@@ -207,7 +211,7 @@ export class IpPacketRouter {
   #newClient({ name, path, dialect }: Asking, { bufferTimeoutMs }: ConnectQuestion, ips: IpPair): RouterClient {
     const { client, params, meter, wayOut } = this.#options
     const created: RouterClient = new RouterClient({
-      clock: this.#world.clock,
+      world: this.#world,
       client,
       name,
       path,
@@ -217,6 +221,7 @@ export class IpPacketRouter {
       mtu: wayOut.mtu,
       params,
       reserve: (bytes, held) => this.#reserve(bytes, held),
+      connections: this.#connections,
       dropped: (packets) => this.#drop('client-too-slow', packets),
       inTurn: (bytes) => {
         const packet = readIpPacket(bytes)
@@ -258,7 +263,7 @@ export class IpPacketRouter {
       const whose = name === undefined ? this.#bySource.get(keyOf(packet.source)) : client
       if (whose === undefined) this.#drop('not-connected')
       else if (!whose.owns(packet)) this.#drop('source-of-another')
-      else if (sequence !== undefined && packet.protocol === PROTOCOL.tcp) inTurn.push(bytes.slice())
+      else if (sequence !== undefined && needsOrder(packet)) inTurn.push(bytes.slice())
       else this.#forward(whose, packet, bytes)
     }
     if (sequence !== undefined) client?.order.push(sequence, inTurn)
@@ -270,8 +275,7 @@ export class IpPacketRouter {
     if (bytes.length > this.#options.wayOut.mtu) return this.#refuseLong(client, packet)
     const verdict = judgePacket(packet, this.#options)
     if (verdict === 'accepted') {
-      // The engine keeps it; the message it is in goes.
-      if (!client.forward(bytes.slice())) this.#drop('engine-busy')
+      if (!client.forward(packet, bytes)) this.#drop('engine-busy')
       return
     }
     this.#drop(`destination-${verdict}`)
@@ -303,6 +307,8 @@ export class IpPacketRouter {
     if ('fault' in packet) return this.#drop(`returned-${packet.fault}`)
     const own = packet.version === 4 ? client.ips.ipv4 : client.ips.ipv6
     if (!equalBytes(own, packet.destination)) return this.#drop('returned-for-another')
+    // Connections are ours: what an engine brings of one is a stranger's.
+    if (packet.protocol === PROTOCOL.tcp) return this.#drop('returned-tcp')
     client.receive(bytes)
   }
 

@@ -1,28 +1,23 @@
 /**
  * The way out through passt, a program that makes sockets of IP packets: one process for each client, without root, without a device. What
- * the process does is what its client asked for; ending it ends whatever the client had open, and nobody else's. Connections it does not get:
- * `TcpEnds` says why. https://passt.top @module
+ * the process does is what its client asked for; ending it ends whatever the client had open, and nobody else's. https://passt.top @module
  */
 import { isMixnetError, MixnetError } from '../../../foundation/base/errors.ts'
 import { formatIp } from '../../../foundation/base/ipAddress.ts'
 import { machineError } from '../../../foundation/base/machineError.ts'
 import { seconds } from '../../../foundation/base/units.ts'
 import type { Clock } from '../../../foundation/platform/clock.ts'
-import type { Net } from '../../../foundation/platform/net.ts'
 import type { Channel, ChildProcess, Processes } from '../../../foundation/platform/processes.ts'
 import type { RandomStream } from '../../../foundation/platform/random.ts'
 import { FrameReader, frameHeader, type MacAddresses } from '../../../protocol/wire/ip/ethernet.ts'
-import { PROTOCOL, readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
+import { readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
 import { ROUTER_IPS } from './addressPool.ts'
 import { type ClientPorts, SharedPorts } from './sharedPorts.ts'
-import { TcpEnds } from './tcpEnds.ts'
 import type { OpenWayOut, WayOut, WayOutOptions } from './wayOut.ts'
 
 export interface PasstOptions {
   readonly processes: Processes
   readonly clock: Clock
-  /** Connects for clients. */
-  readonly net: Pick<Net, 'connect'>
   /** Draws ports and numbers that others shall not guess. */
   readonly random: RandomStream
   /** Its path. Default: where Debian installs it. */
@@ -33,9 +28,6 @@ export interface PasstOptions {
 
 const PROGRAM = '/usr/bin/passt'
 const MTU = 1500
-/** Of all clients: to who comes first; and beyond them 256 clients (ipRouterParams.ts) have a share each, whatever others took before. */
-const SCARCE_CONNECTIONS = 2048
-const SHARE_OF_CONNECTIONS = 8
 const STOP_GRACE = seconds(2)
 /** Packets that it has not taken yet: what a slow process may cost. */
 const MAX_BUFFERED_BYTES = 256 * 1024
@@ -70,17 +62,7 @@ function passtWayOut(options: PasstOptions): WayOut {
     ownAddresses: options.ownAddresses,
     async open(wayOut, signal) {
       signal.throwIfAborted()
-      const tcp = new TcpEnds({
-        ...options,
-        mtu: MTU,
-        send: wayOut.received,
-        mayConnect: (own) =>
-          mayHaveConnections(
-            own,
-            [...open].reduce((sum, { connections }) => sum + connections, 0),
-          ),
-      })
-      const passt = await OpenPasst.start(options, wayOut, { ports: ports.forClient(), tcp })
+      const passt = await OpenPasst.start(options, wayOut, ports.forClient())
       open.add(passt)
       void passt.ended.then(() => open.delete(passt))
       return passt
@@ -90,10 +72,6 @@ function passtWayOut(options: PasstOptions): WayOut {
     },
   }
 }
-
-/** `own` of `all` connections, the one that is asked for among them. */
-export const mayHaveConnections = (own: number, all: number): boolean =>
-  all <= SCARCE_CONNECTIONS || own <= SHARE_OF_CONNECTIONS
 
 function argsFor({ ips }: Pick<WayOutOptions, 'ips'>): string[] {
   return [
@@ -107,29 +85,17 @@ function argsFor({ ips }: Pick<WayOutOptions, 'ips'>): string[] {
   ].flat()
 }
 
-interface ClientState {
-  readonly ports: ClientPorts
-  readonly tcp: TcpEnds
-}
-
 class OpenPasst implements OpenWayOut {
   readonly ended: Promise<void>
   readonly #process: ChildProcess
   readonly #channel: Channel
   readonly #ports: ClientPorts
-  readonly #tcp: TcpEnds
   #isClosed = false
 
-  private constructor(
-    process: ChildProcess,
-    channel: Channel,
-    { received, lost }: WayOutOptions,
-    { ports, tcp }: ClientState,
-  ) {
+  private constructor(process: ChildProcess, channel: Channel, { received, lost }: WayOutOptions, ports: ClientPorts) {
     this.#process = process
     this.#channel = channel
     this.#ports = ports
-    this.#tcp = tcp
     const frames = new FrameReader()
     channel.attach({
       data: (chunk) => {
@@ -147,7 +113,6 @@ class OpenPasst implements OpenWayOut {
     })
     this.ended = process.ended.then(({ code, signal }) => {
       ports.end()
-      tcp.close()
       if (this.#isClosed) return
       this.#isClosed = true
       channel.destroy()
@@ -158,25 +123,17 @@ class OpenPasst implements OpenWayOut {
   static async start(
     { processes, program = PROGRAM }: PasstOptions,
     options: WayOutOptions,
-    state: ClientState,
+    ports: ClientPorts,
   ): Promise<OpenPasst> {
     const process = await startPasst(processes, program, argsFor(options))
     if (process.channel === undefined) throw new MixnetError('INTERNAL', { what: 'no channel' })
-    return new OpenPasst(process, process.channel, options, state)
-  }
-
-  get connections(): number {
-    return this.#tcp.count
+    return new OpenPasst(process, process.channel, options, ports)
   }
 
   send(bytes: Uint8Array): boolean {
     if (this.#isClosed) return false
-    const read = readIpPacket(bytes)
-    if (!('fault' in read) && read.protocol === PROTOCOL.tcp) {
-      this.#tcp.receive(read)
-      return true
-    }
     if (this.#channel.bufferedBytes + bytes.length > MAX_BUFFERED_BYTES) return false
+    const read = readIpPacket(bytes)
     const packet = 'fault' in read ? undefined : this.#ports.leaving(read)
     if (packet === undefined) return false
     this.#channel.write([frameHeader(packet, MACS), packet])
@@ -184,18 +141,15 @@ class OpenPasst implements OpenWayOut {
   }
 
   pause(): void {
-    this.#tcp.pause()
     this.#channel.pause()
   }
 
   resume(): void {
-    this.#tcp.resume()
     this.#channel.resume()
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#tcp.close()
     this.#channel.destroy()
     await this.#process.stop(STOP_GRACE)
   }

@@ -4,16 +4,18 @@ import { PacketWriter } from '../../../client/ip/packetWriter.ts'
 import type { Counter } from '../../../foundation/base/observe.ts'
 import type { Millis } from '../../../foundation/base/units.ts'
 import { millis } from '../../../foundation/base/units.ts'
-import type { Clock } from '../../../foundation/platform/clock.ts'
+import type { World } from '../../../foundation/platform/world.ts'
 import type { IpPair } from '../../../protocol/wire/exit/bincode.ts'
-import type { IpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
+import { type IpPacket, PROTOCOL } from '../../../protocol/wire/ip/ipPacket.ts'
 import { type ReplyPath, type RequesterClient, sendAnswer } from '../replyPath.ts'
 import type { IpRouterParams } from './ipRouterParams.ts'
 import { type Dialect, encodeRouterAnswer } from './routerMessages.ts'
+import type { SharedConnections } from './sharedConnections.ts'
+import { TcpEnds } from './tcpEnds.ts'
 import type { OpenWayOut } from './wayOut.ts'
 
 export interface RouterClientOptions {
-  readonly clock: Clock
+  readonly world: Pick<World, 'clock' | 'random' | 'net'>
   readonly client: RequesterClient
   /** Key of its state and lane. */
   readonly name: string
@@ -24,6 +26,7 @@ export interface RouterClientOptions {
   readonly mtu: number
   readonly params: IpRouterParams
   readonly reserve: (bytes: number, held: number) => boolean
+  readonly connections: SharedConnections
   readonly dropped: (packets: number) => void
   /** Takes a packet of TCP that waited for its turn. */
   readonly inTurn: (packet: Uint8Array) => void
@@ -40,6 +43,7 @@ export class RouterClient {
   readonly #writer: PacketWriter
   /** Of its packets of TCP. */
   readonly order: PacketOrder
+  readonly #tcp: TcpEnds
   #way: OpenWayOut | undefined
   #dialect: Dialect
   #sequence = 0
@@ -50,7 +54,8 @@ export class RouterClient {
   #lastRefusal: Millis | undefined
 
   constructor(options: RouterClientOptions) {
-    const { clock, client, name, params, bufferTimeoutMs, reserve, dropped, lost } = options
+    const { world, client, name, params, bufferTimeoutMs, reserve, connections, dropped, lost } = options
+    const { clock, net } = world
     this.#options = options
     this.#dialect = options.dialect
     this.#lastFromClient = this.#lastToClient = clock.monotonic()
@@ -75,12 +80,22 @@ export class RouterClient {
       send: (bundle, signal) => this.#sendBundle(bundle, signal),
       full: () => {
         this.#wantsPause = true
+        this.#tcp.pause()
         this.#way?.pause()
       },
       drained: () => {
         this.#wantsPause = false
+        this.#tcp.resume()
         this.#way?.resume()
       },
+    })
+    this.#tcp = new TcpEnds({
+      clock,
+      net,
+      random: world.random.stream('packet-tcp'),
+      mtu: options.mtu,
+      send: (packet) => this.receive(packet),
+      shared: connections,
     })
   }
 
@@ -108,7 +123,7 @@ export class RouterClient {
   /** Connected again: answers go as this asks. */
   speak(dialect: Dialect): void {
     this.#dialect = dialect
-    this.#lastFromClient = this.#options.clock.monotonic()
+    this.#lastFromClient = this.#options.world.clock.monotonic()
   }
 
   /** Returns false where it is over meanwhile: the way is the caller's to close. */
@@ -126,26 +141,30 @@ export class RouterClient {
 
   /** Whether it has a packet of the client at all, whatever becomes of it. */
   noteActivity(): void {
-    this.#lastFromClient = this.#options.clock.monotonic()
+    this.#lastFromClient = this.#options.world.clock.monotonic()
   }
 
-  /** A packet of the client for the world. False where it was lost. */
-  forward(packet: Uint8Array): boolean {
-    if (this.#way?.send(packet) !== true) return false
-    this.#options.toWorld.value += packet.length
+  /** A packet of the client for the world, and its bytes. False where it was lost. */
+  forward(packet: IpPacket, bytes: Uint8Array): boolean {
+    const way = this.#way
+    if (way === undefined) return false
+    if (packet.protocol === PROTOCOL.tcp) this.#tcp.receive(packet)
+    // The engine keeps it; the message it is in goes.
+    else if (!way.send(bytes.slice())) return false
+    this.#options.toWorld.value += bytes.length
     return true
   }
 
   /** A packet of the world for the client. */
   receive(packet: Uint8Array): void {
     if (this.#isOver) return
-    this.#lastToClient = this.#options.clock.monotonic()
+    this.#lastToClient = this.#options.world.clock.monotonic()
     this.#writer.push(packet)
   }
 
   /** Whether it may be told of a refused destination now. */
   mayRefuse(): boolean {
-    const now = this.#options.clock.monotonic()
+    const now = this.#options.world.clock.monotonic()
     if (this.#lastRefusal !== undefined && now - this.#lastRefusal < this.#options.params.refusalInterval) return false
     this.#lastRefusal = now
     return true
@@ -163,6 +182,7 @@ export class RouterClient {
     this.#isOver = true
     this.#writer.stop()
     this.order.stop()
+    this.#tcp.close()
     const { client, name, path } = this.#options
     client.closeLane(laneOf(name), path.kind === 'tag' ? path.tag : undefined)
     await this.#way?.close()

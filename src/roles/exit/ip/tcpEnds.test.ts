@@ -7,6 +7,7 @@ import type { Connection, ConnectionHandlers, Endpoint } from '../../../foundati
 import { nodeRandom } from '../../../foundation/platform/node/nodeRandom.ts'
 import { readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
 import { advanced, buildTcp, FLAG, readTcpSegment, type TcpSegment } from '../../../protocol/wire/ip/tcpSegment.ts'
+import { SharedConnections } from './sharedConnections.ts'
 import { TcpEnds } from './tcpEnds.ts'
 
 const ADDRESSES = { source: Uint8Array.of(10, 0, 7, 7), destination: Uint8Array.of(1, 2, 3, 4) }
@@ -62,14 +63,14 @@ class Bench {
   readonly clock = new HandClock()
   readonly ends: TcpEnds
   answers = async (remote: Endpoint): Promise<Outside> => new Outside(remote)
-  mayConnect = true
+  readonly shared = new SharedConnections()
 
   constructor() {
     this.ends = new TcpEnds({
       clock: this.clock,
       random: nodeRandom.stream('test'),
       mtu: 1500,
-      mayConnect: () => this.mayConnect,
+      shared: this.shared,
       net: {
         connect: async ({ host, port }) => {
           this.asked.push({ host, port })
@@ -131,11 +132,11 @@ describe('connections of a client of the packet router', () => {
     assert.equal((bench.sent.at(-1)?.flags ?? 0) & FLAG.fin, FLAG.fin)
     bench.from(4000, { flags: FLAG.ack, sequence: START + 5, acknowledgment: advanced(acknowledgment, 3) })
     assert.equal(outside.fate, 'ended', 'what waits there for a slow site is not thrown away')
-    assert.equal(bench.ends.count, 1)
+    assert.equal(bench.shared.count, 1)
     outside.handlers?.close()
     assert.ok(bench.sent.every(({ flags }) => (flags & FLAG.rst) === 0))
     bench.clock.advance(seconds(10))
-    assert.equal(bench.ends.count, 0)
+    assert.equal(bench.shared.count, 0)
   })
 
   test('a site that never reads the rest is waited for, and not for ever', async () => {
@@ -149,7 +150,7 @@ describe('connections of a client of the packet router', () => {
     assert.equal(outside.fate, 'ended')
     bench.clock.advance(seconds(2))
     assert.equal(outside.fate, 'reset')
-    assert.equal(bench.ends.count, 0)
+    assert.equal(bench.shared.count, 0)
   })
 
   test('who has nothing to say for long is ended, and sooner where one side has ended', async () => {
@@ -170,7 +171,7 @@ describe('connections of a client of the packet router', () => {
     assert.deepEqual(fates(), ['open', 'reset', 'reset'])
     bench.clock.advance(minutes(10))
     assert.deepEqual(fates(), ['reset', 'reset', 'reset'])
-    assert.equal(bench.ends.count, 0)
+    assert.equal(bench.shared.count, 0)
   })
 
   test('who does not answer is a reset, and so is a failure on either side', async () => {
@@ -181,7 +182,7 @@ describe('connections of a client of the packet router', () => {
     // Without the acknowledgment every client takes it for a forgery, and goes on asking.
     const { flags, acknowledgment } = bench.sent.at(-1) as TcpSegment
     assert.deepEqual({ flags, acknowledgment }, { flags: FLAG.rst | FLAG.ack, acknowledgment: START + 1 })
-    assert.equal(bench.ends.count, 0)
+    assert.equal(bench.shared.count, 0)
     bench.answers = async (remote) => new Outside(remote)
     await bench.connected(2)
     bench.outside[0]?.handlers?.close(new MixnetError('CONNECTION_CLOSED'))
@@ -189,7 +190,7 @@ describe('connections of a client of the packet router', () => {
     await bench.connected(3)
     bench.from(3, { flags: FLAG.rst, sequence: START + 1 })
     assert.equal(bench.outside[1]?.fate, 'reset')
-    assert.equal(bench.ends.count, 0)
+    assert.equal(bench.shared.count, 0)
   })
 
   test('data that overtook the end of the handshake end it', async () => {
@@ -208,7 +209,7 @@ describe('connections of a client of the packet router', () => {
     const bench = new Bench()
     const acknowledgment = await bench.connected()
     const [outside] = bench.outside as [Outside]
-    for (let i = 0; i < 3; i++) outside.handlers?.data(new Uint8Array(50_000))
+    for (let i = 0; i < 11; i++) outside.handlers?.data(new Uint8Array(50_000))
     assert.ok(outside.isPaused, 'the client takes no more')
     const under = bench.sent.reduce((sum, { data }) => sum + data.length, 0)
     assert.equal(under, 65_535)
@@ -243,10 +244,11 @@ describe('connections of a client of the packet router', () => {
     assert.equal((bench.sent.at(-1)?.flags ?? 0) & FLAG.rst, FLAG.rst)
     assert.equal(bench.outside.length, 256)
     const other = new Bench()
-    other.mayConnect = false
-    other.from(1, { flags: FLAG.syn })
+    other.shared.changed(3000)
+    for (let port = 1; port <= 8; port++) await other.connected(port)
+    other.from(9, { flags: FLAG.syn })
     assert.equal((other.sent.at(-1)?.flags ?? 0) & FLAG.rst, FLAG.rst)
-    assert.equal(other.ends.count, 0)
+    assert.equal(other.shared.count, 3008)
   })
 
   test('who asks and takes it back in a loop has no more being made than others', async () => {
@@ -257,7 +259,7 @@ describe('connections of a client of the packet router', () => {
       bench.from(port, { flags: FLAG.rst, sequence: START + 1 })
     }
     assert.equal(bench.asked.length, 64)
-    assert.equal(bench.ends.count, 64)
+    assert.equal(bench.shared.count, 64)
   })
 
   test('closed, nothing of it stays: neither what is open nor what is being opened', async () => {
@@ -271,8 +273,28 @@ describe('connections of a client of the packet router', () => {
     late.resolve(new Outside({ host: '1.2.3.4', port: PORT }))
     await turn()
     assert.equal(bench.outside[1]?.fate, 'reset')
-    assert.equal(bench.ends.count, 0)
+    assert.equal(bench.shared.count, 0)
     bench.from(3, { flags: FLAG.syn })
     assert.equal(bench.asked.length, 2)
   })
+})
+
+test('clients that take all they can leave each of the others some connections, and less to keep for each', () => {
+  const shared = new SharedConnections()
+  const alone = shared.room
+  const clients = new Array<number>(256).fill(0)
+  const take = (client: number, wanted: number): void => {
+    for (let i = 0; i < wanted; i++) {
+      const own = (clients[client] as number) + 1
+      shared.changed(1)
+      if (shared.mayHave(own)) clients[client] = own
+      else shared.changed(-1)
+    }
+  }
+  for (let client = 0; client < 16; client++) take(client, 256)
+  for (let client = 16; client < 256; client++) take(client, 100)
+  assert.deepEqual(new Set(clients), new Set([256, 8]))
+  assert.ok(shared.count <= 4096)
+  assert.equal(alone, 512 * 1024)
+  assert.equal(shared.room, 64 * 1024)
 })

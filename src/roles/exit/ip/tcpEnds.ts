@@ -1,8 +1,8 @@
 /**
- * The connections of one client of the packet router, ended here and made anew from here. passt could make them, and its TCP is meant for a guest on
- * the same machine: it sends everything again that is not acknowledged within 2 s, or is acknowledged twice, and gives up after the third time.
- * Through the mixnet that is usual: the official clients' acknowledgments wait for seconds in their own queue, for each of their messages takes reply
- * blocks along. A megabyte was seen to be sent nine times over without arriving. @module
+ * The connections of one client of the packet router, ended here and made anew from here, whatever engine carries the rest (ADR 17). A TCP far away
+ * takes the mixnet's delays for congestion, and keeps less than half of its rate where packets are lost; passt's, meant for a guest on the same
+ * machine, sends everything again that is not acknowledged within 2 s and gives up after the third time: a megabyte was seen to be sent nine times
+ * over without arriving. @module
  */
 import { type Knock, LocalTcp } from '../../../client/ip/localTcp.ts'
 import type { TcpTiming } from '../../../client/ip/roundTrip.ts'
@@ -13,6 +13,7 @@ import type { Connection, ConnectionHandlers, Net } from '../../../foundation/pl
 import type { RandomStream } from '../../../foundation/platform/random.ts'
 import type { IpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
 import { DEFAULT_EXIT_PARAMS } from '../exitParams.ts'
+import type { SharedConnections } from './sharedConnections.ts'
 
 export interface TcpEndsOptions {
   readonly clock: Clock
@@ -21,8 +22,7 @@ export interface TcpEndsOptions {
   readonly mtu: number
   /** Takes packets for the client. */
   readonly send: (packet: Uint8Array) => void
-  /** Whether this client may have so many, in what all clients share. */
-  readonly mayConnect: (count: number) => boolean
+  readonly shared: SharedConnections
 }
 
 /** Of one client, as the network requester has it; and those of them that are being made, whether or not the client still wants them. */
@@ -43,9 +43,10 @@ export class TcpEnds {
   readonly #closing = new AbortController()
   readonly #pairs = new Set<Pair>()
   #connecting = 0
+  #counted = 0
 
   constructor(options: TcpEndsOptions) {
-    const { clock, random, mtu, send } = options
+    const { clock, random, mtu, send, shared } = options
     this.#options = options
     this.#tcp = new LocalTcp({
       clock,
@@ -55,11 +56,9 @@ export class TcpEnds {
       knock: (knock) => void this.#connect(knock),
       maxConnections: MAX_CONNECTIONS,
       timing: MIXNET_TIMING,
+      room: () => shared.room,
+      counted: () => this.#count(),
     })
-  }
-
-  get count(): number {
-    return Math.max(this.#tcp.count, this.#connecting + this.#pairs.size)
   }
 
   /** A packet of the client that holds TCP, to where it may go. */
@@ -85,15 +84,22 @@ export class TcpEnds {
     this.#tcp.close()
   }
 
+  /** Those that the client has ended may still have something to write, and those that it wants may not be there yet. */
+  #count(): void {
+    const count = Math.max(this.#tcp.count, this.#connecting + this.#pairs.size)
+    this.#options.shared.changed(count - this.#counted)
+    this.#counted = count
+  }
+
   async #connect({ destination, accept, refuse }: Knock): Promise<void> {
-    const { clock, net, mayConnect } = this.#options
+    const { clock, net, shared } = this.#options
     const { signal } = this.#closing
-    // Those that the client has ended may still have something to write.
     if (this.#connecting + this.#pairs.size >= MAX_CONNECTIONS || this.#connecting >= MAX_CONNECTING) return refuse()
-    if (!mayConnect(this.count)) return refuse()
     let outside: Connection
     this.#connecting++
+    this.#count()
     try {
+      if (!shared.mayHave(this.#counted)) return refuse()
       outside = await net.connect({ ...destination, timeout: CONNECT_TIMEOUT, signal })
     } catch (error) {
       if (!isMixnetError(error)) throw error
@@ -101,10 +107,16 @@ export class TcpEnds {
       return refuse()
     } finally {
       this.#connecting--
+      this.#count()
     }
     if (signal.aborted) return outside.reset()
-    const pair = new Pair({ clock, inside: accept(), outside, over: () => this.#pairs.delete(pair) })
+    const over = (): void => {
+      this.#pairs.delete(pair)
+      this.#count()
+    }
+    const pair = new Pair({ clock, inside: accept(), outside, over })
     this.#pairs.add(pair)
+    this.#count()
     pair.start()
   }
 }

@@ -77,8 +77,7 @@ class TunWayOut implements WayOut {
     for (const key of keysOf(options.ips)) this.#byAddress.set(key, options)
     return {
       send: (packet) => device.send(packet),
-      // The device is everybody's and cannot wait for one. What a client does not take its own queue loses, the oldest first, which TCP outside
-      // notices sooner than if the newest were.
+      // The device is everybody's and cannot wait for one. What a client does not take its own queue loses, the oldest first.
       pause() {},
       resume() {},
       close: async () => {

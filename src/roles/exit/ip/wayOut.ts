@@ -1,4 +1,4 @@
-/** How the packets of clients leave an exit, and how others come back: what an engine has to be. @module */
+/** How the datagrams and pings of clients leave an exit, and how others come back: what an engine has to be. Connections end before it (`TcpEnds`). @module */
 import type { MixnetError } from '../../../foundation/base/errors.ts'
 import type { IpPair } from '../../../protocol/wire/exit/bincode.ts'
 
