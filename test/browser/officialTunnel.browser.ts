@@ -4,11 +4,10 @@
  * carries the packets to servers on this machine. @module
  */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { networkInterfaces } from 'node:os'
 import { after, before, describe, it } from 'node:test'
 import type { BrowserContext } from 'playwright-core'
+import { NO_PASST, OWN_ADDRESS } from '../../src/roles/exit/ip/passtSupport.test.ts'
 import { noChromium } from './chromium.ts'
 import { type MixFetchAnswer, requestThrough } from './mixFetch.ts'
 import { count, SECURE_SITE, SITE } from './network.ts'
@@ -23,26 +22,13 @@ const DOWNLOAD_LIMIT_MS = 240_000
 /** Official routers of version 10 come with nodes from 1.37.0 on; with this one clients ask in version 9. */
 const BEFORE_VERSION_10 = '1.31.0'
 
-const host = Object.values(networkInterfaces())
-  .flat()
-  .find((one) => one?.family === 'IPv4' && !one.internal)?.address
-const runsPasst = () =>
-  spawnSync('/usr/bin/passt', ['--foreground', '--fd', '0', '--tcp-ports', 'none', '--udp-ports', 'none'], {
-    input: '',
-    timeout: 10_000,
-  }).status === 0
-const skip =
-  noChromium ||
-  (host === undefined && 'this machine has no address but loopback') ||
-  (!runsPasst() && 'passt is not installed, or does not run: apt install passt')
-
-describe('official mix-fetch 2.1.1, over IP packets', { skip, timeout: 900_000 }, () => {
+describe('official mix-fetch 2.1.1, over IP packets', { skip: noChromium || NO_PASST, timeout: 900_000 }, () => {
   let stage: Stage
   let page: OfficialPage
   let packets: Packets
 
   before(async () => {
-    stage = await Stage.startTunnels(28_000, host as string)
+    stage = await Stage.startTunnels(28_000, OWN_ADDRESS)
     packets = stage.network.packets as Packets
     page = await opened()
   })
@@ -76,7 +62,10 @@ describe('official mix-fetch 2.1.1, over IP packets', { skip, timeout: 900_000 }
 
   it('gets, by name and by address; follows a redirect, and reports a 404', async () => {
     assert.equal(textOf(await request(named('/hello?who=named'))), 'hello named')
-    assert.equal(textOf(await request(`http://${host}:${packets.ports.http}/hello?who=numbered`)), 'hello numbered')
+    assert.equal(
+      textOf(await request(`http://${OWN_ADDRESS}:${packets.ports.http}/hello?who=numbered`)),
+      'hello numbered',
+    )
     assert.equal(textOf(await request(named('/moved'))), 'hello moved')
     assert.equal((await request(named('/missing'))).status, 404)
   })
@@ -105,10 +94,10 @@ describe('official mix-fetch 2.1.1, over IP packets', { skip, timeout: 900_000 }
   })
 
   it('is told at once where nobody listens, what the policy forbids and which names do not exist, and goes on', async () => {
-    assert.match((await request(`http://${host}:2/`)).error as string, /TCP connection failed/)
+    assert.match((await request(`http://${OWN_ADDRESS}:2/`)).error as string, /TCP connection failed/)
     const refused = async () => count(await stage.network.look(), 'ip_dropped_total{reason="destination-policy"}')
     const before = await refused()
-    assert.match((await request(`http://${host}:24/`)).error as string, /TCP connection failed/)
+    assert.match((await request(`http://${OWN_ADDRESS}:24/`)).error as string, /TCP connection failed/)
     assert.ok((await refused()) > before)
     assert.match((await request('http://nobody.invalid/')).error as string, /DNS error/)
     assert.equal(textOf(await request(named('/hello'))), 'hello nobody')
