@@ -18,8 +18,12 @@ const SDK = new URL('.', import.meta.resolve('@nymproject/sdk'))
 const MIX_FETCH = new URL('.', import.meta.resolve('@nymproject/mix-fetch'))
 /** The same package as published later, under another name so that both can be there. */
 const MIX_FETCH_2 = new URL('.', import.meta.resolve('mix-fetch-2'))
-/** What it imports by name; its page has an import map. */
-const MIX_TUNNEL = { 'mix-tunnel.js': new URL(import.meta.resolve('@nymproject/mix-tunnel')) }
+/** Its page runs the script of the earlier one's, and has an import map for what the package imports by name. */
+const BESIDE_MIX_FETCH_2 = {
+  'page.js': new URL('mixFetch/page.js', PAGES),
+  'tunnel.js': new URL('mixTunnel/tunnel.js', PAGES),
+  'mix-tunnel.js': new URL(import.meta.resolve('@nymproject/mix-tunnel')),
+}
 
 /** The script of each folder is a user's; of a drop-in it is the official package's user's, with another import. */
 export type PageFolder =
@@ -41,7 +45,7 @@ interface Folder {
   readonly scripts?: readonly string[]
   /** Of the package as published: its workers are named relative to the page, so page and package share a folder. */
   readonly home?: URL
-  /** Files of other packages beside it. */
+  /** Files of other places beside it. */
   readonly others?: Readonly<Record<string, URL>>
   /** Ours is bundled, the page's script along with it where it names a package of ours in place of the official one's file. */
   readonly dropIn?: string
@@ -60,7 +64,7 @@ const FOLDERS: Readonly<Record<PageFolder, Folder>> = {
   sdk: { pages: ofSdk, home: SDK },
   mixFetch: { pages: ofMixFetch, home: MIX_FETCH },
   mixFetchTestAuthority: { pages: ofMixFetch, home: MIX_FETCH, testAuthority: true },
-  mixTunnel: { pages: new URL('mixTunnel/', PAGES), home: MIX_FETCH_2, others: MIX_TUNNEL },
+  mixTunnel: { pages: new URL('mixTunnel/', PAGES), home: MIX_FETCH_2, others: BESIDE_MIX_FETCH_2 },
   starling: { pages: new URL('starling/', PAGES) },
   starlingWorkers: {
     pages: new URL('starlingWorkers/', PAGES),
