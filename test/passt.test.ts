@@ -1,8 +1,9 @@
 /** Clients of a packet router with passt itself: what is left of those that came and went, and what a killed engine ends. Left out without passt. @module */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { NO_PASST } from '../src/roles/exit/ip/passtSupport.test.ts'
 import { usedBytes } from './hostile/simulatedNetwork.ts'
-import { churn, engines, NO_PASST, PasstRouter, until } from './support/passtChurn.ts'
+import { churn, engines, PasstRouter, until } from './support/passtChurn.ts'
 
 describe('clients of passt', { skip: NO_PASST, timeout: 120_000 }, () => {
   it('that come and go leave no process, file or memory', async (t) => {

@@ -25,6 +25,7 @@ import type { DeploymentParams } from '../../src/network/ledger/deploymentParams
 import { ROLE } from '../../src/protocol/economy/draw.ts'
 import { NameServer } from './nameServer.ts'
 import { type Site, serveSite } from './site.ts'
+import { COMPILED_IN } from './testAuthority.ts'
 import { type Target, TlsProxy } from './tlsProxy.ts'
 
 /** Given as JSON, the only argument. */
@@ -47,7 +48,8 @@ export interface NetworkArguments {
   readonly paid?: boolean | undefined
   /**
    * The exit carries IP packets, and the site is at this address of the machine: passt reaches what is not loopback. Names are asked of
-   * `Packets.nameServer`. Default: the site is on loopback, and no packets are carried.
+   * `Packets.nameServer`. Its certificate is of the authority that `withTestRoot` compiles in. Default: the site is on loopback, with the
+   * fixture's certificate, and no packets are carried.
    */
   readonly packetsTo?: string | undefined
 }
@@ -145,7 +147,7 @@ async function main({
 }: NetworkArguments): Promise<void> {
   const world = nodeWorld(nodeProvider)
   const folder = await mkdtemp(join(tmpdir(), 'starling-'))
-  const site = await serveSite(packetsTo ?? PAGES_MAY_ASK)
+  const site = packetsTo === undefined ? await serveSite(PAGES_MAY_ASK) : await serveSite(packetsTo, COMPILED_IN)
   const nameServer = packetsTo === undefined ? undefined : await NameServer.start(packetsTo, [name, secureSite])
   const wayOut =
     packetsTo === undefined

@@ -1,65 +1,76 @@
 /**
- * mix-fetch 2.1.1 in Chromium, over mix-tunnel 0.2.1, unmodified: it knows only IP packets, and the address of one directory, which is
- * compiled in. The browser leads that address to ours, by https and with our answers to CORS; gateway and packet router it finds there. passt
- * carries the packets to servers on this machine. @module
+ * mix-fetch 2.1.1, mix-dns and mix-websocket 0.2.1 in Chromium, over mix-tunnel 0.2.1, unmodified: they know only IP packets, and the address
+ * of one directory, which is compiled in. The browser leads that address to ours, by https and with our answers to CORS; gateway and packet
+ * router they find there. passt carries the packets to servers on this machine. Authorities are compiled in as well: where a site shall be
+ * believed, the key of one of them is ours, and nothing else is changed. @module
  */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { networkInterfaces } from 'node:os'
 import { after, before, describe, it } from 'node:test'
 import type { BrowserContext } from 'playwright-core'
+import { NO_PASST, OWN_ADDRESS } from '../../src/roles/exit/ip/passtSupport.test.ts'
 import { noChromium } from './chromium.ts'
 import { type MixFetchAnswer, requestThrough } from './mixFetch.ts'
 import { count, SECURE_SITE, SITE } from './network.ts'
 import type { Packets } from './networkProcess.ts'
 import type { OfficialPage } from './officialPage.ts'
+import type { PageFolder } from './pageServer.ts'
 import { pattern, sha256 } from './site.ts'
 import { Stage } from './stage.ts'
 
 const MEGABYTE = 1_000_000
+/** States of a WebSocket. */
+const [OPEN, CLOSED] = [1, 3]
+/** Less than eight packets: of what it writes at once, mix-tunnel loses what is beyond, and sends it again 5 s later. */
+const SOCKET_BYTES = 10_000
 /** TCP in a page, over mixes, on a machine that may be busy. */
 const DOWNLOAD_LIMIT_MS = 240_000
 /** Official routers of version 10 come with nodes from 1.37.0 on; with this one clients ask in version 9. */
 const BEFORE_VERSION_10 = '1.31.0'
 
-const host = Object.values(networkInterfaces())
-  .flat()
-  .find((one) => one?.family === 'IPv4' && !one.internal)?.address
-const runsPasst = () =>
-  spawnSync('/usr/bin/passt', ['--foreground', '--fd', '0', '--tcp-ports', 'none', '--udp-ports', 'none'], {
-    input: '',
-    timeout: 10_000,
-  }).status === 0
-const skip =
-  noChromium ||
-  (host === undefined && 'this machine has no address but loopback') ||
-  (!runsPasst() && 'passt is not installed, or does not run: apt install passt')
-
-describe('official mix-fetch 2.1.1, over IP packets', { skip, timeout: 900_000 }, () => {
+describe('official mix-fetch 2.1.1, over IP packets', { skip: noChromium || NO_PASST, timeout: 900_000 }, () => {
   let stage: Stage
   let page: OfficialPage
   let packets: Packets
 
   before(async () => {
-    stage = await Stage.startTunnels(28_000, host as string)
+    stage = await Stage.startTunnels(28_000, OWN_ADDRESS)
     packets = stage.network.packets as Packets
     page = await opened()
   })
   after(() => stage?.stop())
 
   /** With a tunnel of its own. */
-  const opened = async (person?: BrowserContext): Promise<OfficialPage> => {
-    const one = await stage.open('mixTunnel', person)
+  const opened = async (person?: BrowserContext, folder: PageFolder = 'mixTunnel'): Promise<OfficialPage> => {
+    const one = await stage.open(folder, person)
     await one.call('setUp', { debug: true, primaryDns: packets.nameServer, fallbackDns: packets.nameServer })
     return one
   }
   const named = (path: string, port = packets.ports.http): string => `${SITE}:${port}${path}`
+  const secure = (path: string, scheme = 'https'): string =>
+    `${scheme}://${new URL(SECURE_SITE).hostname}:${packets.ports.https}${path}`
   const request = (url: string, init: Readonly<Record<string, unknown>> = {}, by = page) =>
     requestThrough(by, url, init, DOWNLOAD_LIMIT_MS)
   const textOf = ({ error, body }: MixFetchAnswer): string => {
     assert.equal(error, undefined)
     return new TextDecoder().decode(body)
+  }
+  /** A socket that a server sends everything back to. */
+  const echoes = async (by: OfficialPage, url: string): Promise<void> => {
+    const earlier = by.received.length
+    const mine = () => by.received.slice(earlier)
+    assert.equal(await by.call('openSocket', url), OPEN)
+    const texts = Array.from({ length: 20 }, (_, i) => `line ${i}`)
+    const bytes = Buffer.from(pattern(SOCKET_BYTES)).toString('base64')
+    for (const text of texts) await by.call('sendText', text)
+    await by.call('sendBytes', bytes)
+    await by.messages(1, (event) => event.kind === 'binary' && mine().includes(event))
+    assert.deepEqual(
+      mine().map(({ payload }) => payload),
+      [...texts, bytes],
+    )
+    await by.call('closeSocket')
+    await by.messages(1, (event) => event.payload === 'closed' && mine().includes(event))
   }
   const isPattern = ({ error, body }: MixFetchAnswer, bytes: number): void => {
     assert.equal(error, undefined)
@@ -76,7 +87,10 @@ describe('official mix-fetch 2.1.1, over IP packets', { skip, timeout: 900_000 }
 
   it('gets, by name and by address; follows a redirect, and reports a 404', async () => {
     assert.equal(textOf(await request(named('/hello?who=named'))), 'hello named')
-    assert.equal(textOf(await request(`http://${host}:${packets.ports.http}/hello?who=numbered`)), 'hello numbered')
+    assert.equal(
+      textOf(await request(`http://${OWN_ADDRESS}:${packets.ports.http}/hello?who=numbered`)),
+      'hello numbered',
+    )
     assert.equal(textOf(await request(named('/moved'))), 'hello moved')
     assert.equal((await request(named('/missing'))).status, 404)
   })
@@ -105,19 +119,36 @@ describe('official mix-fetch 2.1.1, over IP packets', { skip, timeout: 900_000 }
   })
 
   it('is told at once where nobody listens, what the policy forbids and which names do not exist, and goes on', async () => {
-    assert.match((await request(`http://${host}:2/`)).error as string, /TCP connection failed/)
+    assert.match((await request(`http://${OWN_ADDRESS}:2/`)).error as string, /TCP connection failed/)
     const refused = async () => count(await stage.network.look(), 'ip_dropped_total{reason="destination-policy"}')
     const before = await refused()
-    assert.match((await request(`http://${host}:24/`)).error as string, /TCP connection failed/)
+    assert.match((await request(`http://${OWN_ADDRESS}:24/`)).error as string, /TCP connection failed/)
     assert.ok((await refused()) > before)
     assert.match((await request('http://nobody.invalid/')).error as string, /DNS error/)
     assert.equal(textOf(await request(named('/hello'))), 'hello nobody')
   })
 
-  it('refuses the certificate of a stranger: TLS ends in the page', async () => {
+  it('resolves names, and says of others that they do not exist', async () => {
+    const { hostname } = new URL(SITE)
+    assert.deepEqual(await page.call('resolveName', hostname), { address: OWN_ADDRESS })
+    const { error } = await page.call<{ readonly error?: string }>('resolveName', 'nobody.invalid')
+    assert.match(error as string, /DNS error/)
+  })
+
+  it('opens a WebSocket, which gets what it sent in order, text and bytes', async () => {
+    await echoes(page, `ws://${new URL(SITE).hostname}:${packets.ports.http}/`)
+  })
+
+  it('says where no WebSocket is', async () => {
+    assert.equal(await page.call('openSocket', `ws://${OWN_ADDRESS}:2/`), CLOSED)
+    await page.messages(1, ({ kind, payload }) => kind === 'raw' && /TCP connection failed/.test(payload))
+  })
+
+  it('refuses the site of an authority that only bears the name of one it knows: TLS ends in the page', async () => {
     const before = (await stage.network.look()).visits.length
-    const { error } = await request(`${SECURE_SITE}:${packets.ports.https}/hello`)
-    assert.match(error as string, /invalid peer certificate/)
+    assert.match((await request(secure('/hello'))).error as string, /invalid peer certificate: BadSignature/)
+    assert.equal(await page.call('openSocket', secure('/', 'wss')), CLOSED)
+    await page.messages(1, ({ kind, payload }) => kind === 'raw' && /BadSignature/.test(payload))
     assert.equal((await stage.network.look()).visits.length, before)
   })
 
@@ -142,6 +173,15 @@ describe('official mix-fetch 2.1.1, over IP packets', { skip, timeout: 900_000 }
     const bytes = 100_000
     const answers = [page, older].map((by) => request(named(`/bytes?count=${bytes}`), {}, by))
     for (const answer of await Promise.all(answers)) isPattern(answer, bytes)
+  })
+
+  it('believes the site of an authority that it knows: a megabyte by https, unchanged, and a WebSocket by wss', async (t) => {
+    const person = await stage.person()
+    t.after(() => person.close())
+    const trusting = await opened(person, 'mixTunnelTestAuthority')
+    assert.equal(textOf(await request(secure('/hello?who=secret'), {}, trusting)), 'hello secret')
+    isPattern(await request(secure(`/bytes?count=${MEGABYTE}`), {}, trusting), MEGABYTE)
+    await echoes(trusting, secure('/', 'wss'))
   })
 
   it('ends its tunnel', async () => {

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net'
 import { basename, extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type Plugin } from 'esbuild'
-import { withTestAnchor, withTestAuthority } from './testAuthority.ts'
+import { withTestAnchor, withTestAuthority, withTestRoot } from './testAuthority.ts'
 import { testCertificate } from './tlsProxy.ts'
 
 const PAGES = new URL('pages/', import.meta.url)
@@ -18,8 +18,14 @@ const SDK = new URL('.', import.meta.resolve('@nymproject/sdk'))
 const MIX_FETCH = new URL('.', import.meta.resolve('@nymproject/mix-fetch'))
 /** The same package as published later, under another name so that both can be there. */
 const MIX_FETCH_2 = new URL('.', import.meta.resolve('mix-fetch-2'))
-/** What it imports by name; its page has an import map. */
-const MIX_TUNNEL = { 'mix-tunnel.js': new URL(import.meta.resolve('@nymproject/mix-tunnel')) }
+/** Its page runs the script of the earlier one's, and has an import map for what the package imports by name. */
+const BESIDE_MIX_FETCH_2 = {
+  'page.js': new URL('mixFetch/page.js', PAGES),
+  'tunnel.js': new URL('mixTunnel/tunnel.js', PAGES),
+  'mix-tunnel.js': new URL(import.meta.resolve('@nymproject/mix-tunnel')),
+  'mix-dns.js': new URL(import.meta.resolve('@nymproject/mix-dns')),
+  'mix-websocket.js': new URL(import.meta.resolve('@nymproject/mix-websocket')),
+}
 
 /** The script of each folder is a user's; of a drop-in it is the official package's user's, with another import. */
 export type PageFolder =
@@ -27,6 +33,7 @@ export type PageFolder =
   | 'mixFetch'
   | 'mixFetchTestAuthority'
   | 'mixTunnel'
+  | 'mixTunnelTestAuthority'
   | 'starling'
   | 'starlingWorkers'
   | 'credentials'
@@ -41,7 +48,7 @@ interface Folder {
   readonly scripts?: readonly string[]
   /** Of the package as published: its workers are named relative to the page, so page and package share a folder. */
   readonly home?: URL
-  /** Files of other packages beside it. */
+  /** Files of other places beside it. */
   readonly others?: Readonly<Record<string, URL>>
   /** Ours is bundled, the page's script along with it where it names a package of ours in place of the official one's file. */
   readonly dropIn?: string
@@ -55,12 +62,14 @@ interface Folder {
 
 const ofSdk = new URL('sdk/', PAGES)
 const ofMixFetch = new URL('mixFetch/', PAGES)
+const ofMixTunnel = new URL('mixTunnel/', PAGES)
 const ofCredentials = new URL('credentials/', PAGES)
 const FOLDERS: Readonly<Record<PageFolder, Folder>> = {
   sdk: { pages: ofSdk, home: SDK },
   mixFetch: { pages: ofMixFetch, home: MIX_FETCH },
   mixFetchTestAuthority: { pages: ofMixFetch, home: MIX_FETCH, testAuthority: true },
-  mixTunnel: { pages: new URL('mixTunnel/', PAGES), home: MIX_FETCH_2, others: MIX_TUNNEL },
+  mixTunnel: { pages: ofMixTunnel, home: MIX_FETCH_2, others: BESIDE_MIX_FETCH_2 },
+  mixTunnelTestAuthority: { pages: ofMixTunnel, home: MIX_FETCH_2, others: BESIDE_MIX_FETCH_2, testAuthority: true },
   starling: { pages: new URL('starling/', PAGES) },
   starlingWorkers: {
     pages: new URL('starlingWorkers/', PAGES),
@@ -137,9 +146,16 @@ async function serve(server: Server, scheme: 'http' | 'https'): Promise<PageServ
   }
 }
 
+/** Official files that hold the list of authorities. */
+const TRUSTING: Readonly<Record<string, (bytes: Uint8Array) => Promise<Uint8Array>>> = {
+  'go_conn.wasm': withTestAuthority,
+  'mix-tunnel.js': withTestRoot,
+}
+
 async function readOfficial({ pages, others, testAuthority }: Folder, home: URL, file: string): Promise<Uint8Array> {
   const bytes = await readFile(others?.[file] ?? new URL(file, file === HTML || file === SCRIPT ? pages : home))
-  return testAuthority && file === 'go_conn.wasm' ? await withTestAuthority(bytes) : bytes
+  if (!testAuthority) return bytes
+  return await (TRUSTING[file]?.(bytes) ?? bytes)
 }
 
 async function readOurs(name: string, folder: Folder, file: string): Promise<Uint8Array> {

@@ -20,8 +20,8 @@ export const pattern = (count: number): Uint8Array => Uint8Array.from({ length: 
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-/** `host`: an address of this machine. */
-export async function serveSite(host: string): Promise<Site> {
+/** `host`: an address of this machine. `certificate`: prefix of its files' names. */
+export async function serveSite(host: string, certificate?: string): Promise<Site> {
   const visits: { readonly what: string; readonly from: string }[] = []
   const listener: RequestListener = (request, response) => {
     visits.push({ what: `${request.method} ${request.url}`, from: request.socket.remoteAddress ?? '' })
@@ -49,7 +49,7 @@ export async function serveSite(host: string): Promise<Site> {
     }
     return text(404, 'there is no such page')
   }
-  const servers: Server[] = [createServer(listener), createHttpsServer(await testCertificate(), listener)]
+  const servers: Server[] = [createServer(listener), createHttpsServer(await testCertificate(certificate), listener)]
   for (const server of servers) {
     new WebSocketServer({ server }).on('connection', (socket) => {
       socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }))

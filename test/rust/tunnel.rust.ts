@@ -9,11 +9,12 @@ import { BUILD_INFORMATION } from '../../src/app/node/buildInformation.ts'
 import { connect, type MixnetConnection } from '../../src/app/sdk/connect.ts'
 import type { MixnetIp } from '../../src/client/ip/mixnetIp.ts'
 import { readIpPacket } from '../../src/protocol/wire/ip/ipPacket.ts'
+import { NO_PASST } from '../../src/roles/exit/ip/passtSupport.test.ts'
 import { until } from '../browser/network.ts'
 import { pattern, sha256 } from '../browser/site.ts'
 import { OfficialDirectory } from './officialDirectory.ts'
 import { buildSdkClient, DEADLINE_MS, type OpenedTunnel, SdkClient } from './sdkClient.ts'
-import { noTunnels, TunnelNetwork } from './tunnelNetwork.ts'
+import { TunnelNetwork } from './tunnelNetwork.ts'
 
 const MEGABYTE = 1_000_000
 /** As the SDK picks a version: by that of the node, which it lets its environment overrule. */
@@ -31,7 +32,7 @@ interface Peer {
   readonly opened: OpenedTunnel
 }
 
-const skip = program.skip || noTunnels
+const skip = program.skip || NO_PASST
 
 describe('the IP tunnel of the official Rust SDK 1.21.6', { skip, timeout: 900_000 }, () => {
   let network: TunnelNetwork

@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { networkInterfaces, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openPacketEngine } from '../../src/app/node/packetEngine.ts'
 import { hasLoopbackAddresses, planNetwork } from '../../src/app/testnet/layout.ts'
@@ -15,23 +15,14 @@ import { silentLog } from '../../src/foundation/base/observe.ts'
 import { seconds } from '../../src/foundation/base/units.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
+import { OWN_ADDRESS } from '../../src/roles/exit/ip/passtSupport.test.ts'
 import { pattern } from '../browser/site.ts'
 
 const READY_LIMIT = seconds(90)
-/** Packets to loopback addresses would stay in the client's own stack. */
-const host = Object.values(networkInterfaces())
-  .flat()
-  .find((one) => one?.family === 'IPv4' && !one.internal)?.address
-
-/** Why there can be none, for `skip`. */
-export const noTunnels: string | false = !existsSync('/usr/bin/passt')
-  ? 'passt is not installed: apt install passt'
-  : host === undefined
-    ? 'this machine has no address but loopback'
-    : false
 
 export class TunnelNetwork {
-  readonly host = host as string
+  /** Packets to loopback addresses would stay in the client's own stack. */
+  readonly host: string = OWN_ADDRESS
   readonly router: string
   /** `ip:port` of a server that sends back every datagram, and of a web site. */
   readonly echo: string
@@ -66,7 +57,7 @@ export class TunnelNetwork {
       readyLimit: READY_LIMIT,
     })
     const echo = createSocket('udp4', (data, from) => echo.send(data, from.port, from.address))
-    echo.bind(0, host)
+    echo.bind(0, OWN_ADDRESS)
     const site = createServer(async (request, response) => {
       const { searchParams } = new URL(request.url ?? '/', 'http://site')
       // What was sent: its length and hash.
@@ -75,12 +66,12 @@ export class TunnelNetwork {
         for await (const chunk of request) hash.update(chunk)
         response.end(hash.digest('hex'))
       } else response.end(pattern(Number(searchParams.get('count'))))
-    }).listen(0, host)
+    }).listen(0, OWN_ADDRESS)
     await Promise.all([once(echo, 'listening'), once(site, 'listening')])
     return new TunnelNetwork({
       router: await routerIn(testnet.directoryUrl),
-      echo: `${host}:${echo.address().port}`,
-      site: `${host}:${(site.address() as AddressInfo).port}`,
+      echo: `${OWN_ADDRESS}:${echo.address().port}`,
+      site: `${OWN_ADDRESS}:${(site.address() as AddressInfo).port}`,
       testnet,
       async close() {
         echo.close()

@@ -1,8 +1,9 @@
 /** Five hundred clients of passt, a few at a time. @module */
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { NO_PASST } from '../../src/roles/exit/ip/passtSupport.test.ts'
 import { usedBytes } from '../hostile/simulatedNetwork.ts'
-import { churn, NO_PASST } from '../support/passtChurn.ts'
+import { churn } from '../support/passtChurn.ts'
 
 it('five hundred connects and disconnects leave no process, file or memory', {
   skip: NO_PASST,

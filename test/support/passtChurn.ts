@@ -1,9 +1,7 @@
 /** A packet router of an exit with passt itself behind it, and clients that come and go: what is left of them. @module */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { createSocket, type Socket } from 'node:dgram'
 import { readdirSync, readFileSync } from 'node:fs'
-import { networkInterfaces } from 'node:os'
 import { parseIp } from '../../src/foundation/base/ipAddress.ts'
 import { Meter, silentLog } from '../../src/foundation/base/observe.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
@@ -23,22 +21,10 @@ import { decodeStreamFrame, encodeStreamFrame } from '../../src/protocol/wire/ex
 import { buildUdp } from '../../src/protocol/wire/ip/buildPacket.ts'
 import { IpPacketRouter } from '../../src/roles/exit/ip/ipPacketRouter.ts'
 import { DEFAULT_IP_ROUTER_PARAMS } from '../../src/roles/exit/ip/ipRouterParams.ts'
+import { OWN_ADDRESS } from '../../src/roles/exit/ip/passtSupport.test.ts'
 import { openPasst } from '../../src/roles/exit/ip/passtWayOut.ts'
 import { BUILD, FakeClient, LOCAL_RULES } from '../../src/roles/exit/support.test.ts'
 
-const runs =
-  spawnSync('/usr/bin/passt', ['--foreground', '--fd', '0', '--tcp-ports', 'none', '--udp-ports', 'none'], {
-    input: '',
-    timeout: 10_000,
-  }).status === 0
-const own = Object.values(networkInterfaces())
-  .flat()
-  .find((one) => one?.family === 'IPv4' && !one.internal)?.address
-export const NO_PASST: string | false = !runs
-  ? 'passt is not installed, or does not run: apt install passt'
-  : own === undefined
-    ? 'no address but loopback'
-    : false
 const STREAM = 7n
 
 export class PasstRouter {
@@ -54,7 +40,7 @@ export class PasstRouter {
 
   static async start(): Promise<PasstRouter> {
     const echo = createSocket('udp4', (data, from) => echo.send(data, from.port, from.address))
-    await new Promise<void>((resolve) => echo.bind(0, own, resolve))
+    await new Promise<void>((resolve) => echo.bind(0, OWN_ADDRESS, resolve))
     const random = nodeRandom.stream('ports')
     const none = () => new Set<string>()
     const wayOut = await openPasst({
@@ -89,7 +75,7 @@ export class PasstRouter {
 
   /** A datagram to a server on this machine, and back. */
   async echo(tag: string, { ipv4: source }: IpPair): Promise<void> {
-    const addresses = { source, destination: parseIp(own as string) as Uint8Array }
+    const addresses = { source, destination: parseIp(OWN_ADDRESS) as Uint8Array }
     const ports = { sourcePort: 5000, destinationPort: this.#echo.address().port }
     const bundle = encodePacket(buildUdp(addresses, ports, Uint8Array.of(1, 2, 3)))
     this.#ask(tag, { kind: 'data', bundle })

@@ -180,6 +180,35 @@ function connect(
 }
 const minutes = (count: number): number => seconds(60 * count)
 
+/** A program whose segments the test writes itself. Its connection is there, and was accepted; `out` is what it is sent from then on. */
+function byHand(window: number, { mss, timing }: { mss?: number; timing?: TcpTiming } = {}) {
+  const clock = new HandClock()
+  const out: ReturnType<typeof readTcpSegment>[] = []
+  const knocks: Knock[] = []
+  const tcp = new LocalTcp({
+    clock,
+    random: nodeRandom.stream('test'),
+    mtu: 1500,
+    send: (packet) => out.push(readTcpSegment(readIpPacket(packet) as never)),
+    knock: (knock) => knocks.push(knock),
+    ...(timing === undefined ? {} : { timing }),
+  })
+  const start = 100
+  let acknowledgment = 0
+  const send = (segment: { sequence: number; flags: number; window: number; mss?: number | undefined }): void =>
+    tcp.receive(readIpPacket(buildTcp(PROGRAM, PORTS, { acknowledgment, ...segment })) as never)
+  /** `acknowledges`: so many bytes more than before. `ahead`: of the number that is expected of it. */
+  const say = (flags: number, window: number, { acknowledges = 0, ahead = 0 } = {}): void => {
+    acknowledgment = advanced(acknowledgment, acknowledges)
+    send({ sequence: start + 1 + ahead, flags, window })
+  }
+  send({ sequence: start, flags: FLAG.syn, window, mss })
+  const connection = (knocks[0] as Knock).accept()
+  acknowledgment = advanced((out.splice(0)[0] as { sequence: number }).sequence, 1)
+  say(FLAG.ack, window)
+  return { clock, tcp, connection, out, say }
+}
+
 /** What the destination would be: takes everything, writes `data` as it is told to, and ends when the program has. */
 function destination(connection: Connection, data: Uint8Array, { pauses = false } = {}, clock?: HandClock) {
   const got = { received: [] as Uint8Array[], ended: false, closed: false, error: undefined as unknown }
@@ -305,28 +334,12 @@ describe("a program's TCP, ended here", () => {
   })
 
   test('a program that does not read for an hour keeps its connection, and gets all of it at once when it reads', async () => {
-    const clock = new HandClock()
-    const out: ReturnType<typeof readTcpSegment>[] = []
-    const knocks: Knock[] = []
-    const tcp = new LocalTcp({
-      clock,
-      random: nodeRandom.stream('test'),
-      mtu: 1500,
-      send: (packet) => out.push(readTcpSegment(readIpPacket(packet) as never)),
-      knock: (knock) => knocks.push(knock),
-    })
-    let acknowledgment = 0
-    const say = (flags: number, window: number, sequence = 101): void =>
-      tcp.receive(readIpPacket(buildTcp(PROGRAM, PORTS, { sequence, acknowledgment, flags, window })) as never)
-    say(FLAG.syn, 1000, 100)
-    const connection = (knocks[0] as Knock).accept()
-    acknowledgment = advanced((out.splice(0)[0] as { sequence: number }).sequence, 1)
-    say(FLAG.ack, 1000)
+    const { clock, tcp, connection, out, say } = byHand(1000)
     let closed = false
     connection.attach({ data() {}, close: () => (closed = true) })
     connection.write([bytes(3000, 1)])
-    acknowledgment = advanced(acknowledgment, 1000)
-    say(FLAG.ack, 0)
+    say(FLAG.ack, 0, { acknowledges: 1000 })
+    const next = advanced((out[0] as { sequence: number }).sequence, 1000)
     out.length = 0
     for (let i = 0; i < 720; i++) {
       clock.advance(seconds(5))
@@ -335,13 +348,13 @@ describe("a program's TCP, ended here", () => {
     }
     assert.equal(closed, false)
     say(FLAG.ack, 65_535)
-    assert.equal(out[0]?.sequence, acknowledgment, 'the probe was lost: it goes again')
+    assert.equal(out[0]?.sequence, next, 'the probe was lost: it goes again')
     assert.equal(
       out.reduce((sum, { data }) => sum + data.length, 0),
       2000,
     )
     // Behind data that was lost on the device.
-    say(FLAG.rst, 0, 101 + 5000)
+    say(FLAG.rst, 0, { ahead: 5000 })
     assert.equal(closed, true)
     assert.equal(tcp.count, 0)
   })
@@ -453,24 +466,7 @@ describe("a program's TCP, ended here", () => {
   })
 
   test('who says that it takes tiny segments, and opens and closes its window, gets no more packets for it', () => {
-    const clock = new HandClock()
-    const out: ReturnType<typeof readTcpSegment>[] = []
-    const knocks: Knock[] = []
-    const tcp = new LocalTcp({
-      clock,
-      random: nodeRandom.stream('test'),
-      mtu: 1500,
-      send: (packet) => out.push(readTcpSegment(readIpPacket(packet) as never)),
-      knock: (knock) => knocks.push(knock),
-      timing: PATIENT,
-    })
-    let acknowledgment = 0
-    const say = (flags: number, window: number, sequence = 101, mss?: number): void =>
-      tcp.receive(readIpPacket(buildTcp(PROGRAM, PORTS, { sequence, acknowledgment, flags, window, mss })) as never)
-    say(FLAG.syn, 0, 100, 1)
-    const connection = (knocks[0] as Knock).accept()
-    acknowledgment = advanced((out[0] as { sequence: number }).sequence, 1)
-    say(FLAG.ack, 0)
+    const { connection, out, say } = byHand(0, { mss: 1, timing: PATIENT })
     connection.attach({ data() {}, close() {} })
     for (let i = 0; i < 65_536; i++) connection.write([Uint8Array.of(i)])
     out.length = 0

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
-import { networkInterfaces } from 'node:os'
 import { describe, test } from 'node:test'
 import type { MixnetError } from '../../../foundation/base/errors.ts'
 import { parseIp } from '../../../foundation/base/ipAddress.ts'
@@ -10,24 +8,11 @@ import { nodeProcesses } from '../../../foundation/platform/node/nodeProcesses.t
 import { nodeRandom } from '../../../foundation/platform/node/nodeRandom.ts'
 import { buildUdp } from '../../../protocol/wire/ip/buildPacket.ts'
 import { type IpPacket, PROTOCOL, readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
+import { NO_PASST, OWN_ADDRESS } from './passtSupport.test.ts'
 import { openPasst } from './passtWayOut.ts'
 
 const IPS = { ipv4: Uint8Array.of(10, 0, 7, 7), ipv6: Uint8Array.of(0xfc, ...new Array(13).fill(0), 7, 7) }
 const OTHER = { ipv4: Uint8Array.of(10, 0, 7, 8), ipv6: Uint8Array.of(0xfc, ...new Array(13).fill(0), 7, 8) }
-/** In containers it may be there and be kept from what it needs. */
-const runs =
-  spawnSync('/usr/bin/passt', ['--foreground', '--fd', '0', '--tcp-ports', 'none', '--udp-ports', 'none'], {
-    input: '',
-    timeout: 10_000,
-  }).status === 0
-const own = Object.values(networkInterfaces())
-  .flat()
-  .find((one) => one?.family === 'IPv4' && !one.internal)?.address
-const skip = !runs
-  ? 'passt is not installed, or does not run: apt install passt'
-  : own === undefined
-    ? 'no address but loopback'
-    : false
 const DEADLINE = 10_000
 const signal = new AbortController().signal
 const given = {
@@ -62,15 +47,15 @@ class Inbox {
   }
 }
 
-describe('the way out through passt', { skip, timeout: 60_000 }, () => {
+describe('the way out through passt', { skip: NO_PASST, timeout: 60_000 }, () => {
   test('a datagram reaches a server on this machine, and its answer comes back', async () => {
     const echo = createSocket('udp4', (data, from) => echo.send(data, from.port, from.address))
-    await new Promise<void>((resolve) => echo.bind(0, own, resolve))
+    await new Promise<void>((resolve) => echo.bind(0, OWN_ADDRESS, resolve))
     const engine = await openPasst({ ...given, processes: nodeProcesses })
     const inbox = new Inbox()
     try {
       const way = await engine.open({ ips: IPS, received: inbox.take, lost: assert.fail }, signal)
-      const addresses = { source: IPS.ipv4, destination: parseIp(own as string) as Uint8Array }
+      const addresses = { source: IPS.ipv4, destination: parseIp(OWN_ADDRESS) as Uint8Array }
       const ports = { sourcePort: 5000, destinationPort: echo.address().port }
       assert.ok(way.send(buildUdp(addresses, ports, Uint8Array.of(1, 2, 3))))
       const back = await soon(
@@ -91,11 +76,11 @@ describe('the way out through passt', { skip, timeout: 60_000 }, () => {
       senders.push(from.port)
       echo.send(data, from.port, from.address)
     })
-    await new Promise<void>((resolve) => echo.bind(0, own, resolve))
+    await new Promise<void>((resolve) => echo.bind(0, OWN_ADDRESS, resolve))
     const stranger = createSocket('udp4')
     const engine = await openPasst({ ...given, processes: nodeProcesses })
     const [one, two] = [new Inbox(), new Inbox()]
-    const destination = parseIp(own as string) as Uint8Array
+    const destination = parseIp(OWN_ADDRESS) as Uint8Array
     const ports = { sourcePort: 5000, destinationPort: echo.address().port }
     const isUdp = ({ protocol }: IpPacket) => protocol === PROTOCOL.udp
     try {
@@ -113,7 +98,7 @@ describe('the way out through passt', { skip, timeout: 60_000 }, () => {
           assert.equal(back.destinationPort, 5000)
         }
       }
-      for (const port of new Set([5000, ...senders])) stranger.send('hello', port, own)
+      for (const port of new Set([5000, ...senders])) stranger.send('hello', port, OWN_ADDRESS)
       // Behind what the stranger sent.
       first.send(buildUdp({ source: IPS.ipv4, destination }, ports, Uint8Array.of(9)))
       assert.deepEqual([...(await soon('the last', one.next(isUdp))).payload.subarray(8)], [9])
