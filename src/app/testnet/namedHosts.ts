@@ -2,7 +2,7 @@
 import type { Endpoint, Net } from '../../foundation/platform/net.ts'
 
 // A documentation address: never routed, so nothing real is hidden by it.
-const FIRST_ADDRESS = '192.0.2.'
+const FIRST_ADDRESS = '203.0.113.'
 
 /** Connections to the named hosts come from `localHost`, where one is given: what the site sees is then the node's address. */
 export function withNamedHosts(net: Net, hosts: ReadonlyMap<string, Endpoint>, localHost?: string): Net {
