@@ -9,7 +9,7 @@ import { usedBytes } from '../hostile/simulatedNetwork.ts'
 import { churn, NO_PASST } from '../support/passtChurn.ts'
 
 const ROUND = 500
-/** For each client of the later rounds: an address rests for two minutes, in 40 bytes. One that stayed, with its writer and its order, would be 5 kB. */
+/** For each client of the later rounds: an address rests for two minutes, in 40 bytes. One client that stayed would be 13 kB. */
 const NOISE_BYTES = 600
 
 it('hundreds of connects and disconnects leave no process, file or memory', {
