@@ -236,6 +236,11 @@ export class MixnetClient implements AsyncDisposable {
     if (tag !== undefined) this.#replier.closeLane(tag, lane)
   }
 
+  /** Throws the reply SURBs of a pseudonym away that will not be answered any more, unless it writes again. */
+  forget(sender: SenderTag): void {
+    this.#replier.forget(sender)
+  }
+
   /** Keeps that many unused reply SURBs at `recipient` from now on, so that its answers need not wait; 0 ends it. */
   supply(recipient: Recipient, target: number = this.#options.traffic.replies.idleTarget): void {
     if (this.#stopped === undefined) this.#anonymous.keep(recipient, target)

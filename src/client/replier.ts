@@ -80,6 +80,10 @@ export class Replier {
     this.#stock.closeLane(to, lane)
   }
 
+  forget(sender: SenderTag): void {
+    this.#stock.forget(sender)
+  }
+
   /** Keys rotated: what is in stock will lead nowhere soon. */
   rotated(): void {
     this.#stock.rotated()

@@ -80,11 +80,6 @@ export class ReplyStock {
     return this.#stocks.has(tag)
   }
 
-  /** SURBs in stock for a sender. */
-  count(tag: SenderTag): number {
-    return this.#stocks.get(tag)?.surbs.size ?? 0
-  }
-
   /** Fragments of a lane that wait for a SURB of that sender. */
   waiting(tag: SenderTag, lane: Lane): number {
     return this.#stocks.get(tag)?.waiting.length(lane) ?? 0
@@ -147,6 +142,19 @@ export class ReplyStock {
   closeLane(tag: SenderTag, lane: Lane): void {
     const stock = this.#stocks.get(tag)
     if (stock !== undefined) this.#counting(stock, () => stock.waiting.clear(lane))
+  }
+
+  /** It will not be answered any more, unless it writes again. */
+  forget(tag: SenderTag): void {
+    const stock = this.#stocks.get(tag)
+    if (stock === undefined) return
+    this.#stocks.delete(tag)
+    this.#surbs -= stock.surbs.size
+    this.#waiting -= stock.waiting.total
+    for (let reply = stock.waiting.pop(); reply !== undefined; reply = stock.waiting.pop()) {
+      this.#abandoned.value++
+      reply.abandon()
+    }
   }
 
   /**
@@ -238,7 +246,7 @@ export class ReplyStock {
   #look(stock: Stock): void {
     const { clock, params } = this.#options
     const silence = clock.monotonic() - stock.silentSince
-    if (silence > params.giveUpAfter || stock.rerequests > params.maxRerequests) return this.#abandon(stock)
+    if (silence > params.giveUpAfter || stock.rerequests > params.maxRerequests) return this.forget(stock.tag)
     if (silence > params.rerequestAfter * (stock.rerequests + 1)) {
       stock.requested = 0
       if (this.#requestMore(stock)) stock.rerequests++
@@ -254,17 +262,7 @@ export class ReplyStock {
       if (!tooMany && this.#waiting <= maxWaiting) return
       if (stock === busy || (!tooMany && stock.waiting.total === 0)) continue
       this.#forgotten.value++
-      this.#abandon(stock)
-    }
-  }
-
-  #abandon(stock: Stock): void {
-    this.#stocks.delete(stock.tag)
-    this.#surbs -= stock.surbs.size
-    this.#waiting -= stock.waiting.total
-    for (let reply = stock.waiting.pop(); reply !== undefined; reply = stock.waiting.pop()) {
-      this.#abandoned.value++
-      reply.abandon()
+      this.forget(stock.tag)
     }
   }
 

@@ -2,15 +2,18 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import { openPacketEngine } from '../../src/app/node/packetEngine.ts'
 import { utf8 } from '../../src/foundation/base/bytes.ts'
 import type { MixnetError } from '../../src/foundation/base/errors.ts'
 import { formatIp, parseIp } from '../../src/foundation/base/ipAddress.ts'
 import { silentLog } from '../../src/foundation/base/observe.ts'
+import { millis } from '../../src/foundation/base/units.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
+import { nodeClock } from '../../src/foundation/platform/node/nodeClock.ts'
 import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
+import type { World } from '../../src/foundation/platform/world.ts'
 import { buildIpPacket, buildUdp } from '../../src/protocol/wire/ip/buildPacket.ts'
 import { foldedChecksum } from '../../src/protocol/wire/ip/checksum.ts'
 import { buildEcho, readEcho } from '../../src/protocol/wire/ip/echo.ts'
@@ -21,13 +24,27 @@ import { run, WorldNamespace } from '../support/worldNamespace.ts'
 const WORLD = { ipv4: '9.9.9.2', ipv6: '2600::2' }
 const EXIT = { ipv4: '9.9.9.1', ipv6: '2600::1' }
 const PRIVATE = '192.168.7.2'
-const FORWARDING = ['/proc/sys/net/ipv4/ip_forward', '/proc/sys/net/ipv6/conf/all/forwarding']
+const FORWARDING = ['/proc/sys/net/ipv4/ip_forward', '/proc/sys/net/ipv6/conf/all/forwarding'] as const
 const OWN_TABLE = 'table inet operators { chain forward { type filter hook forward priority filter; policy accept; }; }'
 const signal = new AbortController().signal
-const world = nodeWorld(nodeProvider)
+const real = nodeWorld(nodeProvider)
+/** Whose looks at the machine come soon. */
+const world: World = {
+  ...real,
+  clock: { ...nodeClock, after: (delay, run) => nodeClock.after(millis(delay / 50), run) },
+}
 
 const address = (text: string): Uint8Array => parseIp(text) as Uint8Array
-const settings = (): string[] => FORWARDING.map((path) => readFileSync(path, 'utf8').trim())
+const held = (path: string): string => readFileSync(path, 'utf8').trim()
+const settings = (): string[] => FORWARDING.map(held)
+/** Linux before 6.17 has one switch for all of IPv6. */
+const isWhole = !existsSync('/proc/sys/net/ipv6/conf/all/force_forwarding')
+const single = (name: string): string[] => [
+  `/proc/sys/net/ipv4/conf/${name}/forwarding`,
+  isWhole ? FORWARDING[1] : `/proc/sys/net/ipv6/conf/${name}/force_forwarding`,
+]
+const switches = (name: string): string[] => single(name).map(held)
+const set = (path: string, value: 0 | 1): string => run('sh', '-c', `echo ${value} > ${path}`)
 const tables = (): string => run('nft', 'list', 'tables')
 
 async function until(what: string, holds: () => boolean): Promise<void> {
@@ -82,8 +99,10 @@ class Client {
 describe('the way out through a device of the kernel', { timeout: 200_000 }, () => {
   let outside: WorldNamespace
   let engine: WayOut
-  const open = (): Promise<WayOut> =>
-    openPacketEngine(world, { engine: 'tun', allowLocalAddresses: false, log: silentLog })
+  const warned: string[] = []
+  const log = { ...silentLog, warn: (code: string) => void warned.push(code) }
+  const open = (files: Pick<World['files'], 'read'> = world.files): Promise<WayOut> =>
+    openPacketEngine({ ...world, files }, { engine: 'tun', allowLocalAddresses: false, log })
   before(async () => {
     outside = new WorldNamespace(
       'cable',
@@ -94,7 +113,10 @@ describe('the way out through a device of the kernel', { timeout: 200_000 }, () 
     run('nft', OWN_TABLE)
     engine = await open()
   })
-  after(() => outside.close())
+  after(async () => {
+    await engine.close()
+    outside.close()
+  })
 
   it('datagrams and pings come back over both families, and are the exit’s to whoever gets them', async () => {
     const [one, two] = [await new Client(7, 7).open(engine), await new Client(7, 8).open(engine)]
@@ -232,9 +254,10 @@ describe('the way out through a device of the kernel', { timeout: 200_000 }, () 
   })
 
   it('everything is taken back, and the operator’s rules are as they were', async () => {
-    assert.deepEqual(settings(), ['1', '1'])
+    for (const name of ['cable', 'starling-exit']) assert.deepEqual(switches(name), ['1', '1'])
+    assert.deepEqual(settings(), ['0', isWhole ? '1' : '0'])
     await engine.close()
-    assert.deepEqual(settings(), ['0', '0'])
+    assert.deepEqual([...settings(), ...switches('cable')], ['0', '0', '0', '0'])
     assert.equal(tables().trim(), 'table inet operators')
     assert.doesNotMatch(run('ip', 'link'), /starling-exit/)
     assert.doesNotMatch(run('ip', 'route') + run('ip', '-6', 'route'), /unreachable (10|fc00)/)
@@ -250,17 +273,106 @@ describe('the way out through a device of the kernel', { timeout: 200_000 }, () 
   })
 
   it('what another has switched meanwhile stays so', async () => {
-    run('sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/cable/accept_ra')
+    set('/proc/sys/net/ipv6/conf/cable/accept_ra', 1)
     engine = await open()
-    run('sh', '-c', 'echo 0 > /proc/sys/net/ipv6/conf/cable/accept_ra')
+    set('/proc/sys/net/ipv6/conf/cable/accept_ra', 0)
     await engine.close()
-    assert.equal(readFileSync('/proc/sys/net/ipv6/conf/cable/accept_ra', 'utf8').trim(), '0')
+    assert.equal(held('/proc/sys/net/ipv6/conf/cable/accept_ra'), '0')
     assert.deepEqual(settings(), ['0', '0'])
+  })
+
+  it('a machine that was no router is one for clients only, until another wants it to be one, and then stays so', async () => {
+    engine = await open()
+    const garden = new WorldNamespace('garden', ['172.16.5.1/24', '2600:1::1/64'], ['172.16.5.2/24', '2600:1::2/64'])
+    try {
+      await garden.serveEcho()
+      garden.run('ip', 'route', 'add', 'default', 'via', '172.16.5.1')
+      garden.run('ip', '-6', 'route', 'add', 'default', 'via', '2600:1::1')
+      outside.run('ip', 'route', 'replace', '172.16.5.0/24', 'via', EXIT.ipv4)
+      outside.run('ip', '-6', 'route', 'replace', '2600:1::/64', 'via', EXIT.ipv6)
+      // An interface that comes later is one where answers may come.
+      await until('it is looked at', () => switches('garden').join() === '1,1')
+      const sends = (to: string): string =>
+        outside.run(
+          process.execPath,
+          '-e',
+          `const one = require('node:dgram').createSocket('udp${to.includes(':') ? 6 : 4}'); one.send('in', 7000, '${to}', () => one.close())`,
+        )
+      for (const to of ['172.16.5.2', '2600:1::2']) sends(to)
+      const client = await new Client(13, 1).open(engine)
+      client.datagram('2600:1::2', 'out')
+      await client.answer('2600:1::2')
+      if (!isWhole) {
+        assert.deepEqual(
+          garden.heard.slice(1).map(({ text }) => text),
+          ['out'],
+        )
+      }
+      for (const path of FORWARDING) set(path, 1)
+      await until(
+        'it lets go',
+        () => !/guarded4|guarded6/.test(elementsOf('guarded4') + (isWhole ? '' : elementsOf('guarded6'))),
+      )
+      const before = garden.heard.length
+      for (const to of ['172.16.5.2', ...(isWhole ? [] : ['2600:1::2'])]) sends(to)
+      await until('others are heard', () => garden.heard.length === before + (isWhole ? 1 : 2))
+      client.datagram(WORLD.ipv4, 'still')
+      await client.answer(WORLD.ipv4)
+      await engine.close()
+      assert.deepEqual(settings(), ['1', isWhole ? '0' : '1'])
+      assert.equal(held('/proc/sys/net/ipv4/conf/cable/forwarding'), '1')
+      if (!isWhole) assert.deepEqual(switches('cable'), ['1', '0'])
+    } finally {
+      garden.close()
+      for (const path of FORWARDING) set(path, 0)
+    }
+  })
+
+  it('when all rules of the machine are flushed, its own are put back', async () => {
+    engine = await open()
+    run('nft', 'flush', 'ruleset')
+    await until('they are there', () => /starling_exit/.test(tables()))
+    assert.ok(warned.includes('packets.rules-gone'))
+    const client = await new Client(13, 2).open(engine)
+    client.datagram(WORLD.ipv4, 'again')
+    await client.answer(WORLD.ipv4)
+    assert.equal(outside.heard.at(-1)?.address, EXIT.ipv4)
+    await engine.close()
+    run('nft', OWN_TABLE)
+  })
+
+  it('clients have half of the connections that the kernel can remember at most', async () => {
+    const small: Pick<World['files'], 'read'> = {
+      read: (path) => (path.endsWith('/nf_conntrack_max') ? Promise.resolve(utf8('4096\n')) : world.files.read(path)),
+    }
+    engine = await open(small)
+    assert.ok(warned.includes('packets.few-flows'))
+    const rules = run('nft', '-t', 'list', 'table', 'inet', 'starling_exit')
+    assert.match(rules, /ct state new ct count over 2048 drop/)
+    assert.match(rules, /ip saddr (timeout [0-9a-z]+ )?ct count over 16 /)
+    await engine.close()
+  })
+
+  it('where Linux has one switch for all of IPv6, that one is used, and switched back', async () => {
+    const older: Pick<World['files'], 'read'> = {
+      read: (path) => (path.endsWith('/force_forwarding') ? Promise.resolve(undefined) : world.files.read(path)),
+    }
+    set('/proc/sys/net/ipv6/conf/cable/accept_ra', 1)
+    engine = await open(older)
+    assert.deepEqual(settings(), ['0', '1'])
+    // A router that still listens to routers.
+    assert.equal(held('/proc/sys/net/ipv6/conf/cable/accept_ra'), '2')
+    const client = await new Client(13, 3).open(engine)
+    client.datagram(WORLD.ipv6, 'out')
+    await client.answer(WORLD.ipv6)
+    await engine.close()
+    assert.deepEqual(settings(), ['0', '0'])
+    assert.equal(held('/proc/sys/net/ipv6/conf/cable/accept_ra'), '1')
   })
 
   it('without the device an answer leaves in no other way, and a site hears no address of a client', async () => {
     // Where it was off, interfaces that were there forward nothing to each other, and that alone would hold it back.
-    const forward = (value: 0 | 1) => FORWARDING.map((path) => run('sh', '-c', `echo ${value} > ${path}`))
+    const forward = (value: 0 | 1) => FORWARDING.map((path) => set(path, value))
     forward(1)
     engine = await open()
     const client = await new Client(10, 3).open(engine)
@@ -330,14 +442,14 @@ describe('the way out through a device of the kernel', { timeout: 200_000 }, () 
     await once(child.stdout, 'data')
     child.kill('SIGKILL')
     await once(child, 'exit')
-    assert.deepEqual(settings(), ['1', '1'])
+    assert.deepEqual(switches('cable'), ['1', '1'])
     assert.match(tables(), /starling_exit/)
     engine = await open()
     const client = await new Client(12, 1).open(engine)
     client.datagram(WORLD.ipv4, 'after')
     await client.answer(WORLD.ipv4)
     await engine.close()
-    assert.deepEqual(settings(), ['0', '0'])
+    assert.deepEqual([...settings(), ...switches('cable')], ['0', '0', '0', '0'])
     assert.equal(tables().trim(), 'table inet operators')
   })
 
@@ -348,6 +460,9 @@ describe('the way out through a device of the kernel', { timeout: 200_000 }, () 
     run('ip', 'addr', 'del', '10.0.4.1/24', 'dev', 'cable')
   })
 })
+
+const elementsOf = (name: string): string =>
+  /elements = .*/.test(run('nft', 'list', 'set', 'inet', 'starling_exit', name)) ? name : ''
 
 const packetsOf = (listing: string): number => Number(/packets (\d+)/.exec(listing)?.[1])
 

@@ -144,30 +144,37 @@ export async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-/** So many clients come, are answered through passt, and go, a few at a time. Then no process, file or address of them is left; returns bytes of memory grown. */
-export async function churn(count: number, usedBytes: () => number): Promise<number> {
+/**
+ * Clients come, are answered through passt, and go, a few at a time and so many in each round. Behind a round no process, file or client of it is left;
+ * returns the bytes of memory used then.
+ */
+export async function churn(rounds: readonly number[], usedBytes: () => number): Promise<number[]> {
   const router = await PasstRouter.start()
+  const used: number[] = []
+  let filesBefore = Number.POSITIVE_INFINITY
+  let count = 0
   try {
-    const rounds = async (from: number, to: number): Promise<void> => {
-      for (let i = from; i < to; i += 4) {
+    for (const round of rounds) {
+      const end = count + round
+      while (count < end) {
+        const tags = Array.from({ length: Math.min(4, end - count) }, () => `client ${count++}`)
         await Promise.all(
-          Array.from({ length: Math.min(4, to - i) }, async (_, j) => {
-            const tag = `client ${i + j}`
+          tags.map(async (tag) => {
             await router.echo(tag, await router.connect(tag))
             await router.disconnect(tag)
           }),
         )
       }
       await until('no process is left', () => engines().length === 0)
+      await until(`files are closed: ${files()} of ${filesBefore}`, () => files() <= filesBefore)
+      filesBefore = files()
+      assert.equal(router.router.clientCount, 0)
+      router.client.answers.length = 0
+      router.client.closedLanes.length = 0
+      router.client.forgotten.length = 0
+      used.push(usedBytes())
     }
-    // What is loaded and compiled at first stays.
-    await rounds(0, 8)
-    const [filesBefore, bytesBefore] = [files(), usedBytes()]
-    await rounds(8, 8 + count)
-    await until(`files are closed: ${files()} of ${filesBefore}`, () => files() <= filesBefore)
-    assert.equal(router.router.clientCount, 0)
-    router.client.answers.length = 0
-    return usedBytes() - bytesBefore
+    return used
   } finally {
     await router.stop()
   }

@@ -52,12 +52,17 @@ export class WorldNamespace {
     for (const name of ['lo', 'up0']) this.run('ip', 'link', 'set', name, 'up')
   }
 
+  /** Of a process in it. */
+  get pid(): number {
+    return this.#holder.pid as number
+  }
+
   run(...command: string[]): string {
-    return run('nsenter', '-t', String(this.#holder.pid), '-n', '--', ...command)
+    return run('nsenter', '-t', String(this.pid), '-n', '--', ...command)
   }
 
   start(...command: string[]): ChildProcess {
-    const child = spawn('nsenter', ['-t', String(this.#holder.pid), '-n', '--', ...command], {
+    const child = spawn('nsenter', ['-t', String(this.pid), '-n', '--', ...command], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     this.#children.push(child)

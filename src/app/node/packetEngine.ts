@@ -27,12 +27,12 @@ export interface PacketEngineOptions {
 
 /** Throws ENGINE_UNAVAILABLE; with a TUN, ENGINE_FAILED as well. */
 export async function openPacketEngine(
-  { files, clock, random }: Pick<World, 'clock' | 'random'> & { readonly files: Pick<Files, 'read' | 'list'> },
+  { files, clock, random }: Pick<World, 'clock' | 'random'> & { readonly files: Pick<Files, 'read'> },
   { engine: wanted, allowLocalAddresses, log }: PacketEngineOptions,
 ): Promise<WayOut> {
   const ownAddresses = keptFor(clock, ADDRESSES_KEPT)
   if (wanted === 'tun') {
-    const machine = await prepareTunMachine({ files, allowLocalAddresses })
+    const machine = await prepareTunMachine({ files, clock, allowLocalAddresses, log })
     try {
       return await openTun({ machine, ownAddresses, log })
     } catch (error) {

@@ -1,16 +1,19 @@
 /**
- * What Linux needs to carry packets of an exit's clients through a device: the device, routes to it and to nowhere without it, forwarding, and a
- * table of rules around it (tunRules.ts). Nothing else is changed. All of it is taken back at the end; what a killed node has left, the next one finds, goes on with and takes
- * back. @module
+ * What Linux needs to carry packets of an exit's clients through a device: the device, routes to it and to nowhere without it, forwarding
+ * (tunForwarding.ts), and a table of rules around it (tunRules.ts). Nothing else is changed. All of it is taken back at the end; what a killed node has
+ * left, the next one finds, goes on with and takes back. @module
  */
 import { fromUtf8Lossy } from '../../foundation/base/bytes.ts'
+import { isMixnetError } from '../../foundation/base/errors.ts'
 import { formatIp } from '../../foundation/base/ipAddress.ts'
+import type { Log } from '../../foundation/base/observe.ts'
+import { seconds } from '../../foundation/base/units.ts'
+import type { Clock, Timer } from '../../foundation/platform/clock.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import { commandFailed, mustRun, runCommand } from '../../foundation/platform/node/nodeCommand.ts'
 import {
   engineUnavailable,
   findTools,
-  mayAdministrate,
   openTunDevice,
   untilNameIsFree,
 } from '../../foundation/platform/node/nodeTunDevice.ts'
@@ -18,12 +21,15 @@ import type { TunDevice } from '../../foundation/platform/tunDevice.ts'
 import type { IpPair } from '../../protocol/wire/exit/bincode.ts'
 import { ROUTER_IPS } from '../../roles/exit/ip/addressPool.ts'
 import type { TunMachine } from '../../roles/exit/ip/tunWayOut.ts'
-import { type Before, beforeOf, CLIENT_NETWORKS, FORWARDING, tunRules } from './tunRules.ts'
+import { type Before, hasIpv6, isIpv6Whole, type Plan, planForwarding, planReturn, UNTOUCHED } from './tunForwarding.ts'
+import { beforeChange, beforeOf, CLIENT_NETWORKS, flowLimits, tunRules } from './tunRules.ts'
 
 export interface TunMachineOptions {
-  readonly files: Pick<Files, 'read' | 'list'>
+  readonly files: Pick<Files, 'read'>
+  readonly clock: Clock
   /** Clients may reach the machine and its neighbours: for tests only. */
   readonly allowLocalAddresses: boolean
+  readonly log: Log
 }
 
 type Tools = Readonly<Record<'socat' | 'ip' | 'nft' | 'conntrack', string>>
@@ -34,17 +40,16 @@ const MTU = 1500
 /** Of the route that is there when the device is not: any other of the same network goes first. */
 const LAST_METRIC = '1000000'
 const USE_PASST = 'Or use passt, which needs no rights: packets = "passt"'
+const RIGHTS = `Run it as root, or let systemd give it: AmbientCapabilities=CAP_NET_ADMIN. ${USE_PASST}`
+/** Interfaces come, others switch forwarding, and firewalls are loaded anew: what our rules would have to follow. */
+const REVIEW_INTERVAL = seconds(10)
+const KERNEL_FLOWS = 'net/netfilter/nf_conntrack_max'
+/** Names that nft takes as they are. */
+const ORDINARY = /^[\w.-]{1,15}$/
 
 /** Throws ENGINE_UNAVAILABLE: what is missing, and how to get it; ENGINE_FAILED. */
 export async function prepareTunMachine(options: TunMachineOptions): Promise<TunMachine> {
-  const tools = await findTools(['socat', 'ip', 'nft', 'conntrack'])
-  if (!(await mayAdministrate())) {
-    throw engineUnavailable(
-      'CAP_NET_ADMIN',
-      `Run it as root, or let systemd give it: AmbientCapabilities=CAP_NET_ADMIN. ${USE_PASST}`,
-      'this process may not make network devices',
-    )
-  }
+  const tools = await findTools(['socat', 'ip', 'nft', 'conntrack'], RIGHTS)
   // Before anything is changed that is another node's.
   await untilNameIsFree(DEVICE)
   const machine = new LinuxTunMachine(options, tools)
@@ -62,8 +67,14 @@ class LinuxTunMachine implements TunMachine {
   readonly mtu = MTU
   readonly #options: TunMachineOptions
   readonly #tools: Tools
-  #before: Before = { settings: new Map(), interfaces: [] }
+  #limits = flowLimits(undefined)
+  #before = UNTOUCHED
   #hasIpv6 = false
+  #isIpv6Whole = false
+  #isClosed = false
+  #timer: Timer | undefined
+  /** Changes of the rules and settings, one after the other. */
+  #turn: Promise<void> = Promise.resolve()
 
   constructor(options: TunMachineOptions, tools: Tools) {
     this.#options = options
@@ -95,24 +106,32 @@ class LinuxTunMachine implements TunMachine {
   /** The rules, before there is anything that they hold back; then the settings. */
   async protect(): Promise<void> {
     const { nft } = this.#tools
-    const { allowLocalAddresses, files } = this.#options
-    // Without what is in its sets, which may be many addresses, but for one of them.
+    this.#hasIpv6 = await hasIpv6(this.#read)
+    this.#isIpv6Whole = await isIpv6Whole(this.#read)
+    await this.#limitFlows()
+    // Without what is in its sets, which may be many addresses, but for two of them.
     const left = await runCommand(nft, ['-t', 'list', 'table', 'inet', TABLE])
-    const guarded = await runCommand(nft, ['list', 'set', 'inet', TABLE, 'guarded'])
-    const known = left.code === 0 ? beforeOf(left.said + guarded.said) : undefined
-    const wanted = await this.#wantedSettings()
-    // What a killed node has changed is as it wanted it already: what it was before, its table knows.
-    this.#before = {
-      settings: new Map([...wanted.changes.entries(), ...(known?.settings ?? [])]),
-      interfaces: known?.interfaces ?? (await interfaces(files)),
+    if (left.code === 0) {
+      const sets = ['guarded4', 'guarded6'].map((set) => runCommand(nft, ['list', 'set', 'inet', TABLE, set]))
+      this.#before = beforeOf(left.said + (await Promise.all(sets)).map(({ said }) => said).join(''))
     }
-    this.#hasIpv6 = wanted.hasIpv6
-    await mustRun(nft, [tunRules({ table: TABLE, device: DEVICE, before: this.#before, allowLocalAddresses })])
+    await this.#putTable()
     for (const [version, network] of this.#networks()) {
       await mustRun(this.#tools.ip, [version, 'route', 'replace', 'unreachable', network, 'metric', LAST_METRIC])
     }
-    // Interfaces before the whole: a router does not listen to routers, unless it is told to.
-    for (const path of wanted.changes.keys()) await mustRun(...setting(path, ours(path)))
+    await this.#settle()
+    this.#scheduleReview()
+  }
+
+  /** The table of connections is the machine's. Asking for their number loads what knows of them. */
+  async #limitFlows(): Promise<void> {
+    await mustRun(this.#tools.conntrack, ['--count'])
+    const kernel = await this.#read(KERNEL_FLOWS)
+    this.#limits = flowLimits(kernel === undefined ? undefined : Number(kernel))
+    const { total, ofClient } = this.#limits
+    if (total === flowLimits(undefined).total) return
+    const fix = `sysctl -w net.netfilter.nf_conntrack_max=${2 * flowLimits(undefined).total}`
+    this.#options.log.warn('packets.few-flows', { kernel, total, ofClient, fix })
   }
 
   #networks(): readonly (readonly ['-4' | '-6', string])[] {
@@ -125,25 +144,78 @@ class LinuxTunMachine implements TunMachine {
       : [['-4', ipv4]]
   }
 
-  /** Those that have to change, with what they hold now. */
-  async #wantedSettings(): Promise<{ readonly changes: Map<string, string>; readonly hasIpv6: boolean }> {
-    const { files } = this.#options
-    const changes = new Map<string, string>()
-    const ipv6 = await this.#read(FORWARDING.ipv6)
-    if (ipv6 === '0') {
-      for (const name of await files.list('/proc/sys/net/ipv6/conf')) {
-        const path = `net/ipv6/conf/${name}/accept_ra`
-        if (!['all', 'lo', DEVICE].includes(name) && (await this.#read(path)) === '1') changes.set(path, '1')
-      }
-      changes.set(FORWARDING.ipv6, '0')
-    }
-    if ((await this.#read(FORWARDING.ipv4)) === '0') changes.set(FORWARDING.ipv4, '0')
-    return { changes, hasIpv6: ipv6 !== undefined }
+  readonly #read = async (path: string): Promise<string | undefined> => {
+    // An interface may go while it is looked at.
+    const bytes = await this.#options.files.read(`/proc/sys/${path}`).catch(() => undefined)
+    return bytes === undefined ? undefined : fromUtf8Lossy(bytes).trim()
   }
 
-  async #read(path: string): Promise<string | undefined> {
-    const bytes = await this.#options.files.read(`/proc/sys/${path}`)
-    return bytes === undefined ? undefined : fromUtf8Lossy(bytes).trim()
+  /** Names of those there are, without loopback. */
+  async #interfaces(): Promise<string[]> {
+    const table = fromUtf8Lossy((await this.#options.files.read('/proc/net/dev')) ?? new Uint8Array(0))
+    const names = [...table.matchAll(/^\s*([^\s:]+):/gm)].map(([, name]) => name as string)
+    return names.filter((name) => name !== 'lo' && ORDINARY.test(name))
+  }
+
+  #putTable(): Promise<void> {
+    const { allowLocalAddresses } = this.#options
+    const [before, limits, whole] = [this.#before, this.#limits, this.#isIpv6Whole]
+    const rules = { table: TABLE, device: DEVICE, before, limits, isIpv6Whole: whole, allowLocalAddresses }
+    return mustRun(this.#tools.nft, [tunRules(rules)])
+  }
+
+  /** Forwarding as it has to be now, and the guard of it first. Throws ENGINE_FAILED. */
+  #settle(): Promise<void> {
+    return this.#inTurn(async () => {
+      const plan = await planForwarding(this.#read, await this.#interfaces(), DEVICE, this.#before)
+      await this.#remember(plan.before)
+      await this.#write(plan.changes, mustRun)
+    })
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work)
+    this.#turn = done.catch(() => {})
+    return done
+  }
+
+  async #remember(before: Before): Promise<void> {
+    const change = beforeChange(TABLE, this.#before, before)
+    if (change !== '') await mustRun(this.#tools.nft, [change])
+    this.#before = before
+  }
+
+  async #write(
+    changes: Plan['changes'],
+    run: (program: string, args: readonly string[]) => Promise<unknown>,
+  ): Promise<void> {
+    for (const [path, value] of changes) {
+      await run('/bin/sh', ['-c', 'echo "$2" > "/proc/sys/$1"', 'sh', path, value])
+    }
+  }
+
+  #scheduleReview(): void {
+    if (this.#isClosed) return
+    this.#timer = this.#options.clock.after(REVIEW_INTERVAL, () => void this.#review())
+  }
+
+  async #review(): Promise<void> {
+    try {
+      await this.#inTurn(() => this.#putBackTable())
+      if (!this.#isClosed) await this.#settle()
+    } catch (error) {
+      if (!isMixnetError(error)) throw error
+      this.#options.log.warn('packets.not-settled', { code: error.code, said: String(error.details.said ?? '') })
+    }
+    this.#scheduleReview()
+  }
+
+  /** Without it packets would leave with addresses of clients, and the machine be a router for everybody. */
+  async #putBackTable(): Promise<void> {
+    const { code } = await runCommand(this.#tools.nft, ['-t', 'list', 'table', 'inet', TABLE])
+    if (code === 0 || this.#isClosed) return
+    this.#options.log.warn('packets.rules-gone', { next: 'put back: something has flushed the rules of this machine' })
+    await this.#putTable()
   }
 
   async openDevice(): Promise<TunDevice> {
@@ -159,6 +231,7 @@ class LinuxTunMachine implements TunMachine {
         await mustRun(ip, ['-6', 'addr', 'add', `${formatIp(ROUTER_IPS.ipv6)}/128`, 'dev', DEVICE, 'nodad'])
         await mustRun(ip, ['-6', 'route', 'replace', CLIENT_NETWORKS.ipv6, 'dev', DEVICE])
       }
+      await this.#settle()
       return device
     } catch (error) {
       await device.close()
@@ -181,36 +254,18 @@ class LinuxTunMachine implements TunMachine {
     )
   }
 
-  /**
-   * What somebody else has set meanwhile stays. Who found forwarding switched on and relies on it has set nothing, and cannot be told from nobody:
-   * it is switched off all the same, for a machine that forwards unasked is worse than one that stops.
-   */
+  /** What another has switched meanwhile is looked at once more. */
   async close(): Promise<void> {
-    const { ip, conntrack } = this.#tools
-    // Interfaces may have gone meanwhile.
-    for (const [path, value] of [...this.#before.settings].reverse()) {
-      if ((await this.#read(path).catch(() => undefined)) === ours(path)) await runCommand(...setting(path, value))
-    }
+    const { ip, nft, conntrack } = this.#tools
+    this.#isClosed = true
+    this.#timer?.cancel()
+    await this.#settle().catch(() => {})
+    await this.#write(await planReturn(this.#read, this.#before), runCommand)
     // While nothing for clients can leave yet: what is forgotten is not translated back any more, should the machine go on forwarding.
     for (const [version, network] of this.#networks()) {
       await runCommand(conntrack, ['-D', '-f', version === '-4' ? 'ipv4' : 'ipv6', '-s', network])
       await runCommand(ip, [version, 'route', 'del', 'unreachable', network, 'metric', LAST_METRIC])
     }
-    await runCommand(this.#tools.nft, ['delete', 'table', 'inet', TABLE])
+    await runCommand(nft, ['delete', 'table', 'inet', TABLE])
   }
 }
-
-/** Names of those there are, without loopback. */
-async function interfaces(files: Pick<Files, 'read'>): Promise<string[]> {
-  const table = fromUtf8Lossy((await files.read('/proc/net/dev')) ?? new Uint8Array(0))
-  const names = [...table.matchAll(/^\s*([^\s:]+):/gm)].map(([, name]) => name as string)
-  return names.filter((name) => name !== 'lo' && name !== DEVICE)
-}
-
-/** What a setting is while we run. */
-const ours = (path: string): string => (path.endsWith('accept_ra') ? '2' : '1')
-
-const setting = (path: string, value: string): [string, string[]] => [
-  '/bin/sh',
-  ['-c', 'echo "$2" > "/proc/sys/$1"', 'sh', path, value],
-]

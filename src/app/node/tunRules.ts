@@ -5,31 +5,39 @@
  */
 import { fromHex, fromUtf8Lossy, toHex, utf8 } from '../../foundation/base/bytes.ts'
 import { NOT_GLOBAL, STILL_GLOBAL } from '../../protocol/wire/exit/globalAddress.ts'
+import type { Before } from './tunForwarding.ts'
 
 /** Of clients: those of `AddressPool`. */
 export const CLIENT_NETWORKS = { ipv4: '10.0.0.0/16', ipv6: 'fc00::/112' } as const
 /**
- * Connections that the kernel remembers for clients: its table is the whole machine's, and full it would cut everybody off. Whoever wants to take
- * all there are needs 128 of the 256 addresses that a router gives at once, or 64 that use both families: with half of those it could keep others
- * out anyway. No limit of new ones a second besides: the kernel forgets none in less than 10 s, so a share of 256 is 25 a second at most.
+ * Connections that the kernel remembers for clients: its table is the whole machine's, and full it would cut everybody off. So all clients together
+ * have half of it at most. Whoever wants to take all there are needs 128 of the 256 addresses that a router gives at once, or 64 that use both
+ * families: with half of those it could keep others out anyway. No limit of new ones a second besides: the kernel forgets none in less than 10 s, so a
+ * share of 256 is 25 a second at most.
  */
 const MAX_FLOWS = 32_768
-const MAX_FLOWS_OF_CLIENT = 256
+const SHARES = 128
 
-/** What a machine was before us. */
-export interface Before {
-  /** By path below /proc/sys, with what they held. */
-  readonly settings: ReadonlyMap<string, string>
-  /** The interfaces there were. */
-  readonly interfaces: readonly string[]
+export interface FlowLimits {
+  /** Of all clients. */
+  readonly total: number
+  /** Of a client, in each family. */
+  readonly ofClient: number
 }
 
-export const FORWARDING = { ipv4: 'net/ipv4/ip_forward', ipv6: 'net/ipv6/conf/all/forwarding' } as const
+/** `kernelMax`: net.netfilter.nf_conntrack_max, where 0 is no limit; undefined where it is not known. */
+export function flowLimits(kernelMax: number | undefined): FlowLimits {
+  const total = kernelMax === undefined || kernelMax === 0 ? MAX_FLOWS : Math.min(MAX_FLOWS, Math.floor(kernelMax / 2))
+  return { total, ofClient: Math.max(1, Math.floor(total / SHARES)) }
+}
 
 export interface TunRules {
   readonly table: string
   readonly device: string
   readonly before: Before
+  /** Linux has one switch for all of IPv6, and who else wants it on cannot be told. */
+  readonly isIpv6Whole: boolean
+  readonly limits: FlowLimits
   /** Clients may reach the machine and its neighbours: for tests only. */
   readonly allowLocalAddresses: boolean
 }
@@ -38,14 +46,9 @@ export interface TunRules {
  * Without the device the kernel still translates answers back, and has no route to clients but its default: the first rules of `forward` keep them
  * from leaving with a client's address in the clear. A client's own limit comes before that of all, which counts what a later rule drops as well.
  */
-export function tunRules({ table, device, before, allowLocalAddresses }: TunRules): string {
+export function tunRules({ table, device, before, isIpv6Whole, limits, allowLocalAddresses }: TunRules): string {
   const tun = `"${device}"`
-  const { settings, interfaces } = before
-  const remembered = [...settings].map(([path, value]) => `chain ${nameOf(path, value)} { }`)
-  // What forwarded nothing before goes on not forwarding between the networks it was in, though Linux knows only "all" or "nothing".
-  const guarded = (['ipv4', 'ipv6'] as const)
-    .filter((family) => settings.has(FORWARDING[family]) && interfaces.length > 0)
-    .map((family) => `meta nfproto ${family} iifname @guarded oifname @guarded drop`)
+  const { guarded } = before
   const local = allowLocalAddresses
     ? []
     : [
@@ -58,8 +61,11 @@ export function tunRules({ table, device, before, allowLocalAddresses }: TunRule
 add table inet ${table}
 delete table inet ${table}
 table inet ${table} {
-  ${remembered.join('\n  ')}
-  set guarded { type ifname; ${elements(interfaces.map((name) => `"${name}"`))} }
+  ${chainsOf(before)
+    .map((name) => `chain ${name} { }`)
+    .join('\n  ')}
+  set guarded4 { type ifname; ${elements(quoted(guarded.ipv4))} }
+  set guarded6 { type ifname; ${elements(quoted(guarded.ipv6))} }
   ${addressSet('local4', 'ipv4_addr', NOT_GLOBAL)}
   ${addressSet('local6', 'ipv6_addr', NOT_GLOBAL)}
   ${addressSet('islands4', 'ipv4_addr', STILL_GLOBAL)}
@@ -78,7 +84,8 @@ table inet ${table} {
     type filter hook forward priority filter - 10; policy accept;
     ip daddr ${CLIENT_NETWORKS.ipv4} oifname != ${tun} drop
     ip6 daddr ${CLIENT_NETWORKS.ipv6} oifname != ${tun} drop
-    ${guarded.join('\n    ')}
+    meta nfproto ipv4 iifname @guarded4 oifname != ${tun} drop
+    meta nfproto ipv6 iifname @guarded6 oifname ${isIpv6Whole ? '@guarded6' : `!= ${tun}`} drop
     iifname ${tun} jump clients
     oifname ${tun} ct state != { established, related } drop
   }
@@ -88,9 +95,9 @@ table inet ${table} {
     ip saddr != ${CLIENT_NETWORKS.ipv4} drop
     ip6 saddr != ${CLIENT_NETWORKS.ipv6} drop
     ${local.join('\n    ')}
-    ct state new add @flows4 { ip saddr ct count over ${MAX_FLOWS_OF_CLIENT} } drop
-    ct state new add @flows6 { ip6 saddr ct count over ${MAX_FLOWS_OF_CLIENT} } drop
-    ct state new ct count over ${MAX_FLOWS} drop
+    ct state new add @flows4 { ip saddr ct count over ${limits.ofClient} } drop
+    ct state new add @flows6 { ip6 saddr ct count over ${limits.ofClient} } drop
+    ct state new ct count over ${limits.total} drop
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
@@ -99,18 +106,50 @@ table inet ${table} {
 }`
 }
 
-/** What a table of ours that is there still says of the time before it, from nft's listing. */
-export function beforeOf(listing: string): Before {
-  const settings = new Map<string, string>()
-  for (const [, value, path] of listing.matchAll(/^\s*chain was_(\d{1,3})_([0-9a-f]+) \{/gm)) {
-    settings.set(fromUtf8Lossy(fromHex(path as string, 'setting')), value as string)
+/** What turns a table that says `from` into one that says `to`, and leaves the rest of it alone. Empty where they say the same. */
+export function beforeChange(table: string, from: Before, to: Before): string {
+  const [old, wanted] = [chainsOf(from), chainsOf(to)]
+  const lines = [
+    ...wanted.filter((name) => !old.includes(name)).map((name) => `add chain inet ${table} ${name}`),
+    ...old.filter((name) => !wanted.includes(name)).map((name) => `delete chain inet ${table} ${name}`),
+  ]
+  for (const [set, had, has] of [
+    ['guarded4', from.guarded.ipv4, to.guarded.ipv4],
+    ['guarded6', from.guarded.ipv6, to.guarded.ipv6],
+  ] as const) {
+    const [added, gone] = [has.filter((name) => !had.includes(name)), had.filter((name) => !has.includes(name))]
+    if (added.length > 0) lines.push(`add element inet ${table} ${set} { ${quoted(added).join(', ')} }`)
+    if (gone.length > 0) lines.push(`delete element inet ${table} ${set} { ${quoted(gone).join(', ')} }`)
   }
-  const [, names = ''] = /set guarded \{[^{}]*elements = \{([^}]*)\}/.exec(listing) ?? []
-  return { settings, interfaces: [...names.matchAll(/"([^"]+)"/g)].map(([, name]) => name as string) }
+  return lines.join('\n')
+}
+
+/** What a table of ours that is there still says of the time before it, from nft's listing of its chains and of its sets of interfaces. */
+export function beforeOf(listing: string): Before {
+  const named = (kind: string): Map<string, string> => {
+    const found = listing.matchAll(new RegExp(`^\\s*chain ${kind}_(\\d{1,3})_([0-9a-f]+) \\{`, 'gm'))
+    return new Map(
+      [...found].map(([, value, path]) => [fromUtf8Lossy(fromHex(path as string, 'setting')), value as string]),
+    )
+  }
+  const guarded = (set: string): string[] => {
+    const [, names = ''] = new RegExp(`set ${set} \\{[^{}]*elements = \\{([^}]*)\\}`).exec(listing) ?? []
+    return [...names.matchAll(/"([^"]+)"/g)].map(([, name]) => name as string)
+  }
+  return {
+    settings: named('was'),
+    seen: named('seen'),
+    guarded: { ipv4: guarded('guarded4'), ipv6: guarded('guarded6') },
+  }
 }
 
 /** nft knows no strings that lead to strings; names of chains may hold letters, digits and underscores. */
-const nameOf = (path: string, value: string): string => `was_${value}_${toHex(utf8(path))}`
+const chainsOf = ({ settings, seen }: Before): string[] => [
+  ...[...settings].map(([path, value]) => `was_${value}_${toHex(utf8(path))}`),
+  ...[...seen].map(([path, value]) => `seen_${value}_${toHex(utf8(path))}`),
+]
+
+const quoted = (names: readonly string[]): string[] => names.map((name) => `"${name}"`)
 
 const elements = (all: readonly string[]): string => (all.length === 0 ? '' : `elements = { ${all.join(', ')} };`)
 

@@ -65,9 +65,6 @@ export class DirectoryReader {
   exitGateways(): Promise<NodesListing<SkimmedNode>> {
     return this.#listing('/v2/unstable/nym-nodes/skimmed/exit-gateways', decodeSkimmedListing)
   }
-  allNodes(): Promise<NodesListing<SkimmedNode>> {
-    return this.#listing('/v2/unstable/nym-nodes/skimmed', decodeSkimmedListing)
-  }
   semiSkimmed(): Promise<NodesListing<SemiSkimmedNode>> {
     return this.#listing('/v2/unstable/nym-nodes/semi-skimmed', decodeSemiSkimmedListing)
   }

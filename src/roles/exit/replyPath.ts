@@ -26,6 +26,8 @@ export interface RequesterClient {
   }): Promise<void>
   whenLaneBelow(lane: Lane, packets: number, signal: AbortSignal): Promise<void>
   closeLane(lane: Lane, tag?: SenderTag): void
+  /** Throws the reply SURBs of a pseudonym away, unless it writes again. */
+  forget(tag: SenderTag): void
 }
 
 export type ReplyPath =

@@ -83,6 +83,7 @@ export class FakeClient implements RequesterClient {
   readonly address: Recipient = RECIPIENT
   readonly answers: SentAnswer[] = []
   readonly closedLanes: string[] = []
+  readonly forgotten: string[] = []
   readonly #lanes = new Map<string, number>()
   readonly #waiters = new Set<() => void>()
   #handler: (message: { data: Uint8Array; sender?: string }) => void = () => {}
@@ -135,6 +136,10 @@ export class FakeClient implements RequesterClient {
 
   closeLane(lane: string): void {
     this.closedLanes.push(lane)
+  }
+
+  forget(tag: string): void {
+    this.forgotten.push(tag)
   }
 
   release(): void {

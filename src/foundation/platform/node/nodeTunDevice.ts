@@ -40,16 +40,31 @@ export const engineUnavailable = (
   message = 'something is missing on this machine',
 ): MixnetError => machineError('ENGINE_UNAVAILABLE', { missing }, { message, nextStep })
 
-/** The paths of these programs. Throws ENGINE_UNAVAILABLE with the command that installs the first that is not there, or says what is wrong with the device. */
-export async function findTools<T extends Tool>(tools: readonly T[]): Promise<Readonly<Record<T, string>>> {
+/**
+ * The paths of these programs. `rights`: what to do where the right to make devices of this machine is needed, and is not there. Throws
+ * ENGINE_UNAVAILABLE with the command that installs all that are not there, or says what is wrong with the rights or the device.
+ */
+export async function findTools<T extends Tool>(
+  tools: readonly T[],
+  rights?: string,
+): Promise<Readonly<Record<T, string>>> {
   if (process.platform !== 'linux') {
     throw engineUnavailable('network devices of Linux', 'Run it on Linux.')
   }
   const found: Partial<Record<T, string>> = {}
+  const missing: T[] = []
   for (const tool of tools) {
     const path = await firstThere(FOLDERS.map((folder) => `${folder}/${tool}`))
-    if (path === undefined) throw engineUnavailable(tool, `On Debian: apt install ${TOOLS[tool]}`)
-    found[tool] = path
+    if (path === undefined) missing.push(tool)
+    else found[tool] = path
+  }
+  if (missing.length > 0) {
+    const packages = missing.map((tool) => TOOLS[tool])
+    throw engineUnavailable(missing.join(', '), `On Debian: apt install ${packages.join(' ')}`)
+  }
+  // Before the device: who may not use it would be told how he may, in vain.
+  if (rights !== undefined && !(await mayAdministrate())) {
+    throw engineUnavailable('CAP_NET_ADMIN', rights, 'this process may not make network devices')
   }
   await checkDevice()
   return found as Record<T, string>

@@ -618,6 +618,23 @@ describe('the IP packet router', () => {
     assert.equal(router.router.clientCount, 0)
   })
 
+  test('what a client gave for answers goes with its addresses, unless it is back', async () => {
+    const router = start()
+    const { addressRest, reviewInterval } = DEFAULT_IP_ROUTER_PARAMS
+    const peers = ['alice', 'bob'].map((name) => new Peer(router, name))
+    for (const peer of peers) {
+      await peer.connect()
+      peer.ask({ kind: 'disconnect', requestId: 2n, timestamp: NOW })
+    }
+    await until('both are gone', () => router.ways.every(({ closed }) => closed))
+    router.clock.advance(millis(addressRest / 2))
+    assert.deepEqual(router.client.forgotten, [])
+    const [alice] = peers as [Peer, Peer]
+    await alice.connect(3n)
+    router.clock.advance(millis(addressRest / 2 + 2 * reviewInterval))
+    assert.deepEqual(router.client.forgotten, ['bob'])
+  })
+
   test('who leaves while its way opens leaves nothing behind', async () => {
     const router = start()
     const opened = Promise.withResolvers<void>()

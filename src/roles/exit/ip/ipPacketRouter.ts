@@ -7,6 +7,7 @@ import { needsOrder } from '../../../client/ip/packetOrder.ts'
 import { equalBytes } from '../../../foundation/base/bytes.ts'
 import { isMixnetError, type MixnetError } from '../../../foundation/base/errors.ts'
 import type { Log, Meter } from '../../../foundation/base/observe.ts'
+import type { Millis } from '../../../foundation/base/units.ts'
 import type { Timer } from '../../../foundation/platform/clock.ts'
 import type { World } from '../../../foundation/platform/world.ts'
 import type { Recipient } from '../../../protocol/packet/recipient.ts'
@@ -68,6 +69,8 @@ export class IpPacketRouter {
   readonly #stopping = new AbortController()
   readonly #ending = new Set<Promise<void>>()
   readonly #connections = new SharedConnections()
+  /** Pseudonyms that have gone, oldest first: they may still be told so. What they gave for answers is 100 kB each, and goes when their addresses are free. */
+  readonly #gone = new Map<string, Millis>()
   #connecting = 0
   #waitingBytes = 0
   #review: Timer | undefined
@@ -171,6 +174,7 @@ export class IpPacketRouter {
     if (ips === undefined) return
     const client = this.#newClient(asking, question, ips)
     this.#clients.set(name, client)
+    this.#gone.delete(name)
     if (asking.path.kind === 'address') for (const key of sourceKeys(ips)) this.#bySource.set(key, client)
     this.#connecting++
     try {
@@ -329,6 +333,7 @@ export class IpPacketRouter {
     if (told !== undefined) {
       this.#tell(client, { kind: 'unrequestedDisconnect', reason: told }, { sequence: client.nextSequence() })
     }
+    if (client.path.kind === 'tag') this.#gone.set(name, this.#world.clock.monotonic())
     const ending = client.end().finally(() => {
       this.#pool.give(client.ips, this.#world.clock.monotonic())
       this.#ending.delete(ending)
@@ -346,8 +351,18 @@ export class IpPacketRouter {
         this.#options.meter.counter('ip_ends_total', 'Clients let go', { reason }).value++
         this.#end(name, reason)
       }
+      this.#forget(now)
       this.#scheduleReview()
     })
+  }
+
+  #forget(now: Millis): void {
+    const { client, params } = this.#options
+    for (const [name, since] of this.#gone) {
+      if (now - since < params.addressRest) return
+      this.#gone.delete(name)
+      client.forget(name)
+    }
   }
 
   // ---- answers
