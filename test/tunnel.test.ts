@@ -2,7 +2,15 @@
 import { it } from 'node:test'
 import { testInside, whyNotInside } from './support/insideNetwork.ts'
 
-const TOOLS = ['/usr/bin/socat', '/usr/sbin/ip', '/usr/sbin/nft', '/usr/bin/tcpdump', '/usr/bin/setpriv', '/usr/bin/ping', '/usr/bin/pkill']
+const TOOLS = [
+  '/usr/bin/socat',
+  '/usr/sbin/ip',
+  '/usr/sbin/nft',
+  '/usr/bin/tcpdump',
+  '/usr/bin/setpriv',
+  '/usr/bin/ping',
+  '/usr/bin/pkill',
+]
 
 it('the whole machine through a device', { skip: whyNotInside(TOOLS), timeout: 120_000 }, ({ signal }) =>
   testInside('tunnel', signal),

@@ -5,7 +5,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -16,6 +16,7 @@ import { startTestnet } from '../../src/app/testnet/testnet.ts'
 import { silentLog } from '../../src/foundation/base/observe.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
+import { LongChat, saidBy } from './longChat.ts'
 import { COMMAND, Starling } from './starling.ts'
 
 const [folder = ''] = process.argv.slice(2)
@@ -27,12 +28,21 @@ function must(...command: string[]): void {
   if (status !== 0) throw new Error(`${command.join(' ')}: ${stderr}`)
 }
 
-const rest = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+/** Looked at now and then, since nobody tells us. */
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 60_000
+  while (!holds()) {
+    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+const networkOf = (pid: number | 'self' | undefined): string => readlinkSync(`/proc/${pid}/ns/net`)
 
 // ---- the wire
 
 const holder = spawn('unshare', ['--net', 'cat'], { stdio: ['pipe', 'ignore', 'ignore'] })
-await rest(300)
+await until('it has a network of its own', () => networkOf(holder.pid) !== networkOf('self'))
 const inside = ['nsenter', `--net=/proc/${holder.pid}/ns/net`] as const
 must('ip', 'link', 'set', 'lo', 'up')
 // Each namespace has its own, and passt pings for others.
@@ -87,6 +97,7 @@ await new Promise<void>((resolve) => echo.bind(0, HERE, resolve))
 const chat = new WebSocketServer({ port: 0, host: HERE })
 chat.on('connection', (socket) => socket.on('message', (data) => socket.send(`said ${data}`)))
 await new Promise<void>((resolve) => chat.once('listening', resolve))
+const long = await LongChat.listen(HERE)
 const [https, udp, ws] = [site.address(), echo.address(), chat.address()].map((one) => (one as AddressInfo).port)
 
 // ---- the phases
@@ -110,7 +121,10 @@ writeFileSync(
 )
 const url = `https://${HERE}:${https}/`
 const all = `curl -sSk ${url}; echo; dig +short +time=20 some.example; ping -c 2 -W 20 ${HERE} >/dev/null && echo pong; ${process.execPath} ${program}`
-const restless = `echo started; while :; do curl -sk -m 2 ${url}; dig +time=1 +tries=1 other.example; ping -c 1 -W 1 ${HERE}; ping -c 1 -W 1 9.9.9.9; done`
+const staying = `${folder}/staying.mjs`
+writeFileSync(staying, long.program(HERE))
+/** Beside the program that stays. */
+const restless = `while :; do { curl -sk -m 2 ${url}; dig +time=1 +tries=1 other.example; ping -c 1 -W 1 ${HERE}; ping -c 1 -W 1 9.9.9.9; } >/dev/null 2>&1; echo tried; done`
 const run = (script: string): Starling =>
   new Starling(['run', '--directory', network.directoryUrl, '--', 'sh', '-c', script], {
     command: [...inside, ...COMMAND],
@@ -126,32 +140,52 @@ const kindOf = (line: string): string => {
   if (ends.includes(`${gateway?.host}.${gateway?.port}`)) return 'gateway'
   return ends.includes(`${directory.hostname}.${directory.port}`) ? 'directory' : line
 }
-const report = (phase: string, more: Record<string, unknown> = {}): void => {
+const asker = createSocket('udp4')
+let marks = 200
+/** All that the wire has shown until now is here, once a question for a neighbour that is not there is: it is our own. */
+async function report(phase: string, more: Record<string, unknown> = {}): Promise<void> {
+  const nobody = `10.77.0.${marks++}`
+  asker.send('mark', 9, nobody)
+  await until('the wire is read', () => seen.some((line) => line.startsWith(`ARP, Request who-has ${nobody} `)))
   const kinds: Record<string, number> = {}
   for (const line of seen.splice(0)) kinds[kindOf(line)] = (kinds[kindOf(line)] ?? 0) + 1
-  console.log(JSON.stringify({ phase, kinds, ...more }))
+  const chat = { heard: long.heard, sent: long.sent, program: saidBy(stays.stdout) }
+  const fault = long.fault ?? chat.program.fault
+  if (fault !== undefined) throw new Error(`the WebSocket, ${phase}: ${fault}`)
+  console.log(JSON.stringify({ phase, kinds, chat, ...more }))
 }
 
-await rest(500)
-report('before')
+const stays = run(`{ ${restless}; } & exec ${process.execPath} ${staying}`)
+const tried = (): number => stays.stdout.match(/^tried$/gm)?.length ?? 0
+/** Both ends of the WebSocket have heard so many more. */
+const moreHeard = (more: number): Promise<void> => {
+  const [here, there] = [long.heard + more, saidBy(stays.stdout).heard + more]
+  return until('the WebSocket has gone on', () => long.heard >= here && saidBy(stays.stdout).heard >= there)
+}
+await moreHeard(4)
+await report('running')
 const programs = run(all)
 const { code } = await programs.exited
-report('programs', { code, out: programs.stdout, problem: programs.stderr })
-const stopped = run(restless)
-const deadline = Date.now() + 60_000
-while (!stopped.stdout.includes('started') && Date.now() < deadline) await rest(50)
-await rest(3000)
-report('running')
-stopped.child.kill('SIGSTOP')
-await rest(4000)
-report('stopped')
-stopped.child.kill('SIGCONT')
-await rest(3000)
-report('continued')
-stopped.child.kill('SIGKILL')
-await rest(3000)
-report('killed')
+await report('programs', { code, out: programs.stdout, problem: programs.stderr })
+await moreHeard(4)
+stays.child.kill('SIGSTOP')
+const before = saidBy(stays.stdout)
+await until('the program has gone on', () => saidBy(stays.stdout).sent > before.sent)
+// Nothing of what it says from here on gets through.
+const atStop = saidBy(stays.stdout).sent
+const [triedBefore, serverBefore] = [tried(), long.sent]
+await until('others were tried meanwhile', () => tried() >= triedBefore + 2 && saidBy(stays.stdout).sent >= atStop + 10)
+await report('stopped', { atStop })
+stays.child.kill('SIGCONT')
+const [owed, owing] = [saidBy(stays.stdout).sent, long.sent]
+await until('all that was said meanwhile is heard', () => long.heard >= owed && saidBy(stays.stdout).heard >= owing)
+await moreHeard(4)
+await report('continued', { saidMeanwhile: owing - serverBefore, owed })
+stays.child.kill('SIGKILL')
+await stays.exited
+const [untilHangup = '', ...afterwards] = stays.stdout.split(/^hangup$/m)
+await report('killed', { sentBefore: saidBy(untilHangup).sent, sentAfter: saidBy(afterwards.join('\n')).sent })
 const again = run(`curl -sSk ${url}`)
 await again.exited
-report('restarted', { out: again.stdout, problem: again.stderr })
+await report('restarted', { out: again.stdout, problem: again.stderr, connections: long.connections })
 process.exit(0)

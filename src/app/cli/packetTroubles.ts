@@ -23,6 +23,9 @@ export function toldOnce(screen: Screen): Troubles {
         'a datagram or ping to a name goes nowhere: the exit looks names up, for connections only. With --name-server IP names get their real addresses.',
       ),
     silentNameServer: (server) =>
-      once('name-server', `the name server ${server} does not answer. Choose another with --name-server, or none.`),
+      once(
+        'name-server',
+        `the name server ${server} has not answered for 5 seconds. Choose another with --name-server, or none.`,
+      ),
   }
 }

@@ -19,8 +19,16 @@ const GRACE = seconds(1.5)
 
 /** As shells and env(1) end. */
 const CANNOT_START = {
-  missing: { code: 127, message: 'there is no such program', nextStep: 'Check its name; one without a / is looked for in PATH.' },
-  'not-executable': { code: 126, message: 'that is no program that you may run', nextStep: 'Check its path, and chmod +x.' },
+  missing: {
+    code: 127,
+    message: 'there is no such program',
+    nextStep: 'Check its name; one without a / is looked for in PATH.',
+  },
+  'not-executable': {
+    code: 126,
+    message: 'that is no program that you may run',
+    nextStep: 'Check its path, and chmod +x.',
+  },
 } as const
 
 /** Resolves with the program's exit code. */

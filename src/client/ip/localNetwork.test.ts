@@ -317,7 +317,9 @@ describe('the network of programs', () => {
 
   test('a name server that is silent is told of once; one that answers whatever is asked is not', async () => {
     const ask = ({ network }: Setup) =>
-      network.receive(buildUdp(fromProgram(ROUTER.ipv4), { sourcePort: 1000, destinationPort: 53 }, query('example.org')))
+      network.receive(
+        buildUdp(fromProgram(ROUTER.ipv4), { sourcePort: 1000, destinationPort: 53 }, query('example.org')),
+      )
     const silent = setUp({ nameServer: '9.9.9.9' })
     ask(silent)
     // While there is no address nobody is asked.

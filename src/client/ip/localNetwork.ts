@@ -78,7 +78,9 @@ export class LocalNetwork {
   readonly #options: LocalNetworkOptions
   readonly #tcp: LocalTcp
   readonly #names = new DnsServer()
-  readonly #nameServer: { readonly text: string; readonly address: Uint8Array; readonly watch: NameServerWatch } | undefined
+  readonly #nameServer:
+    | { readonly text: string; readonly address: Uint8Array; readonly watch: NameServerWatch }
+    | undefined
   readonly #pings: Pings
   readonly #early: IpPacket[] = []
   /** As whom an answer comes, to the program; last used last. */
@@ -180,7 +182,9 @@ export class LocalNetwork {
   #isRouter({ version, destination, protocol, destinationPort: port }: IpPacket): boolean {
     const { router } = this.#options
     if (equalBytes(destination, version === 4 ? router.ipv4 : router.ipv6)) return true
-    return protocol === PROTOCOL.udp && port === DNS_PORT && this.#isAskedForNames({ host: formatIp(destination), port })
+    return (
+      protocol === PROTOCOL.udp && port === DNS_PORT && this.#isAskedForNames({ host: formatIp(destination), port })
+    )
   }
 
   #isAskedForNames({ host, port }: Endpoint): boolean {

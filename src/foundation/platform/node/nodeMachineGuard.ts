@@ -77,7 +77,8 @@ export class MachineGuard {
   async leave(): Promise<void> {
     const holder = this.#holder
     this.#holder = undefined
-    if (holder === undefined || holder.pid === undefined || holder.exitCode !== null || holder.signalCode !== null) return
+    if (holder === undefined || holder.pid === undefined || holder.exitCode !== null || holder.signalCode !== null)
+      return
     holder.stdin?.end()
     await once(holder, 'exit')
   }
@@ -150,4 +151,3 @@ export class MachineGuard {
 
 const element = (how: 'add' | 'delete' | 'get', table: string, { family, address, port }: Place): string =>
   `${how} element inet ${table} ${family === '-4' ? 'places4' : 'places6'} { ${address} . ${port} }`
-

@@ -6,7 +6,7 @@
  * no matter of nft). Rules and table outlive us: where the device is gone, with us or without us, nothing leaves. All that is ours is marked so, and
  * nothing else is changed or taken back. @module
  */
-import { createServer, isIPv6 } from 'node:net'
+import { createServer, isIPv6, type Server } from 'node:net'
 import type { MixnetError } from '../../base/errors.ts'
 import type { MachineNetwork } from '../programNetwork.ts'
 import type { TunDevice } from '../tunDevice.ts'
@@ -59,26 +59,32 @@ export async function openMachineNetwork(mended: () => void = () => {}): Promise
   }
   const tools = await findTools(['socat', 'ip', 'nft'])
   // Any user may take the name, but only root makes the device: nobody else can keep a tunnel from starting.
-  if (!(await claims()) && (await hasInterface(DEVICE))) {
+  const claim = await claimed()
+  if (claim === undefined && (await hasInterface(DEVICE))) {
     throw engineUnavailable(
       'the only place',
       'Stop that one first: Ctrl-C where it runs.',
       'a tunnel of this machine is running already',
     )
   }
-  // Of one that was killed.
-  await untilNameIsFree(DEVICE)
-  const network = new NodeMachineNetwork(tools, mended)
-  await network.look()
-  return network
+  try {
+    // Of one that was killed.
+    await untilNameIsFree(DEVICE)
+    const network = new NodeMachineNetwork(tools, mended, () => claim?.close())
+    await network.look()
+    return network
+  } catch (error) {
+    claim?.close()
+    throw error
+  }
 }
 
-/** False where a process that lives has claimed to be the one. */
-function claims(): Promise<boolean> {
+/** undefined where a process that lives has it. */
+function claimed(): Promise<Server | undefined> {
   return new Promise((resolve) => {
     const server = createServer((socket) => socket.destroy())
-    server.once('error', () => resolve(false))
-    server.listen(CLAIM, () => resolve(true)).unref()
+    server.once('error', () => resolve(undefined))
+    server.listen(CLAIM, () => resolve(server)).unref()
   })
 }
 
@@ -90,6 +96,7 @@ class NodeMachineNetwork implements MachineNetwork {
   readonly #guard: MachineGuard
   readonly #watch: RuleWatch
   readonly #mended: () => void
+  readonly #over: () => void
   readonly #lost = Promise.withResolvers<void>()
   /** Last named last. */
   readonly #places = new Map<string, Place>()
@@ -108,12 +115,15 @@ class NodeMachineNetwork implements MachineNetwork {
   #isToLook = false
   #mendedAt = Number.NEGATIVE_INFINITY
 
-  constructor(tools: Tools, mended: () => void) {
+  constructor(tools: Tools, mended: () => void, over: () => void) {
     this.#tools = tools
     this.#mended = mended
+    this.#over = over
     this.#guard = new MachineGuard(tools.nft, DEVICE, this.#user, () => this.#lookSoon())
-    this.#watch = new RuleWatch(tools, (line) => line.includes(GUARD) || line.includes(`proto ${OURS[1]}`), () =>
-      this.#lookSoon(),
+    this.#watch = new RuleWatch(
+      tools,
+      (line) => line.includes(GUARD) || line.includes(`proto ${OURS[1]}`),
+      () => this.#lookSoon(),
     )
     // Whoever waits for it hears; nobody has to.
     this.#lost.promise.catch(() => {})
@@ -188,6 +198,7 @@ class NodeMachineNetwork implements MachineNetwork {
       await this.#watch.stop()
       await this.#guard.leave()
       await this.#device?.close()
+      this.#over()
     })
   }
 
@@ -271,6 +282,7 @@ class NodeMachineNetwork implements MachineNetwork {
     await this.#guard.takeAway()
     await this.look()
     this.#isSwept = false
+    this.#over()
     if (this.#isRaised)
       throw commandFailed(this.#tools.ip, `not taken back: rules of protocol 231, or the table inet ${GUARD} of nft`)
   }

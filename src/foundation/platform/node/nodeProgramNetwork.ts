@@ -159,9 +159,7 @@ class NodeProgramNetwork implements ProgramNetwork {
   async run(command: readonly string[]): Promise<number> {
     const isRoot = process.getuid?.() === 0
     // Back to who we are: what runs inside must not be able to change what is around it.
-    const asWhom = isRoot
-      ? []
-      : ['--user', `--map-user=${process.getuid?.()}`, `--map-group=${process.getgid?.()}`]
+    const asWhom = isRoot ? [] : ['--user', `--map-user=${process.getuid?.()}`, `--map-group=${process.getgid?.()}`]
     const asRoot = isRoot ? [] : ['--user', '--map-root-user']
     const script = `${SETUP}${startProgram(this.#unshare, asWhom)}`
     const child = spawn(

@@ -16,7 +16,11 @@ export class RuleWatch {
   #isStarted = false
 
   /** `isOurs`: of a line that one of them writes when something is gone. `gone` hears so, and each time that something may have been missed. */
-  constructor(tools: { readonly nft: string; readonly ip: string }, isOurs: (line: string) => boolean, gone: () => void) {
+  constructor(
+    tools: { readonly nft: string; readonly ip: string },
+    isOurs: (line: string) => boolean,
+    gone: () => void,
+  ) {
     this.#watchers = [
       { program: tools.nft, args: ['monitor', 'destroy'] },
       { program: tools.ip, args: ['-N', 'monitor', 'rule'] },
