@@ -15,3 +15,11 @@ const TOOLS = [
 it('the whole machine through a device', { skip: whyNotInside(TOOLS), timeout: 120_000 }, ({ signal }) =>
   testInside('tunnel', signal),
 )
+
+const COMMAND_TOOLS = [...TOOLS, '/usr/bin/passt', '/usr/bin/curl', '/usr/bin/dig', '/usr/sbin/sysctl']
+
+it(
+  'the command, against a mixnet at the end of a wire',
+  { skip: whyNotInside(COMMAND_TOOLS), timeout: 240_000 },
+  ({ signal }) => testInside('tunnelCommand', signal),
+)

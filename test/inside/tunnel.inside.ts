@@ -161,7 +161,7 @@ describe('the network of a whole machine', { timeout: 100_000 }, () => {
 
   it('what another flushes while it runs is put back, and the cable carries nothing else meanwhile', async () => {
     // Hundreds a second, past the routing.
-    const flood = spawn('ping', ['-f', '-I', 'cable', '9.9.9.3'], { stdio: 'ignore' })
+    const flood = spawn('/usr/bin/ping', ['-f', '-I', 'cable', '9.9.9.3'], { stdio: 'ignore' })
     const isWhole = (): boolean =>
       settings().includes('table inet starling_tunnel {') && run('ip', 'rule').includes('lookup 7231 proto 231')
     for (const flush of [
@@ -193,7 +193,7 @@ describe('the network of a whole machine', { timeout: 100_000 }, () => {
 
   it('where a tunnel runs no other one starts, and it is said at once', async () => {
     const began = performance.now()
-    await assert.rejects(openMachineNetwork(), { code: 'ENGINE_UNAVAILABLE', message: /running already/ })
+    await assert.rejects(openMachineNetwork(), { code: 'ENGINE_UNAVAILABLE', message: /already/ })
     assert.ok(performance.now() - began < 8000, 'it has not waited for the device to go')
   })
 

@@ -8,6 +8,7 @@
  */
 import { createServer, isIPv6, type Server } from 'node:net'
 import type { MixnetError } from '../../base/errors.ts'
+import { machineError } from '../../base/machineError.ts'
 import type { MachineNetwork } from '../programNetwork.ts'
 import type { TunDevice } from '../tunDevice.ts'
 import { commandFailed, mustRun, runCommand } from './nodeCommand.ts'
@@ -61,10 +62,10 @@ export async function openMachineNetwork(mended: () => void = () => {}): Promise
   // Any user may take the name, but only root makes the device: nobody else can keep a tunnel from starting.
   const claim = await claimed()
   if (claim === undefined && (await hasInterface(DEVICE))) {
-    throw engineUnavailable(
-      'the only place',
-      'Stop that one first: Ctrl-C where it runs.',
-      'a tunnel of this machine is running already',
+    throw machineError(
+      'ENGINE_UNAVAILABLE',
+      { device: DEVICE },
+      { message: 'a tunnel runs on this machine already', nextStep: 'Stop that one first: Ctrl-C where it runs.' },
     )
   }
   try {
