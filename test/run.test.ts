@@ -3,8 +3,9 @@
  * missing, and says which. @module
  */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
@@ -242,6 +243,33 @@ describe('programs that know nothing of the mixnet', { skip, timeout: 300_000 },
     ran.child.kill('SIGTERM')
     assert.equal((await ran.exited).code, 5)
     assert.doesNotMatch(ran.stderr, /unexpected/)
+  })
+
+  const noTerminal = existsSync('/usr/bin/script') ? false : 'not there: script (apt install bsdutils)'
+  it("at a terminal Ctrl-C is the program's, which may go on; how it ends is how we end", {
+    skip: skip || noTerminal,
+  }, async () => {
+    const program = join(folder, 'patient.mjs')
+    await writeFile(
+      program,
+      `let times = 0
+       process.on('SIGINT', () => {
+         console.log('heard', ++times)
+         if (times === 3) process.exit(7)
+       })
+       setInterval(() => {}, 1000)
+       console.log('heard', times)`,
+    )
+    const line = [...COMMAND, 'run', '--directory', directory, '--', process.execPath, program].join(' ')
+    const terminal = spawn('/usr/bin/script', ['-qec', line, '/dev/null'], { stdio: ['pipe', 'pipe', 'ignore'] })
+    let shown = ''
+    terminal.stdout.on('data', (chunk: Buffer) => (shown += chunk))
+    const ended = once(terminal, 'close')
+    for (const times of [0, 1, 2]) {
+      await until(`it has heard ${times}`, () => shown.includes(`heard ${times}`))
+      terminal.stdin.write('\x03')
+    }
+    assert.equal((await ended)[0], 7, shown)
   })
 
   it("what it is prepared with is the system's, whatever PATH says; the program finds its own", async () => {

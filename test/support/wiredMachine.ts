@@ -16,7 +16,9 @@ import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
 
 /** The ends of the wire, and a public address at our end. */
-export const [HERE, THERE, PUBLIC] = ['10.77.0.1', '10.77.0.2', '9.9.9.8'] as const
+export const HERE = '10.77.0.1'
+export const THERE = '10.77.0.2'
+const PUBLIC = '9.9.9.8'
 
 export interface WiredMachine {
   /** What runs a command on it. */

@@ -14,7 +14,7 @@ export interface RunOptions extends ClientOptions {
   readonly nameServer?: string
 }
 
-/** After Ctrl-C, which the program has heard as well. */
+/** After an interruption, which the program may have heard as well. */
 const GRACE = seconds(1.5)
 
 /** As shells and env(1) end. */
@@ -58,6 +58,7 @@ async function runInside(
 ): Promise<number> {
   const { world, interrupted } = session
   const network = mixnet.networkFor(programs, { nameServer, ...toldOnce(session.screen) })
+  const takeCtrlC = session.leaveCtrlC()
   try {
     const running = programs.run(command)
     let code: number | undefined
@@ -67,7 +68,7 @@ async function runInside(
       },
       () => {},
     )
-    // Whoever sits at a terminal has interrupted the program as well, which may want to end in its own way; else it hears a hangup.
+    // Who was interrupted without a terminal has perhaps been so with all of its group, and may want to end in its own way; else it hears a hangup.
     const orGrace = () => Promise.race([ended, sleep(world.clock, GRACE)])
     const stopped = session
       .untilInterrupted()
@@ -77,6 +78,7 @@ async function runInside(
     await Promise.race([ended, stopped])
     return interrupted.aborted ? (code ?? session.interruptedCode) : await running
   } finally {
+    takeCtrlC()
     await network.close()
   }
 }

@@ -248,7 +248,7 @@ describe('the network of programs', () => {
   })
 
   test('a connection to what stands for a name is one to the name, and nothing else can be sent there', async () => {
-    const { network, dialled, toPrograms, toWorld, tunnels, told, dropped } = setUp()
+    const { network, dialled, errors, toPrograms, toWorld, tunnels, told, dropped } = setUp()
     network.receive(buildUdp(fromProgram(ROUTER.ipv4), { sourcePort: 5, destinationPort: 53 }, query('example.org')))
     const answer = toPrograms.pop() as IpPacket
     assert.equal(answer.sourcePort, 53)
@@ -268,6 +268,10 @@ describe('the network of programs', () => {
     // Nobody is asked for an address for the sake of it.
     assert.deepEqual([tunnels.length, toWorld.length, told], [0, 0, ['to a name']])
     assert.equal(dropped('stand-in'), 1)
+    // From the router, host unreachable, about the datagram.
+    const [complaint = new Uint8Array()] = errors
+    assert.deepEqual([complaint.slice(12, 16), ...complaint.slice(20, 22)], [ROUTER.ipv4, 3, 1])
+    assert.deepEqual(complaint.slice(44, 48), ip(address as string))
     // What stood for a name in another life of ours.
     network.receive(buildUdp(fromProgram(ip('198.19.7.7')), PORTS, DATA))
     network.receive(syn(ip('198.19.7.7'), 443))

@@ -23,6 +23,7 @@ import {
   readIpPacket,
 } from '../../protocol/wire/ip/ipPacket.ts'
 import { buildTooBig } from '../../protocol/wire/ip/tooBig.ts'
+import { buildUnreachable } from '../../protocol/wire/ip/unreachable.ts'
 import type { Dialer } from '../dialer.ts'
 import { Relay, type RelayParams } from '../relay.ts'
 import { DnsServer, isStandIn } from './dnsServer.ts'
@@ -212,10 +213,7 @@ export class LocalNetwork {
   #carry(packet: IpPacket): void {
     const destination = this.#destinationOf(packet)
     // What stands for a name is no address: only a connection can be made to it.
-    if (destination === undefined) {
-      this.#options.toName?.()
-      return this.#drop('stand-in')
-    }
+    if (destination === undefined) return this.#refuseName(packet)
     const tunnel = this.#tunnel
     if (tunnel === undefined) {
       if (this.#early.length < MAX_EARLY) this.#early.push(copied(packet))
@@ -239,6 +237,14 @@ export class LocalNetwork {
       if (!isMixnetError(error)) throw error
       this.#drop('no-address')
     }
+  }
+
+  /** At once: who speaks QUIC takes TCP then, and who pings reads why. */
+  #refuseName(packet: IpPacket): void {
+    const { router, send, toName } = this.#options
+    this.#drop('stand-in')
+    toName?.()
+    send(buildUnreachable(packet, packet.version === 4 ? router.ipv4 : router.ipv6))
   }
 
   /** The program's kernel learns what fits, and sends shorter ones. */

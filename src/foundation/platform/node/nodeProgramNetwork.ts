@@ -68,6 +68,8 @@ echo ready >&3
 { cat <&3; kill -HUP -1; } >/dev/null 2>&1 </dev/null &
 exec 3>&-
 set +e
+# Ctrl-C is the program's, and how it ends then is how this ends.
+trap : INT
 `
 
 /** Throws ENGINE_UNAVAILABLE: what is missing, and what installs it; ENGINE_FAILED where the system does not let us. */
