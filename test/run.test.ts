@@ -254,22 +254,26 @@ describe('programs that know nothing of the mixnet', { skip, timeout: 300_000 },
       program,
       `let times = 0
        process.on('SIGINT', () => {
-         console.log('heard', ++times)
+         console.log('heard ' + ++times)
          if (times === 3) process.exit(7)
        })
        setInterval(() => {}, 1000)
-       console.log('heard', times)`,
+       console.log('heard ' + times)`,
     )
     const line = [...COMMAND, 'run', '--directory', directory, '--', process.execPath, program].join(' ')
     const terminal = spawn('/usr/bin/script', ['-qec', line, '/dev/null'], { stdio: ['pipe', 'pipe', 'ignore'] })
     let shown = ''
     terminal.stdout.on('data', (chunk: Buffer) => (shown += chunk))
     const ended = once(terminal, 'close')
-    for (const times of [0, 1, 2]) {
-      await until(`it has heard ${times}`, () => shown.includes(`heard ${times}`))
-      terminal.stdin.write('\x03')
+    try {
+      for (const times of [0, 1, 2]) {
+        await until(`it has heard ${times}`, () => shown.includes(`heard ${times}`))
+        terminal.stdin.write('\x03')
+      }
+      assert.equal((await ended)[0], 7, shown)
+    } finally {
+      terminal.kill('SIGKILL')
     }
-    assert.equal((await ended)[0], 7, shown)
   })
 
   it("what it is prepared with is the system's, whatever PATH says; the program finds its own", async () => {

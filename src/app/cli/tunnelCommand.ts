@@ -24,7 +24,7 @@ export async function runTunnel(session: Session, options: TunnelOptions): Promi
   const started = world.clock.monotonic()
   let isMended = false
   const machine = await openMachineNetwork(() => {
-    if (!isMended) screen.line('  Another program took rules of the tunnel away; they were put back at once.')
+    if (!isMended) screen.line('  Another program took rules of the tunnel away; they were put back.')
     isMended = true
   })
   if (options.restore) {
