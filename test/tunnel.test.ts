@@ -12,7 +12,7 @@ const TOOLS = [
   '/usr/bin/pkill',
 ]
 
-it('the whole machine through a device', { skip: whyNotInside(TOOLS), timeout: 120_000 }, ({ signal }) =>
+it('the whole machine through a device', { skip: whyNotInside(TOOLS), timeout: 240_000 }, ({ signal }) =>
   testInside('tunnel', signal),
 )
 

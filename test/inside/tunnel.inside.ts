@@ -75,7 +75,7 @@ const markOthers = (): string =>
     'table ip other { chain output { type route hook output priority mangle; ip daddr 9.9.9.5 meta mark set 6\n }\n }',
   )
 
-describe('the network of a whole machine', { timeout: 100_000 }, () => {
+describe('the network of a whole machine', { timeout: 200_000 }, () => {
   let outside: WorldNamespace
   let leaks: TunnelLeaks
   let machine: MachineNetwork

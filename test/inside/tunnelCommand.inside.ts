@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { COMMAND, Starling } from '../support/starling.ts'
-import { HERE, must, THERE, until, type WiredMachine, wiredMachine } from '../support/wiredMachine.ts'
+import { HERE, must, THERE, type WiredMachine, wiredMachine } from '../support/wiredMachine.ts'
 
 const NAME = 'directory.example'
 
@@ -72,9 +72,8 @@ describe('starling tunnel', { timeout: 200_000 }, () => {
 
   it('goes on where somebody flushes all of nft', async () => {
     must(...machine.inside, 'nft', 'flush', 'ruleset')
-    await until('it is put back', () =>
-      must(...machine.inside, 'nft', 'list', 'tables').includes('inet starling_tunnel\n'),
-    )
+    await tunnel.event('rules-put-back')
+    assert.match(must(...machine.inside, 'nft', 'list', 'tables'), /inet starling_tunnel$/m)
     assert.equal((await curl(machine.publicUrl)).out, 'the site')
     assert.deepEqual(await onWire(), [])
   })

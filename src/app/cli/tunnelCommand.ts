@@ -24,7 +24,8 @@ export async function runTunnel(session: Session, options: TunnelOptions): Promi
   const started = world.clock.monotonic()
   let isMended = false
   const machine = await openMachineNetwork(() => {
-    if (!isMended) screen.line('  Another program took rules of the tunnel away; they were put back.')
+    const text = '  Another program took rules of the tunnel away; they were put back.'
+    if (!isMended) screen.line(text, { event: 'rules-put-back' })
     isMended = true
   })
   if (options.restore) {

@@ -14,6 +14,7 @@ const HELD = 'starling_tunnel_held'
 /** As often it is asked whether what was written to the one that holds is there. */
 const TRIES = 100
 const AGAIN_MS = 10
+const END_LIMIT_MS = 1000
 
 export interface Place {
   readonly family: '-4' | '-6'
@@ -80,7 +81,9 @@ export class MachineGuard {
     if (holder === undefined || holder.pid === undefined || holder.exitCode !== null || holder.signalCode !== null)
       return
     holder.stdin?.end()
+    const late = setTimeout(() => holder.kill('SIGKILL'), END_LIMIT_MS)
     await once(holder, 'exit')
+    clearTimeout(late)
   }
 
   async takeAway(): Promise<void> {
