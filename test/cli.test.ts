@@ -32,6 +32,11 @@ describe('starling', { timeout: 120_000, concurrency: true }, () => {
     'a word too many': { args: 'up now', code: 2, says: /too many arguments for 'up'/ },
     'an option that is no number': { args: 'up --entries many', code: 2, says: /--entries.*a number from 1 to 200/ },
     'a role that is none': { args: 'node init knot --role mixer --host 127.0.1.1', code: 2, says: /mix, entry, exit/ },
+    'packets at a node that is no exit': {
+      args: 'node init knot --role mix --host 127.0.1.1 --packets tun',
+      code: 2,
+      says: /packets.*role exit/s,
+    },
     'a folder without a node': { args: 'node run knot', code: 2, says: /no node.*starling node init knot/ },
     'a folder without a directory': { args: 'directory run d', code: 2, says: /starling directory init d/ },
     'a URL that is none': { args: 'fetch example', code: 2, says: /no URL.*http:\/\/ or https:\/\// },

@@ -35,6 +35,20 @@ interface Phase {
   readonly phase: string
   /** How many packets of each kind; what is neither the gateway's nor the directory's by its text. */
   readonly kinds: Readonly<Record<string, number>>
+  /** Of the WebSocket that stays: what its server has heard and sent, and its program. */
+  readonly chat: {
+    readonly heard: number
+    readonly sent: number
+    readonly program: { readonly sent: number; readonly heard: number }
+  }
+  /** What the program had sent when the client was stopped, and when it went on; what the server sent between. */
+  readonly atStop?: number
+  readonly owed?: number
+  readonly saidMeanwhile?: number
+  /** What the program sent before and after it heard that the client was killed. */
+  readonly sentBefore?: number
+  readonly sentAfter?: number
+  readonly connections?: number
   readonly out?: string
   readonly problem?: string
 }
@@ -56,7 +70,7 @@ it('a wire shows the gateway connection and nothing else, also while the client 
       .trim()
       .split('\n')
       .map((line): Phase => JSON.parse(line))
-    t.diagnostic(JSON.stringify(phases.map(({ phase, kinds }) => ({ phase, kinds }))))
+    t.diagnostic(JSON.stringify(phases))
     for (const { phase, kinds } of phases) {
       const { arp: _, gateway: __, ...others } = kinds
       // A client asks the directory when it starts, and at times later.
@@ -64,15 +78,27 @@ it('a wire shows the gateway connection and nothing else, also while the client 
       assert.deepEqual(leaked, {}, phase)
       if (phase === 'stopped' || phase === 'killed') assert.equal(others.directory ?? 0, 0, phase)
     }
-    const named = (wanted: string) => phases.find(({ phase }) => phase === wanted)
+    const named = (wanted: string): Phase =>
+      phases.find(({ phase }) => phase === wanted) ?? assert.fail(`no phase ${wanted}`)
     const programs = named('programs')
-    assert.match(
-      programs?.out ?? '',
-      /^the site\n198\.(18|19)\.\d+\.\d+\npong\nhello said x\n$/,
-      programs?.problem ?? '',
-    )
-    for (const phase of ['programs', 'running', 'continued', 'restarted']) assert.ok(named(phase)?.kinds.gateway, phase)
-    assert.equal(named('restarted')?.out, 'the site', named('restarted')?.problem ?? '')
+    assert.match(programs.out ?? '', /^the site\n198\.(18|19)\.\d+\.\d+\npong\nhello said x\n$/, programs.problem ?? '')
+    for (const phase of ['programs', 'running', 'continued', 'restarted']) assert.ok(named(phase).kinds.gateway, phase)
+    // One WebSocket through all of it. That nothing was missing or out of order at either end, both have looked at themselves.
+    const [stopped, continued, killed, restarted] = ['stopped', 'continued', 'killed', 'restarted'].map(named) as [
+      Phase,
+      Phase,
+      Phase,
+      Phase,
+    ]
+    assert.ok(stopped.chat.heard <= Number(stopped.atStop), 'nothing got through a client that was stopped')
+    assert.ok(stopped.chat.program.sent >= Number(stopped.atStop) + 10, 'the program had more to say')
+    assert.ok(continued.chat.heard >= Number(continued.owed), 'what was said meanwhile came later')
+    assert.ok(Number(continued.saidMeanwhile) > 0)
+    assert.ok(Number(killed.sentAfter) > 0, 'the program went on after the client was killed')
+    assert.ok(killed.chat.heard <= Number(killed.sentBefore), 'nothing got through a client that was killed')
+    assert.equal(restarted.chat.heard, killed.chat.heard)
+    assert.equal(restarted.connections, 1)
+    assert.equal(restarted.out, 'the site', restarted.problem ?? '')
   } finally {
     child.kill('SIGKILL')
     await rm(folder, { recursive: true, force: true })

@@ -169,12 +169,10 @@ export class Mixnet extends MixnetCore {
    */
   networkFor(
     programs: PacketDevice,
-    {
-      nameServer,
-      nameServers,
-      noAddress,
-      refused,
-    }: Pick<LocalNetworkOptions, 'nameServer' | 'nameServers' | 'noAddress' | 'refused'> = {},
+    options: Pick<
+      LocalNetworkOptions,
+      'nameServer' | 'nameServers' | 'noAddress' | 'refused' | 'toName' | 'silentNameServer'
+    > = {},
   ): LocalNetwork {
     const { meter, connections: dialer } = this
     const pair = ({ ipv4, ipv6 }: PacketDevice['router']): IpPair => ({
@@ -182,16 +180,13 @@ export class Mixnet extends MixnetCore {
       ipv6: parseIp(ipv6) as Uint8Array,
     })
     const network = new LocalNetwork(this.#world, {
+      ...options,
       dialer,
       tunnel: (onLost, onRefused) => this.#openTunnel({ onLost, onRefused }),
       mtu: programs.mtu,
       programs: pair(programs.programs),
       router: pair(programs.router),
-      nameServer,
-      nameServers,
       allowsLocalAddresses: this.#isLocal,
-      noAddress,
-      refused,
       send: (packet) => programs.send(packet),
       meter,
     })

@@ -66,20 +66,26 @@ function setUpOthers(): void {
     const [family = '-4', ...selector] = rule
     run('ip', family, 'rule', 'add', ...selector)
   }
+  markOthers()
+}
+
+const markOthers = (): string =>
   run(
     'nft',
     'table ip other { chain output { type route hook output priority mangle; ip daddr 9.9.9.5 meta mark set 6\n }\n }',
   )
-}
 
-describe('the network of a whole machine', { timeout: 100_000 }, () => {
+describe('the network of a whole machine', { timeout: 200_000 }, () => {
   let outside: WorldNamespace
   let leaks: TunnelLeaks
   let machine: MachineNetwork
   let asItWas: string
   const packets: IpPacket[] = []
+  let mended = 0
   const open = async (): Promise<void> => {
-    machine = await openMachineNetwork()
+    machine = await openMachineNetwork(() => {
+      mended++
+    })
     machine.onPacket((bytes) => {
       const packet = readIpPacket(bytes)
       if (!('fault' in packet)) packets.push(packet)
@@ -151,6 +157,44 @@ describe('the network of a whole machine', { timeout: 100_000 }, () => {
     await leaks.askForAddress()
     await until('it is heard', () => leaks.lines.some((line) => line.includes('.68 > 9.9.9.255.67:')))
     assert.deepEqual(await leaks.strange(), [])
+  })
+
+  it('what another flushes while it runs is put back, and the cable carries nothing else meanwhile', async () => {
+    // Hundreds a second, past the routing.
+    const flood = spawn('/usr/bin/ping', ['-f', '-I', 'cable', '9.9.9.3'], { stdio: 'ignore' })
+    const isWhole = (): boolean =>
+      settings().includes('table inet starling_tunnel {') && run('ip', 'rule').includes('lookup 7231 proto 231')
+    for (const flush of [
+      ['nft', 'flush', 'ruleset'],
+      ['nft', 'flush', 'table', 'inet', 'starling_tunnel'],
+      ['ip', '-4', 'rule', 'flush', 'protocol', '231'],
+    ]) {
+      const before = mended
+      const [program = '', ...args] = flush
+      run(program, ...args)
+      await leaks.tryAll()
+      await until(`it is mended after ${flush.join(' ')}`, () => mended > before)
+      assert.ok(isWhole())
+    }
+    assert.equal(flood.exitCode, null)
+    flood.kill('SIGKILL')
+    await leaks.tryAll()
+    assert.deepEqual(await leaks.strange(), [])
+    // The one that holds the other table, and what tells us, are put back as well.
+    const before = mended
+    run('pkill', '-f', '^/usr/sbin/nft')
+    await until('it is mended', () => mended > before)
+    run('nft', 'flush', 'ruleset')
+    await until('it is mended once more', () => mended > before + 1)
+    markOthers()
+    await leaks.tryAll()
+    assert.deepEqual(await leaks.strange(), [])
+  })
+
+  it('where a tunnel runs no other one starts, and it is said at once', async () => {
+    const began = performance.now()
+    await assert.rejects(openMachineNetwork(), { code: 'ENGINE_UNAVAILABLE', message: /already/ })
+    assert.ok(performance.now() - began < 8000, 'it has not waited for the device to go')
   })
 
   it('without the device nothing leaves', async () => {

@@ -25,7 +25,7 @@ export async function testInside(name: string, signal: AbortSignal): Promise<voi
     'unshare',
     [
       ...['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', start, 'sh'],
-      ...[process.execPath, '--test', '--test-reporter=tap', file],
+      ...[process.execPath, '--test', '--test-force-exit', '--test-reporter=tap', file],
     ],
     // It takes no other signal, and takes everything along.
     { stdio: ['ignore', 'pipe', 'pipe'], env, signal, killSignal: 'SIGKILL' },

@@ -33,6 +33,11 @@ export interface Session {
   readonly interrupted: AbortSignal
   /** Of a command that was interrupted before its result: as shells count, 128 and the signal. 0 until then. */
   readonly interruptedCode: number
+  /**
+   * From now on Ctrl-C is a matter of the program that we have started, where there is a terminal: it hears it from there, and may go on, as a shell or
+   * an editor does. Undone by what is returned.
+   */
+  leaveCtrlC(): () => void
   /** Interrupted as well when npm, where it started us, is gone without a word: whoever ended it meant the whole of it. */
   endWithNpm(): void
   /** Resolves when `interrupted` fires. */
@@ -103,6 +108,14 @@ export function createSession({ json, verbose }: GlobalOptions, output: 'stdout'
     interrupted: interrupted.signal,
     get interruptedCode() {
       return interruptedCode
+    },
+    leaveCtrlC: () => {
+      if (![process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY)) return () => {}
+      const ignored = (): void => {}
+      process.on('SIGINT', ignored).off('SIGINT', onSignal)
+      return () => {
+        process.on('SIGINT', onSignal).off('SIGINT', ignored)
+      }
     },
     endWithNpm: () => {
       if (process.env.npm_lifecycle_event !== undefined) stopWatching = whenParentGone(() => interrupt('SIGHUP'))

@@ -9,6 +9,7 @@ import { runCommand } from '../../foundation/platform/node/nodeCommand.ts'
 import { openMachineNetwork } from '../../foundation/platform/node/nodeMachineNetwork.ts'
 import type { MachineNetwork } from '../../foundation/platform/programNetwork.ts'
 import { type ClientOptions, withClient } from './clientSession.ts'
+import { toldOnce } from './packetTroubles.ts'
 import type { Session } from './session.ts'
 
 export interface TunnelOptions extends ClientOptions {
@@ -21,7 +22,12 @@ const STANDS = 'Nothing leaves this machine until "starling tunnel" runs again, 
 export async function runTunnel(session: Session, options: TunnelOptions): Promise<number> {
   const { screen, world } = session
   const started = world.clock.monotonic()
-  const machine = await openMachineNetwork()
+  let isMended = false
+  const machine = await openMachineNetwork(() => {
+    const text = '  Another program took rules of the tunnel away; they were put back.'
+    if (!isMended) screen.line(text, { event: 'rules-put-back' })
+    isMended = true
+  })
   if (options.restore) {
     const wasRaised = machine.isRaised
     await machine.restore()
@@ -38,7 +44,11 @@ export async function runTunnel(session: Session, options: TunnelOptions): Promi
       isWanted = true
       const names = await nameServersOf(world.files)
       await machine.raise()
-      const network = mixnet.networkFor(machine, { nameServer: options.nameServer, nameServers: names.direct })
+      const network = mixnet.networkFor(machine, {
+        nameServer: options.nameServer,
+        nameServers: names.direct,
+        ...toldOnce(screen),
+      })
       try {
         const told = await tellLocalResolver(names.isLocal, machine.router.ipv4)
         screen.step('tunnel', 'all of this machine', world.clock.monotonic() - started, {
@@ -60,7 +70,10 @@ export async function runTunnel(session: Session, options: TunnelOptions): Promi
   } finally {
     // Only who asks for it gets the machine's own network back: whatever else ends us must not be a way to make the machine talk.
     if (session.interrupted.aborted || !isWanted) await machine.restore()
-    else if (machine.isRaised) screen.line(`  ${STANDS}`)
+    else {
+      await machine.leave()
+      if (machine.isRaised) screen.line(`  ${STANDS}`)
+    }
   }
 }
 

@@ -97,11 +97,17 @@ const settings = z.strictObject({
     .prefault({}),
 })
 
-const schema: z.ZodType<NodeConfig, unknown> = settings.refine(
-  // A certificate is for a name.
-  ({ hostname, ports }) => ports.wss === undefined || hostname !== undefined,
-  { path: ['ports', 'wss'], message: 'needs a hostname' },
-)
+const schema: z.ZodType<NodeConfig, unknown> = settings
+  .refine(
+    // A certificate is for a name.
+    ({ hostname, ports }) => ports.wss === undefined || hostname !== undefined,
+    { path: ['ports', 'wss'], message: 'needs a hostname' },
+  )
+  .refine(
+    // Nobody would be told of them, and whoever wrote it would think that they are carried.
+    ({ roles, exit: { packets = 'off' } }) => packets === 'off' || roles.includes('exit'),
+    { path: ['exit', 'packets'], message: 'only exits carry packets: the node needs the role exit' },
+  )
 
 /** Throws CONFIG_INVALID. */
 export async function readNodeConfig(files: Files, path: string): Promise<NodeConfig> {

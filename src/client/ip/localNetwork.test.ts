@@ -15,6 +15,7 @@ import type { Destination, Dialer } from '../dialer.ts'
 import { decodeDnsAnswer, encodeDnsQuery } from '../dnsMessages.ts'
 import type { IpTunnel, PacketHandler } from './ipTunnel.ts'
 import { LocalNetwork } from './localNetwork.ts'
+import { NAME_SERVER_PATIENCE } from './nameServerWatch.ts'
 
 const ip = (text: string): Uint8Array => parseIp(text) as Uint8Array
 const PROGRAMS = { ipv4: ip('10.64.0.2'), ipv6: ip('fd5a:7e1a::2') }
@@ -39,6 +40,8 @@ interface Setup {
     deliver: PacketHandler
   }[]
   readonly refused: string[]
+  /** What else a user is told. */
+  readonly told: string[]
   dropped(reason: string): number
 }
 
@@ -66,6 +69,7 @@ function setUp({
     toWorld: [],
     tunnels: [],
     refused: [],
+    told: [],
   }
   const dialer: Dialer = {
     open(destination) {
@@ -104,6 +108,8 @@ function setUp({
       nameServer,
       allowsLocalAddresses,
       refused: (destination) => made.refused.push(destination),
+      toName: () => made.told.push('to a name'),
+      silentNameServer: (server) => made.told.push(`silent: ${server}`),
       send: (bytes) => {
         if ('fault' in readIpPacket(bytes)) made.errors.push(bytes)
         else made.toPrograms.push(read(bytes))
@@ -242,7 +248,7 @@ describe('the network of programs', () => {
   })
 
   test('a connection to what stands for a name is one to the name, and nothing else can be sent there', async () => {
-    const { network, dialled, toPrograms, toWorld, tunnels, dropped } = setUp()
+    const { network, dialled, errors, toPrograms, toWorld, tunnels, told, dropped } = setUp()
     network.receive(buildUdp(fromProgram(ROUTER.ipv4), { sourcePort: 5, destinationPort: 53 }, query('example.org')))
     const answer = toPrograms.pop() as IpPacket
     assert.equal(answer.sourcePort, 53)
@@ -258,10 +264,14 @@ describe('the network of programs', () => {
     assert.equal(refusals.length, 2)
     assert.ok(refusals.every(({ flags }) => (flags & FLAG.rst) !== 0))
     network.receive(buildUdp(fromProgram(ip(address as string)), PORTS, DATA))
-    tunnels[0]?.opened.resolve()
     await turn()
-    assert.equal(toWorld.length, 0)
+    // Nobody is asked for an address for the sake of it.
+    assert.deepEqual([tunnels.length, toWorld.length, told], [0, 0, ['to a name']])
     assert.equal(dropped('stand-in'), 1)
+    // From the router, host unreachable, about the datagram.
+    const [complaint = new Uint8Array()] = errors
+    assert.deepEqual([complaint.slice(12, 16), ...complaint.slice(20, 22)], [ROUTER.ipv4, 3, 1])
+    assert.deepEqual(complaint.slice(44, 48), ip(address as string))
     // What stood for a name in another life of ours.
     network.receive(buildUdp(fromProgram(ip('198.19.7.7')), PORTS, DATA))
     network.receive(syn(ip('198.19.7.7'), 443))
@@ -290,6 +300,54 @@ describe('the network of programs', () => {
       tunnels[0]?.deliver(packet, new Uint8Array(0))
       assert.deepEqual((toPrograms.pop() as IpPacket).source, expected)
     }
+  })
+
+  test('a name server is asked over TCP as well, and without one nobody is', async () => {
+    const { network, dialled } = setUp({ nameServer: '9.9.9.9' })
+    for (const [router, port] of [
+      [ROUTER.ipv4, 53],
+      [ROUTER.ipv6, 53],
+      [ROUTER.ipv4, 80],
+    ] as const)
+      network.receive(syn(router, port))
+    assert.deepEqual(dialled, [
+      { host: '9.9.9.9', port: 53 },
+      { host: '9.9.9.9', port: 53 },
+    ])
+    const without = setUp()
+    without.network.receive(syn(ROUTER.ipv4, 53))
+    assert.deepEqual(without.dialled, [])
+  })
+
+  test('a name server that is silent is told of once; one that answers whatever is asked is not', async () => {
+    const ask = ({ network }: Setup) =>
+      network.receive(
+        buildUdp(fromProgram(ROUTER.ipv4), { sourcePort: 1000, destinationPort: 53 }, query('example.org')),
+      )
+    const silent = setUp({ nameServer: '9.9.9.9' })
+    ask(silent)
+    // While there is no address nobody is asked.
+    silent.clock.advance(NAME_SERVER_PATIENCE)
+    assert.deepEqual(silent.told, [])
+    silent.tunnels[0]?.opened.resolve()
+    await turn()
+    for (const _ of [1, 2]) {
+      ask(silent)
+      silent.clock.advance(NAME_SERVER_PATIENCE)
+      assert.deepEqual(silent.told, ['silent: 9.9.9.9'])
+    }
+    const answering = setUp({ nameServer: '9.9.9.9' })
+    ask(answering)
+    answering.tunnels[0]?.opened.resolve()
+    await turn()
+    const back = { source: ip('9.9.9.9'), destination: OURS.ipv4 }
+    const answer = read(buildUdp(back, { sourcePort: 53, destinationPort: 1000 }, DATA))
+    answering.tunnels[0]?.deliver(answer, new Uint8Array(0))
+    answering.clock.advance(NAME_SERVER_PATIENCE)
+    ask(answering)
+    await answering.network.close()
+    answering.clock.advance(NAME_SERVER_PATIENCE)
+    assert.deepEqual(answering.told, [])
   })
 
   test('what no program sent, what is damaged, and what does not fit goes nowhere', async () => {

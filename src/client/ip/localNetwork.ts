@@ -9,6 +9,7 @@ import { isMixnetError, type MixnetError } from '../../foundation/base/errors.ts
 import { formatIp, IPV4_BYTES, parseIp } from '../../foundation/base/ipAddress.ts'
 import type { Meter } from '../../foundation/base/observe.ts'
 import { minutes, seconds } from '../../foundation/base/units.ts'
+import type { Endpoint } from '../../foundation/platform/net.ts'
 import type { ClientWorld } from '../../foundation/platform/world.ts'
 import type { IpPair } from '../../protocol/wire/exit/bincode.ts'
 import { isGlobalAddress } from '../../protocol/wire/exit/globalAddress.ts'
@@ -22,11 +23,13 @@ import {
   readIpPacket,
 } from '../../protocol/wire/ip/ipPacket.ts'
 import { buildTooBig } from '../../protocol/wire/ip/tooBig.ts'
+import { buildUnreachable } from '../../protocol/wire/ip/unreachable.ts'
 import type { Dialer } from '../dialer.ts'
 import { Relay, type RelayParams } from '../relay.ts'
 import { DnsServer, isStandIn } from './dnsServer.ts'
 import type { IpTunnel } from './ipTunnel.ts'
 import { type Knock, LocalTcp } from './localTcp.ts'
+import { NameServerWatch } from './nameServerWatch.ts'
 import { Pings } from './pings.ts'
 
 export interface LocalNetworkOptions {
@@ -49,6 +52,10 @@ export interface LocalNetworkOptions {
   readonly noAddress?: ((error: MixnetError) => void) | undefined
   /** Hears once of each destination that the exit's policy refuses datagrams and pings, of 64 at most: an address, `ip` or `ip:port`. */
   readonly refused?: ((destination: string) => void) | undefined
+  /** Hears of each datagram and ping to what stands for a name, which nobody can carry. */
+  readonly toName?: (() => void) | undefined
+  /** Hears once where `nameServer` was asked and does not answer. */
+  readonly silentNameServer?: ((nameServer: string) => void) | undefined
   readonly send: (packet: Uint8Array) => void
   readonly meter: Meter
 }
@@ -72,6 +79,9 @@ export class LocalNetwork {
   readonly #options: LocalNetworkOptions
   readonly #tcp: LocalTcp
   readonly #names = new DnsServer()
+  readonly #nameServer:
+    | { readonly text: string; readonly address: Uint8Array; readonly watch: NameServerWatch }
+    | undefined
   readonly #pings: Pings
   readonly #early: IpPacket[] = []
   /** As whom an answer comes, to the program; last used last. */
@@ -85,7 +95,12 @@ export class LocalNetwork {
   constructor(world: ClientWorld, options: LocalNetworkOptions) {
     this.#world = world
     this.#options = options
-    const { mtu, send } = options
+    const { mtu, send, nameServer: text } = options
+    const address = parseIp(text ?? '')
+    if (text !== undefined && address !== undefined) {
+      const watch = new NameServerWatch(world.clock, () => options.silentNameServer?.(text))
+      this.#nameServer = { text, address, watch }
+    }
     this.#pings = new Pings(world.random.stream('local-pings'))
     this.#tcp = new LocalTcp({
       clock: world.clock,
@@ -116,6 +131,7 @@ export class LocalNetwork {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#nameServer?.watch.close()
     this.#tcp.close()
     await this.#tunnel?.close()
   }
@@ -124,7 +140,9 @@ export class LocalNetwork {
 
   #connect({ destination, accept, refuse }: Knock): void {
     const { dialer, meter } = this.#options
-    const host = this.#names.nameOf(destination.host) ?? destination.host
+    // Over TCP whoever got an answer cut short asks again: as by datagram, the one that was chosen.
+    const asked = this.#isAskedForNames(destination) ? this.#nameServer?.text : undefined
+    const host = asked ?? this.#names.nameOf(destination.host) ?? destination.host
     const address = parseIp(host)
     // Of a name that was forgotten: the exit would only learn that it was one of ours. A printer at home it could not reach, and would read of.
     if (this.#isNoAddress(address) || (address !== undefined && this.#isAtHome(address))) return refuse()
@@ -162,15 +180,22 @@ export class LocalNetwork {
 
   // ---- packets
 
-  #isRouter({ version, destination, protocol, destinationPort }: IpPacket): boolean {
-    const { router, nameServers } = this.#options
+  #isRouter({ version, destination, protocol, destinationPort: port }: IpPacket): boolean {
+    const { router } = this.#options
     if (equalBytes(destination, version === 4 ? router.ipv4 : router.ipv6)) return true
-    if (nameServers === undefined || protocol !== PROTOCOL.udp || destinationPort !== DNS_PORT) return false
-    return nameServers.has(formatIp(destination))
+    return (
+      protocol === PROTOCOL.udp && port === DNS_PORT && this.#isAskedForNames({ host: formatIp(destination), port })
+    )
+  }
+
+  #isAskedForNames({ host, port }: Endpoint): boolean {
+    const { router, nameServers } = this.#options
+    if (port !== DNS_PORT) return false
+    return [router.ipv4, router.ipv6].map(formatIp).includes(host) || nameServers?.has(host) === true
   }
 
   #answer(packet: IpPacket): void {
-    const { send, nameServer } = this.#options
+    const { send } = this.#options
     const back: Addressed = { source: packet.destination, destination: packet.source }
     const echo = readEcho(packet)
     if (echo !== undefined) {
@@ -178,7 +203,7 @@ export class LocalNetwork {
       return
     }
     if (packet.destinationPort !== DNS_PORT) return this.#drop('router')
-    if (nameServer !== undefined) return this.#carry(packet)
+    if (this.#nameServer !== undefined) return this.#carry(packet)
     const data = this.#names.answer(packet.payload.subarray(UDP_HEADER_BYTES))
     if (data === undefined) return this.#drop('name')
     send(buildUdp(back, { sourcePort: DNS_PORT, destinationPort: packet.sourcePort }, data))
@@ -186,15 +211,15 @@ export class LocalNetwork {
 
   /** Towards the world: with our address there instead of the program's. */
   #carry(packet: IpPacket): void {
+    const destination = this.#destinationOf(packet)
+    // What stands for a name is no address: only a connection can be made to it.
+    if (destination === undefined) return this.#refuseName(packet)
     const tunnel = this.#tunnel
     if (tunnel === undefined) {
       if (this.#early.length < MAX_EARLY) this.#early.push(copied(packet))
       else this.#drop('no-address')
       return this.#open()
     }
-    const destination = this.#destinationOf(packet)
-    // What stands for a name is no address: only a connection can be made to it.
-    if (destination === undefined) return this.#drop('stand-in')
     const source = destination.length === IPV4_BYTES ? tunnel.ips.ipv4 : tunnel.ips.ipv6
     const echo = readEcho(packet)
     // Nobody's question comes to a program, so it has none to answer.
@@ -205,12 +230,21 @@ export class LocalNetwork {
         ? readdressed(packet, { source, destination })
         : buildEcho({ source, destination }, this.#pings.leaving(echo, destination, packet.destination))
     if (bytes.length > tunnel.mtu) return this.#refuseLong(packet, tunnel.mtu + packetBytes(packet) - bytes.length)
+    if (this.#isToNameServer(packet.destinationPort, destination)) this.#nameServer?.watch.asked()
     try {
       tunnel.send(bytes)
     } catch (error) {
       if (!isMixnetError(error)) throw error
       this.#drop('no-address')
     }
+  }
+
+  /** At once: who speaks QUIC takes TCP then, and who pings reads why. */
+  #refuseName(packet: IpPacket): void {
+    const { router, send, toName } = this.#options
+    this.#drop('stand-in')
+    toName?.()
+    send(buildUnreachable(packet, packet.version === 4 ? router.ipv4 : router.ipv6))
   }
 
   /** The program's kernel learns what fits, and sends shorter ones. */
@@ -220,9 +254,12 @@ export class LocalNetwork {
     send(buildTooBig(packet, packet.version === 4 ? router.ipv4 : router.ipv6, mtu))
   }
 
+  #isToNameServer(port: number, address: Uint8Array): boolean {
+    return port === DNS_PORT && this.#nameServer !== undefined && equalBytes(address, this.#nameServer.address)
+  }
+
   #destinationOf(packet: IpPacket): Uint8Array | undefined {
-    const { nameServer } = this.#options
-    if (this.#isRouter(packet)) return nameServer === undefined ? undefined : parseIp(nameServer)
+    if (this.#isRouter(packet)) return this.#nameServer?.address
     return this.#isNoAddress(packet.destination) ? undefined : packet.destination
   }
 
@@ -233,7 +270,7 @@ export class LocalNetwork {
 
   /** Whoever asks a name server gets real addresses, of which none is in that range. */
   #isNoAddress(address: Uint8Array | undefined): boolean {
-    return this.#options.nameServer === undefined && address !== undefined && isStandIn(address)
+    return this.#nameServer === undefined && address !== undefined && isStandIn(address)
   }
 
   /** Of whom a program wrote to: only from there something comes back, and as from where the program wrote to. */
@@ -259,6 +296,7 @@ export class LocalNetwork {
     } else {
       const source = this.#flows.get(flowKey(packet.destinationPort, packet.source, packet.sourcePort))
       if (source === undefined) return this.#drop('unasked')
+      if (this.#isToNameServer(packet.sourcePort, packet.source)) this.#nameServer?.watch.answered()
       bytes = packet.protocol === PROTOCOL.tcp ? undefined : readdressed(packet, { source, destination })
     }
     if (bytes === undefined || bytes.length > mtu) return this.#drop('arrived')

@@ -34,8 +34,10 @@ export interface MachineNetwork extends PacketDevice {
   letAround(address: string, port: number): Promise<void>
   /** Throws ENGINE_UNAVAILABLE, ENGINE_FAILED; where nothing was raised before, everything is as it was then, or `isRaised`. */
   raise(): Promise<void>
-  /** The device is gone, for whatever reason. Never resolves before `raise`. */
+  /** The device is gone, for whatever reason. Never resolves before `raise`. Rejects where what others took away cannot be put back. */
   readonly lost: Promise<void>
   /** Gives the machine its network back, and touches nothing that is not ours. Throws ENGINE_FAILED where something of ours stays. */
   restore(): Promise<void>
+  /** Ends what belongs to us, and leaves what was raised: nothing leaves then but what was let around. */
+  leave(): Promise<void>
 }

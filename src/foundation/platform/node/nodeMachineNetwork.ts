@@ -6,16 +6,27 @@
  * no matter of nft). Rules and table outlive us: where the device is gone, with us or without us, nothing leaves. All that is ours is marked so, and
  * nothing else is changed or taken back. @module
  */
-import { isIPv6 } from 'node:net'
+import { createServer, isIPv6, type Server } from 'node:net'
+import type { MixnetError } from '../../base/errors.ts'
+import { machineError } from '../../base/machineError.ts'
 import type { MachineNetwork } from '../programNetwork.ts'
 import type { TunDevice } from '../tunDevice.ts'
 import { commandFailed, mustRun, runCommand } from './nodeCommand.ts'
+import { GUARD, MachineGuard, type Place } from './nodeMachineGuard.ts'
 import { MTU, PROGRAMS, ROUTER } from './nodeProgramNetwork.ts'
-import { engineUnavailable, findTools, mayAdministrate, openTunDevice, untilNameIsFree } from './nodeTunDevice.ts'
+import { RuleWatch } from './nodeRuleWatch.ts'
+import {
+  engineUnavailable,
+  findTools,
+  hasInterface,
+  mayAdministrate,
+  openTunDevice,
+  untilNameIsFree,
+} from './nodeTunDevice.ts'
 
 const DEVICE = 'starling'
-/** Of nft. */
-const GUARD = 'starling_tunnel'
+/** A socket's name that no file has: it is of this network alone, and gone with whoever holds it. */
+const CLAIM = '\0starling-tunnel'
 /** Of routing. */
 const TABLE = '7231'
 /** Rules and routes say who made them: this number is nobody's (rt_protos), so what has it is ours. */
@@ -24,6 +35,8 @@ const OURS = ['protocol', '231'] as const
 const [AROUND, NOT_ROUND, ALL, NOTHING] = ['110', '111', '112', '113'] as const
 /** Gateways that were tried: the ones of longest ago are taken back. */
 const MAX_PLACES = 256
+/** Between two times that something is put back, or whoever takes it away again at once would have us do nothing else. */
+const MEND_PAUSE_MS = 1000
 const FAMILIES = ['-4', '-6'] as const
 type Family = (typeof FAMILIES)[number]
 const DHCP = {
@@ -31,28 +44,49 @@ const DHCP = {
   '-6': ['ipproto', 'udp', 'sport', '546', 'dport', '547'],
 } as const
 
-interface Place {
-  readonly family: Family
-  readonly address: string
-  readonly port: number
-}
-
 type Tools = Readonly<Record<'socat' | 'ip' | 'nft', string>>
 
-/** Changes nothing yet. Throws ENGINE_UNAVAILABLE. */
-export async function openMachineNetwork(): Promise<MachineNetwork> {
-  const tools = await findTools(['socat', 'ip', 'nft'])
-  if (!(await mayAdministrate())) {
+/**
+ * Changes nothing yet. `mended` hears each time that something of ours was taken away by another, and put back. Throws ENGINE_UNAVAILABLE, also where
+ * a tunnel runs.
+ */
+export async function openMachineNetwork(mended: () => void = () => {}): Promise<MachineNetwork> {
+  if (process.platform === 'linux' && !(await mayAdministrate())) {
     throw engineUnavailable(
       'CAP_NET_ADMIN',
       'Run it as root: sudo starling tunnel. Without it: starling run -- PROGRAM',
       'only root may change the network of a machine',
     )
   }
-  await untilNameIsFree(DEVICE)
-  const network = new NodeMachineNetwork(tools)
-  await network.look()
-  return network
+  const tools = await findTools(['socat', 'ip', 'nft'])
+  // Any user may take the name, but only root makes the device: nobody else can keep a tunnel from starting.
+  const claim = await claimed()
+  if (claim === undefined && (await hasInterface(DEVICE))) {
+    throw machineError(
+      'ENGINE_UNAVAILABLE',
+      { device: DEVICE },
+      { message: 'a tunnel runs on this machine already', nextStep: 'Stop that one first: Ctrl-C where it runs.' },
+    )
+  }
+  try {
+    // Of one that was killed.
+    await untilNameIsFree(DEVICE)
+    const network = new NodeMachineNetwork(tools, mended, () => claim?.close())
+    await network.look()
+    return network
+  } catch (error) {
+    claim?.close()
+    throw error
+  }
+}
+
+/** undefined where a process that lives has it. */
+function claimed(): Promise<Server | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer((socket) => socket.destroy())
+    server.once('error', () => resolve(undefined))
+    server.listen(CLAIM, () => resolve(server)).unref()
+  })
 }
 
 class NodeMachineNetwork implements MachineNetwork {
@@ -60,6 +94,10 @@ class NodeMachineNetwork implements MachineNetwork {
   readonly programs = PROGRAMS
   readonly router = ROUTER
   readonly #tools: Tools
+  readonly #guard: MachineGuard
+  readonly #watch: RuleWatch
+  readonly #mended: () => void
+  readonly #over: () => void
   readonly #lost = Promise.withResolvers<void>()
   /** Last named last. */
   readonly #places = new Map<string, Place>()
@@ -74,8 +112,22 @@ class NodeMachineNetwork implements MachineNetwork {
   /** One change at a time, or a place that is named meanwhile would be in half of it. */
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(tools: Tools) {
+  /** Somebody took something away, it seems, and nobody has looked yet. */
+  #isToLook = false
+  #mendedAt = Number.NEGATIVE_INFINITY
+
+  constructor(tools: Tools, mended: () => void, over: () => void) {
     this.#tools = tools
+    this.#mended = mended
+    this.#over = over
+    this.#guard = new MachineGuard(tools.nft, DEVICE, this.#user, () => this.#lookSoon())
+    this.#watch = new RuleWatch(
+      tools,
+      (line) => line.includes(GUARD) || line.includes(`proto ${OURS[1]}`),
+      () => this.#lookSoon(),
+    )
+    // Whoever waits for it hears; nobody has to.
+    this.#lost.promise.catch(() => {})
   }
 
   get isRaised(): boolean {
@@ -89,9 +141,8 @@ class NodeMachineNetwork implements MachineNetwork {
   /** What a killed one has left, be it a part. */
   async look(): Promise<void> {
     if ((await this.#rules('-6')).length === 0) this.#families = ['-4']
-    const guard = await runCommand(this.#tools.nft, ['list', 'table', 'inet', GUARD])
     const rules = await Promise.all(this.#families.map((family) => this.#rules(family)))
-    this.#isRaised = guard.code === 0 || rules.flat().some(isOurs)
+    this.#isRaised = (await this.#guard.isThere()) || rules.flat().some(isOurs)
   }
 
   onPacket(handler: (packet: Uint8Array) => void): void {
@@ -112,9 +163,8 @@ class NodeMachineNetwork implements MachineNetwork {
       this.#places.set(key, place)
       if (!this.#isRaised || isKnown) return
       await this.#addPlace(place)
-      const element = ['add', 'element', 'inet', GUARD, setOf(family), `{ ${elementOf(place)} }`]
       // Where another has flushed all of nft, the table is made again, with all places.
-      if ((await runCommand(this.#tools.nft, element)).code !== 0) await this.#shut()
+      if (!(await this.#guard.add(place))) await this.#shut()
       const [oldest] = this.#places
       if (this.#places.size <= MAX_PLACES || oldest === undefined) return
       this.#places.delete(oldest[0])
@@ -144,6 +194,15 @@ class NodeMachineNetwork implements MachineNetwork {
     return this.#inTurn(() => this.#restore())
   }
 
+  leave(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#watch.stop()
+      await this.#guard.leave()
+      await this.#device?.close()
+      this.#over()
+    })
+  }
+
   async #openDevice(): Promise<void> {
     const { socat, ip } = this.#tools
     this.#device = await openTunDevice(DEVICE, socat)
@@ -163,9 +222,10 @@ class NodeMachineNetwork implements MachineNetwork {
 
   /** Everything that is not there yet: as often as one likes. */
   async #shut(): Promise<void> {
-    const { ip, nft } = this.#tools
+    const { ip } = this.#tools
     this.#isRaised = true
-    await mustRun(nft, [guardText(this.#places.values(), this.#user)])
+    await this.#guard.set(this.#places.values())
+    this.#watch.start()
     for (const family of this.#families) {
       const nowhere = ['unreachable', 'default', 'metric', '4000', 'table', TABLE, ...OURS]
       await mustRun(ip, [family, 'route', 'replace', ...nowhere])
@@ -177,34 +237,55 @@ class NodeMachineNetwork implements MachineNetwork {
     this.#isSwept = true
     for (const place of this.#places.values()) await this.#addPlace(place)
     for (const family of this.#families) await this.#ip(family, 'route', 'flush', 'cache')
-    await this.#check()
+    const fault = await this.#fault()
+    if (fault !== undefined) throw fault
   }
 
-  /** Throws ENGINE_FAILED where a part of it does not stand. */
-  async #check(): Promise<void> {
+  /** ENGINE_FAILED where a part of it does not stand. */
+  async #fault(): Promise<MixnetError | undefined> {
     const { ip, nft } = this.#tools
-    const guard = await runCommand(nft, ['list', 'chain', 'inet', GUARD, 'leaving'])
-    if (guard.code !== 0) throw commandFailed(nft, guard.said)
+    const missing = await this.#guard.fault()
+    if (missing !== undefined) return commandFailed(nft, missing)
     for (const family of this.#families) {
       const rules = (await this.#rules(family)).filter(isOurs)
       const hasAll = rules.some((rule) => isForAll(rule, ALL) && rule.table === TABLE)
       const hasNothing = rules.some((rule) => isForAll(rule, NOTHING) && rule.action === UNREACHABLE)
-      if (!hasAll || !hasNothing) throw commandFailed(ip, `the rules of ${family} are not there`)
+      if (!hasAll || !hasNothing) return commandFailed(ip, `the rules of ${family} are not there`)
     }
+    return undefined
+  }
+
+  /** What is not there is put back; where that cannot be, the tunnel is lost. */
+  #lookSoon(): void {
+    if (this.#isToLook || !this.#isRaised) return
+    this.#isToLook = true
+    const pause = Math.max(0, this.#mendedAt + MEND_PAUSE_MS - performance.now())
+    setTimeout(() => {
+      this.#isToLook = false
+      this.#inTurn(() => this.#mend()).catch((error) => this.#lost.reject(error))
+    }, pause)
+  }
+
+  async #mend(): Promise<void> {
+    if (!this.#isRaised || !this.#watch.isStarted || (await this.#fault()) === undefined) return
+    this.#mendedAt = performance.now()
+    await this.#shut()
+    this.#mended()
   }
 
   async #restore(): Promise<void> {
-    const { ip, nft } = this.#tools
+    await this.#watch.stop()
     for (const family of this.#families) {
       for (const pref of [ALL, NOTHING, AROUND, NOT_ROUND]) await this.#flushRules(family, pref)
       await this.#ip(family, 'route', 'flush', 'table', TABLE, ...OURS)
     }
     await this.#device?.close()
-    await runCommand(nft, ['delete', 'table', 'inet', GUARD])
+    await this.#guard.takeAway()
     await this.look()
     this.#isSwept = false
+    this.#over()
     if (this.#isRaised)
-      throw commandFailed(ip, `not taken back: rules of protocol 231, or the table inet ${GUARD} of nft`)
+      throw commandFailed(this.#tools.ip, `not taken back: rules of protocol 231, or the table inet ${GUARD} of nft`)
   }
 
   async #addPlace(place: Place): Promise<void> {
@@ -217,8 +298,7 @@ class NodeMachineNetwork implements MachineNetwork {
     const selector = this.#selector(place)
     await this.#ip(family, 'rule', 'del', 'pref', AROUND, ...selector, ...OURS, 'lookup', 'main')
     await this.#ip(family, 'rule', 'del', 'pref', NOT_ROUND, ...selector, ...OURS, 'unreachable')
-    const element = ['delete', 'element', 'inet', GUARD, setOf(family), `{ ${elementOf(place)} }`]
-    await runCommand(this.#tools.nft, element)
+    await this.#guard.remove(place)
   }
 
   /** Programs of other users reach it as they reach everything, through us. */
@@ -277,42 +357,3 @@ const isForAll = (rule: Rule, pref: string): boolean =>
   String(rule.priority) === pref &&
   rule.src === 'all' &&
   Object.keys(rule).every((key) => ['priority', 'src', 'protocol', 'table', 'action'].includes(key))
-
-const setOf = (family: Family): string => (family === '-4' ? 'places4' : 'places6')
-
-const elementOf = ({ address, port }: Place): string => `${address} . ${port}`
-
-/**
- * Replaces the table at once, so that it is never not there. Looked at where packets leave, since only there is the device the one that another's
- * rules (marks, translation) have come to. A packet without a user is the kernel's: the end of a connection whose program is gone. What is forwarded
- * has none either, and is not ours: it has its own chain. Multicast reports are not let around, which tell the groups that programs listen to.
- */
-function guardText(places: Iterable<Place>, user: number): string {
-  const all = [...places]
-  const set = (family: Family, type: string): string => {
-    const elements = all.filter((place) => place.family === family).map(elementOf)
-    const held = elements.length === 0 ? '' : ` elements = { ${elements.join(', ')} };`
-    return `set ${setOf(family)} { type ${type} . inet_service;${held} }`
-  }
-  return `
-add table inet ${GUARD}
-delete table inet ${GUARD}
-table inet ${GUARD} {
-  ${set('-4', 'ipv4_addr')}
-  ${set('-6', 'ipv6_addr')}
-  chain leaving {
-    type filter hook postrouting priority 300; policy drop;
-    oifname { "lo", "${DEVICE}" } accept
-    meta nfproto ipv4 udp sport 68 udp dport 67 accept
-    meta nfproto ipv6 udp sport 546 udp dport 547 accept
-    ip6 hoplimit 255 icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } accept
-    meta skuid != ${user} drop
-    ip daddr . tcp dport @places4 accept
-    ip6 daddr . tcp dport @places6 accept
-  }
-  chain forwarded {
-    type filter hook forward priority 300; policy drop;
-    oifname "${DEVICE}" accept
-  }
-}`
-}

@@ -12,13 +12,15 @@ import { constants as osConstants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { machineError } from '../../base/machineError.ts'
 import type { ProgramNetwork } from '../programNetwork.ts'
-import { BUFFER_BYTES, boundSocket, findTools, freePort, LOOPBACK } from './nodeTunDevice.ts'
+import { BUFFER_BYTES, boundSocket, findTools, freePort, LOOPBACK, TOOL_FOLDERS } from './nodeTunDevice.ts'
 
 export const MTU = 1500
 export const PROGRAMS = { ipv4: '10.64.0.2', ipv6: 'fd5a:7e1a::2' }
 export const ROUTER = { ipv4: '10.64.0.1', ipv6: 'fd5a:7e1a::1' }
 const START_LIMIT_MS = 10_000
 const END_LIMIT_MS = 2000
+/** What is prepared is prepared with the system's programs, whatever the user's PATH names first. */
+const OUR_PATH = TOOL_FOLDERS.join(':')
 const RESOLV_CONF = `nameserver ${ROUTER.ipv4}\noptions timeout:10 attempts:3\n`
 /** When we are gone, for the kernel closes our end of the pipe, the relay ends and leaves nothing; and where socat ends, the relay does. */
 const RELAY = `
@@ -33,7 +35,7 @@ rm -rf "$folder"`
 
 /**
  * Runs inside, as the namespace's root and its first process, which passes no signal on: so the program is its child and not itself. $1: folder;
- * then the program. socat is in a session of its own, where no Ctrl-C for the program ends it, and when it ends we are told. When our end of file descriptor 3 closes, we are gone, and programs are told so as by a terminal that closes. Whoever is
+ * then how the program is started. socat is in a session of its own, where no Ctrl-C for the program ends it, and when it ends we are told. When our end of file descriptor 3 closes, we are gone, and programs are told so as by a terminal that closes. Whoever is
  * nobody special outside is so again before the program starts, and cannot change the namespace.
  */
 const SETUP = `
@@ -66,11 +68,13 @@ echo ready >&3
 { cat <&3; kill -HUP -1; } >/dev/null 2>&1 </dev/null &
 exec 3>&-
 set +e
+# Ctrl-C is the program's, and how it ends then is how this ends.
+trap : INT
 `
 
 /** Throws ENGINE_UNAVAILABLE: what is missing, and what installs it; ENGINE_FAILED where the system does not let us. */
 export async function openProgramNetwork(): Promise<ProgramNetwork> {
-  await findTools(['socat', 'unshare', 'ip'])
+  const { unshare } = await findTools(['socat', 'unshare', 'setsid', 'ip', 'mount'])
   const folder = await mkdtemp(join(tmpdir(), 'starling-run-'))
   try {
     const names = join(folder, 'names')
@@ -78,7 +82,7 @@ export async function openProgramNetwork(): Promise<ProgramNetwork> {
     // The second name is what systemd has /etc/resolv.conf lead to.
     for (const file of ['resolv.conf', 'stub-resolv.conf']) await writeFile(join(names, file), RESOLV_CONF)
     const socket = await boundSocket()
-    return new NodeProgramNetwork(folder, socket, await freePort())
+    return new NodeProgramNetwork(folder, socket, await freePort(), unshare)
   } catch (error) {
     await rm(folder, { recursive: true, force: true })
     throw error
@@ -88,7 +92,13 @@ export async function openProgramNetwork(): Promise<ProgramNetwork> {
 /** A bus of the user may be at any path, and whoever answers there fetches what it is asked to from outside. */
 function withoutBus(): NodeJS.ProcessEnv {
   const { DBUS_SESSION_BUS_ADDRESS: _, DBUS_SYSTEM_BUS_ADDRESS: __, ...env } = process.env
-  return env
+  return { ...env, PATH: OUR_PATH }
+}
+
+/** Inside: by itself, so that no word of it is one of the shell's own, and with the user's PATH. $1: that; then the program. */
+const startProgram = (unshare: string, asWhom: readonly string[]): string => {
+  const path = process.env.PATH === undefined ? 'unset PATH; shift' : 'export PATH="$1"; shift'
+  return `${path}; ${[unshare, ...asWhom].join(' ')} -- "$@"`
 }
 
 class NodeProgramNetwork implements ProgramNetwork {
@@ -98,14 +108,16 @@ class NodeProgramNetwork implements ProgramNetwork {
   readonly #folder: string
   readonly #socket: Socket
   readonly #relayPort: number
+  readonly #unshare: string
   readonly #relay: ChildProcess
   readonly #running = new Set<ChildProcess>()
   #isClosed = false
   #isLost = false
   #handler: (packet: Uint8Array) => void = () => {}
 
-  constructor(folder: string, socket: Socket, relayPort: number) {
+  constructor(folder: string, socket: Socket, relayPort: number, unshare: string) {
     this.#folder = folder
+    this.#unshare = unshare
     this.#socket = socket
     this.#relayPort = relayPort
     const { port } = socket.address()
@@ -117,8 +129,9 @@ class NodeProgramNetwork implements ProgramNetwork {
       `UNIX-SENDTO:${folder}/in,bind=${folder}/out`,
       `UDP4-SENDTO:${LOOPBACK}:${port},bind=${LOOPBACK}:${relayPort}`,
     ]
-    this.#relay = spawn('sh', ['-c', RELAY, 'sh', folder, '-b', String(BUFFER_BYTES), ...ends], {
+    this.#relay = spawn('/bin/sh', ['-c', RELAY, 'sh', folder, '-b', String(BUFFER_BYTES), ...ends], {
       stdio: ['pipe', 'ignore', 'ignore'],
+      env: { ...process.env, PATH: OUR_PATH },
       detached: true,
     })
     this.#relay.on('error', () => {})
@@ -148,25 +161,14 @@ class NodeProgramNetwork implements ProgramNetwork {
   async run(command: readonly string[]): Promise<number> {
     const isRoot = process.getuid?.() === 0
     // Back to who we are: what runs inside must not be able to change what is around it.
-    const program = isRoot
-      ? '"$@"'
-      : `unshare --user --map-user=${process.getuid?.()} --map-group=${process.getgid?.()} -- "$@"`
+    const asWhom = isRoot ? [] : ['--user', `--map-user=${process.getuid?.()}`, `--map-group=${process.getgid?.()}`]
     const asRoot = isRoot ? [] : ['--user', '--map-root-user']
+    const script = `${SETUP}${startProgram(this.#unshare, asWhom)}`
     const child = spawn(
-      'unshare',
+      this.#unshare,
       [
-        ...asRoot,
-        '--net',
-        '--mount',
-        '--pid',
-        '--fork',
-        '--kill-child',
-        'sh',
-        '-c',
-        `${SETUP}${program}`,
-        'sh',
-        this.#folder,
-        ...command,
+        ...[...asRoot, '--net', '--mount', '--pid', '--fork', '--kill-child'],
+        ...['/bin/sh', '-c', script, 'sh', this.#folder, process.env.PATH ?? '', ...command],
       ],
       { stdio: ['inherit', 'inherit', 'inherit', 'pipe'], env: withoutBus() },
     )
@@ -185,8 +187,7 @@ class NodeProgramNetwork implements ProgramNetwork {
     const late = setTimeout(() => {
       if (!isReady) child.kill('SIGKILL')
     }, START_LIMIT_MS)
-    const code = await ended
-    clearTimeout(late)
+    const code = await ended.finally(() => clearTimeout(late))
     if (this.#isLost) {
       throw machineError(
         'ENGINE_FAILED',

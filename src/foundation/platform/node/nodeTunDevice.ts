@@ -27,12 +27,14 @@ const STOP_GRACE = seconds(2)
 const TOOLS = {
   socat: 'socat',
   unshare: 'util-linux',
+  setsid: 'util-linux',
+  mount: 'mount',
   ip: 'iproute2',
   nft: 'nftables',
   conntrack: 'conntrack',
 } as const
 export type Tool = keyof typeof TOOLS
-const FOLDERS = ['/usr/sbin', '/usr/bin', '/sbin', '/bin']
+export const TOOL_FOLDERS: readonly string[] = ['/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
 export const engineUnavailable = (
   missing: string,
@@ -54,13 +56,13 @@ export async function findTools<T extends Tool>(
   const found: Partial<Record<T, string>> = {}
   const missing: T[] = []
   for (const tool of tools) {
-    const path = await firstThere(FOLDERS.map((folder) => `${folder}/${tool}`))
+    const path = await firstThere(TOOL_FOLDERS.map((folder) => `${folder}/${tool}`))
     if (path === undefined) missing.push(tool)
     else found[tool] = path
   }
   if (missing.length > 0) {
-    const packages = missing.map((tool) => TOOLS[tool])
-    throw engineUnavailable(missing.join(', '), `On Debian: apt install ${packages.join(' ')}`)
+    const packages = new Set(missing.map((tool) => TOOLS[tool]))
+    throw engineUnavailable(missing.join(', '), `On Debian: apt install ${[...packages].join(' ')}`)
   }
   // Before the device: who may not use it would be told how he may, in vain.
   if (rights !== undefined && !(await mayAdministrate())) {
@@ -107,7 +109,11 @@ export async function mayAdministrate(): Promise<boolean> {
 /** Waits until nobody has a device of that name: that of a killed process is gone soon. Throws ENGINE_UNAVAILABLE where it stays. */
 export async function untilNameIsFree(name: string): Promise<void> {
   if (await until(OLD_LIMIT_MS, async () => !(await hasInterface(name)))) return
-  throw engineUnavailable(`device ${name}`, 'Stop that one first.', `another starling on this machine has ${name}`)
+  throw engineUnavailable(
+    `device ${name}`,
+    `Stop that program first. "ip -d link show ${name}" describes its device.`,
+    'another program of this machine has the network device that is needed',
+  )
 }
 
 /** Makes a device of that name, which is down and has no addresses. Throws ENGINE_UNAVAILABLE where another program has it, ENGINE_FAILED. */
@@ -142,7 +148,7 @@ export async function openTunDevice(name: string, socat: string): Promise<TunDev
 }
 
 /** In the network that we are in, which need not be the one that /sys shows. */
-async function hasInterface(name: string): Promise<boolean> {
+export async function hasInterface(name: string): Promise<boolean> {
   return (await readFile('/proc/self/net/dev', 'utf8'))
     .split('\n')
     .some((line) => line.trimStart().startsWith(`${name}:`))

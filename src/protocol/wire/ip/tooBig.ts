@@ -11,10 +11,19 @@ const HEADER_BYTES = 8
 const QUOTED_BYTES = 8
 const MESSAGES = { 4: { type: 3, code: 4, mtuAt: 6 }, 6: { type: 2, code: 0, mtuAt: 6 } } as const
 
-/** For the sender of `packet`, from `router`: packets of `mtu` bytes fit. The header in it is the packet's own, rebuilt. */
+/** For the sender of `packet`, from `router`: packets of `mtu` bytes fit. */
 export function buildTooBig(packet: IpPacket, router: Uint8Array, mtu: number): Uint8Array {
-  const { version, source, destination, protocol, payload } = packet
-  const { type, code, mtuAt } = MESSAGES[version]
+  const { mtuAt, ...kind } = MESSAGES[packet.version]
+  return buildComplaint(packet, router, kind, (view) => view.setUint16(mtuAt, mtu))
+}
+
+/** What a router says of a packet; the header in it is the packet's own, rebuilt. `tell` fills in what the kind of it has besides. */
+export function buildComplaint(
+  { version, source, destination, protocol, payload }: IpPacket,
+  router: Uint8Array,
+  { type, code }: { readonly type: number; readonly code: number },
+  tell: (view: DataView) => void = () => {},
+): Uint8Array {
   // With the length that it had: stacks check it.
   const quoted = buildIpPacket({ source, destination }, protocol, payload).subarray(
     0,
@@ -24,7 +33,7 @@ export function buildTooBig(packet: IpPacket, router: Uint8Array, mtu: number): 
   const view = new DataView(message.buffer)
   message[0] = type
   message[1] = code
-  view.setUint16(mtuAt, mtu)
+  tell(view)
   message.set(quoted, HEADER_BYTES)
   const addresses = { source: router, destination: source }
   const icmp = version === 4 ? PROTOCOL.icmp : PROTOCOL.icmp6

@@ -1,0 +1,31 @@
+/**
+ * Why the datagrams and pings of programs go nowhere: a program hears nothing at all, so whoever sits in front of it is told, of each kind once. No
+ * names: a terminal is kept, copied and filmed. @module
+ */
+import type { LocalNetworkOptions } from '../../client/ip/localNetwork.ts'
+import type { Screen } from './screen.ts'
+
+type Troubles = Required<Pick<LocalNetworkOptions, 'noAddress' | 'refused' | 'toName' | 'silentNameServer'>>
+
+export function toldOnce(screen: Screen): Troubles {
+  const told = new Set<string>()
+  const once = (kind: string, text: string): void => {
+    if (!told.has(kind)) screen.line(`starling: ${text}`)
+    told.add(kind)
+  }
+  return {
+    noAddress: ({ code, message, nextStep }) =>
+      once('address', `datagrams and pings go nowhere: ${code}: ${message}. ${nextStep}`),
+    refused: (destination) => once(destination, `the exit's policy refuses ${destination}`),
+    toName: () =>
+      once(
+        'name',
+        'a datagram or ping to a name goes nowhere: the exit looks names up, for connections only. With --name-server IP names get their real addresses.',
+      ),
+    silentNameServer: (server) =>
+      once(
+        'name-server',
+        `the name server ${server} has not answered for 5 seconds. Choose another with --name-server, or none.`,
+      ),
+  }
+}
