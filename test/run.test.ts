@@ -9,16 +9,14 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
-import { networkInterfaces, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { WebSocketServer } from 'ws'
+import { OWN_ADDRESS as host, NO_PASST } from '../src/roles/exit/ip/passtSupport.test.ts'
 import { COMMAND, Starling } from './support/starling.ts'
 
-const TOOLS = ['/usr/bin/passt', '/usr/bin/socat', '/usr/bin/curl', '/dev/net/tun']
-const host = Object.values(networkInterfaces())
-  .flat()
-  .find((one) => one?.family === 'IPv4' && !one.internal)?.address
+const TOOLS = ['/usr/bin/socat', '/usr/bin/curl', '/dev/net/tun']
 const missing = TOOLS.filter((tool) => !existsSync(tool))
 const passes = (command: string, ...args: string[]): boolean =>
   spawnSync(command, args, { input: '', timeout: 30_000 }).status === 0
@@ -41,20 +39,14 @@ const mayMakeNetworks = (): boolean => {
     'probe',
   )
 }
-const mayRunPasst = (): boolean =>
-  passes('passt', '--foreground', '--fd', '0', '--tcp-ports', 'none', '--udp-ports', 'none')
 const skip =
   process.platform !== 'linux'
     ? 'network namespaces are for Linux'
     : missing.length > 0
-      ? `not there: ${missing.join(', ')} (apt install passt socat curl)`
-      : host === undefined
-        ? 'this machine has no address but loopback'
-        : !mayMakeNetworks()
-          ? 'this machine allows no network namespaces, or no devices in them'
-          : mayRunPasst()
-            ? false
-            : 'passt does not run on this machine'
+      ? `not there: ${missing.join(', ')} (apt install socat curl)`
+      : mayMakeNetworks()
+        ? NO_PASST
+        : 'this machine allows no network namespaces, or no devices in them'
 
 /** Becomes an ordinary user who may use the device, in a view of the files that nobody else has: as on a desktop, where root gave it to him. */
 const AS_USER = [
