@@ -36,7 +36,7 @@ export interface LocalTcpOptions {
 }
 
 const MAX_CONNECTIONS = 1024
-export const LEAST_ROOM: number = 64 * 1024
+const UNSCALED_ROOM = 64 * 1024
 /** What every stack takes, and where a SYN says nothing (RFC 9293 3.7.1). Who says less wants many packets for few bytes. */
 const LEAST_MSS = { 4: 536, 6: 1220 } as const
 const HEADERS = { 4: 40, 6: 60 } as const
@@ -90,7 +90,7 @@ export class LocalTcp {
   }
 
   #open(key: string, packet: IpPacket, segment: TcpSegment): void {
-    const { clock, random, mtu, knock, timing = DEVICE_TIMING, room = () => LEAST_ROOM } = this.#options
+    const { clock, random, mtu, knock, timing = DEVICE_TIMING, room = () => UNSCALED_ROOM } = this.#options
     const ourMss = mtu - HEADERS[packet.version]
     const { sequence, window, windowShift, takesSack } = segment
     // The packet's memory is not ours.

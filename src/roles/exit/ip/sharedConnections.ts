@@ -1,11 +1,11 @@
 /** What the connections of all packet clients share: how many there may be, and how much may be kept for each. @module */
-import { LEAST_ROOM } from '../../../client/ip/localTcp.ts'
 
 /** To who comes first; and beyond them 256 clients (ipRouterParams.ts) have a share each, whatever others took before. */
 const SCARCE_CONNECTIONS = 2048
 const SHARE_OF_CONNECTIONS = 8
 /** A second and a half of what the mixnet carries for one client: so long one packet that was lost holds up those behind it. */
 const MOST_ROOM = 512 * 1024
+/** Each way. With as many connections as there may be each still has eight KiB. */
 const TOTAL_ROOM = 32 * 1024 * 1024
 
 export class SharedConnections {
@@ -24,8 +24,8 @@ export class SharedConnections {
     return this.#count <= SCARCE_CONNECTIONS || own <= SHARE_OF_CONNECTIONS
   }
 
-  /** Bytes that may be kept for one of them. */
+  /** Bytes that may be kept of one of them, each way. */
   get room(): number {
-    return Math.max(LEAST_ROOM, Math.min(MOST_ROOM, Math.floor(TOTAL_ROOM / Math.max(1, this.#count))))
+    return Math.min(MOST_ROOM, Math.floor(TOTAL_ROOM / Math.max(1, this.#count)))
   }
 }

@@ -296,5 +296,5 @@ test('clients that take all they can leave each of the others some connections, 
   assert.deepEqual(new Set(clients), new Set([256, 8]))
   assert.ok(shared.count <= 4096)
   assert.equal(alone, 512 * 1024)
-  assert.equal(shared.room, 64 * 1024)
+  assert.ok(shared.room >= 8 * 1024 && shared.room * shared.count <= 32 * 1024 * 1024, `${shared.room}`)
 })
