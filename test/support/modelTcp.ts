@@ -1,7 +1,6 @@
 /**
  * A TCP as kernels have it today, for simulations of what is below it: CUBIC with SACK and DSACK, RACK's reordering window (RFC 8985), undo
- * of what was sent again for nothing (RFC 4015, 3708), RFC 6298's timeout with Linux's least of 200 ms. Reno and not CUBIC, for it takes loss
- * harder. The sender alone, without timestamps; it counts segments. @module
+ * of what was sent again for nothing (RFC 3708), RFC 6298's timeout with Linux's least of 200 ms. The sender alone, without timestamps; it counts segments. @module
  */
 import { millis } from '../../src/foundation/base/units.ts'
 import type { Clock, Timer } from '../../src/foundation/platform/clock.ts'

@@ -32,7 +32,7 @@ describe('bytes that are read before they are forgotten', () => {
   test('memory follows the bytes, not the pieces, and is given back', () => {
     const ring = new ByteRing()
     for (let i = 0; i < 65_537; i++) ring.push(Uint8Array.of(i))
-    assert.equal(ring.heldBytes, 131_072)
+    assert.ok(ring.heldBytes <= 65_537 * 1.25, `${ring.heldBytes}`)
     ring.forget(65_537)
     assert.equal(ring.heldBytes, 0)
   })

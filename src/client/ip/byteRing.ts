@@ -13,7 +13,7 @@ export class ByteRing {
     return this.#length
   }
 
-  /** Of memory: at most twice what was ever in it since it was empty, or 4 KiB. */
+  /** Of memory: at most a quarter more than was ever in it since it was empty, or 4 KiB. */
   get heldBytes(): number {
     return this.#block.length
   }
@@ -53,9 +53,7 @@ export class ByteRing {
 
   #reserve(length: number): void {
     if (length <= this.#block.length) return
-    let size = Math.max(LEAST_BYTES, this.#block.length)
-    while (size < length) size *= 2
-    const grown = new Uint8Array(size)
+    const grown = new Uint8Array(Math.max(LEAST_BYTES, length, Math.ceil(this.#block.length * 1.25)))
     grown.set(this.slice(0, this.#length))
     this.#block = grown
     this.#head = 0

@@ -7,7 +7,7 @@ import type { Clock } from '../../foundation/platform/clock.ts'
 import type { Connection, Endpoint } from '../../foundation/platform/net.ts'
 import type { RandomStream } from '../../foundation/platform/random.ts'
 import type { IpPacket } from '../../protocol/wire/ip/ipPacket.ts'
-import { advanced, buildTcp, FLAG, readTcpSegment, type TcpSegment } from '../../protocol/wire/ip/tcpSegment.ts'
+import { buildReset, buildTcp, FLAG, readTcpSegment, type TcpSegment } from '../../protocol/wire/ip/tcpSegment.ts'
 import { LocalTcpConnection, type OutgoingSegment } from './localTcpConnection.ts'
 import { DEVICE_TIMING, type TcpTiming } from './roundTrip.ts'
 
@@ -27,7 +27,7 @@ export interface LocalTcpOptions {
   readonly send: (packet: Uint8Array) => void
   readonly knock: (knock: Knock) => void
   readonly maxConnections?: number
-  /** Bytes that may be kept for the program of one connection now. Default: as much as a window without scaling takes. */
+  /** Bytes that may be kept of one connection now, each way. Default: as much as a window without scaling takes. */
   readonly room?: () => number
   /** How many connections there are now. */
   readonly counted?: (count: number) => void
@@ -61,9 +61,9 @@ export class LocalTcp {
     const known = this.#connections.get(key)
     if (known !== undefined) return known.receive(segment)
     if ((segment.flags & FLAG.rst) !== 0) return
-    if ((segment.flags & (FLAG.syn | FLAG.ack)) !== FLAG.syn) return this.#reject(packet, segment)
+    if ((segment.flags & (FLAG.syn | FLAG.ack)) !== FLAG.syn) return this.#options.send(buildReset(packet))
     const { maxConnections = MAX_CONNECTIONS } = this.#options
-    if (this.#connections.size >= maxConnections) return this.#reject(packet, segment)
+    if (this.#connections.size >= maxConnections) return this.#options.send(buildReset(packet))
     this.#open(key, packet, segment)
   }
 
@@ -124,18 +124,6 @@ export class LocalTcp {
       },
       refuse: () => connection.reset(),
     })
-  }
-
-  /** Nobody knows of such a connection (RFC 9293 3.10.7.1). */
-  #reject(packet: IpPacket, { sequence, acknowledgment, flags, data }: TcpSegment): void {
-    const addresses = { source: packet.destination, destination: packet.source }
-    const ports = { sourcePort: packet.destinationPort, destinationPort: packet.sourcePort }
-    const length = data.length + ((flags & FLAG.syn) === 0 ? 0 : 1) + ((flags & FLAG.fin) === 0 ? 0 : 1)
-    const answer =
-      (flags & FLAG.ack) === 0
-        ? { sequence: 0, acknowledgment: advanced(sequence, length), flags: FLAG.rst | FLAG.ack, window: 0 }
-        : { sequence: acknowledgment, acknowledgment: 0, flags: FLAG.rst, window: 0 }
-    this.#options.send(buildTcp(addresses, ports, answer))
   }
 }
 

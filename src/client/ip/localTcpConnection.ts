@@ -40,8 +40,8 @@ const MOST_UNSCALED = 65_535
 const RECEIVE_WINDOW = 128 * 1024
 const SHIFT = 2
 /**
- * Of who scales by nothing: it keeps 64 KiB itself, and is not a kernel. smoltcp in mix-tunnel 0.2.1 writes what a window takes into a queue of eight
- * packets, which loses the rest until a timeout of 5 s: 100 kB up took 13 s, and take 4 s so.
+ * Of who scales by nothing, for it keeps 64 KiB at most itself. smoltcp in mix-tunnel 0.2.1 writes what a window takes into a queue of eight packets,
+ * which loses the rest until a timeout of 5 s: 100 kB up took 13 s, and take 4 s so. A kernel that was given so little sends as much in a round trip.
  */
 const SMALL_SEGMENTS = 8
 /** For the program's last FIN to be lost and come again. */
@@ -121,6 +121,7 @@ export class LocalTcpConnection implements Connection {
     this.#deliver()
     // The kernel waits for it, and would otherwise probe.
     if (wasShut && this.#state === 'open') this.#acknowledge()
+    this.#endWhenDone()
   }
 
   end(): void {
@@ -142,6 +143,7 @@ export class LocalTcpConnection implements Connection {
     this.#receiving.clear()
     this.#sending.abandon()
     this.#tellClosed()
+    this.#endWhenDone()
   }
 
   reset(): void {
@@ -225,7 +227,8 @@ export class LocalTcpConnection implements Connection {
       window: isSyn ? Math.min(MOST_UNSCALED, window) : this.#scales ? window >> SHIFT : window,
       // Theirs counts only where we say one too.
       ...(isSyn ? { mss: ourMss, windowShift: this.#scales ? SHIFT : undefined, takesSack: syn.takesSack } : {}),
-      ...(!isSyn && syn.takesSack === true ? { sack: this.#receiving.ranges() } : {}),
+      // With data it would be longer than the device takes; what brought something to name is acknowledged by itself anyway.
+      ...(!isSyn && data === undefined && syn.takesSack === true ? { sack: this.#receiving.ranges() } : {}),
       ...(data === undefined ? {} : { data }),
     })
   }

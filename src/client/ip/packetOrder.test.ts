@@ -3,7 +3,10 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { millis, seconds } from '../../foundation/base/units.ts'
 import { HandClock } from '../../foundation/platform/handClock.ts'
-import { PacketOrder } from './packetOrder.ts'
+import { buildUdp } from '../../protocol/wire/ip/buildPacket.ts'
+import { type IpPacket, readIpPacket } from '../../protocol/wire/ip/ipPacket.ts'
+import { buildTcp, FLAG } from '../../protocol/wire/ip/tcpSegment.ts'
+import { needsOrder, PacketOrder } from './packetOrder.ts'
 
 function start(maxBytes = 10_000) {
   const clock = new HandClock()
@@ -79,4 +82,18 @@ test('ended, it says nothing more', () => {
   clock.advance(seconds(10))
   assert.deepEqual(delivered, [1])
   assert.equal(clock.pending, 0)
+})
+
+test('of TCP all waits but what only acknowledges, of others nothing', () => {
+  const addresses = { source: Uint8Array.of(10, 0, 0, 2), destination: Uint8Array.of(1, 2, 3, 4) }
+  const ports = { sourcePort: 1, destinationPort: 2 }
+  const tcp = (flags: number, data = new Uint8Array(0)): boolean => {
+    const segment = { sequence: 1, acknowledgment: 2, flags, window: 3, data }
+    return needsOrder(readIpPacket(buildTcp(addresses, ports, segment)) as IpPacket)
+  }
+  assert.equal(tcp(FLAG.ack), false)
+  for (const flags of [FLAG.syn, FLAG.syn | FLAG.ack, FLAG.ack | FLAG.fin, FLAG.rst, FLAG.rst | FLAG.ack])
+    assert.ok(tcp(flags))
+  assert.ok(tcp(FLAG.ack, Uint8Array.of(1)))
+  assert.equal(needsOrder(readIpPacket(buildUdp(addresses, ports, Uint8Array.of(1))) as IpPacket), false)
 })

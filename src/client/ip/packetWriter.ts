@@ -30,6 +30,9 @@ export interface PacketWriterOptions {
   readonly lost: () => void
 }
 
+/** Acknowledgments and resets, which nothing holds, of as many connections as there may be, and a segment. */
+const HEADROOM_BYTES = 12 * 1024
+
 export class PacketWriter {
   readonly #options: PacketWriterOptions
   readonly #waiting: Uint8Array[] = []
@@ -55,7 +58,7 @@ export class PacketWriter {
       this.#bytes += packet.length
     }
     if (lost > 0) dropped(lost)
-    if (this.#bytes >= pauseAtBytes && !this.#isPaused) {
+    if ((this.#bytes >= pauseAtBytes || !this.#hasHeadroom()) && !this.#isPaused) {
       this.#isPaused = true
       full()
     }
@@ -66,6 +69,14 @@ export class PacketWriter {
   stop(): void {
     this.#stopped.abort()
     while (this.#drop());
+  }
+
+  /** Whether those who share with us leave room for what comes before a pause is obeyed. */
+  #hasHeadroom(): boolean {
+    const { reserve } = this.#options
+    if (!reserve(HEADROOM_BYTES, this.#bytes)) return false
+    reserve(-HEADROOM_BYTES, this.#bytes)
+    return true
   }
 
   #drop(): boolean {
@@ -115,7 +126,7 @@ export class PacketWriter {
       bytes += next.length + 2
       full = filler.push(this.#take() as Uint8Array)
     }
-    if (this.#isPaused && this.#bytes < this.#options.pauseAtBytes / 2) {
+    if (this.#isPaused && this.#bytes < this.#options.pauseAtBytes / 2 && this.#hasHeadroom()) {
       this.#isPaused = false
       this.#options.drained()
     }

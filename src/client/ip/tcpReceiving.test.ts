@@ -56,8 +56,13 @@ describe('what comes in a TCP connection', () => {
       [at(100), at(250)],
       [at(300), at(400)],
     ])
+    // With where it lies behind it.
     receiving.take(...piece(320, 330))
-    assert.deepEqual(receiving.ranges()[0], [at(320), at(330)])
+    assert.deepEqual(receiving.ranges(), [
+      [at(320), at(330)],
+      [at(300), at(400)],
+      [at(100), at(250)],
+    ])
     assert.equal(receiving.ranges().length, 2)
     receiving.take(...piece(0, 100))
     assert.equal(receiving.expected, at(250))

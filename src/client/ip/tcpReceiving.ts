@@ -108,8 +108,10 @@ export class TcpReceiving {
       return at >= 0 && at <= one.bytes.length
     })
     const known = piece === undefined ? 0 : piece.bytes.length - ((from - piece.from) | 0)
-    if (known >= bytes.length) {
+    if (piece !== undefined && known >= bytes.length) {
       this.#repeated = [from, advanced(from, bytes.length)]
+      // Behind what came twice the receiver names where that lies, or it would be read as another piece (RFC 2883 4.2).
+      this.#early = [...this.#early.filter((one) => one !== piece), piece]
       return
     }
     // Pieces may lie over each other: together they are no more than the window.

@@ -126,7 +126,8 @@ export class TcpSending {
     // One that others overtook: it says nothing new of the window either.
     if (count < 0) return false
     const wasShut = this.#window === 0
-    this.#window = window
+    // Of two that acknowledge the same the smaller was overtaken, as a rule: a receiver does not take back what it gave.
+    this.#window = count === 0 ? Math.max(this.#window, window) : window
     if (count === 0) {
       if (wasShut && this.#state === 'open') this.#answeredProbe()
       return false
@@ -138,7 +139,7 @@ export class TcpSending {
       this.#state = 'open'
       count--
     }
-    if (this.#hasEnd && count > this.#queue.length) this.#endAcknowledged = true
+    if (this.#hasEnd && count > this.#queue.length) this.#endAcknowledged = this.#endSent = true
     if (isBefore(this.#next, acknowledgment)) this.#next = acknowledgment
     this.#forget(Math.min(count, this.#queue.length))
     this.#cancel()
@@ -226,11 +227,11 @@ export class TcpSending {
     if (isBefore(this.#highest, this.#next)) this.#highest = this.#next
   }
 
-  /** While something is under way, or a closed window has to be asked after. */
+  /** While something is under way, or a closed window has to be asked after. What is only held waits for its turn. */
   #schedule(): void {
     // Whatever else comes in the meantime does not put it off.
     if (this.#timer !== undefined || this.#state === 'over') return
-    const waits = this.#next !== this.#unacknowledged || this.#inFlight < this.#queue.length
+    const waits = this.#next !== this.#unacknowledged || (this.#window === 0 && this.#queue.length > 0)
     if (!waits) return
     this.#timer = this.#options.clock.after(this.#trip.timeout(this.#tries), () => {
       this.#timer = undefined

@@ -122,6 +122,19 @@ function writeOptions({ mss, windowShift, takesSack = false, sack = [] }: TcpOpt
 
 const bigEndian = (number: number): number[] => [24, 16, 8, 0].map((shift) => (number >>> shift) & 0xff)
 
+/** What says that there is no such connection, or none may be: of a packet that holds TCP and is no reset (RFC 9293 3.10.7.1). */
+export function buildReset(packet: IpPacket): Uint8Array {
+  const { sequence, acknowledgment, flags, data } = readTcpSegment(packet)
+  const length = data.length + ((flags & FLAG.syn) === 0 ? 0 : 1) + ((flags & FLAG.fin) === 0 ? 0 : 1)
+  return buildTcp(
+    { source: packet.destination, destination: packet.source },
+    { sourcePort: packet.destinationPort, destinationPort: packet.sourcePort },
+    (flags & FLAG.ack) === 0
+      ? { sequence: 0, acknowledgment: advanced(sequence, length), flags: FLAG.rst | FLAG.ack, window: 0 }
+      : { sequence: acknowledgment, acknowledgment: 0, flags: FLAG.rst, window: 0 },
+  )
+}
+
 /** Whether `a` comes before `b`: numbers begin anew at 2^32. */
 export const isBefore = (a: number, b: number): boolean => ((a - b) | 0) < 0
 

@@ -549,6 +549,19 @@ describe('the IP packet router', () => {
     assert.equal(router.ways[0]?.sent.length, 1, 'no engine sees a connection')
   })
 
+  test('of an engine no connection is believed', async () => {
+    const router = start()
+    const peer = new Peer(router, 'alice')
+    const { ipv4: destination } = await peer.connect()
+    const segment = { sequence: 1, acknowledgment: 1, flags: FLAG.ack, window: 9 }
+    router.ways[0]?.options.received(
+      buildTcp({ source: SITE, destination }, { sourcePort: 80, destinationPort: 4000 }, segment),
+    )
+    router.clock.advance(millis(100))
+    assert.equal(router.dropped('returned-tcp'), 1)
+    assert.deepEqual(peer.packets, [])
+  })
+
   test('connections end with the session of their client, and with nobody else', async () => {
     const router = start()
     const [alice, bob] = [new Peer(router, 'alice'), new Peer(router, 'bob')]

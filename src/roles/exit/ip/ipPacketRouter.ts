@@ -16,7 +16,7 @@ import type { IpPair } from '../../../protocol/wire/exit/bincode.ts'
 import { decodeBundle } from '../../../protocol/wire/exit/ipBundle.ts'
 import { buildEcho, readEcho } from '../../../protocol/wire/ip/echo.ts'
 import { type IpPacket, PROTOCOL, readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
-import { advanced, buildTcp, FLAG, readTcpSegment } from '../../../protocol/wire/ip/tcpSegment.ts'
+import { buildReset, FLAG, readTcpSegment } from '../../../protocol/wire/ip/tcpSegment.ts'
 import { buildTooBig } from '../../../protocol/wire/ip/tooBig.ts'
 import { Answers } from '../answers.ts'
 import { Quotas } from '../quotas.ts'
@@ -389,13 +389,7 @@ export class IpPacketRouter {
 /** To whom asks for a connection that the policy forbids. Official clients do not read what else they are told, and ask for ever. */
 function refusalOf(packet: IpPacket): Uint8Array | undefined {
   if (packet.protocol !== PROTOCOL.tcp) return undefined
-  const { flags, sequence, data } = readTcpSegment(packet)
-  if (flags !== FLAG.syn) return undefined
-  return buildTcp(
-    { source: packet.destination, destination: packet.source },
-    { sourcePort: packet.destinationPort, destinationPort: packet.sourcePort },
-    { sequence: 0, acknowledgment: advanced(sequence, 1 + data.length), flags: FLAG.rst | FLAG.ack, window: 0 },
-  )
+  return readTcpSegment(packet).flags === FLAG.syn ? buildReset(packet) : undefined
 }
 
 const keyOf = (address: Uint8Array): string => address.join('.')

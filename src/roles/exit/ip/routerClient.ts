@@ -86,7 +86,7 @@ export class RouterClient {
       drained: () => {
         this.#wantsPause = false
         this.#tcp.resume()
-        this.#way?.resume()
+        if (!this.#wantsPause) this.#way?.resume()
       },
     })
     this.#tcp = new TcpEnds({

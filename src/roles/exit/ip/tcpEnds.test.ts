@@ -60,6 +60,8 @@ class Bench {
   readonly outside: Outside[] = []
   readonly asked: Endpoint[] = []
   readonly sent: TcpSegment[] = []
+  /** Bytes of a packet. */
+  longest = 0
   readonly clock = new HandClock()
   readonly ends: TcpEnds
   answers = async (remote: Endpoint): Promise<Outside> => new Outside(remote)
@@ -82,6 +84,7 @@ class Bench {
       send: (bytes) => {
         const packet = readIpPacket(bytes)
         assert.ok(!('fault' in packet), 'what is built is whole')
+        this.longest = Math.max(this.longest, bytes.length)
         this.sent.push(readTcpSegment(packet))
       },
     })
@@ -96,8 +99,8 @@ class Bench {
   }
 
   /** Up to where both sides are connected. Returns what the client acknowledges next. */
-  async connected(sourcePort = 4000): Promise<number> {
-    this.from(sourcePort, { flags: FLAG.syn, mss: 1400 })
+  async connected(sourcePort = 4000, syn: Partial<TcpSegment> = {}): Promise<number> {
+    this.from(sourcePort, { flags: FLAG.syn, mss: 1460, ...syn })
     await turn()
     const answer = this.sent.at(-1)
     assert.equal(answer?.flags, FLAG.syn | FLAG.ack)
@@ -260,6 +263,122 @@ describe('connections of a client of the packet router', () => {
     }
     assert.equal(bench.asked.length, 64)
     assert.equal(bench.shared.count, 64)
+  })
+
+  test('last bytes that waited for the site end the connection all the same', async () => {
+    const bench = new Bench()
+    const acknowledgment = advanced(await bench.connected(), 1)
+    const [outside] = bench.outside as [Outside]
+    outside.handlers?.end?.()
+    bench.from(4000, { flags: FLAG.ack, sequence: START + 1, acknowledgment })
+    outside.hasRoom = false
+    const data = new Uint8Array(10)
+    bench.from(4000, { flags: FLAG.ack, sequence: START + 1, acknowledgment, data })
+    bench.from(4000, { flags: FLAG.ack | FLAG.fin, sequence: START + 11, acknowledgment, data })
+    assert.equal(outside.written.length, 1)
+    outside.hasRoom = true
+    outside.handlers?.drain?.()
+    assert.equal(outside.written.length, 2)
+    assert.equal(outside.fate, 'ended')
+    outside.handlers?.close()
+    bench.clock.advance(seconds(10))
+    assert.equal(bench.shared.count, 0)
+  })
+
+  test('what takes long to be taken is waited for as long as some of it is; what is only held is not given up', async () => {
+    const bench = new Bench()
+    let acknowledgment = await bench.connected()
+    const [outside] = bench.outside as [Outside]
+    outside.handlers?.data(new Uint8Array(60_000))
+    outside.handlers?.end?.()
+    for (let i = 0; i < 6; i++) {
+      acknowledgment = advanced(acknowledgment, 1000)
+      bench.clock.advance(minutes(3))
+      bench.from(4000, { flags: FLAG.ack, sequence: START + 1, acknowledgment })
+    }
+    assert.equal(outside.fate, 'open')
+    const held = new Bench()
+    await held.connected()
+    held.ends.pause()
+    held.outside[0]?.handlers?.data(new Uint8Array(10))
+    held.clock.advance(minutes(20))
+    assert.equal(held.outside[0]?.fate, 'open')
+    held.ends.resume()
+    assert.equal(held.sent.at(-1)?.data.length, 10)
+  })
+
+  test('no packet is longer than the way, whatever came out of order; only who reads it hears of that', async () => {
+    for (const takesSack of [true, undefined]) {
+      const bench = new Bench()
+      const acknowledgment = await bench.connected(4000, { windowShift: 7, takesSack })
+      for (const at of [2000, 4000, 6000]) {
+        const data = new Uint8Array(100)
+        bench.from(4000, { flags: FLAG.ack, sequence: START + 1 + at, acknowledgment, data })
+      }
+      bench.outside[0]?.handlers?.data(new Uint8Array(20_000))
+      assert.equal(bench.longest, 1500)
+      const named = bench.sent.filter(({ sack = [] }) => sack.length > 0)
+      assert.equal(named.length, takesSack ? 3 : 0)
+    }
+  })
+
+  test('windows: 16 bits without scales, 128 KiB with, eight segments for who scales by nothing; theirs count scaled', async () => {
+    const said = async (windowShift: number | undefined): Promise<unknown> => {
+      const bench = new Bench()
+      const acknowledgment = advanced(await bench.connected(4000, { windowShift }), 1)
+      const [first] = bench.sent
+      bench.outside[0]?.handlers?.data(new Uint8Array(1))
+      bench.from(4000, { flags: FLAG.ack, sequence: START + 1, acknowledgment, window: 1000, data: new Uint8Array(4) })
+      const last = bench.sent.at(-1) as TcpSegment
+      bench.outside[0]?.handlers?.data(new Uint8Array(200_000))
+      const under = bench.sent.reduce((sum, { data }) => sum + data.length, -1)
+      return [first?.windowShift, first?.window, last.window << (first?.windowShift ?? 0), under]
+    }
+    assert.deepEqual(await said(undefined), [undefined, 65_535, 65_535, 1000])
+    assert.deepEqual(await said(0), [2, 8 * 1460, 8 * 1460, 1000])
+    assert.deepEqual(await said(7), [2, 65_535, 128 * 1024, 128_000])
+  })
+
+  test('an acknowledgment that others overtook closes no window', async () => {
+    const bench = new Bench()
+    const acknowledgment = advanced(await bench.connected(4000, { windowShift: 7 }), 50_000)
+    bench.outside[0]?.handlers?.data(new Uint8Array(100_000))
+    const say = (window: number): void =>
+      bench.from(4000, { flags: FLAG.ack, sequence: START + 1, acknowledgment, window })
+    say(512)
+    say(0)
+    const before = bench.sent.length
+    bench.outside[0]?.handlers?.data(new Uint8Array(10_000))
+    assert.ok(bench.sent.length > before)
+  })
+
+  test('an end that was acknowledged is not said again', async () => {
+    const bench = new Bench()
+    const acknowledgment = await bench.connected()
+    const [outside] = bench.outside as [Outside]
+    const say = (acknowledges: number, window: number): void =>
+      bench.from(4000, {
+        flags: FLAG.ack,
+        sequence: START + 1,
+        acknowledgment: advanced(acknowledgment, acknowledges),
+        window,
+      })
+    say(0, 0)
+    outside.handlers?.data(Uint8Array.of(7))
+    outside.handlers?.end?.()
+    const isProbed = (): boolean => bench.sent.some(({ data }) => data.length === 1)
+    for (let i = 0; i < 5 && !isProbed(); i++) bench.clock.advance(seconds(4))
+    assert.ok(isProbed())
+    bench.ends.pause()
+    say(0, 1000)
+    say(2, 1000)
+    bench.sent.length = 0
+    bench.ends.resume()
+    bench.clock.advance(seconds(30))
+    assert.deepEqual(
+      bench.sent.filter(({ flags }) => (flags & FLAG.fin) !== 0),
+      [],
+    )
   })
 
   test('closed, nothing of it stays: neither what is open nor what is being opened', async () => {

@@ -134,6 +134,8 @@ class Pair {
   readonly #options: PairOptions
   #usedAt: Millis
   #limit: Millis = IDLE_TIMEOUT
+  /** When it was used last. */
+  #buffered = 0
   #timer: Timer | undefined
   #isOver = false
 
@@ -193,6 +195,11 @@ class Pair {
 
   #used(): void {
     this.#usedAt = this.#options.clock.monotonic()
+    this.#buffered = this.#bufferedBytes
+  }
+
+  get #bufferedBytes(): number {
+    return this.#options.inside.bufferedBytes + this.#options.outside.bufferedBytes
   }
 
   #limitTo(limit: Millis): void {
@@ -204,6 +211,8 @@ class Pair {
 
   #review(): void {
     const { clock, inside, outside } = this.#options
+    // Somebody takes what the other said long ago, however slowly.
+    if (this.#limit !== LINGER && this.#bufferedBytes !== this.#buffered) this.#used()
     const left = this.#usedAt + this.#limit - clock.monotonic()
     if (left > 0) {
       this.#timer = clock.after(millis(left), () => this.#review())
