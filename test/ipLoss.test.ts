@@ -80,7 +80,6 @@ it('a ping takes as long as its delays are drawn, and no 25 ms longer', async (t
   const { mixnet, client, exit, clock } = parties({ loss: 0, latency: [latency, latency] })
   const wayOut: WayOut = {
     mtu: 1500,
-    ownAddresses: () => new Set(),
     open: async ({ received }) => ({
       send(bytes) {
         const packet = readIpPacket(bytes) as IpPacket
@@ -116,7 +115,6 @@ it('a ping takes as long as its delays are drawn, and no 25 ms longer', async (t
 /** Connections end before it. */
 const NO_WAY: WayOut = {
   mtu: 1500,
-  ownAddresses: () => new Set(),
   open: async () => ({ send: () => false, pause() {}, resume() {}, close: async () => {} }),
   async close() {},
 }
@@ -126,7 +124,6 @@ function startRouter(exit: TestClient, wayOut: WayOut, rules = DEFAULT_EXIT_RULE
     client: exit.client,
     wayOut,
     rules,
-    ownAddresses: () => new Set(),
     params: DEFAULT_IP_ROUTER_PARAMS,
     build: BUILD,
     meter: exit.meter,

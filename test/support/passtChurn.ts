@@ -42,12 +42,10 @@ export class PasstRouter {
     const echo = createSocket('udp4', (data, from) => echo.send(data, from.port, from.address))
     await new Promise<void>((resolve) => echo.bind(0, OWN_ADDRESS, resolve))
     const random = nodeRandom.stream('ports')
-    const none = () => new Set<string>()
     const wayOut = await openPasst({
       processes: nodeProcesses,
       clock: nodeClock,
       random,
-      ownAddresses: none,
     })
     return new PasstRouter(
       (client) =>
@@ -55,7 +53,6 @@ export class PasstRouter {
           client,
           wayOut,
           rules: LOCAL_RULES,
-          ownAddresses: none,
           params: DEFAULT_IP_ROUTER_PARAMS,
           build: BUILD,
           meter: new Meter(),

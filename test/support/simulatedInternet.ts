@@ -30,7 +30,6 @@ export class SimulatedInternet {
   wayOut(): WayOut {
     return {
       mtu: 1500,
-      ownAddresses: () => new Set(),
       open: async (options) => {
         const key = options.ips.ipv4.join('.')
         if (this.open.has(key)) throw new MixnetError('INTERNAL', { what: 'an address given twice' })

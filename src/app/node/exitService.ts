@@ -76,7 +76,6 @@ async function startPacketRouter(
     client,
     wayOut,
     rules,
-    ownAddresses: () => wayOut.ownAddresses(),
     params: DEFAULT_IP_ROUTER_PARAMS,
     build,
     meter,

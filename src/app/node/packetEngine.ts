@@ -1,10 +1,7 @@
 /** What carries the IP packets of an exit's clients into the world: the program, and what it needs of the machine. @module */
 import { fromUtf8Lossy } from '../../foundation/base/bytes.ts'
 import type { Log } from '../../foundation/base/observe.ts'
-import { type Millis, seconds } from '../../foundation/base/units.ts'
-import type { Clock } from '../../foundation/platform/clock.ts'
 import type { Files } from '../../foundation/platform/files.ts'
-import { nodeAddresses } from '../../foundation/platform/node/nodeAddresses.ts'
 import { nodeProcesses } from '../../foundation/platform/node/nodeProcesses.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { openPasst } from '../../roles/exit/ip/passtWayOut.ts'
@@ -15,8 +12,6 @@ import { prepareTunMachine } from './tunMachine.ts'
 const PING_GROUPS = '/proc/sys/net/ipv4/ping_group_range'
 /** Of "nobody", which passt becomes where root starts it. */
 const NOBODY = 65_534
-/** Interfaces come and go, and packets ask each time. */
-const ADDRESSES_KEPT = seconds(10)
 
 export interface PacketEngineOptions {
   readonly engine: 'passt' | 'tun'
@@ -30,11 +25,10 @@ export async function openPacketEngine(
   { files, clock, random }: Pick<World, 'clock' | 'random'> & { readonly files: Pick<Files, 'read'> },
   { engine: wanted, allowLocalAddresses, log }: PacketEngineOptions,
 ): Promise<WayOut> {
-  const ownAddresses = keptFor(clock, ADDRESSES_KEPT)
   if (wanted === 'tun') {
     const machine = await prepareTunMachine({ files, clock, allowLocalAddresses, log })
     try {
-      return await openTun({ machine, ownAddresses, log })
+      return await openTun({ machine, log })
     } catch (error) {
       await machine.close()
       throw error
@@ -44,22 +38,11 @@ export async function openPacketEngine(
     processes: nodeProcesses,
     clock,
     random: random.stream('packet-ports'),
-    ownAddresses,
   })
   if (!(await mayPing(files))) {
     log.warn('packets.no-pings', { fix: 'sysctl -w net.ipv4.ping_group_range="0 2147483647"' })
   }
   return engine
-}
-
-function keptFor(clock: Clock, lifetime: Millis): () => ReadonlySet<string> {
-  let kept = nodeAddresses()
-  let since = clock.monotonic()
-  return () => {
-    const now = clock.monotonic()
-    if (now - since >= lifetime) [kept, since] = [nodeAddresses(), now]
-    return kept
-  }
 }
 
 /** Linux lets groups open ping sockets, and by default none. */

@@ -23,5 +23,6 @@ export function withNamedHosts(net: Net, hosts: ReadonlyMap<string, Endpoint>, l
       const address = addressOf(host)
       return address === undefined ? net.resolve(host) : [address]
     },
+    ownAddresses: () => net.ownAddresses(),
   }
 }

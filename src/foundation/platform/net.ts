@@ -155,4 +155,6 @@ export interface Net {
   request(request: HttpRequest): Promise<HttpResponse>
   /** All addresses of a name, IPv4 first; an IP address is its own answer. Throws HOST_UNKNOWN. */
   resolve(host: string): Promise<readonly string[]>
+  /** Of this machine, as canonical text: those of some seconds ago. */
+  ownAddresses(): ReadonlySet<string>
 }

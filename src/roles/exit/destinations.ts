@@ -4,8 +4,8 @@
  * lead a client into the operator's own network. @module
  */
 import { isMixnetError, type MixnetError } from '../../foundation/base/errors.ts'
-import { canonicalIp, IPV6_BYTES, parseIp } from '../../foundation/base/ipAddress.ts'
-import type { Connection, Endpoint } from '../../foundation/platform/net.ts'
+import { canonicalIp, formatIp, IPV6_BYTES, parseIp } from '../../foundation/base/ipAddress.ts'
+import type { Connection, Endpoint, Net } from '../../foundation/platform/net.ts'
 import type { World } from '../../foundation/platform/world.ts'
 import { evaluateExitPolicy } from '../../protocol/wire/exit/exitPolicy.ts'
 import { isGlobalAddress } from '../../protocol/wire/exit/globalAddress.ts'
@@ -91,7 +91,7 @@ export class Destinations {
     if (address === undefined) return 'local-address'
     const { policy, allowLocalAddresses } = this.#rules
     for (const meant of addressesMeant(address)) {
-      if (!allowLocalAddresses && !isGlobalAddress(meant)) return 'local-address'
+      if (!allowLocalAddresses && isLocal(meant, this.#world.net)) return 'local-address'
       // Mapped, `::ffff:1.2.3.4` would pass between the rules for 1.2.3.4.
       if (evaluateExitPolicy(policy, canonicalIp(meant), port) !== 'accept') return 'policy'
     }
@@ -114,6 +114,10 @@ export class Destinations {
     return failure
   }
 }
+
+/** Not of the Internet; or the exit's own, behind which a firewall lets through more than in front, and a node answers what only its operator may ask. */
+export const isLocal = (address: Uint8Array, net: Pick<Net, 'ownAddresses'>): boolean =>
+  !isGlobalAddress(address) || net.ownAddresses().has(formatIp(address))
 
 /** The address, and the one it leads to where it is a translator's. */
 export function addressesMeant(address: Uint8Array): Uint8Array[] {

@@ -87,8 +87,9 @@ test('each refusal has its text and its counter, and connects to nothing', async
     ...DEFAULT_EXIT_RULES,
     policy: parseExitPolicy('ExitPolicy reject 9.9.9.0/24:*\nExitPolicy accept *:80'),
   }
-  const exit = startExit({ rules, connect: () => assert.fail('connected') })
+  const exit = startExit({ rules, connect: () => assert.fail('connected'), own: ['1.2.3.4', '2600::7'] })
   exit.names.set('rebound.example', ['8.8.8.8', '192.168.1.1'])
+  exit.names.set('own.example', ['8.8.8.8', '1.2.3.4'])
   exit.names.set('blocked.example', ['8.8.8.8', '9.9.9.9'])
   exit.names.set('scoped.example', ['fe80::1%eth0'])
   exit.names.set('empty.example', [])
@@ -103,6 +104,11 @@ test('each refusal has its text and its counter, and connects to nothing', async
     ['::ffff:8.8.8.8:80', 'local-address', 'failed filter check'],
     ['64:ff9b::7f00:1:80', 'local-address', 'failed filter check'],
     ['64:ff9b::909:909:80', 'policy', 'failed filter check'],
+    // Of the exit itself.
+    ['1.2.3.4:80', 'local-address', 'failed filter check'],
+    ['::ffff:1.2.3.4:80', 'local-address', 'failed filter check'],
+    ['[2600::7]:80', 'local-address', 'failed filter check'],
+    ['own.example:80', 'local-address', 'failed filter check'],
     ['rebound.example:80', 'local-address', 'failed filter check'],
     ['scoped.example:80', 'local-address', 'failed filter check'],
     ['nowhere.example:80', 'unknown-host', 'unknown host'],

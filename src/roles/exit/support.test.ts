@@ -170,15 +170,18 @@ export interface ExitChoice {
   readonly rules?: ExitRules
   readonly params?: Partial<ExitParams>
   readonly connect?: Net['connect']
+  /** Addresses of the exit's machine. Default: the real ones. */
+  readonly own?: readonly string[]
 }
 
-export function startExit({ rules = LOCAL_RULES, params = {}, connect }: ExitChoice = {}): Exit {
+export function startExit({ rules = LOCAL_RULES, params = {}, connect, own }: ExitChoice = {}): Exit {
   const clock = new HandClock()
   const names = new Map<string, readonly string[] | undefined>()
   const connects: string[] = []
   const real = nodeWorld(nodeProvider)
   const net: Net = {
     ...real.net,
+    ...(own === undefined ? {} : { ownAddresses: () => new Set(own) }),
     connect: (options) => {
       connects.push(options.host)
       return (connect ?? real.net.connect)(options)

@@ -2,6 +2,7 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { Net } from '../net.ts'
+import { nodeAddresses } from './nodeAddresses.ts'
 import { serveHttp } from './nodeHttp.ts'
 import { requestHttp } from './nodeHttpClient.ts'
 import { connectTcp, listenTcp } from './nodeTcp.ts'
@@ -26,4 +27,5 @@ export const nodeNet: Net = {
   serveHttp,
   request: requestHttp,
   resolve,
+  ownAddresses: nodeAddresses,
 }

@@ -15,5 +15,6 @@ export function simulatedNet(network: Network, life: Life): Net {
     serveHttp: (options, handler) => serveHttp(network, life, options, handler),
     request: (request) => requestHttp(network, life, request),
     resolve: (host) => life.later(() => network.resolve(host)),
+    ownAddresses: () => new Set(life.machine.ips),
   }
 }

@@ -94,7 +94,6 @@ function start(params: Partial<IpRouterParams> = {}, rules: ExitRules = RULES): 
   const world = nodeWorld(nodeProvider)
   const wayOut: WayOut = {
     mtu: 1500,
-    ownAddresses: () => OWN,
     async open(options) {
       await made.opening()
       const way = new FakeWay(options)
@@ -109,6 +108,7 @@ function start(params: Partial<IpRouterParams> = {}, rules: ExitRules = RULES): 
       clock,
       net: {
         ...world.net,
+        ownAddresses: () => OWN,
         connect(options) {
           connecting.push(options)
           return new Promise(() => {})
@@ -119,7 +119,6 @@ function start(params: Partial<IpRouterParams> = {}, rules: ExitRules = RULES): 
       client,
       wayOut,
       rules,
-      ownAddresses: () => OWN,
       params: { ...DEFAULT_IP_ROUTER_PARAMS, ...params },
       build: BUILD,
       meter,

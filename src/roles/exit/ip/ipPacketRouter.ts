@@ -36,7 +36,7 @@ import {
 import { SharedConnections } from './sharedConnections.ts'
 import type { WayOut } from './wayOut.ts'
 
-export interface IpPacketRouterOptions extends PacketRulesOptions {
+export interface IpPacketRouterOptions extends Pick<PacketRulesOptions, 'rules'> {
   /** The router's own mixnet client, whose messages it takes over; whoever started it stops it. */
   readonly client: RequesterClient
   readonly wayOut: WayOut
@@ -277,7 +277,7 @@ export class IpPacketRouter {
     client.noteActivity()
     if (isRouter(packet.destination)) return this.#answerEcho(client, packet)
     if (bytes.length > this.#options.wayOut.mtu) return this.#refuseLong(client, packet)
-    const verdict = judgePacket(packet, this.#options)
+    const verdict = judgePacket(packet, { rules: this.#options.rules, net: this.#world.net })
     if (verdict === 'accepted') {
       if (!client.forward(packet, bytes)) this.#drop('engine-busy')
       return
@@ -319,7 +319,7 @@ export class IpPacketRouter {
   // ---- ends
 
   #lost(name: string, client: RouterClient, error: MixnetError): void {
-    this.#options.log.warn('ip.way-out-lost', { code: error.code })
+    this.#options.log.warn('ip.way-out-lost', { code: error.code, ...error.details })
     if (this.#clients.get(name) === client) this.#end(name, { text: 'the way out has failed' })
   }
 

@@ -3,11 +3,11 @@
  * up and no connection to remember, so the address in it is all there is. @module
  */
 import { canonicalIp, formatIp, IPV6_BYTES } from '../../../foundation/base/ipAddress.ts'
+import type { Net } from '../../../foundation/platform/net.ts'
 import { type ExitPolicy, evaluateExitPolicy, type PolicyRule } from '../../../protocol/wire/exit/exitPolicy.ts'
-import { isGlobalAddress } from '../../../protocol/wire/exit/globalAddress.ts'
 import { hasPrefix } from '../../../protocol/wire/exit/ipPrefix.ts'
 import { type IpPacket, PROTOCOL } from '../../../protocol/wire/ip/ipPacket.ts'
-import { addressesMeant } from '../destinations.ts'
+import { addressesMeant, isLocal } from '../destinations.ts'
 import type { ExitRules } from '../exitRules.ts'
 
 export type PacketVerdict =
@@ -19,8 +19,7 @@ export type PacketVerdict =
 
 export interface PacketRulesOptions {
   readonly rules: ExitRules
-  /** Of the machine itself: behind its own address a firewall lets through more than in front of it. */
-  readonly ownAddresses: () => ReadonlySet<string>
+  readonly net: Pick<Net, 'ownAddresses'>
 }
 
 const MULTICAST_4 = { network: Uint8Array.of(224, 0, 0, 0), bits: 4 }
@@ -32,7 +31,7 @@ const BROADCAST = Uint8Array.of(255, 255, 255, 255)
 
 export function judgePacket(
   { destination, destinationPort, protocol }: Pick<IpPacket, 'destination' | 'destinationPort' | 'protocol'>,
-  { rules, ownAddresses }: PacketRulesOptions,
+  { rules, net }: PacketRulesOptions,
 ): PacketVerdict {
   const hasPorts = protocol === PROTOCOL.tcp || protocol === PROTOCOL.udp
   // To policies 0 is "no port", and matches rules of any.
@@ -40,9 +39,7 @@ export function judgePacket(
   const policy = hasPorts ? rules.policy : withoutPorts(rules.policy)
   for (const meant of addressesMeant(destination)) {
     if (isForMany(meant)) return 'multicast'
-    if (!rules.allowLocalAddresses && (!isGlobalAddress(meant) || ownAddresses().has(formatIp(meant)))) {
-      return 'local-address'
-    }
+    if (!rules.allowLocalAddresses && isLocal(meant, net)) return 'local-address'
     if (evaluateExitPolicy(policy, canonicalIp(meant), destinationPort) !== 'accept') return 'policy'
   }
   return 'accepted'

@@ -16,7 +16,6 @@ const OTHER = { ipv4: Uint8Array.of(10, 0, 7, 8), ipv6: Uint8Array.of(0xfc, ...n
 const DEADLINE = 10_000
 const signal = new AbortController().signal
 const given = {
-  ownAddresses: () => new Set<string>(),
   clock: nodeClock,
   random: nodeRandom.stream('ports'),
 }

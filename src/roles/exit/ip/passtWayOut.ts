@@ -22,12 +22,12 @@ export interface PasstOptions {
   readonly random: RandomStream
   /** Its path. Default: where Debian installs it. */
   readonly program?: string
-  /** Of this machine, as canonical text. */
-  readonly ownAddresses: () => ReadonlySet<string>
 }
 
 const PROGRAM = '/usr/bin/passt'
 const MTU = 1500
+/** Characters of its complaint at the start. */
+const MAX_SAID = 200
 const STOP_GRACE = seconds(2)
 /** Packets that it has not taken yet: what a slow process may cost. */
 const MAX_BUFFERED_BYTES = 256 * 1024
@@ -59,7 +59,6 @@ function passtWayOut(options: PasstOptions): WayOut {
   const ports = new SharedPorts(options)
   return {
     mtu: MTU,
-    ownAddresses: options.ownAddresses,
     async open(wayOut, signal) {
       signal.throwIfAborted()
       const passt = await OpenPasst.start(options, wayOut, ports.forClient())
@@ -91,6 +90,7 @@ class OpenPasst implements OpenWayOut {
   readonly #channel: Channel
   readonly #ports: ClientPorts
   #isClosed = false
+  #hasCarried = false
 
   private constructor(process: ChildProcess, channel: Channel, { received, lost }: WayOutOptions, ports: ClientPorts) {
     this.#process = process
@@ -116,7 +116,11 @@ class OpenPasst implements OpenWayOut {
       if (this.#isClosed) return
       this.#isClosed = true
       channel.destroy()
-      lost(machineError('ENGINE_FAILED', { engine: 'passt', code: code ?? signal ?? '' }))
+      // Later it may speak of whom the client wrote to, which is for no log.
+      const said = this.#hasCarried ? '' : (process.output().trim().split('\n').at(-1) ?? '')
+      lost(
+        machineError('ENGINE_FAILED', { engine: 'passt', code: code ?? signal ?? '', said: said.slice(0, MAX_SAID) }),
+      )
     })
   }
 
@@ -136,6 +140,7 @@ class OpenPasst implements OpenWayOut {
     const read = readIpPacket(bytes)
     const packet = 'fault' in read ? undefined : this.#ports.leaving(read)
     if (packet === undefined) return false
+    this.#hasCarried = true
     this.#channel.write([frameHeader(packet, MACS), packet])
     return true
   }

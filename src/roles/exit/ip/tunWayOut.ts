@@ -24,8 +24,6 @@ export interface TunMachine {
 
 export interface TunWayOutOptions {
   readonly machine: TunMachine
-  /** Of this machine, as canonical text. */
-  readonly ownAddresses: () => ReadonlySet<string>
   readonly log: Log
 }
 
@@ -48,10 +46,6 @@ class TunWayOut implements WayOut {
 
   get mtu(): number {
     return this.#options.machine.mtu
-  }
-
-  ownAddresses(): ReadonlySet<string> {
-    return this.#options.ownAddresses()
   }
 
   /** The one there is, or a new one. */

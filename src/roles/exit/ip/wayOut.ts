@@ -24,8 +24,6 @@ export interface OpenWayOut {
 export interface WayOut {
   /** Bytes of a packet that goes through whole. */
   readonly mtu: number
-  /** Of the machine that packets leave from, as canonical text. */
-  ownAddresses(): ReadonlySet<string>
   /** Throws ENGINE_FAILED, ABORTED. */
   open(options: WayOutOptions, signal: AbortSignal): Promise<OpenWayOut>
   close(): Promise<void>
