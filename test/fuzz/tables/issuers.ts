@@ -72,6 +72,7 @@ const lists = {
 const record = {
   ...{ epochId: 3n, expiration: 1_780_531_200, ticketType: 0, left: 7n, spent: 8n, taken: [new Uint8Array(16)] },
   contents: { book: fromHex(message('ticketbook, 7 spent').bytes), ...lists },
+  leaving: { tickets: 16n, bundle: key },
 }
 const purchase = {
   ...{ depositId: 7, depositSeed: key, userKey: new Uint8Array(80), publicKey: new Uint8Array(48) },
