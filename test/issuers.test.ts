@@ -9,6 +9,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { openTickets } from '../src/client/credentials/openTickets.ts'
+import { nodeProvider } from '../src/foundation/crypto/nodeProvider.ts'
+import { nodeWorld } from '../src/foundation/platform/node/nodeWorld.ts'
 import { codeBlocks, commandsOf } from './support/guides.ts'
 import { Starling, temporaryFolder } from './support/starling.ts'
 
@@ -195,8 +198,37 @@ async function books(processes: Processes): Promise<void> {
   await credential(2, 'import', 'moved', '--data', 'theirs', ...passphrase)
   assert.equal(event(await credential(0, 'list', '--data', 'mine'), 'book').left, 30)
 
+  await finished(processes, url, bought.id)
   await paid(processes, url)
   await directory.stop()
+}
+
+/** An export that is killed once its tickets are struck off is done by typing it again; `mine` has 30, and gets what it exports back. */
+async function finished(processes: Processes, url: string, id: string): Promise<void> {
+  const { cwd } = processes
+  const credential = async (code: number, ...args: string[]) => {
+    const run = await processes.finish(code, 'credential', ...args, '--data', 'mine', '--directory', url, '--json')
+    return new Map(run.events.map((one) => [one.event, one]))
+  }
+  const tickets = { buy: 'never' } as const
+  const { wallet, close } = await openTickets(nodeWorld(nodeProvider), {
+    folder: join(cwd, 'mine'),
+    directories: [url],
+    tickets,
+  })
+  const keep = () => Promise.reject(new Error('killed'))
+  await assert.rejects(wallet.exportBook(id, 'a passphrase', { tickets: 5, keep }), /killed/)
+  await close()
+  // As the killed command leaves it behind.
+  await writeFile(join(cwd, 'cut-off'), '')
+  const listed = await credential(0, 'list')
+  assert.deepEqual([listed.get('book')?.left, listed.get('unfinished')?.tickets], [25, 5])
+  const again = ['export', id.slice(0, 6), '--passphrase-file', 'passphrase', '--tickets', '5', '-o'] as const
+  await credential(2, ...again, 'passphrase')
+  const exported = (await credential(0, ...again, 'cut-off')).get('exported')
+  assert.deepEqual([exported?.tickets, exported?.finished], [5, true])
+  assert.equal((await credential(0, 'list')).get('unfinished'), undefined)
+  assert.equal((await credential(0, 'import', 'cut-off', '--passphrase-file', 'passphrase')).get('imported')?.left, 30)
 }
 
 /** Nodes as docs/guides/run-issuers.md has them paid for, and a client that brings its book along. */

@@ -361,6 +361,24 @@ describe('the ledger, typed', { skip, timeout: 600_000 }, () => {
     const running = await type('ledger', 'verify', '--epoch', '29', ...onLedger(), '--json')
     assert.equal(running.code, 2)
     assert.match(eventOf(running, 'problem').message, /has not ended/)
+    const never = await type('ledger', 'verify', '--epoch', '23', ...onLedger(), '--json')
+    assert.equal(never.code, 2)
+    assert.match(eventOf(never, 'problem').message, /there was no epoch 23/)
+    assert.match(eventOf(never, 'problem').nextStep, /24/)
+  })
+
+  it('counts what it looked at, up to the epoch that was asked for', async () => {
+    const counted: { events: number; block: number }[] = []
+    for (const which of [['--epoch', '24'], ['--epoch', '25'], ['--epoch', '28'], ['--all']]) {
+      const run = await type('ledger', 'verify', ...which, ...onLedger(), '--json')
+      assert.equal(run.code, 0, run.stdout)
+      const { events, block } = eventOf(run, 'verified')
+      counted.push({ events, block })
+    }
+    for (const [i, { events, block }] of counted.slice(1).entries()) {
+      const before = counted[i] as (typeof counted)[0]
+      assert.ok(events > before.events && block > before.block, `${events} events up to block ${block}`)
+    }
   })
 
   for (const [what, part, event, spoil] of [

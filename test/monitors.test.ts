@@ -198,6 +198,30 @@ test('it pays where gateways want to be paid, and measures as where they do not'
   }
 })
 
+test('started anew it comes back to the gateways it has paid, and pays none of them again', async () => {
+  const network = await MonitoredNetwork.start({ seed: 'paid-once', paid: ['tern', 'plover', 'heron'], tickets: true })
+  const taken = () =>
+    network.testnet.nodes.map(({ meter }) => meter.snapshot()['gateway_tickets{outcome="accepted"}'] ?? 0)
+  const once = network.testnet.nodes.map(({ plan }) => (plan.roles.includes('mix') ? 0 : 1))
+  for (let start = 1; start <= 3; start++) {
+    const epoch = network.ledger.now().epochId + 1
+    await network.until('a reveal', () => network.ledger.reveals.has(epoch))
+    assert.deepEqual(taken(), once, `start ${start}`)
+    for (const score of network.ledger.reveals.get(epoch)?.report.scores.values() ?? []) assert.ok(score >= 90)
+    await network.restartMonitor()
+  }
+})
+
+test('a session that has lived long enough is forgotten: the next one at that gateway is a stranger, who pays', async () => {
+  const choice = { seed: 'strangers', paid: ['tern', 'plover', 'heron'], tickets: true }
+  const network = await MonitoredNetwork.start({ ...choice, params: { sessionLife: millis(1) } })
+  const gateways = network.testnet.nodes.filter(({ plan }) => !plan.roles.includes('mix'))
+  const epoch = network.ledger.now().epochId + 1
+  await network.until('a reveal', () => network.ledger.reveals.has(epoch))
+  for (const { plan, meter } of gateways)
+    assert.ok((meter.snapshot()['gateway_tickets{outcome="accepted"}'] ?? 0) > 1, plan.name)
+})
+
 test('a gateway that it has no ticket for is not held to account, and the others are measured', async () => {
   const network = await MonitoredNetwork.start({ seed: 'unpaid', paid: ['tern'] })
   const tern = network.testnet.nodes.find(({ plan }) => plan.name === 'tern')?.plan.nodeId

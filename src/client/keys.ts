@@ -59,6 +59,11 @@ export async function loadOrCreateClientKeys(
   return fromSecrets(crypto, identity, encryption, ack)
 }
 
+/** The identity first: killed meanwhile, what is left is no client. */
+export async function forgetClientKeys(files: ClientFiles, folder: string): Promise<void> {
+  for (const { name } of FILES.toReversed()) await files.remove(`${folder}/${name}`)
+}
+
 function readKey(
   contents: Uint8Array,
   { name, type, bytes }: { name: string; type: string; bytes: number },

@@ -30,6 +30,7 @@ import { type EpochScores, scoreEpoch } from '../../src/roles/monitor/epochScore
 import { decodeEvidence, MAX_EVIDENCE_BYTES } from '../../src/roles/monitor/evidence.ts'
 import type { Monitor } from '../../src/roles/monitor/monitor.ts'
 import type { LedgerEpoch, MonitorLedger, SealedReport, Standing } from '../../src/roles/monitor/monitorLedger.ts'
+import type { MonitorParams } from '../../src/roles/monitor/monitorParams.ts'
 
 const DIRECTORY_IP = '10.0.0.1'
 const MONITOR = 'monitor'
@@ -111,6 +112,7 @@ interface Choice {
   readonly paid?: readonly string[]
   /** The monitor buys some. */
   readonly tickets?: boolean
+  readonly params?: Partial<MonitorParams>
 }
 
 const ISSUER_HOSTS = ['10.5.0.1', '10.5.0.2', '10.5.0.3']
@@ -135,9 +137,17 @@ export class MonitoredNetwork {
   readonly testnet: Testnet
   readonly ledger: TestLedger
   readonly #operator: World
+  /** Of the monitor's tickets. */
+  readonly #engine: LocalEngine | undefined
   #monitor: RunningMonitor
 
-  private constructor(simulation: Simulation, testnet: Testnet, ledger: TestLedger, monitor: RunningMonitor) {
+  private constructor(
+    simulation: Simulation,
+    testnet: Testnet,
+    ledger: TestLedger,
+    { monitor, engine }: { readonly monitor: RunningMonitor; readonly engine: LocalEngine | undefined },
+  ) {
+    this.#engine = engine
     this.simulation = simulation
     this.testnet = testnet
     this.ledger = ledger
@@ -145,7 +155,13 @@ export class MonitoredNetwork {
     this.#monitor = monitor
   }
 
-  static async start({ seed, mixNodes = 6, paid = [], tickets = false }: Choice): Promise<MonitoredNetwork> {
+  static async start({
+    seed,
+    mixNodes = 6,
+    paid = [],
+    tickets = false,
+    params = {},
+  }: Choice): Promise<MonitoredNetwork> {
     const simulation = new Simulation({ seed, crypto: nullProvider })
     const plans = planNetwork({ mixNodes, entries: 2, exits: 1 }, true).map((plan) => ({
       ...plan,
@@ -174,8 +190,8 @@ export class MonitoredNetwork {
     )
     const ledger = new TestLedger(simulation.clock, view.topology)
     const wallet = tickets ? await simulation.complete(walletIn(world, testnet, engine)) : undefined
-    const monitor = await simulation.complete(monitorIn(world, ledger, testnet, wallet), minutes(1))
-    return new MonitoredNetwork(simulation, testnet, ledger, monitor)
+    const monitor = await simulation.complete(monitorIn(world, ledger, testnet, wallet, params), minutes(1))
+    return new MonitoredNetwork(simulation, testnet, ledger, { monitor, engine: tickets ? engine : undefined })
   }
 
   get monitor(): Monitor {
@@ -203,7 +219,8 @@ export class MonitoredNetwork {
   /** Kills the monitor, and starts it anew on what it left behind. */
   async restartMonitor(): Promise<void> {
     const world = this.simulation.restart(MONITOR)
-    this.#monitor = await this.simulation.complete(monitorIn(world, this.ledger, this.testnet))
+    const wallet = this.#engine && (await this.simulation.complete(walletIn(world, this.testnet, this.#engine)))
+    this.#monitor = await this.simulation.complete(monitorIn(world, this.ledger, this.testnet, wallet), minutes(1))
   }
 
   crashMonitor(): void {
@@ -262,6 +279,7 @@ function monitorIn(
   ledger: MonitorLedger,
   { directoryUrl }: Testnet,
   tickets?: TicketSource,
+  params: Partial<MonitorParams> = {},
 ): Promise<RunningMonitor> {
   const config: MonitorConfig = {
     name: MONITOR,
@@ -273,7 +291,7 @@ function monitorIn(
     local: true,
   }
   const meter = new Meter()
-  const options = { ledger, configScore: () => 100, traffic: TRAFFIC, tickets, meter, log: silentLog }
+  const options = { ledger, configScore: () => 100, traffic: TRAFFIC, tickets, params, meter, log: silentLog }
   return startMonitor(world, config, options)
 }
 

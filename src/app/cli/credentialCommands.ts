@@ -4,8 +4,9 @@ import { describeBook } from '../../client/credentials/describeTickets.ts'
 import { ledgerDeposits } from '../../client/credentials/ledgerDeposits.ts'
 import { confirmIssuers } from '../../client/credentials/ledgerTickets.ts'
 import { openTickets, type TicketFolderOptions } from '../../client/credentials/openTickets.ts'
+import type { UnfinishedExport } from '../../client/credentials/ticketStore.ts'
 import type { TicketWallet } from '../../client/credentials/ticketWallet.ts'
-import { fromUtf8, fromUtf8Lossy, utf8 } from '../../foundation/base/bytes.ts'
+import { equalBytes, fromUtf8, fromUtf8Lossy } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { startCredentialEngine } from '../node/credentialEngine.ts'
 import { lockFolder } from './folders.ts'
@@ -66,6 +67,10 @@ export async function listBooks(session: Session, options: CredentialOptions): P
     for (const book of wallet.books()) {
       screen.step('book', `${book.id}   ${describeBook(book)}`, undefined, { event: 'book', ...shown(book) })
     }
+    for (const { id, tickets } of wallet.unfinishedExports()) {
+      const text = `${id}   ${tickets} tickets, which an export that was cut off had taken out: export this book once more`
+      screen.step('cut off', text, undefined, { event: 'unfinished', id, tickets })
+    }
     const { text, left, bytes, until, priceUnym } = await wallet.describe()
     screen.step('tickets', text, undefined, { event: 'tickets', text, left, bytes, until, priceUnym })
     return 0
@@ -93,7 +98,10 @@ export async function verifyBooks(session: Session, options: CredentialOptions):
   })
 }
 
-/** Tickets that are in the file are gone from the folder. */
+/**
+ * Tickets that are in the file are gone from the folder. Killed at any moment, the same command again does what is left to do: from when they
+ * are struck off until the file is on the disk the folder has it, and hands out the same.
+ */
 export async function exportBook(session: Session, id: string, options: ExportOptions): Promise<number> {
   const { screen, world } = session
   const { output, tickets, official } = options
@@ -101,6 +109,8 @@ export async function exportBook(session: Session, id: string, options: ExportOp
   await expectClient(session, options)
   const passphrase = official ? undefined : await readPassphrase(session, options)
   return withWallet(session, options, 'never', async (wallet) => {
+    const cutOff = wallet.unfinishedExports().find((one) => one.id.startsWith(id))
+    if (cutOff !== undefined) return finishExport(session, wallet, cutOff, output)
     const book = wallet.books().find((one) => one.id.startsWith(id))
     if (book === undefined)
       throw new MixnetError(
@@ -108,10 +118,7 @@ export async function exportBook(session: Session, id: string, options: ExportOp
         { book: id },
         { message: 'there is no such book', nextStep: `See: starling credential list --data ${options.data}` },
       )
-    if ((await world.files.kindOf(output)) !== undefined) {
-      const nextStep = 'Choose a file that is not there yet: nothing is written over.'
-      throw new MixnetError('BAD_ARGUMENT', { '--output': output }, { message: 'the file exists', nextStep })
-    }
+    await expectFree(session, output)
     if (tickets !== undefined && tickets > book.left) {
       const nextStep = `Export as many as there are, or fewer; without --tickets all of them.`
       const message = 'the book has not so many tickets left'
@@ -119,21 +126,15 @@ export async function exportBook(session: Session, id: string, options: ExportOp
     }
     // Whether it can be written at all is found out before any ticket is gone.
     await write(session, output, new Uint8Array(0))
-    let moved: Uint8Array
+    const choice = { ...count, keep: (bundle: Uint8Array) => write(session, output, bundle) }
     try {
-      moved =
-        passphrase === undefined
-          ? await wallet.exportOfficial(book.id, count)
-          : utf8(`${await wallet.exportBook(book.id, passphrase, count)}\n`)
+      if (passphrase === undefined) await wallet.exportOfficial(book.id, choice)
+      else await wallet.exportBook(book.id, passphrase, choice)
     } catch (error) {
-      await world.files.remove(output)
-      throw error
-    }
-    try {
-      await write(session, output, moved)
-    } catch (error) {
-      // The disk filled up meanwhile. They are gone from the folder, and this is all there is of them.
-      if (passphrase !== undefined) screen.line(fromUtf8Lossy(moved))
+      // The disk filled up meanwhile, say.
+      if (wallet.unfinishedExports().some((one) => one.id === book.id))
+        screen.line('  Nothing is lost: the same command again writes the file.')
+      else await world.files.remove(output)
       throw error
     }
     const left = wallet.books().find((one) => one.id === book.id)?.left ?? 0
@@ -144,6 +145,42 @@ export async function exportBook(session: Session, id: string, options: ExportOp
     })
     return 0
   })
+}
+
+async function finishExport(
+  session: Session,
+  wallet: TicketWallet,
+  { id, tickets }: UnfinishedExport,
+  output: string,
+): Promise<number> {
+  const { screen } = session
+  await wallet.finishExport(id, async (bundle) => {
+    await expectFree(session, output, bundle)
+    await write(session, output, bundle)
+  })
+  screen.step('exported', `${tickets} tickets to ${output}, as an export that was cut off had packed them`, undefined, {
+    event: 'exported',
+    file: output,
+    tickets,
+    finished: true,
+  })
+  screen.line(
+    '  Its passphrase is that of then. If it had written another file already, that is the same one: remove it.',
+  )
+  return 0
+}
+
+/** Nothing is written over, but what an export of these bytes left behind when it was killed: nothing, or they. */
+async function expectFree({ world }: Session, output: string, bundle: Uint8Array = new Uint8Array(0)): Promise<void> {
+  const kind = await world.files.kindOf(output)
+  if (kind === undefined) return
+  const reading = kind === 'file' ? world.files.readRange(output, 0, bundle.length + 1) : undefined
+  const there = await reading?.catch((error: unknown) => {
+    throw explainFileError(error)
+  })
+  if (there !== undefined && (there.length === 0 || equalBytes(there, bundle))) return
+  const nextStep = 'Choose a file that is not there yet: nothing is written over.'
+  throw new MixnetError('BAD_ARGUMENT', { '--output': output }, { message: 'the file exists', nextStep })
 }
 
 export async function importBook(session: Session, file: string, options: ImportOptions): Promise<number> {

@@ -35,8 +35,6 @@ export async function openMonitorTickets(
   const random = world.random.stream('monitor-tickets')
   try {
     const { identitySeed } = await loadOrCreateClientKeys(world.crypto, random, files, folder)
-    // Which gateways are ahead of us is of sessions that ended with their process: those of this one are strangers to them, and pay anew.
-    await files.remove(`${folder}/tickets/paid-0`)
     const wallet = await openWallet(
       { world: { ...world, files }, folder, identitySeed },
       // `faucet`: whenever they run low, which is where `deposits` come in.

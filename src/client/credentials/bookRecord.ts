@@ -9,6 +9,7 @@
  *     21   8   spent here: never to be spent again, wherever it comes from
  *     29   1   bundles taken in, then 16 bytes for each
  *          2   length of the book, 0 once nothing is left; then the book, master key 680, dates 7 × 96, coins 50 × 96
+ *              where an export is under way: its tickets, 8 bytes, the length of its bundle, 2, and the bundle
  *
  * @module
  */
@@ -28,6 +29,14 @@ export interface BookContents {
   readonly coinSignatures: Uint8Array
 }
 
+/** An export that nobody has said to have arrived. */
+export interface Leaving {
+  /** Neither left nor spent. */
+  readonly tickets: bigint
+  /** As it is handed over, however often: under one id, so that it is imported once. */
+  readonly bundle: Uint8Array
+}
+
 export interface BookRecord {
   readonly epochId: bigint
   /** The last day, unix seconds of its midnight. */
@@ -39,6 +48,7 @@ export interface BookRecord {
   readonly taken: readonly Uint8Array[]
   /** undefined once nothing is left: with it, whoever finds the file later could tell at gateways which tickets were ours. */
   readonly contents: BookContents | undefined
+  readonly leaving: Leaving | undefined
 }
 
 export const ALL_TICKETS: bigint = (1n << BigInt(TICKETS_PER_BOOK)) - 1n
@@ -50,7 +60,7 @@ export const MAX_BOOK_BYTES = 512
 /** A book that comes and goes more often is refused: its list would be another thing that grows. */
 export const MAX_TAKEN = 64
 
-export function encodeBookRecord({ contents, taken, ...record }: BookRecord): Uint8Array {
+export function encodeBookRecord({ contents, taken, leaving, ...record }: BookRecord): Uint8Array {
   const writer = new Writer()
     .u64(record.epochId)
     .u32(record.expiration)
@@ -59,8 +69,10 @@ export function encodeBookRecord({ contents, taken, ...record }: BookRecord): Ui
     .u64(record.spent)
     .u8(taken.length)
     .bytes(concat(...taken))
-  if (contents === undefined) return writer.u16(0).finish()
-  return writeContents(writer, contents).finish()
+  if (contents === undefined) writer.u16(0)
+  else writeContents(writer, contents)
+  if (leaving !== undefined) writer.u64(leaving.tickets).u16(leaving.bundle.length).bytes(leaving.bundle)
+  return writer.finish()
 }
 
 export function decodeBookRecord(bytes: Uint8Array): BookRecord {
@@ -80,8 +92,13 @@ export function decodeBookRecord(bytes: Uint8Array): BookRecord {
   )
   const contents = readContents(reader)
   if (contents === undefined && left !== 0n) reader.refuse('left', 'tickets without a book')
+  let leaving: Leaving | undefined
+  if (reader.remaining > 0) {
+    leaving = { tickets: tickets('leaving'), bundle: reader.bytes(reader.u16('bundle length'), 'bundle').slice() }
+    if ((leaving.tickets & (left | spent)) !== 0n) reader.refuse('leaving', 'a ticket that is here, or spent')
+  }
   reader.expectEnd()
-  return { epochId, expiration, ticketType, left, spent, taken, contents }
+  return { epochId, expiration, ticketType, left, spent, taken, contents, leaving }
 }
 
 function writeContents(writer: Writer, contents: BookContents): Writer {

@@ -95,6 +95,75 @@ describe('moving tickets', () => {
     assert.equal(leftOf(one), 40)
   })
 
+  it('loses no ticket to an export that is killed anywhere, and brings none to two devices', async () => {
+    const FILE = '/bundle.txt'
+    let unfinished = 0
+    // Tickets struck off, the file written, the export forgotten; and one that comes to its end.
+    for (let write = 1; write <= 4; write++) {
+      for (const after of [false, true]) {
+        const where = `write ${write}, ${after ? 'after' : 'before'}`
+        const { network, worlds, owners, book, wait } = await devices(2)
+        const [first, two] = owners as [Owner, Owner]
+        await wait(first.wallet.close())
+        const world = worlds[0] as World
+        const dying = await openWallet(network, world, { seed: 1, dies: { write, after } })
+        const save = (owner: Owner, file: string) => (bundle: Uint8Array) => owner.files.write(file, bundle)
+        const died = await wait(
+          dying.wallet.exportBook(book.id, PASSPHRASE, { tickets: 20, keep: save(dying, FILE) }).then(
+            () => false,
+            (error: Error) => /crash/.test(error.message) || assert.fail(error),
+          ),
+        )
+        assert.equal(died, write < 4, where)
+        // The next process.
+        const next = await openWallet(network, world, { seed: 1 })
+        const there = await wait(world.files.read(FILE))
+        const [left] = next.wallet.unfinishedExports()
+        if (left !== undefined) {
+          unfinished++
+          assert.deepEqual(left, { id: book.id, tickets: 20 }, where)
+          const more = wait(next.wallet.exportBook(book.id, PASSPHRASE, { tickets: 1 }))
+          await assert.rejects(more, refused('BAD_ARGUMENT'))
+          await wait(next.wallet.finishExport(book.id, save(next, FILE)))
+          // Byte for byte what may be somewhere already.
+          if (there !== undefined) assert.deepEqual(await wait(world.files.read(FILE)), there, where)
+        } else if (leftOf(next) === 50) {
+          // Not begun: nobody can have it, and it is done again.
+          assert.equal(there, undefined, where)
+          await wait(next.wallet.exportBook(book.id, PASSPHRASE, { tickets: 20, keep: save(next, FILE) }))
+        }
+        assert.deepEqual(next.wallet.unfinishedExports(), [], where)
+        await assert.rejects(wait(next.wallet.finishExport(book.id, save(next, FILE))), refused('NO_TICKETS'))
+        const text = Buffer.from((await wait(world.files.read(FILE))) as Uint8Array).toString()
+        await wait(two.wallet.importBook(text, PASSPHRASE))
+        assert.deepEqual([leftOf(next), leftOf(two)], [30, 20], where)
+        if (there === undefined) continue
+        const again = wait(two.wallet.importBook(Buffer.from(there).toString(), PASSPHRASE))
+        await assert.rejects(again, refused('BAD_ARGUMENT'))
+      }
+    }
+    assert.equal(unfinished, 4)
+  })
+
+  it('finishes no export whose tickets came back', async () => {
+    const { network, worlds, owners, book, wait } = await devices(1)
+    await wait(owners[0].wallet.close())
+    const world = worlds[0] as World
+    // The file is written, and nobody has said so.
+    const dying = await openWallet(network, world, { seed: 1, dies: { write: 2, after: true } })
+    let kept: Uint8Array = new Uint8Array(0)
+    const keep = async (bundle: Uint8Array) => {
+      kept = bundle
+      await dying.files.write('/bundle', bundle)
+    }
+    await assert.rejects(wait(dying.wallet.exportOfficial(book.id, { keep })), /crash/)
+    const next = await openWallet(network, world, { seed: 1 })
+    assert.deepEqual(next.wallet.unfinishedExports(), [{ id: book.id, tickets: 50 }])
+    await wait(next.wallet.importOfficial(kept))
+    assert.equal(leftOf(next), 50)
+    assert.deepEqual(next.wallet.unfinishedExports(), [])
+  })
+
   it('loses no ticket to an export that was refused, and keeps files of other clients out', async () => {
     const { network, worlds, owners, wait } = await devices(2)
     const [one] = owners
@@ -152,9 +221,11 @@ describe('what wallets write', () => {
         ticketSet,
         fc.array(bytes(16), { maxLength: 5 }),
         (content, left, other, taken) => {
+          const gone = ALL_TICKETS & ~left & ~other
           const record: BookRecord = {
             ...{ epochId: 2n, expiration: 1_724_630_400, ticketType: 0, left, spent: other & ~left, taken },
             contents: left === 0n ? undefined : content,
+            leaving: gone === 0n ? undefined : { tickets: gone, bundle: officialBook },
           }
           assert.deepEqual(decodeBookRecord(encodeBookRecord(record)), record)
           assert.equal(setOf(ticketsOf(left)), left)
@@ -182,7 +253,14 @@ describe('what wallets write', () => {
       ...{ book: officialBook, masterKey: new Uint8Array(680).fill(1), dateSignatures: new Uint8Array(672) },
       ...{ coinSignatures: new Uint8Array(4800), epochId: 2n, expiration: 1_724_630_400, ticketType: 0 },
     }
-    const record = encodeBookRecord({ ...book, left: 5n, spent: 2n, taken: [new Uint8Array(16)], contents: book })
+    const record = encodeBookRecord({
+      ...book,
+      left: 5n,
+      spent: 2n,
+      taken: [new Uint8Array(16)],
+      contents: book,
+      leaving: { tickets: 8n, bundle: new Uint8Array(40) },
+    })
     const bundle = encodeOfficialBundle({ ...book, spent: 3 })
     const plain = new Uint8Array([...new Uint8Array(23), 7, ...bundle])
     const epoch = {

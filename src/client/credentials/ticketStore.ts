@@ -55,6 +55,15 @@ export interface MovedTickets extends BookContents {
   readonly tickets: bigint
 }
 
+/** Stores a bundle where it lasts. It may be called again with the same one, in another process. */
+export type KeepBundle = (bundle: Uint8Array) => Promise<void>
+
+export interface UnfinishedExport {
+  readonly id: string
+  /** How many are on their way. */
+  readonly tickets: number
+}
+
 export interface TicketStoreOptions extends Pick<TicketFilesOptions, 'crypto'> {
   readonly clock: Clock
   readonly files: TicketFiles
@@ -131,9 +140,17 @@ export class TicketStore {
 
   /**
    * Strikes off the last `count` tickets of a book, or all that are left, and hands out what `pack` makes of them. It is made first, so that what
-   * cannot be packed stays here. Throws NO_TICKETS where there are not so many, and what `pack` throws.
+   * cannot be packed stays here. With `keep` nothing is lost on the way either: the write that strikes off puts the bundle into the book's
+   * own file, where it stays until `keep` has stored it. Neither order of two files would do: one has tickets that are in both after a
+   * crash, the other has them in none. Throws NO_TICKETS where there are not so many, BAD_ARGUMENT where an export of the book is under
+   * way, and what `pack` and `keep` throw; after the latter finish it.
    */
-  exportTickets<T>(id: string, count: number | undefined, pack: (moved: MovedTickets) => T | Promise<T>): Promise<T> {
+  exportTickets(
+    id: string,
+    count: number | undefined,
+    pack: (moved: MovedTickets) => Uint8Array | Promise<Uint8Array>,
+    keep: KeepBundle | undefined,
+  ): Promise<Uint8Array> {
     return this.#change(async () => {
       const record = this.#books.get(id)
       const left = record === undefined ? [] : ticketsOf(record.left)
@@ -141,12 +158,37 @@ export class TicketStore {
       if (record?.contents === undefined || moving.length === 0 || moving.length < (count ?? 1)) {
         throw new MixnetError('NO_TICKETS', { book: id, left: left.length })
       }
+      if (record.leaving !== undefined) {
+        const nextStep = 'Finish it first: its bundle is here (finishExport; starling credential export).'
+        throw new MixnetError('BAD_ARGUMENT', { book: id, why: 'an export of it was cut off' }, { nextStep })
+      }
       const tickets = setOf(moving)
       const { epochId, expiration, ticketType, contents } = record
-      const packed = await pack({ ...contents, epochId, expiration, ticketType, tickets })
-      await this.#write(id, { ...record, left: record.left & ~tickets })
-      return packed
+      const bundle = await pack({ ...contents, epochId, expiration, ticketType, tickets })
+      const leaving = keep === undefined ? undefined : { tickets, bundle }
+      await this.#write(id, { ...record, left: record.left & ~tickets, leaving })
+      if (keep !== undefined) await this.#finish(id, keep)
+      return bundle
     })
+  }
+
+  /** Those that were cut off before somebody had stored their bundle, or had said so. */
+  unfinishedExports(): readonly UnfinishedExport[] {
+    return [...this.#books].flatMap(([id, { leaving }]) =>
+      leaving === undefined ? [] : [{ id, tickets: countOf(leaving.tickets) }],
+    )
+  }
+
+  /** Hands the bundle over that is under way, the same one. Throws NO_TICKETS where there is none, and what `keep` throws. */
+  finishExport(id: string, keep: KeepBundle): Promise<void> {
+    return this.#change(() => this.#finish(id, keep))
+  }
+
+  async #finish(id: string, keep: KeepBundle): Promise<void> {
+    const record = this.#books.get(id)
+    if (record?.leaving === undefined) throw new MixnetError('NO_TICKETS', { book: id })
+    await keep(record.leaving.bundle)
+    await this.#write(id, { ...record, leaving: undefined })
   }
 
   /**
@@ -168,7 +210,10 @@ export class TicketStore {
       const added = moved.tickets & ~known.spent & ~known.left
       if (added === 0n) refuse('all of its tickets are here or spent')
       const contents = known.contents ?? contentsOf(moved)
-      const record = { ...known, contents, left: known.left | added, taken: [...known.taken, bundleId] }
+      // What comes back from another device had arrived there.
+      const arrived = ((known.leaving?.tickets ?? 0n) & moved.tickets) !== 0n
+      const leaving = arrived ? undefined : known.leaving
+      const record = { ...known, contents, left: known.left | added, taken: [...known.taken, bundleId], leaving }
       await this.#write(id, record)
       return summaryOf(id, record)
     })
@@ -237,6 +282,7 @@ const recordOf = (book: Omit<MovedTickets, 'tickets'>): BookRecord => ({
   spent: 0n,
   taken: [],
   contents: contentsOf(book),
+  leaving: undefined,
 })
 
 const summaryOf = (id: string, { ticketType, left, expiration, epochId }: BookRecord): BookSummary => ({

@@ -6,7 +6,7 @@
  * a moment drawn at random from the next hour. Only somebody without any ticket, whose session waits, is bought one at once.
  * @module
  */
-import { concat, equalBytes } from '../../foundation/base/bytes.ts'
+import { concat, equalBytes, fromUtf8, utf8 } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import type { Log } from '../../foundation/base/observe.ts'
 import type { Secret } from '../../foundation/base/secret.ts'
@@ -31,7 +31,15 @@ import { GatewayAccounts } from './gatewayAccounts.ts'
 import { type Deposits, faucetDeposits, faucetOf } from './issuerCalls.ts'
 import { TicketFiles } from './ticketFiles.ts'
 import { TicketPayment } from './ticketPayment.ts'
-import { type BookSummary, ENTRY_TICKET, type MovedTickets, type TakenTicket, TicketStore } from './ticketStore.ts'
+import {
+  type BookSummary,
+  ENTRY_TICKET,
+  type KeepBundle,
+  type MovedTickets,
+  type TakenTicket,
+  TicketStore,
+  type UnfinishedExport,
+} from './ticketStore.ts'
 
 /** What of an engine a client uses. */
 export type ClientEngine = UserEngine & Pick<CheckingEngine, 'aggregateKeys' | 'listHolds' | 'verifyPayments'>
@@ -61,6 +69,11 @@ export interface TicketWalletOptions extends TicketOptions {
 export interface ExportOptions {
   /** So many of its last tickets. Default: all that are left. */
   readonly tickets?: number | undefined
+  /**
+   * Stores the bundle where it lasts: the text in UTF-8, or the official bytes. Whoever dies before it has resolved loses nothing: the bundle
+   * is in `unfinishedExports` at the next start. No ticket is spent and no book bought while it runs.
+   */
+  readonly keep?: KeepBundle | undefined
 }
 
 /** Tickets left at which the next book is bought: two gigabytes, some hours of traffic. */
@@ -176,22 +189,36 @@ export class TicketWallet implements TicketSource {
 
   /**
    * Moves tickets out of here, as text under a passphrase. They are gone from here when this resolves: import the text on one other device,
-   * once. Whoever loses it has lost them. Throws NO_TICKETS, BAD_ARGUMENT for an empty passphrase.
+   * once. Whoever loses it has lost them: give `keep`. Throws NO_TICKETS, BAD_ARGUMENT for an empty passphrase, and what `keep` throws.
    */
-  async exportBook(id: string, passphrase: string, { tickets }: ExportOptions = {}): Promise<string> {
+  async exportBook(id: string, passphrase: string, { tickets, keep }: ExportOptions = {}): Promise<string> {
     if (passphrase === '') throw new MixnetError('BAD_ARGUMENT', { argument: 'passphrase', why: 'empty' })
     expectCount(tickets)
     const random = this.#options.world.random.stream('tickets')
-    return await this.#store.exportTickets(id, tickets, (moved) => sealBundle(random, passphrase, moved))
+    const pack = async (moved: MovedTickets) => utf8(await sealBundle(random, passphrase, moved))
+    return fromUtf8(await this.#store.exportTickets(id, tickets, pack, keep), 'export')
   }
 
   /**
    * The same for official clients, as the bytes of their importable ticketbook: under no passphrase, so whoever reads them has the tickets.
    * Throws BAD_ARGUMENT where the last tickets of the book are not here any more.
    */
-  async exportOfficial(id: string, { tickets }: ExportOptions = {}): Promise<Uint8Array> {
+  async exportOfficial(id: string, { tickets, keep }: ExportOptions = {}): Promise<Uint8Array> {
     expectCount(tickets)
-    return await this.#store.exportTickets(id, tickets, officialForm)
+    return await this.#store.exportTickets(id, tickets, officialForm, keep)
+  }
+
+  /** Exports whose `keep` did not come to its end, here or in a process before: their tickets are gone from the books, and in a bundle that is kept. */
+  unfinishedExports(): readonly UnfinishedExport[] {
+    return this.#store.unfinishedExports()
+  }
+
+  /**
+   * Hands such a bundle to `keep`, under the passphrase of that time: the same one, which a device imports once. Where it was stored before,
+   * there are two of it then: keep one. Throws NO_TICKETS where there is none, and what `keep` throws.
+   */
+  async finishExport(id: string, keep: KeepBundle): Promise<void> {
+    await this.#store.finishExport(id, keep)
   }
 
   /**

@@ -7,7 +7,6 @@ import { isMixnetError } from '../../foundation/base/errors.ts'
 import type { Bls } from '../../foundation/crypto/bls.ts'
 import { scalarToBytes } from '../../foundation/crypto/blsScalar.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
-import { type Json, parseJson } from '../wire/directory/json.ts'
 import { decodeTicket, encodeTicket, julianDay } from '../wire/gateway/ticket.ts'
 import { CodecWriter } from './codec.ts'
 import { coinList, signCoins } from './coinSignatures.ts'
@@ -15,20 +14,6 @@ import { TYPE_EXPIRATION, TYPE_INDEX } from './constants.ts'
 import { dateList, signDates } from './dateSignatures.ts'
 import { identify } from './identify.ts'
 import { issue, issuedSignatureHolds } from './issue.ts'
-import {
-  blindedSignatureToJson,
-  coinSignatureToJson,
-  dateSignatureToJson,
-  paymentToJson,
-  readBlindedSignature,
-  readCoinSignature,
-  readDateSignature,
-  readPayment,
-  readVerificationKey,
-  readWithdrawalRequest,
-  verificationKeyToJson,
-  withdrawalRequestToJson,
-} from './json.ts'
 import {
   decodeAuthorityKey,
   decodeUserKey,
@@ -409,33 +394,6 @@ export function checkVectors(bls: Bls, every: number): void {
       const compatible = paymentFault(scheme, bench.master, claimed, weight, 'compatible')
       assert.equal(strict === undefined, vector.strict_verify, `${vector.name}: ${strict}`)
       assert.equal(compatible === undefined, vector.compat_verify, `${vector.name}: ${compatible}`)
-    }
-  })
-
-  it('JSON forms', () => {
-    const json = (value: unknown): Json => parseJson(JSON.stringify(value), 'vectors')
-    const { annotated_signature_json: annotated } = ecash
-    const key = readVerificationKey(scheme, json(ecash.master_verification_key.json))
-    assert.equal(toHex(encodeVerificationKey(scheme, key)), ecash.master_verification_key.bytes)
-    assert.deepEqual(verificationKeyToJson(scheme, key), ecash.master_verification_key.json)
-    const request = readWithdrawalRequest(scheme, json(ecash.withdrawal.request_json))
-    assert.equal(toHex(encodeWithdrawalRequest(scheme, request)), ecash.withdrawal.request)
-    assert.deepEqual(withdrawalRequestToJson(scheme, request), ecash.withdrawal.request_json)
-    for (const one of ecash.issuance) {
-      const signature = readBlindedSignature(scheme, json(one.blinded_signature_json))
-      assert.equal(toHex(encodeSignature(scheme, signature)), one.blinded_signature)
-      assert.deepEqual(blindedSignatureToJson(scheme, signature), one.blinded_signature_json)
-    }
-    const date = readDateSignature(scheme, json(annotated.expiration))
-    assert.deepEqual(dateSignatureToJson(scheme, date), annotated.expiration)
-    const coin = readCoinSignature(scheme, json(annotated.coin_index))
-    assert.deepEqual(coinSignatureToJson(scheme, coin), annotated.coin_index)
-    const payments = ecash.payments.filter((vector) => vector.payment_json !== undefined)
-    assert.ok(payments.length > 0)
-    for (const vector of payments) {
-      const payment = readPayment(scheme, json(vector.payment_json))
-      assert.equal(toHex(encodePayment(scheme, payment)), vector.payment)
-      assert.deepEqual(paymentToJson(scheme, payment), vector.payment_json)
     }
   })
 

@@ -19,7 +19,7 @@ import { MAX_SECOND, type Observation } from './evidence.ts'
 import type { MonitorParams } from './monitorParams.ts'
 import { prepareTestPacket } from './testPacket.ts'
 import { TestPlan, testedGateways } from './testPlan.ts'
-import { TestSession } from './testSession.ts'
+import { TestSession, type TestSessionOptions } from './testSession.ts'
 import { type Test, TestTracker } from './testTracker.ts'
 
 export interface FleetOptions {
@@ -27,6 +27,11 @@ export interface FleetOptions {
   readonly traffic: TrafficParams
   readonly entry?: EntryParams | undefined
   readonly tickets?: TicketSource | undefined
+  /**
+   * Where sessions that pay are kept between starts: one for each gateway that is left, and no more. Who starts anew with strangers to
+   * every gateway pays them all again, and shows all of them that it was started. Default: they end with the process.
+   */
+  readonly folder?: string | undefined
   readonly params: MonitorParams
   readonly meter: Meter
   readonly log: Log
@@ -70,6 +75,8 @@ export class Fleet {
   #unsubscribe: () => void = () => {}
   #number = 0
   #sessionNumber = 0
+  /** By gateway: the next session there begins when it is over, in the same folder. */
+  readonly #ending = new Map<number, Promise<void>>()
   #owed = new Map<number, number>()
   #stopped = false
 
@@ -173,32 +180,34 @@ export class Fleet {
     const { maxSessions, sessionLife } = this.#options.params
     const isCrowded = testedGateways(topology).length > maxSessions
     for (const nodeId of [...this.#sessions.keys()]) {
-      if (isCrowded || stream.uniform() * sessionLife < epochLength) this.#close(nodeId)
+      if (isCrowded || stream.uniform() * sessionLife < epochLength) this.#end(nodeId)
     }
     this.#manTheGateways(topology)
   }
 
   #open(gateway: NodeDescriptor): void {
-    const { topology, traffic, entry, tickets, log } = this.#options
+    const { topology, traffic, entry, tickets, folder, log } = this.#options
     const { clock } = this.#world
     const number = ++this.#sessionNumber
     const { nodeId, identity } = gateway
     this.#opening.add(nodeId)
-    const opening = TestSession.open(this.#world, {
+    const options: TestSessionOptions = {
       number,
       gateway: { nodeId, identity },
       topology,
       traffic,
       entry,
       tickets,
+      folder: folder === undefined ? undefined : `${folder}/${nodeId}`,
       log,
       prepare: (session) => this.#prepare(session, gateway),
       transmitted: (packet) => this.#transmitted(packet),
       arrived: (session, pushed) => this.#tracker.arrived(session.number, pushed, clock.monotonic()),
       acknowledged: (session, test) => this.#tracker.acknowledged(session.number, test, clock.monotonic()),
-    })
+    }
     this.#waitFor(
-      opening
+      (this.#ending.get(nodeId) ?? Promise.resolve())
+        .then(() => TestSession.open(this.#world, options))
         .finally(() => this.#opening.delete(nodeId))
         .then(async (session) => {
           if (this.#stopped) return await session.close()
@@ -208,19 +217,33 @@ export class Fleet {
     )
   }
 
+  /** Its gateway is not listed any more. Where it comes back, so does its session. */
   #close(nodeId: number): void {
+    this.#endWith(nodeId, (session) => session.close())
+  }
+
+  #end(nodeId: number): void {
+    this.#endWith(nodeId, (session) => session.end(this.#world))
+  }
+
+  #endWith(nodeId: number, end: (session: TestSession) => Promise<void>): void {
     const session = this.#sessions.get(nodeId)
     if (session === undefined) return
     this.#sessions.delete(nodeId)
     this.#ends = undefined
-    this.#waitFor(session.close())
+    const ending = this.#waitFor(end(session)).finally(() => {
+      if (this.#ending.get(nodeId) === ending) this.#ending.delete(nodeId)
+    })
+    this.#ending.set(nodeId, ending)
   }
 
-  #waitFor(work: Promise<void>): void {
+  /** Never rejects. */
+  #waitFor(work: Promise<void>): Promise<void> {
     const waiting = work
       .catch(() => this.#options.log.warn('monitor.session-failed'))
       .finally(() => this.#underWay.delete(waiting))
     this.#underWay.add(waiting)
+    return waiting
   }
 
   #prepare(session: TestSession, gateway: NodeDescriptor): MixnetPacket | undefined {

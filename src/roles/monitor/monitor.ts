@@ -82,7 +82,18 @@ export class Monitor {
     this.#options = options
     this.#params = { ...DEFAULT_MONITOR_PARAMS, ...options.params }
     this.#store = new ReportStore(world.files, folder)
-    this.#fleet = new Fleet(world, { topology, traffic, entry, tickets, params: this.#params, meter, log })
+    // What costs nothing begins anew.
+    const kept = tickets === undefined ? undefined : `${folder}/sessions`
+    this.#fleet = new Fleet(world, {
+      topology,
+      traffic,
+      entry,
+      tickets,
+      folder: kept,
+      params: this.#params,
+      meter,
+      log,
+    })
     this.#failures = meter.counter('monitor_failures_total', 'Looks at the ledger that failed')
     const reports = (step: string) => meter.counter('monitor_reports_total', 'Reports by step', { step })
     this.#reports = { sealed: reports('sealed'), committed: reports('committed'), revealed: reports('revealed') }

@@ -5,7 +5,7 @@
 
 import type { EntryParams } from '../../client/entryParams.ts'
 import { EntrySelector } from '../../client/entrySelector.ts'
-import { type ClientKeys, createClientKeys } from '../../client/keys.ts'
+import { type ClientKeys, createClientKeys, forgetClientKeys, loadOrCreateClientKeys } from '../../client/keys.ts'
 import { LaneQueue } from '../../client/laneQueue.ts'
 import { type Outgoing, Sender } from '../../client/sender.ts'
 import type { TicketSource } from '../../client/ticketSource.ts'
@@ -32,6 +32,11 @@ export interface TestSessionOptions {
   readonly entry?: EntryParams | undefined
   /** What it pays with, as a client does; without, gateways that want to be paid are beyond our reach. */
   readonly tickets?: TicketSource | undefined
+  /**
+   * Where it is kept between starts, as a client keeps itself: what its last ticket is still worth is its own at the next. Default: it ends
+   * with the process.
+   */
+  readonly folder?: string | undefined
   /** The next packet; undefined where there is no route. */
   readonly prepare: (session: TestSession) => MixnetPacket | undefined
   /** What `prepare` gave has left, or it has not. */
@@ -49,6 +54,7 @@ export class TestSession {
   readonly #dues: Dues
   readonly #sender: Sender
   readonly #clock: ClientWorld['clock']
+  readonly #folder: string | undefined
   #downSince: Millis | undefined
 
   private constructor(
@@ -59,6 +65,7 @@ export class TestSession {
     const { clock, random } = world
     this.number = options.number
     this.nodeId = options.gateway.nodeId
+    this.#folder = options.folder
     this.keys = keys
     this.#link = link
     this.#dues = dues
@@ -84,11 +91,12 @@ export class TestSession {
 
   /** Connects and begins to send. Goes on trying where the gateway does not let it in. */
   static async open(world: ClientWorld, options: TestSessionOptions): Promise<TestSession> {
-    const { gateway, topology, entry, log, tickets } = options
-    const keys = createClientKeys(world.crypto, world.random.stream('client-keys'))
+    const { gateway, topology, entry, log, tickets, folder } = options
+    const keys = await keysIn(world, folder)
     const dues = new Dues(world.clock, tickets)
     const link = await EntrySelector.create(world, {
       identitySeed: keys.identitySeed,
+      folder,
       topology,
       gateway: toBase58(gateway.identity),
       params: entry,
@@ -135,10 +143,35 @@ export class TestSession {
     await this.#link.close()
   }
 
+  /** For good: the next one at that gateway is a stranger to it. */
+  async end({ files }: Pick<ClientWorld, 'files'>): Promise<void> {
+    await this.close()
+    if (this.#folder !== undefined) await forget(files, this.#folder)
+  }
+
   #pushed({ crypto }: ClientWorld, options: TestSessionOptions, plaintext: Uint8Array): void {
     if (classifyPushed(plaintext) === 'ack') {
       const id = tryDecode(() => decodeAck(crypto, this.keys.ackKey.expose(), plaintext))
       if (!isMixnetError(id) && id !== 'cover') options.acknowledged(this, id.setId)
     } else if (plaintext.length >= VARIANT_BYTES) options.arrived(this, plaintext)
   }
+}
+
+/** Keys that cannot be read are worth a ticket, and no gateway is to go unmeasured for them. */
+async function keysIn({ crypto, random, files }: ClientWorld, folder: string | undefined): Promise<ClientKeys> {
+  const stream = random.stream('client-keys')
+  if (folder === undefined) return createClientKeys(crypto, stream)
+  try {
+    return await loadOrCreateClientKeys(crypto, stream, files, folder)
+  } catch (error) {
+    if (!isMixnetError(error, 'KEY_FILE_UNREADABLE')) throw error
+    await forget(files, folder)
+    return await loadOrCreateClientKeys(crypto, stream, files, folder)
+  }
+}
+
+async function forget(files: ClientWorld['files'], folder: string): Promise<void> {
+  await forgetClientKeys(files, folder)
+  const shared = `${folder}/shared-keys`
+  for (const name of await files.list(shared)) await files.remove(`${shared}/${name}`)
 }

@@ -1,16 +1,7 @@
-/** Decoders of credentials: requests, signatures, wallets, payments, in bytes and in JSON. @module */
+/** Decoders of credentials: requests, signatures, wallets, payments. Their JSON is what issuers.ts has. @module */
 import { fromHex } from '../../../src/foundation/base/bytes.ts'
 import { loadMclBls } from '../../../src/foundation/crypto/mclBls.ts'
 import { CodecReader } from '../../../src/protocol/credentials/codec.ts'
-import {
-  readBlindedSignature,
-  readCoinSignature,
-  readDateSignature,
-  readPayment,
-  readSignature,
-  readVerificationKey,
-  readWithdrawalRequest,
-} from '../../../src/protocol/credentials/json.ts'
 import {
   decodeAuthorityKey,
   decodeUserKey,
@@ -26,8 +17,7 @@ import { ecash, spec } from '../../../src/protocol/credentials/support.test.ts'
 import { decodeTicketbook } from '../../../src/protocol/credentials/ticketbook.ts'
 import { decodePartialWallet, decodeWallet, decodeWalletInUse } from '../../../src/protocol/credentials/wallet.ts'
 import { decodeRequestInfo, decodeWithdrawalRequest } from '../../../src/protocol/credentials/withdrawal.ts'
-import type { Json } from '../../../src/protocol/wire/directory/json.ts'
-import { bytesDecoder, type Decoder, jsonDecoder, textDecoder } from '../decoder.ts'
+import { bytesDecoder, type Decoder, textDecoder } from '../decoder.ts'
 
 const scheme = createScheme(await loadMclBls())
 
@@ -39,9 +29,6 @@ const bytes = (
   bytesDecoder(name, (input) => decode(scheme, input), {
     seeds: real.flatMap((hex) => (hex === undefined ? [] : [fromHex(hex)])),
   })
-
-const json = (name: string, read: (one: typeof scheme, input: Json) => unknown, real: unknown): Decoder =>
-  jsonDecoder(name, (input) => read(scheme, input), { seeds: [JSON.stringify(real)] })
 
 const [authority] = ecash.authorities
 const [issued] = ecash.issuance
@@ -73,11 +60,4 @@ export const credentialDecoders: readonly Decoder[] = [
     },
     { seeds: payments.map((hex) => fromHex(hex)) },
   ),
-  json('readSignature', readSignature, { h: ecash.expiration_date_signatures.entries[0]?.h, s: authority?.secret_key }),
-  json('readBlindedSignature', readBlindedSignature, issued?.blinded_signature_json),
-  json('readVerificationKey', readVerificationKey, ecash.master_verification_key.json),
-  json('readWithdrawalRequest', readWithdrawalRequest, ecash.withdrawal.request_json),
-  json('readPayment', readPayment, ecash.payments[0]?.payment_json),
-  json('readDateSignature', readDateSignature, ecash.annotated_signature_json.expiration),
-  json('readCoinSignature', readCoinSignature, ecash.annotated_signature_json.coin_index),
 ]

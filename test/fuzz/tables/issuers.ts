@@ -11,17 +11,20 @@ import { decodeBlindedSignature, decodeBlindSign } from '../../../src/protocol/w
 import { parseDate, readDate, readSpendDate } from '../../../src/protocol/wire/issuer/calendarDate.ts'
 import { credentialEpochToJson, readCredentialEpoch } from '../../../src/protocol/wire/issuer/credentialEpoch.ts'
 import { decodeDeposit, decodeDepositAnswer, decodeDepositRequest } from '../../../src/protocol/wire/issuer/faucet.ts'
+import { readSignature } from '../../../src/protocol/wire/issuer/hexFields.ts'
 import {
   decodeChallengeAnswer,
   decodeIssuedData,
   decodeIssuedFor,
   decodeIssuedSample,
 } from '../../../src/protocol/wire/issuer/issuedTicketbooks.ts'
+import { readPayment } from '../../../src/protocol/wire/issuer/payment.ts'
 import { decodeCoinList, decodeDateList } from '../../../src/protocol/wire/issuer/publicLists.ts'
 import { decodeRedeemAnswer, decodeRedeemRequest } from '../../../src/protocol/wire/issuer/redemption.ts'
 import { decodeSignerStatus } from '../../../src/protocol/wire/issuer/signerStatus.ts'
 import { decodeTicketVerdict, decodeVerifyTicket } from '../../../src/protocol/wire/issuer/ticketVerification.ts'
 import { decodeMasterKey } from '../../../src/protocol/wire/issuer/verificationKey.ts'
+import { readWithdrawalRequest } from '../../../src/protocol/wire/issuer/withdrawalRequest.ts'
 import { readClaims } from '../../../src/roles/gateway/ticketChecks.ts'
 import { bytesDecoder, type Decoder, jsonDecoder, textDecoder } from '../decoder.ts'
 
@@ -45,6 +48,11 @@ function message(name: string): Message {
 const official = (decoder: string, decode: (text: string) => unknown, ...names: readonly string[]): Decoder =>
   textDecoder(decoder, decode, { seeds: names.map((name) => message(name).json) })
 
+/** What is below a name in an official message. */
+const part = (name: string, field: string): { readonly seeds: readonly string[] } => ({
+  seeds: [JSON.stringify(JSON.parse(message(name).json)[field])],
+})
+
 const key = new Uint8Array(32).fill(4)
 const epoch = {
   epochId: 3,
@@ -64,6 +72,7 @@ const lists = {
 const record = {
   ...{ epochId: 3n, expiration: 1_780_531_200, ticketType: 0, left: 7n, spent: 8n, taken: [new Uint8Array(16)] },
   contents: { book: fromHex(message('ticketbook, 7 spent').bytes), ...lists },
+  leaving: { tickets: 16n, bundle: key },
 }
 const purchase = {
   ...{ depositId: 7, depositSeed: key, userKey: new Uint8Array(80), publicKey: new Uint8Array(48) },
@@ -86,6 +95,9 @@ export const issuerDecoders: readonly Decoder[] = [
   official('decodeIssuedSample', decodeIssuedSample, 'challenge-commitment request'),
   official('decodeChallengeAnswer', decodeChallengeAnswer, 'challenge-commitment answer'),
   official('decodeIssuedData', decodeIssuedData, 'issued-ticketbooks-data answer'),
+  jsonDecoder('readWithdrawalRequest', readWithdrawalRequest, part('blind-sign request', 'inner_sign_request')),
+  jsonDecoder('readSignature', (json) => readSignature(json, 'c'), part('blind-sign answer', 'blinded_signature')),
+  jsonDecoder('readPayment', readPayment, part('ticket, with the index binding', 'payment')),
   textDecoder('decodeDepositRequest', decodeDepositRequest, {
     seeds: ['{"identity_key":"4uQeVj5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM"}'],
   }),

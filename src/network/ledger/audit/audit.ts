@@ -45,6 +45,7 @@ export class Audit {
   readonly #performance: string
   /** Calls of governance that the mixnet has told of already. */
   readonly #done = new WeakSet<Executed>()
+  #taken = { events: 0, block: 0 }
   #settled: SettledEpoch | undefined
   #rewards = { nodes: 0, paid: 0n, without: 0 }
   #changes = 0
@@ -61,6 +62,11 @@ export class Audit {
     this.#mixnet = new AuditedMixnet(newMixnet(configOf(deployment)))
     this.#scores = new AuditedScores({ chainId, contract: addresses.performance }, rules, keccak256)
     this.#draw = new AuditedDraw(keccak256)
+  }
+
+  /** How many events, and the block of the last: while `take` is at the end of an epoch, those up to there. */
+  get taken(): { readonly events: number; readonly block: number } {
+    return this.#taken
   }
 
   /** After all that was taken. */
@@ -86,6 +92,7 @@ export class Audit {
   *take(events: readonly AnyLedgerEvent[], facts: PageFacts): Generator<AuditedEpoch> {
     const calls = callsBehind(events)
     for (const event of events) {
+      this.#taken = { events: this.#taken.events + 1, block: event.block }
       const ended = this.#takeOne(event, facts, calls.get(event))
       if (ended !== undefined) yield ended
     }

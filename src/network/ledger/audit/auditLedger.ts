@@ -27,15 +27,20 @@ export interface AuditOptions {
 }
 
 /**
- * How many events were looked at. Throws Difference at the first that is not what the rules say; LEDGER_NOT_NOW where the chain was
- * reorganised meanwhile; BAD_ARGUMENT where `until` has not ended.
+ * How many events were looked at, up to the end of `until` or all, and up to which block. Throws Difference at the first that is not
+ * what the rules say; LEDGER_NOT_NOW where the chain was reorganised meanwhile; BAD_ARGUMENT where `until` has not ended, or was never.
  */
 export async function auditLedger(options: AuditOptions): Promise<{ readonly events: number; readonly block: number }> {
   const { ledger, rpc, until, onEpoch, signal } = options
   const { deployment } = ledger
+  const { firstEpochId } = deployment.params
+  if (until !== undefined && until < firstEpochId) {
+    const message = `there was no epoch ${until}`
+    const nextStep = `The first was ${firstEpochId}; give one from there on, or leave it out for the last.`
+    throw new MixnetError('BAD_ARGUMENT', { epoch: until }, { message, nextStep })
+  }
   const audit = new Audit(deployment, participationOf(deployment.params), (bytes) => keccak256(bytes, 'bytes'))
   let cursor: EventCursor | undefined
-  let count = 0
   for (;;) {
     const page = await ledger.allEvents({ contracts: CONTRACTS, cursor }, { signal })
     if (page.rolledBack !== undefined)
@@ -49,9 +54,8 @@ export async function auditLedger(options: AuditOptions): Promise<{ readonly eve
     const commitments = commitmentsIn(asked, deployment.addresses.performance)
     for (const ended of audit.take(page.events, { times, commitments })) {
       onEpoch(ended)
-      if (ended.epochId === until) return { events: count + page.events.length, block: page.cursor.next - 1 }
+      if (ended.epochId === until) return audit.taken
     }
-    count += page.events.length
     cursor = page.cursor
     options.onProgress?.(cursor.next - 1)
     if (page.complete) break
@@ -62,7 +66,7 @@ export async function auditLedger(options: AuditOptions): Promise<{ readonly eve
   }
   const last = cursor.seen.at(-1)
   if (last !== undefined) await checkNow(ledger, audit, { ...last, time: 0 }, signal)
-  return { events: count, block: cursor.next - 1 }
+  return { events: audit.taken.events, block: cursor.next - 1 }
 }
 
 async function checkNow(ledger: Ledger, audit: Audit, block: Block, signal: AbortSignal | undefined): Promise<void> {

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test'
 import { fromHex, toHex } from '../../../foundation/base/bytes.ts'
 import { isMixnetError } from '../../../foundation/base/errors.ts'
 import { nodeProvider } from '../../../foundation/crypto/nodeProvider.ts'
+import { parseJson } from '../directory/json.ts'
 import { decodeBlindedSignature, decodeBlindSign, encodeBlindedSignature, encodeBlindSign } from './blindSign.ts'
 import {
   challengeAnswerToJson,
@@ -17,6 +18,7 @@ import {
   issuedLeaf,
 } from './issuedTicketbooks.ts'
 import { MerkleTree, merkleProofHolds } from './merkle.ts'
+import { paymentToJson, readPayment } from './payment.ts'
 import { decodeCoinList, decodeDateList, encodeCoinList, encodeDateList } from './publicLists.ts'
 import { decodeRedeemAnswer, decodeRedeemRequest } from './redemption.ts'
 import { signatureHolds, signBody } from './signedMessage.ts'
@@ -51,7 +53,9 @@ const EXPIRATION = 1_780_531_200
 describe('official messages of issuers', () => {
   it('a request for a book, and its answer', () => {
     const request = message('blind-sign request')
-    assert.equal(text(encodeBlindSign(decodeBlindSign(request.json))), request.json)
+    const order = decodeBlindSign(request.json)
+    assert.equal(toHex(order.request), request.inputs.request)
+    assert.equal(text(encodeBlindSign(order)), request.json)
     const answer = message('blind-sign answer')
     const signature = decodeBlindedSignature(answer.json)
     assert.equal(toHex(signature), answer.inputs.blindedSignature)
@@ -61,9 +65,13 @@ describe('official messages of issuers', () => {
   for (const whose of ['partial, of authority 1', 'aggregated']) {
     it(`lists, ${whose}`, () => {
       const dates = message(`date signatures, ${whose}`)
-      assert.equal(text(encodeDateList(decodeDateList(dates.json))), dates.json)
+      const days = decodeDateList(dates.json)
+      assert.equal(toHex(days.signatures), dates.inputs.signatures)
+      assert.equal(text(encodeDateList(days)), dates.json)
       const coins = message(`coin signatures, ${whose}`)
-      assert.equal(text(encodeCoinList(decodeCoinList(coins.json))), coins.json)
+      const indices = decodeCoinList(coins.json)
+      assert.equal(toHex(indices.signatures), coins.inputs.signatures)
+      assert.equal(text(encodeCoinList(indices)), coins.json)
     })
   }
 
@@ -82,10 +90,19 @@ describe('official messages of issuers', () => {
   })
 
   for (const binding of ['without', 'with']) {
-    it(`a ticket to verify, ${binding} the index binding`, () => {
+    it(`a ticket, and the same to verify, ${binding} the index binding`, () => {
+      const ticket = message(`ticket, ${binding} the index binding`)
+      const form = JSON.stringify(JSON.parse(ticket.json).payment)
+      const inTicket = readPayment(parseJson(form, 'payment'))
+      assert.ok(inTicket.kind === 'one')
+      assert.equal(toHex(inTicket.bytes), ticket.inputs.payment)
+      assert.equal(text(paymentToJson(inTicket.bytes)), form)
+      assert.ok(ticket.json.includes(form))
       const request = message(`verify-ecash-ticket request, ${binding} the index binding`)
-      const payment = fromHex(message(`ticket, ${binding} the index binding`).inputs.payment ?? '')
-      assert.equal(text(encodeVerifyTicket({ ...decodeVerifyTicket(request.json), payment })), request.json)
+      assert.equal(
+        text(encodeVerifyTicket({ ...decodeVerifyTicket(request.json), payment: inTicket.bytes })),
+        request.json,
+      )
     })
   }
 
