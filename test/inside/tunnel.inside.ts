@@ -277,6 +277,27 @@ describe('the network of a whole machine', { timeout: 200_000 }, () => {
     }
   })
 
+  it('where it leaves just after another has flushed everything, nothing leaves the machine', async () => {
+    await open()
+    await machine.letAround(WORLD.ipv4, 7000)
+    await machine.raise()
+    const before = mended
+    run('nft', 'flush', 'ruleset')
+    await until('it is mended', () => mended > before)
+    // It takes a pause after that, and looks again only then.
+    run('nft', 'flush', 'ruleset')
+    run('ip', '-6', 'rule', 'flush', 'protocol', '231')
+    await machine.leave()
+    leaks.forget()
+    await leaks.tryAll()
+    assert.deepEqual(await leaks.strange(), [])
+    await open()
+    assert.ok(machine.isRaised)
+    await machine.restore()
+    markOthers()
+    assert.equal(settings(), asItWas)
+  })
+
   it('what it forwards for others does not go around', async () => {
     const pod = new WorldNamespace('pod', ['10.9.0.1/24'], ['10.9.0.2/24'])
     try {
