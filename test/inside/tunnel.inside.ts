@@ -277,6 +277,26 @@ describe('the network of a whole machine', { timeout: 200_000 }, () => {
     }
   })
 
+  it('where it leaves just after another has flushed everything, nothing leaves the machine', async () => {
+    await open()
+    await machine.letAround(WORLD.ipv4, 7000)
+    await machine.raise()
+    // Nobody tells it, as where it has put something back just before, and pauses. What it has heard until now is done by the end of these.
+    run('pkill', '-STOP', '-f', '^[^ ]*/(nft|ip) .*monitor')
+    for (let turns = 0; turns < 2; turns++) await machine.shut()
+    run('nft', 'flush', 'ruleset')
+    run('ip', '-6', 'rule', 'flush', 'protocol', '231')
+    await machine.leave()
+    leaks.forget()
+    await leaks.tryAll()
+    assert.deepEqual(await leaks.strange(), [])
+    await open()
+    assert.ok(machine.isRaised)
+    await machine.restore()
+    markOthers()
+    assert.equal(settings(), asItWas)
+  })
+
   it('what it forwards for others does not go around', async () => {
     const pod = new WorldNamespace('pod', ['10.9.0.1/24'], ['10.9.0.2/24'])
     try {

@@ -197,9 +197,16 @@ class NodeMachineNetwork implements MachineNetwork {
   leave(): Promise<void> {
     return this.#inTurn(async () => {
       await this.#watch.stop()
-      await this.#guard.leave()
-      await this.#device?.close()
-      this.#over()
+      try {
+        // What was flushed since the last look is put back by nobody once we are gone, and the guard that nobody can flush goes with us.
+        if (this.#isRaised && (await this.#fault()) !== undefined) await this.#shut()
+      } finally {
+        // Started by `#shut`.
+        await this.#watch.stop()
+        await this.#guard.leave()
+        await this.#device?.close()
+        this.#over()
+      }
     })
   }
 

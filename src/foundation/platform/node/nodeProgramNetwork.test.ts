@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -64,6 +65,54 @@ test('when the device inside ends, the program does at once, and it is said', {
     await network.close()
   }
 })
+
+test('Ctrl-C before the program has started is an interruption, and no fault of the system', {
+  skip: canUnshare() ? false : 'needs root, socat',
+  timeout: 60_000,
+}, async () => {
+  // In a group of its own, whose every process hears it, as from a terminal. It waits for the program as `run` does.
+  const script = `
+    import { openProgramNetwork } from ${JSON.stringify(new URL('./nodeProgramNetwork.ts', import.meta.url))}
+    process.on('SIGINT', () => {})
+    const network = await openProgramNetwork()
+    console.log('opened')
+    const end = await network.run(['sh', '-c', 'trap "exit 130" INT; while :; do sleep 1; done']).catch(({ code }) => code)
+    await network.close()
+    console.log('end', end)
+    process.exit()`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  })
+  const group = -(child.pid ?? assert.fail('it has not started'))
+  let said = ''
+  child.stdout.on('data', (chunk) => (said += chunk))
+  const ended = once(child, 'exit')
+  try {
+    while (!said.includes('opened') || !isPreparing(child.pid as number))
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    // The shell may not have begun to listen: pressed until somebody hears it.
+    const pressed = setInterval(() => process.kill(group, 'SIGINT'), 20)
+    await ended.finally(() => clearInterval(pressed))
+    assert.match(said, /end 130/)
+  } finally {
+    if (child.exitCode === null) process.kill(group, 'SIGKILL')
+  }
+})
+
+/** Whether a child of this process has a child: the first process of a namespace. */
+function isPreparing(pid: number): boolean {
+  const childrenOf = (of: number | string): string[] => {
+    try {
+      return readFileSync(`/proc/${of}/task/${of}/children`, 'utf8').split(' ').filter(Boolean)
+    } catch {
+      return []
+    }
+  }
+  return childrenOf(pid)
+    .filter((child) => readFileSync(`/proc/${child}/comm`, 'utf8').startsWith('unshare'))
+    .some((child) => childrenOf(child).length > 0)
+}
 
 /** The one in the namespace of a network of ours. */
 function innerSocat(): number {

@@ -19,6 +19,8 @@ export const PROGRAMS = { ipv4: '10.64.0.2', ipv6: 'fd5a:7e1a::2' }
 export const ROUTER = { ipv4: '10.64.0.1', ipv6: 'fd5a:7e1a::1' }
 const START_LIMIT_MS = 10_000
 const END_LIMIT_MS = 2000
+/** How a shell says that Ctrl-C has ended something. */
+const INTERRUPTED = 130
 /** What is prepared is prepared with the system's programs, whatever the user's PATH names first. */
 const OUR_PATH = TOOL_FOLDERS.join(':')
 const RESOLV_CONF = `nameserver ${ROUTER.ipv4}\noptions timeout:10 attempts:3\n`
@@ -40,6 +42,8 @@ rm -rf "$folder"`
  */
 const SETUP = `
 set -e
+# Nothing has started yet that could want it.
+trap 'exit ${INTERRUPTED}' INT
 folder=$1; shift
 ip link set lo up
 { setsid socat -b ${BUFFER_BYTES} TUN,tun-name=starling,iff-no-pi "UNIX-SENDTO:$folder/out,bind=$folder/in" 3>&- || :; echo lost >&3; } &
@@ -198,7 +202,8 @@ class NodeProgramNetwork implements ProgramNetwork {
         },
       )
     }
-    if (!isReady) {
+    // Whoever interrupts what prepares it has not met a system that does not let us.
+    if (!isReady && code !== INTERRUPTED) {
       const nextStep = isRoot
         ? 'Look whether "unshare --net --mount true" works here.'
         : 'User namespaces may be forbidden: sysctl kernel.unprivileged_userns_clone=1 and, on Ubuntu, kernel.apparmor_restrict_unprivileged_userns=0.'
