@@ -163,11 +163,17 @@ describe('the network of a whole machine', { timeout: 200_000 }, () => {
     // Hundreds a second, past the routing.
     const flood = spawn('/usr/bin/ping', ['-f', '-I', 'cable', '9.9.9.3'], { stdio: 'ignore' })
     const isWhole = (): boolean =>
-      settings().includes('table inet starling_tunnel {') && run('ip', 'rule').includes('lookup 7231 proto 231')
+      settings().includes('table inet starling_tunnel {') &&
+      run('ip', 'rule').includes('lookup 7231 proto 231') &&
+      ['-4', '-6'].every((family) =>
+        run('ip', family, 'route', 'show', 'table', '7231').includes('default dev starling'),
+      )
     for (const flush of [
       ['nft', 'flush', 'ruleset'],
       ['nft', 'flush', 'table', 'inet', 'starling_tunnel'],
       ['ip', '-4', 'rule', 'flush', 'protocol', '231'],
+      ['ip', '-4', 'route', 'del', 'default', 'dev', 'starling', 'table', '7231'],
+      ['ip', 'link', 'set', 'starling', 'down'],
     ]) {
       const before = mended
       const [program = '', ...args] = flush

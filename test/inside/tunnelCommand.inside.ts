@@ -89,7 +89,10 @@ describe('starling tunnel', { timeout: 200_000 }, () => {
     await tunnel.event('tunnel')
     assert.equal((await curl(machine.url)).out, 'the site')
     assert.deepEqual(await onWire(), [])
+    // Twice, as from timeout(1), or from a finger that slips.
+    tunnel.child.kill('SIGTERM')
     assert.equal((await tunnel.stop('SIGINT')).code, 0)
+    assert.match(tunnel.stdout + tunnel.stderr, /taking-back/)
     assert.equal(settings(), asItWas)
     assert.equal((await curl(machine.url)).out, 'the site')
     assert.ok(

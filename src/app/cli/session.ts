@@ -38,6 +38,11 @@ export interface Session {
    * an editor does. Undone by what is returned.
    */
   leaveCtrlC(): () => void
+  /**
+   * What was changed is taken back before we end: who interrupts a second time is told so by `tell`, and ends us at once with a third. `timeout` and a
+   * finger that slips interrupt twice.
+   */
+  takeBackFirst(tell: () => void): void
   /** Interrupted as well when npm, where it started us, is gone without a word: whoever ended it meant the whole of it. */
   endWithNpm(): void
   /** Resolves when `interrupted` fires. */
@@ -54,14 +59,18 @@ const READER_GONE = new Set(['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'])
 export function createSession({ json, verbose }: GlobalOptions, output: 'stdout' | 'stderr'): Session {
   const interrupted = new AbortController()
   let interruptedCode = 0
+  let tellAgain: (() => void) | undefined
   const interrupt = (signal: 'SIGPIPE' | (typeof SIGNALS)[number]) => {
     if (interrupted.signal.aborted) return
     interruptedCode = 128 + constants.signals[signal]
     interrupted.abort()
   }
   const onSignal = (signal: (typeof SIGNALS)[number]) => {
-    if (interrupted.signal.aborted) process.exit(interruptedCode)
-    interrupt(signal)
+    if (!interrupted.signal.aborted) return interrupt(signal)
+    const tell = tellAgain
+    tellAgain = undefined
+    if (tell === undefined) process.exit(interruptedCode)
+    tell()
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)
   const onWriteError = (error: Error) => {
@@ -116,6 +125,9 @@ export function createSession({ json, verbose }: GlobalOptions, output: 'stdout'
       return () => {
         process.on('SIGINT', onSignal).off('SIGINT', ignored)
       }
+    },
+    takeBackFirst: (tell) => {
+      tellAgain = tell
     },
     endWithNpm: () => {
       if (process.env.npm_lifecycle_event !== undefined) stopWatching = whenParentGone(() => interrupt('SIGHUP'))

@@ -28,6 +28,12 @@ export async function runTunnel(session: Session, options: TunnelOptions): Promi
     if (!isMended) screen.line(text, { event: 'rules-put-back' })
     isMended = true
   })
+  session.takeBackFirst(() =>
+    screen.line(
+      '  Taking the tunnel back. Once more ends this at once, and may leave the machine without a network: then "starling tunnel --restore".',
+      { event: 'taking-back' },
+    ),
+  )
   if (options.restore) {
     const wasRaised = machine.isRaised
     await machine.restore()

@@ -105,6 +105,7 @@ class NodeMachineNetwork implements MachineNetwork {
   readonly #user = process.geteuid?.() ?? 0
   #families: readonly Family[] = FAMILIES
   #device: TunDevice | undefined
+  readonly #led = new Set<Family>()
   #handler: (packet: Uint8Array) => void = () => {}
   #isRaised = false
   /** What a killed one let around is taken back once. */
@@ -123,7 +124,8 @@ class NodeMachineNetwork implements MachineNetwork {
     this.#guard = new MachineGuard(tools.nft, DEVICE, this.#user, () => this.#lookSoon())
     this.#watch = new RuleWatch(
       tools,
-      (line) => line.includes(GUARD) || line.includes(`proto ${OURS[1]}`),
+      // A device that is taken down loses its routes without a word of them.
+      (line) => [GUARD, `proto ${OURS[1]}`, `: ${DEVICE}:`].some((ours) => line.includes(ours)),
       () => this.#lookSoon(),
     )
     // Whoever waits for it hears; nobody has to.
@@ -211,20 +213,37 @@ class NodeMachineNetwork implements MachineNetwork {
   }
 
   async #openDevice(): Promise<void> {
-    const { socat, ip } = this.#tools
+    const { socat } = this.#tools
     this.#device = await openTunDevice(DEVICE, socat)
     this.#device.onPacket((packet) => this.#handler(packet))
     void this.#device.ended.then(() => this.#lost.resolve())
+    await this.#leadToDevice()
+  }
+
+  /** As often as one likes: who takes the device down takes its routes with it, and it comes up without. */
+  async #leadToDevice(): Promise<void> {
+    const { ip } = this.#tools
     const [ipv4, ipv6] = [`${PROGRAMS.ipv4}/30`, `${PROGRAMS.ipv6}/126`]
     await mustRun(ip, ['link', 'set', DEVICE, 'addrgenmode', 'none', 'mtu', String(MTU), 'up'])
-    await mustRun(ip, ['-4', 'addr', 'add', ipv4, 'dev', DEVICE])
+    await mustRun(ip, ['-4', 'addr', 'replace', ipv4, 'dev', DEVICE])
     // Where a machine has switched IPv6 off for new devices its packets go nowhere, which is what it wanted.
-    await this.#ip('-6', 'addr', 'add', ipv6, 'dev', DEVICE, 'nodad')
+    await this.#ip('-6', 'addr', 'replace', ipv6, 'dev', DEVICE, 'nodad')
     for (const family of this.#families) {
       const way = ['default', 'dev', DEVICE, 'metric', '1', 'table', TABLE, ...OURS]
       const { code, said } = await this.#ip(family, 'route', 'replace', ...way)
       if (code !== 0 && family === '-4') throw commandFailed(ip, said)
+      if (code === 0) this.#led.add(family)
     }
+  }
+
+  /** Of the families that could be led to the device. */
+  async #isLed(): Promise<boolean> {
+    if (this.#device === undefined) return true
+    for (const family of this.#led) {
+      const { said } = await this.#ip(family, 'route', 'show', 'default', 'dev', DEVICE, 'table', TABLE)
+      if (!said.includes('default')) return false
+    }
+    return true
   }
 
   /** Everything that is not there yet: as often as one likes. */
@@ -274,9 +293,12 @@ class NodeMachineNetwork implements MachineNetwork {
   }
 
   async #mend(): Promise<void> {
-    if (!this.#isRaised || !this.#watch.isStarted || (await this.#fault()) === undefined) return
+    if (!this.#isRaised || !this.#watch.isStarted) return
+    const [isWhole, isLed] = [(await this.#fault()) === undefined, await this.#isLed()]
+    if (isWhole && isLed) return
     this.#mendedAt = performance.now()
-    await this.#shut()
+    if (!isWhole) await this.#shut()
+    if (!isLed) await this.#leadToDevice()
     this.#mended()
   }
 

@@ -1,4 +1,4 @@
-/** Hears when rules of nft or of routing are taken away, by whomever. @module */
+/** Hears when rules of nft or of routing, routes or devices are taken away or changed, by whomever. @module */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seconds } from '../../base/units.ts'
 import type { ChildProcess } from '../processes.ts'
@@ -23,7 +23,7 @@ export class RuleWatch {
   ) {
     this.#watchers = [
       { program: tools.nft, args: ['monitor', 'destroy'] },
-      { program: tools.ip, args: ['-N', 'monitor', 'rule'] },
+      { program: tools.ip, args: ['-N', 'monitor', 'link', 'route', 'rule'] },
     ]
     this.#isOurs = isOurs
     this.#gone = gone
