@@ -123,6 +123,7 @@ class NodeMachineNetwork implements MachineNetwork {
     this.#guard = new MachineGuard(tools.nft, DEVICE, this.#user, () => this.#lookSoon())
     this.#watch = new RuleWatch(
       tools,
+      'rule',
       (line) => line.includes(GUARD) || line.includes(`proto ${OURS[1]}`),
       () => this.#lookSoon(),
     )
