@@ -9,7 +9,7 @@ import { utf8 } from '../../src/foundation/base/bytes.ts'
 import type { MixnetError } from '../../src/foundation/base/errors.ts'
 import { formatIp, parseIp } from '../../src/foundation/base/ipAddress.ts'
 import { silentLog } from '../../src/foundation/base/observe.ts'
-import { millis } from '../../src/foundation/base/units.ts'
+import { type Millis, millis, seconds } from '../../src/foundation/base/units.ts'
 import { nodeProvider } from '../../src/foundation/crypto/nodeProvider.ts'
 import { nodeClock } from '../../src/foundation/platform/node/nodeClock.ts'
 import { nodeWorld } from '../../src/foundation/platform/node/nodeWorld.ts'
@@ -328,17 +328,66 @@ describe('the way out through a device of the kernel', { timeout: 200_000 }, () 
     }
   })
 
-  it('when all rules of the machine are flushed, its own are put back', async () => {
-    engine = await open()
-    run('nft', 'flush', 'ruleset')
-    await until('they are there', () => /starling_exit/.test(tables()))
-    assert.ok(warned.includes('packets.rules-gone'))
+  it('what is flushed of its rules is put back at once, and the machine is a router for nobody', async () => {
+    // On which nobody looks unless told.
+    const after = (delay: Millis, run: () => void) => nodeClock.after(delay >= 10_000 ? seconds(1e5) : delay, run)
+    const clock = { ...nodeClock, after }
+    engine = await openPacketEngine({ ...world, clock }, { engine: 'tun', allowLocalAddresses: false, log })
+    const listing = (): string => run('nft', '-t', 'list', 'table', 'inet', 'starling_exit')
+    const rules = (): number => listing().split('\n').length
     const client = await new Client(13, 2).open(engine)
-    client.datagram(WORLD.ipv4, 'again')
+    client.datagram(WORLD.ipv4, 'once')
     await client.answer(WORLD.ipv4)
-    assert.equal(outside.heard.at(-1)?.address, EXIT.ipv4)
+    const whole = rules()
+    const isWhole = (): boolean =>
+      /starling_exit/.test(tables()) &&
+      rules() === whole &&
+      ['guarded4', 'local4', 'islands6'].every((set) => elementsOf(set) === set)
+    for (const flush of [
+      ['flush', 'ruleset'],
+      ['flush', 'table', 'inet', 'starling_exit'],
+      ['flush', 'chain', 'inet', 'starling_exit', 'clients'],
+      ['flush', 'set', 'inet', 'starling_exit', 'guarded4'],
+      ['flush', 'set', 'inet', 'starling_exit', 'local4'],
+    ]) {
+      assert.ok(isWhole())
+      warned.length = 0
+      run('nft', ...flush)
+      await until(`it is whole after ${flush.join(' ')}`, isWhole)
+      assert.ok(warned.includes('packets.rules-gone'))
+      client.datagram(WORLD.ipv4, 'again')
+      await client.answer(WORLD.ipv4)
+      assert.equal(outside.heard.at(-1)?.address, EXIT.ipv4)
+    }
+    // Where they cannot be put back, nothing is forwarded, until they can.
+    run('mount', '--bind', '/bin/false', '/usr/sbin/nft')
+    run('ip', 'link', 'set', 'cable', 'mtu', '1400')
+    await until('nothing is forwarded', () => switches('cable').join() === '0,0')
+    run('umount', '/usr/sbin/nft')
+    run('ip', 'link', 'set', 'cable', 'mtu', '1500')
+    await until('it is again', () => switches('cable').join() === '1,1')
+    assert.ok(isWhole())
     await engine.close()
     run('nft', OWN_TABLE)
+  })
+
+  it('an interface that is renamed is guarded under its new name, and forwards no more than before afterwards', async () => {
+    const porch = new WorldNamespace('porch', ['172.16.6.1/24', '2600:2::1/64'], ['172.16.6.2/24', '2600:2::2/64'])
+    try {
+      engine = await open()
+      const guarded = (): string => run('nft', 'list', 'set', 'inet', 'starling_exit', 'guarded4')
+      await until('it is guarded', () => guarded().includes('"porch"'))
+      run('ip', 'link', 'set', 'porch', 'down')
+      run('ip', 'link', 'set', 'porch', 'name', 'stoop')
+      await until('it is guarded again', () => guarded().includes('"stoop"'))
+      assert.doesNotMatch(guarded(), /"porch"/)
+      run('ip', 'link', 'set', 'stoop', 'up')
+      assert.deepEqual(switches('stoop'), ['1', '1'])
+      await engine.close()
+      assert.deepEqual(switches('stoop'), ['0', '0'])
+    } finally {
+      porch.close()
+    }
   })
 
   it('clients have half of the connections that the kernel can remember at most', async () => {

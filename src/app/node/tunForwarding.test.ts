@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { type Before, FORWARDING, planForwarding, planReturn, UNTOUCHED } from './tunForwarding.ts'
-import { beforeChange, beforeOf, flowLimits, tunRules } from './tunRules.ts'
+import { type Before, FORWARDING, planForwarding, planReturn, renamed, UNTOUCHED } from './tunForwarding.ts'
+import { beforeChange, beforeOf, flowLimits, missingRules, tunRules } from './tunRules.ts'
 
 const DEVICE = 'starling-exit'
 
@@ -164,4 +164,52 @@ test('the rules say what the machine was, and a change of that is said in few wo
     beforeChange('t', before, after),
     'add element inet t guarded4 { "ppp0" }\ndelete element inet t guarded4 { "eth0.7" }\nadd element inet t guarded6 { "ppp0" }',
   )
+})
+
+const SOME: Before = {
+  settings: new Map([
+    ['net/ipv4/conf/a/forwarding', '0'],
+    ['net/ipv6/conf/b/accept_ra', '1'],
+  ]),
+  seen: new Map([[FORWARDING.ipv6, '0']]),
+  guarded: { ipv4: ['a', 'b'], ipv6: ['b'] },
+}
+
+test('what was known of interfaces is known under their new names, also where two have changed theirs', () => {
+  const names = new Map([
+    ['a', 'b'],
+    ['b', 'a'],
+    ['all', 'none'],
+  ])
+  assert.deepEqual(renamed(SOME, names), {
+    settings: new Map([
+      ['net/ipv4/conf/b/forwarding', '0'],
+      ['net/ipv6/conf/a/accept_ra', '1'],
+    ]),
+    seen: SOME.seen,
+    guarded: { ipv4: ['b', 'a'], ipv6: ['a'] },
+  })
+  assert.deepEqual(renamed(SOME, new Map()), SOME)
+})
+
+test('of rules that are all there nothing is missing, and each line that is not there is', () => {
+  const limits = flowLimits(undefined)
+  const rules = tunRules({
+    table: 't',
+    device: DEVICE,
+    before: SOME,
+    limits,
+    isIpv6Whole: false,
+    allowLocalAddresses: false,
+  })
+  assert.equal(missingRules(rules, SOME, rules), undefined)
+  const lines = rules.split('\n')
+  const isKnown = (line: string): boolean =>
+    /^ {4}\S|set (guarded|local|islands)\d .*elements|chain (was|seen)_/.test(line)
+  const known = lines.filter(isKnown)
+  assert.ok(known.length > 25)
+  for (const line of known) {
+    assert.notEqual(missingRules(rules, SOME, lines.filter((other) => other !== line).join('\n')), undefined, line)
+  }
+  assert.equal(missingRules(rules, SOME, ''), 'chain input')
 })

@@ -21,6 +21,18 @@ export interface Before {
   readonly guarded: Interfaces
 }
 
+/** As it would be had interfaces always been called what they are called now. Linux takes their switches along, the rules know their names. */
+export function renamed({ settings, seen, guarded }: Before, names: ReadonlyMap<string, string>): Before {
+  const now = (name: string): string => names.get(name) ?? name
+  const nowOf = (path: string): string =>
+    path.replace(/(?<=^net\/ipv[46]\/conf\/)[^/]+/, (name) => (name === 'all' ? name : now(name)))
+  return {
+    settings: new Map([...settings].map(([path, value]) => [nowOf(path), value])),
+    seen,
+    guarded: { ipv4: guarded.ipv4.map(now), ipv6: guarded.ipv6.map(now) },
+  }
+}
+
 export const UNTOUCHED: Before = { settings: new Map(), seen: new Map(), guarded: { ipv4: [], ipv6: [] } }
 
 /** Reads below /proc/sys; undefined where there is no such setting. */

@@ -7,10 +7,11 @@ import { fromUtf8Lossy } from '../../foundation/base/bytes.ts'
 import { isMixnetError } from '../../foundation/base/errors.ts'
 import { formatIp } from '../../foundation/base/ipAddress.ts'
 import type { Log } from '../../foundation/base/observe.ts'
-import { seconds } from '../../foundation/base/units.ts'
+import { millis, seconds } from '../../foundation/base/units.ts'
 import type { Clock, Timer } from '../../foundation/platform/clock.ts'
 import type { Files } from '../../foundation/platform/files.ts'
 import { commandFailed, mustRun, runCommand } from '../../foundation/platform/node/nodeCommand.ts'
+import { RuleWatch } from '../../foundation/platform/node/nodeRuleWatch.ts'
 import {
   engineUnavailable,
   findTools,
@@ -21,8 +22,25 @@ import type { TunDevice } from '../../foundation/platform/tunDevice.ts'
 import type { IpPair } from '../../protocol/wire/exit/bincode.ts'
 import { ROUTER_IPS } from '../../roles/exit/ip/addressPool.ts'
 import type { TunMachine } from '../../roles/exit/ip/tunWayOut.ts'
-import { type Before, hasIpv6, isIpv6Whole, type Plan, planForwarding, planReturn, UNTOUCHED } from './tunForwarding.ts'
-import { beforeChange, beforeOf, CLIENT_NETWORKS, flowLimits, tunRules } from './tunRules.ts'
+import {
+  type Before,
+  hasIpv6,
+  isIpv6Whole,
+  type Plan,
+  planForwarding,
+  planReturn,
+  renamed,
+  UNTOUCHED,
+} from './tunForwarding.ts'
+import {
+  beforeChange,
+  beforeOf,
+  CLIENT_NETWORKS,
+  CONTENT_SETS,
+  flowLimits,
+  missingRules,
+  tunRules,
+} from './tunRules.ts'
 
 export interface TunMachineOptions {
   readonly files: Pick<Files, 'read'>
@@ -41,11 +59,16 @@ const MTU = 1500
 const LAST_METRIC = '1000000'
 const USE_PASST = 'Or use passt, which needs no rights: packets = "passt"'
 const RIGHTS = `Run it as root, or let systemd give it: AmbientCapabilities=CAP_NET_ADMIN. ${USE_PASST}`
-/** Interfaces come, others switch forwarding, and firewalls are loaded anew: what our rules would have to follow. */
+/** Others switch forwarding, and what we are told of (interfaces, rules that are gone) may be missed. */
 const REVIEW_INTERVAL = seconds(10)
+/** Between two times that rules are put back, or whoever takes them away again at once would have us do nothing else. */
+const MEND_PAUSE = seconds(1)
 const KERNEL_FLOWS = 'net/netfilter/nf_conntrack_max'
 /** Names that nft takes as they are. */
 const ORDINARY = /^[\w.-]{1,15}$/
+
+/** As `ip monitor` writes of one that came, went or was renamed. */
+const INTERFACE = /^(Deleted )?\d+: /
 
 /** Throws ENGINE_UNAVAILABLE: what is missing, and how to get it; ENGINE_FAILED. */
 export async function prepareTunMachine(options: TunMachineOptions): Promise<TunMachine> {
@@ -73,12 +96,20 @@ class LinuxTunMachine implements TunMachine {
   #isIpv6Whole = false
   #isClosed = false
   #timer: Timer | undefined
+  readonly #watch: RuleWatch
+  /** Something has changed, it seems, and nobody has looked yet. */
+  #isToLook = false
+  #mendedAt = Number.NEGATIVE_INFINITY
+  /** By index, which they keep, as they were called when we looked last. */
+  #names: ReadonlyMap<number, string> = new Map()
   /** Changes of the rules and settings, one after the other. */
   #turn: Promise<void> = Promise.resolve()
 
   constructor(options: TunMachineOptions, tools: Tools) {
     this.#options = options
     this.#tools = tools
+    const isOurs = (line: string): boolean => line.includes(TABLE) || INTERFACE.test(line)
+    this.#watch = new RuleWatch(tools, ['link'], isOurs, () => this.#lookSoon())
   }
 
   /** A network of this machine in the clients' range would be cut off by the route to them. Throws ENGINE_UNAVAILABLE. */
@@ -119,6 +150,7 @@ class LinuxTunMachine implements TunMachine {
     for (const [version, network] of this.#networks()) {
       await mustRun(this.#tools.ip, [version, 'route', 'replace', 'unreachable', network, 'metric', LAST_METRIC])
     }
+    this.#watch.start()
     await this.#settle()
     this.#scheduleReview()
   }
@@ -150,27 +182,42 @@ class LinuxTunMachine implements TunMachine {
     return bytes === undefined ? undefined : fromUtf8Lossy(bytes).trim()
   }
 
-  /** Names of those there are, without loopback. */
-  async #interfaces(): Promise<string[]> {
-    const table = fromUtf8Lossy((await this.#options.files.read('/proc/net/dev')) ?? new Uint8Array(0))
-    const names = [...table.matchAll(/^\s*([^\s:]+):/gm)].map(([, name]) => name as string)
-    return names.filter((name) => name !== 'lo' && ORDINARY.test(name))
+  /** Names of those there are, by index, without loopback. Throws ENGINE_FAILED. */
+  async #interfaces(): Promise<Map<number, string>> {
+    const { ip } = this.#tools
+    // One by one, in lines: an interface that another calls strangely does not make all of it unreadable.
+    const { code, said } = await runCommand(ip, ['-o', 'link', 'show'])
+    if (code !== 0) throw commandFailed(ip, said)
+    const all = [...said.matchAll(/^(\d+): ([^\s:@]+)/gm)].map(
+      ([, index, name]) => [Number(index), name as string] as const,
+    )
+    return new Map(all.filter(([, name]) => name !== 'lo' && ORDINARY.test(name)))
+  }
+
+  #rules(): string {
+    const { allowLocalAddresses } = this.#options
+    const [before, limits, whole] = [this.#before, this.#limits, this.#isIpv6Whole]
+    return tunRules({ table: TABLE, device: DEVICE, before, limits, isIpv6Whole: whole, allowLocalAddresses })
   }
 
   #putTable(): Promise<void> {
-    const { allowLocalAddresses } = this.#options
-    const [before, limits, whole] = [this.#before, this.#limits, this.#isIpv6Whole]
-    const rules = { table: TABLE, device: DEVICE, before, limits, isIpv6Whole: whole, allowLocalAddresses }
-    return mustRun(this.#tools.nft, [tunRules(rules)])
+    return mustRun(this.#tools.nft, [this.#rules()])
+  }
+
+  #settle(): Promise<void> {
+    return this.#inTurn(() => this.#settleNow())
   }
 
   /** Forwarding as it has to be now, and the guard of it first. Throws ENGINE_FAILED. */
-  #settle(): Promise<void> {
-    return this.#inTurn(async () => {
-      const plan = await planForwarding(this.#read, await this.#interfaces(), DEVICE, this.#before)
-      await this.#remember(plan.before)
-      await this.#write(plan.changes, mustRun)
-    })
+  async #settleNow(): Promise<void> {
+    const interfaces = await this.#interfaces()
+    const names = new Map<string, string>()
+    for (const [index, name] of this.#names) names.set(name, interfaces.get(index) ?? name)
+    const before = renamed(this.#before, names)
+    const plan = await planForwarding(this.#read, [...interfaces.values()], DEVICE, before)
+    await this.#remember(plan.before)
+    this.#names = interfaces
+    await this.#write(plan.changes, mustRun)
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
@@ -200,22 +247,58 @@ class LinuxTunMachine implements TunMachine {
   }
 
   async #review(): Promise<void> {
+    await this.#inTurn(() => this.#look())
+    this.#scheduleReview()
+  }
+
+  #lookSoon(): void {
+    if (this.#isToLook || this.#isClosed) return
+    this.#isToLook = true
+    const { clock } = this.#options
+    const pause = Math.max(0, this.#mendedAt + MEND_PAUSE - clock.monotonic())
+    clock.after(millis(pause), () => void this.#inTurn(() => this.#look()))
+  }
+
+  async #look(): Promise<void> {
+    // What comes from now on is looked at again.
+    this.#isToLook = false
+    if (this.#isClosed) return
     try {
-      await this.#inTurn(() => this.#putBackTable())
-      if (!this.#isClosed) await this.#settle()
+      await this.#putBackTable()
+      await this.#settleNow()
     } catch (error) {
       if (!isMixnetError(error)) throw error
       this.#options.log.warn('packets.not-settled', { code: error.code, said: String(error.details.said ?? '') })
     }
-    this.#scheduleReview()
   }
 
-  /** Without it packets would leave with addresses of clients, and the machine be a router for everybody. */
+  /** Without it packets would leave with addresses of clients, and the machine be a router for everybody. Throws ENGINE_FAILED. */
   async #putBackTable(): Promise<void> {
-    const { code } = await runCommand(this.#tools.nft, ['-t', 'list', 'table', 'inet', TABLE])
-    if (code === 0 || this.#isClosed) return
-    this.#options.log.warn('packets.rules-gone', { next: 'put back: something has flushed the rules of this machine' })
-    await this.#putTable()
+    const missing = await this.#missing()
+    if (missing === undefined) return
+    this.#mendedAt = this.#options.clock.monotonic()
+    const next = 'put back: something has flushed the rules of this machine'
+    this.#options.log.warn('packets.rules-gone', { missing, next })
+    try {
+      await this.#putTable()
+    } catch (error) {
+      // Better no exit than a router for everybody. It is switched on again when there are rules again.
+      await this.#write(await planReturn(this.#read, this.#before), runCommand)
+      throw error
+    }
+  }
+
+  /** What of the table is not there, as it may be without its rules; undefined where all is. */
+  async #missing(): Promise<string | undefined> {
+    const { nft } = this.#tools
+    // One by one: nft 1.0.6 finds only the first of several.
+    const questions = [
+      ['-t', 'list', 'table', 'inet', TABLE],
+      ...CONTENT_SETS.map((set) => ['list', 'set', 'inet', TABLE, set]),
+    ]
+    const listings = await Promise.all(questions.map((question) => runCommand(nft, question)))
+    if (listings.some(({ code }) => code !== 0)) return 'the table'
+    return missingRules(this.#rules(), this.#before, listings.map(({ said }) => said).join(''))
   }
 
   async openDevice(): Promise<TunDevice> {
@@ -259,6 +342,7 @@ class LinuxTunMachine implements TunMachine {
     const { ip, nft, conntrack } = this.#tools
     this.#isClosed = true
     this.#timer?.cancel()
+    await this.#watch.stop()
     await this.#settle().catch(() => {})
     await this.#write(await planReturn(this.#read, this.#before), runCommand)
     // While nothing for clients can leave yet: what is forgotten is not translated back any more, should the machine go on forwarding.

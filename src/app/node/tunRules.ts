@@ -143,6 +143,35 @@ export function beforeOf(listing: string): Before {
   }
 }
 
+/**
+ * What of `rules`, which `tunRules` made with `before`, is not in nft's listing of its chains and of `CONTENT_SETS`; undefined where nothing is
+ * missing. Rules are counted, not compared, since each version of nft writes them in its own way: this finds what was flushed, and not what somebody
+ * with all rights has put in the place of ours.
+ */
+export function missingRules(rules: string, before: Before, listing: string): string | undefined {
+  const there = partsOf(listing)
+  const missing = [...partsOf(rules)].find(([part, count]) => (there.get(part) ?? 0) < count)
+  if (missing !== undefined) return missing[0]
+  return beforeChange('', beforeOf(listing), before) === '' ? undefined : 'what the machine was before'
+}
+
+/** Those that only we fill, by interface and by address. */
+export const CONTENT_SETS = ['guarded4', 'guarded6', 'local4', 'local6', 'islands4', 'islands6'] as const
+
+/** Chains with how many lines they have, and sets that are not empty with one. */
+function partsOf(text: string): ReadonlyMap<string, number> {
+  const parts = new Map<string, number>()
+  let chain: string | undefined
+  for (const line of text.split('\n').map((line) => line.trim())) {
+    const [, start] = /^(chain \w+) \{$/.exec(line) ?? []
+    if (start !== undefined) chain = start
+    else if (line === '}') chain = undefined
+    else if (chain !== undefined && line !== '') parts.set(chain, (parts.get(chain) ?? 0) + 1)
+  }
+  for (const [, set = ''] of text.matchAll(/^\s*(set \w+) \{[^{}]*elements = \{/gm)) parts.set(set, 1)
+  return parts
+}
+
 /** nft knows no strings that lead to strings; names of chains may hold letters, digits and underscores. */
 const chainsOf = ({ settings, seen }: Before): string[] => [
   ...[...settings].map(([path, value]) => `was_${value}_${toHex(utf8(path))}`),

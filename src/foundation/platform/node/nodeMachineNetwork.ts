@@ -124,6 +124,7 @@ class NodeMachineNetwork implements MachineNetwork {
     this.#guard = new MachineGuard(tools.nft, DEVICE, this.#user, () => this.#lookSoon())
     this.#watch = new RuleWatch(
       tools,
+      ['link', 'route', 'rule'],
       // A device that is taken down loses its routes without a word of them.
       (line) => [GUARD, `proto ${OURS[1]}`, `: ${DEVICE}:`].some((ours) => line.includes(ours)),
       () => this.#lookSoon(),

@@ -1,4 +1,4 @@
-/** Hears when rules of nft or of routing, routes or devices are taken away or changed, by whomever. @module */
+/** Hears when rules of nft are taken away, by whomever, and what becomes of rules of routing, routes or interfaces. @module */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seconds } from '../../base/units.ts'
 import type { ChildProcess } from '../processes.ts'
@@ -15,15 +15,19 @@ export class RuleWatch {
   readonly #running = new Set<ChildProcess>()
   #isStarted = false
 
-  /** `isOurs`: of a line that one of them writes when something is gone. `gone` hears so, and each time that something may have been missed. */
+  /**
+   * `what`: beside rules of nft. `isOurs`: of a line that is written when something is gone, or an interface changes. `gone` hears so, and each time that
+   * something may have been missed.
+   */
   constructor(
     tools: { readonly nft: string; readonly ip: string },
+    what: readonly ('link' | 'route' | 'rule')[],
     isOurs: (line: string) => boolean,
     gone: () => void,
   ) {
     this.#watchers = [
       { program: tools.nft, args: ['monitor', 'destroy'] },
-      { program: tools.ip, args: ['-N', 'monitor', 'link', 'route', 'rule'] },
+      { program: tools.ip, args: ['-N', 'monitor', ...what] },
     ]
     this.#isOurs = isOurs
     this.#gone = gone
