@@ -100,7 +100,7 @@ export async function serveApi(parts: NodeParts, { status, ...about }: ApiOption
   const self = describeNode(world.crypto, { config, meter, ...about })
   const api = nodeApi({ world, self, meter, log: log.child('api'), metrics: 'open' })
   const handler = forOperator(api, {
-    mayRead: (peer) => config.local || isLoopback(peer.host) || peer.host === host,
+    mayRead: (peer) => config.local || isLoopback(peer.host) || world.net.ownAddresses().has(peer.host),
     status,
   })
   const limits = { ...API_LIMITS, ...httpLimits(meter, API_CONNECTIONS) }

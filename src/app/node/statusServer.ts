@@ -44,6 +44,8 @@ const isPlainHost = (hostname: string): boolean =>
 /** Where a node's API shows its counters. `metrics/mixing` and `packets-stats` are Nym's, coarse, and for everybody. */
 const COUNTER_PATHS = new Set(['/metrics', '/api/v1/metrics/prometheus'])
 
+const NOT_YOURS = 'This is for programs on the machine itself, which ask by its address.\n'
+
 /**
  * A node's API with `/status` added and its counters kept for those who may read them: how many packets a mix node holds at
  * this moment is what an observer outside would love to know.
@@ -58,7 +60,7 @@ export function forOperator(
     const path = plainPath(pathname)
     const isCounters = COUNTER_PATHS.has(path)
     if (!isCounters && path !== '/status') return api(request, peer)
-    if (!mayRead(peer) || !isPlainHost(hostname)) return refuse(403)
+    if (!mayRead(peer) || !isPlainHost(hostname)) return new Response(NOT_YOURS, { status: 403 })
     return isCounters ? api(request, peer) : Response.json(status())
   }
 }
