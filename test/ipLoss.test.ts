@@ -12,6 +12,7 @@ import { type TestClient, TestMixnet } from '../src/client/mixnet.support.test.t
 import { DEFAULT_TRAFFIC, SERVICE_TRAFFIC, type TrafficParams } from '../src/client/trafficParams.ts'
 import { Meter, silentLog } from '../src/foundation/base/observe.ts'
 import { millis, minutes, seconds } from '../src/foundation/base/units.ts'
+import { buildUdp } from '../src/protocol/wire/ip/buildPacket.ts'
 import { buildEcho, type Echo, readEcho } from '../src/protocol/wire/ip/echo.ts'
 import { type IpPacket, readIpPacket } from '../src/protocol/wire/ip/ipPacket.ts'
 import { DEFAULT_EXIT_PARAMS } from '../src/roles/exit/exitParams.ts'
@@ -110,6 +111,26 @@ it('a ping takes as long as its delays are drawn, and no 25 ms longer', async (t
   t.diagnostic(`${mean.toFixed(1)} ms, drawn ${drawn}`)
   assert.ok(mean < drawn + 25 && mean > drawn - 15, `${mean}`)
   await mixnet.simulation.complete(Promise.all([ip.close(), router.stop()]), minutes(1))
+})
+
+it('a tunnel lives on where packets get lost and take seconds, whether anybody answers in the world or not', async (t) => {
+  for (const [seed, latency] of [
+    ['a', [1, 60]],
+    ['b', [100, 500]],
+    ['c', [300, 900]],
+  ] as const) {
+    const { mixnet, client, exit } = parties({ seed, loss: 0.05, latency })
+    const router = startRouter(exit, NO_WAY)
+    const { tunnel } = await openTunnel(mixnet, client, router)
+    const sends = { source: tunnel.ips.ipv4, destination: Uint8Array.of(1, 2, 3, 4) }
+    for (let i = 0; i < 120; i++) {
+      tunnel.send(buildUdp(sends, { sourcePort: 1, destinationPort: 2 }, new Uint8Array(100)))
+      await mixnet.simulation.runFor(seconds(1))
+    }
+    t.diagnostic(`${latency} ms a link`)
+    assert.ok(tunnel.isOpen, seed)
+    await mixnet.simulation.complete(Promise.all([tunnel.close(), router.stop()]), minutes(1))
+  }
 })
 
 /** Connections end before it. */

@@ -4,6 +4,7 @@
  */
 import { isMixnetError, MixnetError, tryDecode } from '../foundation/base/errors.ts'
 import { parseIp } from '../foundation/base/ipAddress.ts'
+import type { Millis } from '../foundation/base/units.ts'
 import type { CryptoProvider } from '../foundation/crypto/provider.ts'
 import type { Endpoint } from '../foundation/platform/net.ts'
 import type { PacketDevice } from '../foundation/platform/programNetwork.ts'
@@ -28,6 +29,7 @@ import { MixnetCore } from './mixnetCore.ts'
 import { type MixnetOptions, type OpenClient, openClient } from './openClient.ts'
 import { Socks5Server } from './socks5Server.ts'
 import type { TicketOptions } from './ticketOptions.ts'
+import { planTraffic } from './trafficProfiles.ts'
 import type { WebSocketConstructor } from './web/webSocket.ts'
 
 interface Server {
@@ -48,7 +50,7 @@ export interface NodeMixnetOptions extends MixnetOptions {
 }
 
 export interface IpOptions extends Pick<IpTunnelOptions, 'timeout' | 'signal' | 'onLost' | 'onRefused'> {
-  /** Address of the only IP packet router to use. Default: a random one that the directory lists. */
+  /** Address of the only IP packet router to use. Default: a random one that the directory lists, and another where it does not answer. */
   readonly router?: string | undefined
 }
 
@@ -58,6 +60,7 @@ export class Mixnet extends MixnetCore {
   readonly #wallet: () => TicketWallet | undefined
   readonly #tunnels: IpTunnels
   readonly #isLocal: boolean
+  readonly #slot: Millis | undefined
   readonly #servers = new Set<Server>()
   #http: MixnetFetch | undefined
   #adapters: HttpAdapters | undefined
@@ -69,10 +72,11 @@ export class Mixnet extends MixnetCore {
     tunnels: IpTunnels,
     ca: string | undefined,
     wallet: () => TicketWallet | undefined,
-    isLocal: boolean,
+    { directories, traffic }: MixnetOptions,
   ) {
     super(world, opened)
-    this.#isLocal = isLocal
+    this.#isLocal = isLocalNetwork(directories)
+    this.#slot = planTraffic(traffic).params.mainStreamInterval
     this.#tunnels = tunnels
     this.#world = world
     this.#ca = ca
@@ -92,7 +96,7 @@ export class Mixnet extends MixnetCore {
         if (!tunnels.take(message)) onMessage(message)
       },
     })
-    return new Mixnet(world, opened, tunnels, ca, () => paying?.wallet(), isLocalNetwork(options.directories))
+    return new Mixnet(world, opened, tunnels, ca, () => paying?.wallet(), options)
   }
 
   /**
@@ -109,7 +113,8 @@ export class Mixnet extends MixnetCore {
     const { client, meter } = this
     const { directory, entries } = this.opened
     const named = router === undefined ? undefined : parseAddress(this.#world.crypto, router)
-    return await this.#tunnels.open({ client, meter, directory, entries: entries(), router: named, ...options })
+    const slot = this.#slot
+    return await this.#tunnels.open({ client, meter, slot, directory, entries: entries(), router: named, ...options })
   }
 
   /**
@@ -171,7 +176,14 @@ export class Mixnet extends MixnetCore {
     programs: PacketDevice,
     options: Pick<
       LocalNetworkOptions,
-      'nameServer' | 'nameServers' | 'noAddress' | 'refused' | 'toName' | 'silentNameServer'
+      | 'nameServer'
+      | 'nameServers'
+      | 'noAddress'
+      | 'addressLost'
+      | 'fragment'
+      | 'refused'
+      | 'toName'
+      | 'silentNameServer'
     > = {},
   ): LocalNetwork {
     const { meter, connections: dialer } = this

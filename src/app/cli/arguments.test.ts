@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { InvalidArgumentError } from 'commander'
 import { ratio } from '../../protocol/economy/decimal.ts'
-import { setSizes, share, upTo } from './arguments.ts'
+import { nameServer, setSizes, share, upTo } from './arguments.ts'
 
 const refuses = (parse: (text: string) => unknown, texts: readonly string[], says: RegExp) => {
   for (const text of texts) {
@@ -18,6 +18,23 @@ it('a whole number up to a limit', () => {
   assert.equal(upTo(5_000)('5000'), 5_000)
   assert.equal(upTo(5_000, 0)('0'), 0)
   refuses(upTo(5_000), ['', ' ', '0', '-1', '1.5', '5001', 'many', 'Infinity', 'NaN'], /whole number from 1 to 5000/)
+})
+
+it('a name server is somewhere else', () => {
+  for (const text of ['9.9.9.9', '192.168.1.1', '10.64.0.4', '2620:fe::fe', 'fd00::1'])
+    assert.equal(nameServer(text), text)
+  const here = [
+    '127.0.0.1',
+    '127.8.0.1',
+    '0.0.0.0',
+    '224.0.0.1',
+    '255.255.255.255',
+    '10.64.0.1',
+    '10.64.0.2',
+    '198.18.0.1',
+  ]
+  refuses(nameServer, [...here, '::', '::1', 'ff02::fb', 'fe80::1', '::ffff:127.0.0.1', 'fd5a:7e1a::1'], /reach/)
+  refuses(nameServer, ['', 'dns.example', '9.9.9', '9.9.9.9:53', '[::1]'], /IP address/)
 })
 
 it('a share is exact, and within 0 and 1', () => {

@@ -5,9 +5,11 @@ import { fromBase58 } from '../../foundation/base/base58.ts'
 import { isMixnetError, tryDecode } from '../../foundation/base/errors.ts'
 import { parseIp } from '../../foundation/base/ipAddress.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
+import { PROGRAMS } from '../../foundation/platform/node/nodeProgramNetwork.ts'
 import { type Percent, parsePercent } from '../../protocol/economy/decimal.ts'
 import type { RewardedSetParams } from '../../protocol/economy/rewards.ts'
 import { parseRecipient } from '../../protocol/packet/recipient.ts'
+import { hasPrefix } from '../../protocol/wire/exit/ipPrefix.ts'
 import type { NodeRole } from '../node/nodeConfig.ts'
 
 const IDENTITY_BYTES = 32
@@ -33,6 +35,32 @@ export function positive(text: string): number {
 
 export function ipAddress(text: string): string {
   if (parseIp(text) === undefined) throw new InvalidArgumentError('It must be an IP address.')
+  return text
+}
+
+/** What can never answer a question that goes out by an exit: this machine, all machines, and the network that programs are in. */
+const NO_NAME_SERVERS = [
+  '0.0.0.0/8',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '224.0.0.0/3',
+  '198.18.0.0/15',
+  `${PROGRAMS.ipv4}/30`,
+  '::/127',
+  '::ffff:0:0/96',
+  'fe80::/10',
+  'ff00::/8',
+  `${PROGRAMS.ipv6}/64`,
+]
+
+export function nameServer(text: string): string {
+  const address = parseIp(text)
+  const isNone = NO_NAME_SERVERS.some((range) => {
+    const [network = '', bits] = range.split('/')
+    return address !== undefined && hasPrefix(address, parseIp(network) as Uint8Array, Number(bits))
+  })
+  if (address === undefined || isNone)
+    throw new InvalidArgumentError('It must be the IP address of a name server that an exit can reach.')
   return text
 }
 

@@ -10,6 +10,7 @@ import {
   gateway,
   ipAddress,
   layer,
+  nameServer,
   origin,
   port,
   positive,
@@ -130,7 +131,7 @@ clientOptions(program.command('proxy').description('SOCKS5 and HTTP for any prog
 
 clientOptions(program.command('run <program...>').description('a program whose only network is the mixnet (Linux)'))
   .addHelpText('before', 'Example: starling run -- curl https://example.org/\n')
-  .option('--name-server <ip>', 'asked for names, through the mixnet (default: the exit looks them up)', ipAddress)
+  .option('--name-server <ip>', 'asked for names, through the mixnet (default: the exit looks them up)', nameServer)
   .addHelpText(
     'after',
     '\nThe program needs no change: its TCP, UDP, DNS and pings go through the mixnet, and nothing else leaves.\nIts exit code is ours. Pings and datagrams to names need --name-server.',
@@ -141,7 +142,7 @@ clientOptions(program.command('run <program...>').description('a program whose o
 
 clientOptions(program.command('tunnel').description('the whole machine through the mixnet, as root (Linux)'))
   .addHelpText('before', 'Example: sudo starling tunnel --directory URL\n')
-  .option('--name-server <ip>', 'asked for names, through the mixnet (default: the exit looks them up)', ipAddress)
+  .option('--name-server <ip>', 'asked for names, through the mixnet (default: the exit looks them up)', nameServer)
   .option('--restore', 'give the machine its network back after a tunnel that was killed', false)
   .addHelpText(
     'after',

@@ -5,7 +5,9 @@
 import type { LocalNetworkOptions } from '../../client/ip/localNetwork.ts'
 import type { Screen } from './screen.ts'
 
-type Troubles = Required<Pick<LocalNetworkOptions, 'noAddress' | 'refused' | 'toName' | 'silentNameServer'>>
+type Troubles = Required<
+  Pick<LocalNetworkOptions, 'noAddress' | 'addressLost' | 'fragment' | 'refused' | 'toName' | 'silentNameServer'>
+>
 
 export function toldOnce(screen: Screen): Troubles {
   const told = new Set<string>()
@@ -16,6 +18,13 @@ export function toldOnce(screen: Screen): Troubles {
   return {
     noAddress: ({ code, message, nextStep }) =>
       once('address', `datagrams and pings go nowhere: ${code}: ${message}. ${nextStep}`),
+    addressLost: () =>
+      once('lost', 'the exit of datagrams and pings has gone, or fell silent: the next go on from another address.'),
+    fragment: () =>
+      once(
+        'fragment',
+        'a datagram or ping of more than 1,472 bytes (1,452 over IPv6) goes nowhere: the mixnet carries no fragments.',
+      ),
     refused: (destination) => once(destination, `the exit's policy refuses ${destination}`),
     toName: () =>
       once(

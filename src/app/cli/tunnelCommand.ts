@@ -1,14 +1,12 @@
 /** `starling tunnel`: everything that this machine sends goes through the mixnet, or nowhere. @module */
-import { fromUtf8Lossy } from '../../foundation/base/bytes.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
-import { canonicalIpText, parseIp } from '../../foundation/base/ipAddress.ts'
+import { parseIp } from '../../foundation/base/ipAddress.ts'
 import { machineError } from '../../foundation/base/machineError.ts'
-import type { Files } from '../../foundation/platform/files.ts'
 import type { Net } from '../../foundation/platform/net.ts'
-import { runCommand } from '../../foundation/platform/node/nodeCommand.ts'
 import { openMachineNetwork } from '../../foundation/platform/node/nodeMachineNetwork.ts'
 import type { MachineNetwork } from '../../foundation/platform/programNetwork.ts'
 import { type ClientOptions, withClient } from './clientSession.ts'
+import { nameServersOf, tellLocalResolver } from './namesOfMachine.ts'
 import { toldOnce } from './packetTroubles.ts'
 import type { Session } from './session.ts'
 
@@ -56,7 +54,7 @@ export async function runTunnel(session: Session, options: TunnelOptions): Promi
         ...toldOnce(screen),
       })
       try {
-        const told = await tellLocalResolver(names.isLocal, machine.router.ipv4)
+        const told = await tellLocalResolver(names.isLocal, machine.router.ipv4, options.nameServer)
         screen.step('tunnel', 'all of this machine', world.clock.monotonic() - started, {
           event: 'tunnel',
           names: told,
@@ -109,34 +107,4 @@ function aroundTunnel(net: Net, machine: MachineNetwork): Net {
       return await net.connectWebSocket(options)
     },
   }
-}
-
-/** Whom the programs of this machine ask for names. */
-async function nameServersOf(
-  files: Pick<Files, 'read'>,
-): Promise<{ readonly direct: ReadonlySet<string>; readonly isLocal: boolean }> {
-  const text = fromUtf8Lossy((await files.read('/etc/resolv.conf')) ?? new Uint8Array(0))
-  const all = [...text.matchAll(/^\s*nameserver\s+([0-9a-f.:]+)/gim)].map(([, server]) => server as string)
-  const known = all.filter((server) => parseIp(server) !== undefined).map(canonicalIpText)
-  const isLoopback = (server: string): boolean => server.startsWith('127.') || server === '::1'
-  return {
-    direct: new Set(known.filter((server) => !isLoopback(server))),
-    isLocal: known.some(isLoopback) || known.length === 0,
-  }
-}
-
-/**
- * Who asks a server elsewhere is answered by us, in its name: nothing has to be changed for that. A resolver on this machine asks for itself;
- * systemd's binds its questions to the interface they are for, and has to be told that ours is for all. It forgets that with the device.
- */
-async function tellLocalResolver(isLocal: boolean, server: string): Promise<string> {
-  if (!isLocal) return 'looked up by the exit that connects'
-  const program = '/usr/bin/resolvectl'
-  const told = [
-    await runCommand(program, ['dns', 'starling', server]),
-    await runCommand(program, ['domain', 'starling', '~.']),
-    await runCommand(program, ['default-route', 'starling', 'true']),
-  ]
-  if (told.every(({ code }) => code === 0)) return 'looked up by the exit that connects; systemd-resolved was told'
-  return `a resolver on this machine answers: it asks its own servers, through the tunnel. To have the exits look names up: nameserver ${server} in /etc/resolv.conf`
 }

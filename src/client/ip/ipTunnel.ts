@@ -29,14 +29,22 @@ import type { Lane } from '../laneQueue.ts'
 import type { MixnetClient, Pseudonym, ReceivedMessage } from '../mixnetClient.ts'
 import { needsOrder, PacketOrder } from './packetOrder.ts'
 import { PacketWriter } from './packetWriter.ts'
+import { isDeaf, TunnelWatch } from './tunnelWatch.ts'
 
 export interface IpTunnelOptions {
-  readonly client: Pick<MixnetClient, 'send' | 'hold' | 'release' | 'supply' | 'whenLaneBelow' | 'closeLane'>
+  readonly client: Pick<
+    MixnetClient,
+    'send' | 'hold' | 'release' | 'supply' | 'whenLaneBelow' | 'closeLane' | 'isOpen' | 'loops'
+  >
   readonly router: Recipient
   readonly meter: Meter
   /** For the router to answer. Default 60 s. */
   readonly timeout?: Millis | undefined
   readonly signal?: AbortSignal | undefined
+  /** Mean time that a packet of ours waits for its turn. Default: none. */
+  readonly slot?: Millis | undefined
+  /** Hears that the router answers nothing, before it is told that the tunnel is over; not where it may be us who hear nothing. */
+  readonly onSilent?: (() => void) | undefined
   /** It is over. At most once; not after `close`. */
   readonly onLost?: ((error: MixnetError) => void) | undefined
   /** Hears that the router's exit policy refuses a destination, as the router writes it: anything at all, and as often as it likes. */
@@ -45,12 +53,13 @@ export interface IpTunnelOptions {
 
 export type PacketHandler = (packet: IpPacket, bytes: Uint8Array) => void
 
-const CONNECT_TIMEOUT = seconds(60)
+export const CONNECT_TIMEOUT: Millis = seconds(60)
 /** Official clients: a router that knows no version 10 says nothing to it. */
-const OLDER_AFTER = seconds(15)
-/** The router lets go who sends nothing for 60 s. */
-const KEEP_ALIVE_AFTER = seconds(20)
-const LOST_AFTER_ECHOES = 4
+const OLDER_AFTER = seconds(5)
+/** Who gives up sooner proves nothing. */
+const LEAST_WAIT = seconds(5)
+/** That a question and the reply SURBs for its answer wait for in a slow main stream. */
+export const CONNECT_SLOTS = 10
 const FAREWELL = millis(500)
 /** Reply SURBs with the question: the answer, and what comes at once. */
 const CONNECT_SURBS = 20
@@ -82,9 +91,8 @@ export class IpTunnel {
   #ips: IpPair | undefined
   #mtu = DEFAULT_MTU
   #isFull = false
-  #unanswered = 0
   #older: Timer | undefined
-  #alive: Timer | undefined
+  #watch: TunnelWatch | undefined
   #failure: MixnetError | undefined
   #isEnded = false
 
@@ -143,18 +151,20 @@ export class IpTunnel {
     options: IpTunnelOptions,
     register: (tunnel: IpTunnel) => void,
   ): Promise<IpTunnel> {
-    const { timeout = CONNECT_TIMEOUT, signal, client, router } = options
+    const { timeout = CONNECT_TIMEOUT, signal, client, router, slot = 0 } = options
     signal?.throwIfAborted()
     const tunnel = new IpTunnel(world, options)
     register(tunnel)
-    const late = world.clock.after(timeout, () =>
-      tunnel.#lose(new MixnetError('EXIT_UNREACHABLE', { why: 'its IP packet router does not answer' })),
-    )
+    const before = client.loops
+    const late = world.clock.after(timeout, () => {
+      if (timeout >= LEAST_WAIT && !isDeaf(client, before)) options.onSilent?.()
+      tunnel.#lose(new MixnetError('EXIT_UNREACHABLE', { why: 'its IP packet router does not answer' }))
+    })
     const abort = () => tunnel.#lose(new MixnetError('ABORTED'))
     signal?.addEventListener('abort', abort, { once: true })
     try {
       client.supply(router)
-      tunnel.#older = world.clock.after(OLDER_AFTER, () => {
+      tunnel.#older = world.clock.after(millis(OLDER_AFTER + CONNECT_SLOTS * slot), () => {
         tunnel.#version = 9
         tunnel.#connect()
       })
@@ -164,7 +174,7 @@ export class IpTunnel {
       if (tunnel.#failure !== undefined) throw tunnel.#failure
       tunnel.#ips = ips
       tunnel.#mtu = mtu
-      tunnel.#keepAlive()
+      tunnel.#watch = tunnel.#newWatch()
       return tunnel
     } catch (error) {
       tunnel.#end()
@@ -218,6 +228,7 @@ export class IpTunnel {
     const fault = 'fault' in packet ? packet.fault : this.#objection(packet, bytes)
     if (fault !== undefined) throw new MixnetError('BAD_ARGUMENT', { what: 'IP packet', why: fault })
     this.#writer.push(bytes)
+    this.#watch?.sent()
     return !this.#isFull
   }
 
@@ -257,7 +268,7 @@ export class IpTunnel {
     if (response === undefined) return false
     // One of another version answers what was asked before.
     if (isMixnetError(response) || response.version !== this.#version || this.#failure !== undefined) return true
-    this.#unanswered = 0
+    this.#watch?.heard(false)
     this.#heard(response.response, response.sequence)
     return true
   }
@@ -268,6 +279,10 @@ export class IpTunnel {
         return this.#arrived(decodeBundle(response.bundle).packets, sequence)
       case 'connected':
         if (response.requestId !== this.#requestId) return
+        // Our question came twice, the second time to a router that knew nothing of us any more: it has started again.
+        if (this.#ips !== undefined && !equalBytes(response.ips.ipv4, this.#ips.ipv4)) {
+          return this.#lose(new MixnetError('EXIT_UNREACHABLE', { why: 'its IP packet router has started again' }))
+        }
         return this.#answered.resolve({ ips: response.ips, mtu: response.mtu ?? DEFAULT_MTU })
       case 'connectRefused': {
         if (response.requestId !== this.#requestId) return
@@ -305,6 +320,7 @@ export class IpTunnel {
     if ('fault' in packet || this.#ips === undefined) return
     if (!equalBytes(packet.destination, packet.version === 4 ? this.ips.ipv4 : this.ips.ipv6)) return
     this.#received.value++
+    if (!equalBytes(packet.source, ROUTER_IPV4)) this.#watch?.heard(true)
     for (const handler of this.#handlers) handler(packet, bytes)
   }
 
@@ -323,18 +339,24 @@ export class IpTunnel {
     })
   }
 
-  /** An echo of the router's own address: a packet, which keeps the address ours, and its answer shows that the router lives. */
-  #keepAlive(): void {
-    const { clock, random } = this.#world
-    const stream = random.stream('ip-keep-alive')
-    this.#alive = clock.after(millis(KEEP_ALIVE_AFTER * (0.75 + stream.uniform() / 2)), () => {
-      if (this.#unanswered >= LOST_AFTER_ECHOES) {
-        return this.#lose(new MixnetError('EXIT_UNREACHABLE', { why: 'its IP packet router has fallen silent' }))
-      }
-      this.#unanswered++
-      const echo = { isReply: false, identifier: below(stream, 0x10000), sequence: 0, data: new Uint8Array(0) }
-      this.#writer.push(buildEcho({ source: this.ips.ipv4, destination: ROUTER_IPV4 }, echo))
-      this.#keepAlive()
+  /** Probes are echoes of the router's own address: a packet as any, which keeps the address ours too. */
+  #newWatch(): TunnelWatch {
+    const { clock, random: randomness } = this.#world
+    const { client, slot = millis(0), onSilent } = this.#options
+    const random = randomness.stream('ip-keep-alive')
+    return new TunnelWatch({
+      clock,
+      random,
+      client,
+      slot,
+      probe: () => {
+        const echo = { isReply: false, identifier: below(random, 0x10000), sequence: 0, data: new Uint8Array(0) }
+        this.#writer.push(buildEcho({ source: this.ips.ipv4, destination: ROUTER_IPV4 }, echo))
+      },
+      silent: () => {
+        onSilent?.()
+        this.#lose(new MixnetError('EXIT_UNREACHABLE', { why: 'its IP packet router has fallen silent' }))
+      },
     })
   }
 
@@ -363,7 +385,7 @@ export class IpTunnel {
     if (this.#isEnded) return
     this.#isEnded = true
     const { client } = this.#options
-    this.#alive?.cancel()
+    this.#watch?.stop()
     this.#writer.stop()
     this.#order.stop()
     client.release(this.#as)

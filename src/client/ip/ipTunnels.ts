@@ -1,41 +1,66 @@
 /** The tunnels of one client: opens them at an exit that the directory lists, and hands each the messages that are its own. @module */
 import { isMixnetError, MixnetError, tryDecode } from '../../foundation/base/errors.ts'
+import { millis, seconds } from '../../foundation/base/units.ts'
 import type { CryptoProvider } from '../../foundation/crypto/provider.ts'
+import { withDeadline } from '../../foundation/platform/clock.ts'
 import type { ClientWorld } from '../../foundation/platform/world.ts'
 import type { DirectoryClient } from '../../network/topology/directoryClient.ts'
 import { parseRecipient, type Recipient } from '../../protocol/packet/recipient.ts'
 import { decodeDescribedNodes } from '../../protocol/wire/directory/describedNodes.ts'
-import { anotherExit } from '../exitSelection.ts'
 import type { ReceivedMessage } from '../mixnetClient.ts'
-import { IpTunnel, type IpTunnelOptions } from './ipTunnel.ts'
+import { CONNECT_SLOTS, CONNECT_TIMEOUT, IpTunnel, type IpTunnelOptions } from './ipTunnel.ts'
+import { type Entries, RouterChoice } from './routerChoice.ts'
 
-/** The gateway in use, and those that might be: identities. */
-export interface Entries {
-  readonly entry: Uint8Array
-  readonly guards: readonly Uint8Array[]
-}
-
-export interface OpenTunnelOptions extends Omit<IpTunnelOptions, 'router'> {
+export interface OpenTunnelOptions extends Omit<IpTunnelOptions, 'router' | 'onSilent'> {
   readonly directory: DirectoryClient
   /** Address of the only router to use. Default: a random one that the directory lists, not at our entry nor, where there is a choice, at another guard of ours. */
   readonly router?: Recipient | undefined
   readonly entries: Entries
 }
 
+/** A round trip takes a second or two, and a question that was lost is sent again: by then there has been time for two. */
+const ANSWER_WITHIN = seconds(10)
+/** Routers that one caller waits for: then he is told, and what he is told of is looked at by somebody. */
+const TRIES = 3
+const LIST_LIMIT = seconds(10)
+
 export class IpTunnels {
   readonly #world: ClientWorld
   readonly #open = new Set<IpTunnel>()
+  readonly #choice: RouterChoice
+  /** Those that the directory listed when it was last asked. */
+  #known: readonly Recipient[] = []
 
   constructor(world: ClientWorld) {
     this.#world = world
+    this.#choice = new RouterChoice(world.clock, world.random.stream('ip-router-choice'))
   }
 
-  /** Throws EXIT_UNREACHABLE where the directory lists no router, and as `IpTunnel.open`. */
+  /**
+   * Where no router is named, one that does not answer within ten seconds is left for another. Throws EXIT_UNREACHABLE where the directory lists
+   * none, and as `IpTunnel.open`.
+   */
   async open({ directory, router, entries, ...options }: OpenTunnelOptions): Promise<IpTunnel> {
-    const found = router ?? (await this.#choose(directory, entries))
+    if (router !== undefined) return await this.#openAt({ ...options, router })
+    const { clock } = this.#world
+    const { timeout = CONNECT_TIMEOUT, slot = 0 } = options
+    const end = clock.monotonic() + timeout
+    for (let tries = 1; ; tries++) {
+      const found = await this.#choose(directory, entries)
+      const within = Math.min(ANSWER_WITHIN + CONNECT_SLOTS * slot, Math.max(0, end - clock.monotonic()))
+      try {
+        const onSilent = () => this.#choice.silent(found)
+        return await this.#openAt({ ...options, router: found, timeout: millis(within), onSilent })
+      } catch (error) {
+        if (!isMixnetError(error, 'EXIT_UNREACHABLE') || tries === TRIES || clock.monotonic() >= end) throw error
+      }
+    }
+  }
+
+  async #openAt(options: IpTunnelOptions): Promise<IpTunnel> {
     let opened: IpTunnel | undefined
     try {
-      return await IpTunnel.open(this.#world, { ...options, router: found }, (tunnel) => {
+      return await IpTunnel.open(this.#world, options, (tunnel) => {
         opened = tunnel
         this.#open.add(tunnel)
       })
@@ -45,14 +70,22 @@ export class IpTunnels {
     }
   }
 
+  /** The directory is asked again only where none is left, since it learns by that that our exit is gone. It may be gone itself. */
   async #choose(directory: DirectoryClient, entries: Entries): Promise<Recipient> {
-    const { crypto, random } = this.#world
-    const routers = await listRouters(crypto, directory)
+    const known = this.#choice.fresh(this.#known, entries)
+    if (known !== undefined) return known
+    const listing = withDeadline(
+      this.#world.clock,
+      LIST_LIMIT,
+      'IP packet routers',
+      listRouters(this.#world.crypto, directory),
+    )
+    this.#known = this.#known.length === 0 ? await listing : await listing.catch(() => this.#known)
     // One that is both would know who asks and for what.
-    const found = anotherExit(random.stream('ip-router-choice'), routers, entries)
+    const found = this.#choice.fresh(this.#known, entries) ?? this.#choice.again(this.#known, entries)
     if (found !== undefined) return found
     const why =
-      routers.length === 0 ? 'the directory lists no IP packet router' : 'the only IP packet router is at our entry'
+      this.#known.length === 0 ? 'the directory lists no IP packet router' : 'the only IP packet router is at our entry'
     throw new MixnetError('EXIT_UNREACHABLE', { why }, { nextStep: 'Use another directory, or another entry gateway.' })
   }
 

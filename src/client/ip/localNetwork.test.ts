@@ -108,6 +108,8 @@ function setUp({
       nameServer,
       allowsLocalAddresses,
       refused: (destination) => made.refused.push(destination),
+      addressLost: () => made.told.push('address lost'),
+      fragment: () => made.told.push('fragment'),
       toName: () => made.told.push('to a name'),
       silentNameServer: (server) => made.told.push(`silent: ${server}`),
       send: (bytes) => {
@@ -348,6 +350,31 @@ describe('the network of programs', () => {
     await answering.network.close()
     answering.clock.advance(NAME_SERVER_PATIENCE)
     assert.deepEqual(answering.told, [])
+  })
+
+  test('fragments are told of, of either family, and nothing else is one; so is an address that is lost', async () => {
+    const { network, told, tunnels, toWorld } = setUp()
+    for (const [at, value] of [
+      [6, 0x20],
+      [7, 0xb9],
+    ] as const) {
+      const packet = buildUdp(fromProgram(SITE), PORTS, DATA)
+      packet[at] = value
+      network.receive(packet)
+    }
+    const six = buildUdp(fromProgram(ip('2606:4700::1111')), PORTS, DATA)
+    six[6] = 44
+    network.receive(six)
+    assert.deepEqual(told, ['fragment', 'fragment', 'fragment'])
+    network.receive(new Uint8Array(0))
+    network.receive(Uint8Array.of(0x45))
+    const whole = buildUdp(fromProgram(SITE), PORTS, DATA)
+    network.receive(whole)
+    tunnels[0]?.opened.resolve()
+    await turn()
+    assert.equal(toWorld.length, 1)
+    tunnels[0]?.lost()
+    assert.deepEqual(told.slice(3), ['address lost'])
   })
 
   test('what no program sent, what is damaged, and what does not fit goes nowhere', async () => {

@@ -50,6 +50,10 @@ export interface LocalNetworkOptions {
   readonly allowsLocalAddresses: boolean
   /** Hears why datagrams and pings go nowhere, at each attempt. */
   readonly noAddress?: ((error: MixnetError) => void) | undefined
+  /** Hears that the address was lost: another is opened for the next packet. */
+  readonly addressLost?: (() => void) | undefined
+  /** Hears of each fragment, which nobody carries: of datagrams and pings that are longer than a packet. */
+  readonly fragment?: (() => void) | undefined
   /** Hears once of each destination that the exit's policy refuses datagrams and pings, of 64 at most: an address, `ip` or `ip:port`. */
   readonly refused?: ((destination: string) => void) | undefined
   /** Hears of each datagram and ping to what stands for a name, which nobody can carry. */
@@ -62,6 +66,7 @@ export interface LocalNetworkOptions {
 
 const DNS_PORT = 53
 const UDP_HEADER_BYTES = 8
+const FRAGMENT_HEADER = 44
 /** While the address is being asked for; what comes beyond is lost. */
 const MAX_EARLY = 64
 const MAX_FLOWS = 8192
@@ -118,6 +123,7 @@ export class LocalNetwork {
   /** A packet of a program. The bytes are ours until this returns. */
   receive(bytes: Uint8Array): void {
     const packet = readIpPacket(bytes)
+    if (isFragment(bytes)) this.#options.fragment?.()
     if ('fault' in packet || this.#closed) return this.#drop('fault' in packet ? packet.fault : 'closed')
     // What is not from the programs' address is no program's: the device's own multicasts.
     const own = packet.version === 4 ? this.#options.programs.ipv4 : this.#options.programs.ipv6
@@ -309,6 +315,7 @@ export class LocalNetwork {
     this.#isOpening = true
     const lost = (): void => {
       this.#tunnel = undefined
+      this.#options.addressLost?.()
     }
     this.#options
       .tunnel(lost, (destination) => this.#noteRefused(destination))
@@ -355,6 +362,13 @@ const flowKey = (port: number, peer: Uint8Array, peerPort: number): string => `$
 
 const packetBytes = ({ version, payload }: IpPacket): number =>
   (version === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) + payload.length
+
+/** The program's kernel cuts up what is longer than the device's MTU. IPv6 says so in the header that follows the first (RFC 8200, 4.5). */
+function isFragment(bytes: Uint8Array): boolean {
+  const [first = 0] = bytes
+  if (first >> 4 === 6) return bytes[6] === FRAGMENT_HEADER
+  return first >> 4 === 4 && ((((bytes[6] ?? 0) & 0x3f) << 8) | (bytes[7] ?? 0)) !== 0
+}
 
 /** Multicast and broadcast, and addresses of one link. */
 function isForNeighbours([first = 0, second = 0, ...rest]: Uint8Array): boolean {
