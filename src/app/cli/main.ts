@@ -1,6 +1,7 @@
 /** The `starling` command: what can be typed, and what becomes of it. The package begins in bin.ts. @module */
 import { Command, CommanderError, Help, Option } from 'commander'
 import { isMixnetError } from '../../foundation/base/errors.ts'
+import { endProcessSoon } from '../../foundation/platform/node/holdProcess.ts'
 import { VERSION } from '../node/buildInformation.ts'
 import {
   budget,
@@ -286,6 +287,7 @@ async function run(
     }
   } finally {
     session.close()
+    endProcessSoon()
   }
 }
 
