@@ -123,7 +123,7 @@ export class HostileNetwork {
       traffic: QUIET_TRAFFIC,
       ...options,
     })
-    return this.complete(connecting, minutes(2))
+    return this.complete(connecting, millis(Math.max(minutes(2), options.connectTimeout ?? 0)))
   }
 
   complete<T>(work: Promise<T>, limit: Millis = minutes(10)): Promise<T> {

@@ -65,6 +65,24 @@ describe('deposits of a client', () => {
     assert.ok(cutOff > 12, `${cutOff}`)
   })
 
+  it('are not waited for once who asked stops, and are found by the next who asks', async () => {
+    const chain = await EcashChain.start()
+    await chain.funded(CLIENT, 10n * PRICE)
+    const world = chain.host('client')
+    const stops = new AbortController()
+    const failed = assert.rejects(clientOf(chain, world).deposit(identity(1), stops.signal), (error) =>
+      isMixnetError(error, 'ABORTED'),
+    )
+    while ((await paidFor(chain, 1)) === 0) await chain.simulation.runFor(seconds(1))
+    chain.chain.stalled = true
+    await chain.simulation.runFor(seconds(10))
+    stops.abort()
+    await failed
+    chain.chain.stalled = false
+    assert.equal(await chain.run(clientOf(chain, world).deposit(identity(1))), 0)
+    assert.equal(await paidFor(chain, 1), 1)
+  })
+
   it('have the number that they have in the end where the chain takes blocks back', async () => {
     const chain = await EcashChain.start()
     await chain.funded(CLIENT, 10n * PRICE)

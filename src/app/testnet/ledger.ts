@@ -181,11 +181,12 @@ export class TestnetLedger {
 
   /** Numbers count deposits: one that the chain forgot would be another's. */
   #keptDeposits({ clock }: World, account: LedgerAccount): Deposits {
-    const paying = ledgerDeposits({ clock, ledger: this.ledger, account, confirmations: this.#confirmations })
+    const { signal } = this.#options
+    const paying = ledgerDeposits({ clock, ledger: this.ledger, account, confirmations: this.#confirmations, signal })
     return {
       ...paying,
-      deposit: async (identityKey) => {
-        const id = await paying.deposit(identityKey)
+      deposit: async (identityKey, stopped) => {
+        const id = await paying.deposit(identityKey, stopped)
         await this.#options.durable?.()
         return id
       },

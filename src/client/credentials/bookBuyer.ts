@@ -47,6 +47,7 @@ const ID_BYTES = 8
 
 export class BookBuyer {
   readonly #options: BookBuyerOptions
+  readonly #stopped = new AbortController()
   #underway: Promise<BoughtBook> | undefined
 
   constructor(options: BookBuyerOptions) {
@@ -68,6 +69,11 @@ export class BookBuyer {
   async resume(): Promise<BoughtBook | undefined> {
     const [pending] = await this.#pending()
     return pending === undefined ? undefined : await this.buy(pending.purchase.ticketType)
+  }
+
+  /** Waits for no deposit any more: a chain may take half an hour, or be gone. Whether it was made is found out by the next buyer. */
+  stop(): void {
+    this.#stopped.abort()
   }
 
   async #buy(ticketType: number): Promise<BoughtBook> {
@@ -125,7 +131,10 @@ export class BookBuyer {
     const { files, deposits, world } = this.#options
     if (known !== undefined && !deposits.mayRenumber) return { ...purchase, depositId: known }
     try {
-      const depositId = await deposits.deposit(world.crypto.ed25519PublicKey(purchase.depositSeed))
+      const depositId = await deposits.deposit(
+        world.crypto.ed25519PublicKey(purchase.depositSeed),
+        this.#stopped.signal,
+      )
       const deposited = { ...purchase, depositId }
       await files.write(KIND, id, encodePurchase(deposited))
       return deposited

@@ -99,6 +99,36 @@ describe('buying a book', () => {
     assert.equal(again.wallet.books()[0]?.left, 50)
   })
 
+  it('waits for no deposit once it is closed, and finds out later whether it was made', async () => {
+    const network = await IssuingNetwork.start()
+    const world = client(network)
+    let isMade = false
+    const deposits: Deposits = {
+      priceUnym: async () => PRICE,
+      async deposit(key, signal) {
+        const waiting = Promise.withResolvers<never>()
+        signal?.addEventListener('abort', () => waiting.reject(new MixnetError('ABORTED')))
+        if (!isMade) await waiting.promise
+        network.deposits.set(toBase58(key), 0)
+        return 0
+      },
+    }
+    const { wallet, events } = await openWallet(network, world, { deposits, buy: 'faucet', always: true })
+    const failure = new Promise((failed) => {
+      const session = { gateway: new Uint8Array(32), send: failed, failed }
+      wallet.payment(session).claim(new Secret(new Uint8Array(32)))
+    })
+    await network.sim.runFor(seconds(20))
+    assert.deepEqual(events, [])
+    await network.sim.complete(wallet.close())
+    assert.match(JSON.stringify(await network.sim.complete(failure)), /ABORTED/)
+    assert.deepEqual(events, [])
+    isMade = true
+    const again = await openWallet(network, world, { deposits })
+    assert.equal((await network.sim.complete(again.wallet.buyBook())).left, 50)
+    assert.equal(network.deposits.size, 1)
+  })
+
   it('pays nothing where the directory gives keys that the issuers do not confirm, or others than before', async () => {
     const network = await IssuingNetwork.start()
     network.moods.fill('other-keys', 0, 3)

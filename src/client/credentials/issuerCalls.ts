@@ -81,9 +81,10 @@ export interface Deposits {
   expectPossible?(epoch: CredentialEpoch): void
   /**
    * Pays for the key, Ed25519, 32 bytes, and gives the deposit's id, u32. Of one key it must pay once and give the same again, however often
-   * it is asked: who crashes before the answer asks anew. Throws DEPOSIT_REFUSED where nothing was paid and will not be.
+   * it is asked: who crashes before the answer, or stops waiting for it by `signal`, asks anew. Throws DEPOSIT_REFUSED where nothing was paid and
+   * will not be, and ABORTED.
    */
-  deposit(identityKey: Uint8Array): Promise<number>
+  deposit(identityKey: Uint8Array, signal?: AbortSignal): Promise<number>
   /** A number may become another's, as where a chain is taken back: after a crash it is asked for again. */
   readonly mayRenumber?: boolean
 }

@@ -30,6 +30,7 @@ export interface LedgerDepositsOptions {
   readonly account: LedgerAccount
   /** Blocks on top of a deposit before it is used: as many as the issuers want to see. */
   readonly confirmations: number
+  /** Ends all that are waited for. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -49,17 +50,18 @@ export function ledgerDeposits(options: LedgerDepositsOptions): Deposits {
     async priceUnym() {
       return Number(await options.ledger.read('ecash', 'price', []))
     },
-    async deposit(identityKey) {
-      const { clock, account, confirmations, signal } = options
+    async deposit(identityKey, stopped) {
+      const { clock, account, confirmations } = options
+      const signal = AbortSignal.any([options.signal, stopped].filter((one) => one !== undefined))
       const key: `0x${string}` = `0x${toHex(identityKey)}`
       const until = clock.monotonic() + BURIED_WITHIN
       for (;;) {
         const { nonce, block } = await account.settled({ signal })
-        const { found, upTo } = await depositOf(options, key)
+        const { found, upTo } = await depositOf(options, key, signal)
         if (found !== undefined && upTo >= found.block + confirmations) return found.args.depositId
         // Another server, which has not come as far, might not know of it.
         if (clock.monotonic() > until) throw notBuried()
-        if (found === undefined && upTo >= block) await pay(options, key, nonce)
+        if (found === undefined && upTo >= block) await pay(options, key, nonce, signal)
         else await awaited(clock, sleep(clock, LOOK_EVERY, signal))
       }
     },
@@ -71,12 +73,13 @@ export function ledgerDeposits(options: LedgerDepositsOptions): Deposits {
  * else it throws leaves that open, for the next try to find out.
  */
 async function pay(
-  { ledger, account, confirmations, signal }: LedgerDepositsOptions,
+  { ledger, account, confirmations }: LedgerDepositsOptions,
   key: Hex,
   nonce: number,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const price = await ledger.read('ecash', 'price', [], { signal })
-  const [tokens, coins] = await Promise.all([account.tokens(), account.coins()])
+  const [tokens, coins] = await Promise.all([account.tokens({ signal }), account.coins({ signal })])
   if (tokens < price) throw tooFewTokens(account, tokens, price)
   if (coins === 0n) throw noCoins(account)
   try {
@@ -97,8 +100,9 @@ async function pay(
 }
 
 async function depositOf(
-  { clock, ledger, signal }: LedgerDepositsOptions,
+  { clock, ledger }: LedgerDepositsOptions,
   identityKey: Hex,
+  signal: AbortSignal | undefined,
 ): Promise<{ readonly found: Deposited | undefined; readonly upTo: number }> {
   const since = Math.floor(clock.now() / 1000) - LOOK_BACK_SECONDS
   let cursor: EventCursor = { next: await blockBefore(ledger, since, { signal }), seen: [] }

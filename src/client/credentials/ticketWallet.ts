@@ -276,6 +276,7 @@ export class TicketWallet implements TicketSource {
   /** Resolves when nothing is written any more. What was being bought is gone on with at the next start. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#buyer.stop()
     this.#refill?.cancel()
     this.#look?.cancel()
     await this.#accounts.flush()
@@ -325,7 +326,7 @@ export class TicketWallet implements TicketSource {
     } catch (error) {
       const failure = this.#options.unasked === true && isUnsold(error) ? unsold(error) : error
       this.#failure = { error: failure, at: clock.monotonic() }
-      if (isMixnetError(failure)) this.#options.tell({ type: 'purchase-failed', error: failure })
+      if (isMixnetError(failure) && !this.#closed) this.#options.tell({ type: 'purchase-failed', error: failure })
       throw failure
     }
   }

@@ -103,12 +103,12 @@ export class Account implements LedgerAccount {
     }
   }
 
-  async coins(): Promise<bigint> {
-    return this.#parts.rpc.ask(balanceOf(this.address))
+  async coins(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<bigint> {
+    return this.#parts.rpc.ask(balanceOf(this.address), options)
   }
 
-  async tokens(): Promise<bigint> {
-    return this.#parts.ledger.read('token', 'balanceOf', [this.address])
+  async tokens(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<bigint> {
+    return this.#parts.ledger.read('token', 'balanceOf', [this.address], options)
   }
 
   #request(contract: ContractName, fn: string, args: unknown): { readonly to: Address; readonly data: `0x${string}` } {

@@ -173,9 +173,9 @@ export interface LedgerAccount {
     readonly block: number
   }>
   /** Of the chain's own coin, in wei: what fees are paid from. */
-  coins(): Promise<bigint>
+  coins(options?: { readonly signal?: AbortSignal | undefined }): Promise<bigint>
   /** unym. */
-  tokens(): Promise<bigint>
+  tokens(options?: { readonly signal?: AbortSignal | undefined }): Promise<bigint>
 }
 
 export interface Ledger {
