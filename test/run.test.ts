@@ -252,7 +252,8 @@ describe('programs that know nothing of the mixnet', { skip, timeout: 300_000 },
        setInterval(() => {}, 1000)
        console.log('heard ' + times)`,
     )
-    const line = [...COMMAND, 'run', '--directory', directory, '--', process.execPath, program].join(' ')
+    // Where the shell that `script` starts stays between, Ctrl-C ends that one.
+    const line = ['exec', ...COMMAND, 'run', '--directory', directory, '--', process.execPath, program].join(' ')
     const terminal = spawn('/usr/bin/script', ['-qec', line, '/dev/null'], { stdio: ['pipe', 'pipe', 'ignore'] })
     let shown = ''
     terminal.stdout.on('data', (chunk: Buffer) => (shown += chunk))
