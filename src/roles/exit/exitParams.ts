@@ -3,7 +3,7 @@
  * tune. @module
  */
 import { type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
-import type { QuietSenderLimits } from './quietSenders.ts'
+import { DEFAULT_QUIET_SENDERS, type QuietSenderLimits } from './quietSenders.ts'
 import type { QuotaLimits } from './quotas.ts'
 
 export interface EarlyDataLimits {
@@ -94,8 +94,7 @@ export const DEFAULT_EXIT_PARAMS: ExitParams = {
     maxTotalBytes: 32 * MIB,
     lifetime: seconds(60),
   },
-  // As long as a client may be silent that has a connection.
-  quietSenders: { keepFor: minutes(30), maxSurbs: 37_500, maxSenders: 7_500 },
+  quietSenders: DEFAULT_QUIET_SENDERS,
   maxRemembered: 10_000,
   rememberFor: minutes(10),
   answerTimeout: seconds(30),

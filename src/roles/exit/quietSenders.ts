@@ -10,7 +10,7 @@
  * cut it off, and so has every crowd at the exit.
  * @module
  */
-import type { Millis } from '../../foundation/base/units.ts'
+import { type Millis, minutes } from '../../foundation/base/units.ts'
 import type { RequesterClient } from './replyPath.ts'
 
 export interface QuietSenderLimits {
@@ -24,7 +24,10 @@ export interface QuietSenderLimits {
   readonly maxSenders: number
 }
 
-/** To be called about once a second: it looks at every sender, at most some ten thousand. */
+/** As long as a client may be silent that has a connection; three quarters of what is kept at all. */
+export const DEFAULT_QUIET_SENDERS: QuietSenderLimits = { keepFor: minutes(30), maxSurbs: 37_500, maxSenders: 7_500 }
+
+/** To be called every few seconds: it looks at every sender, at most some ten thousand. */
 export function forgetQuiet(
   client: Pick<RequesterClient, 'senders' | 'forget'>,
   { keepFor, maxSurbs, maxSenders }: QuietSenderLimits,
