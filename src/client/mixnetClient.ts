@@ -23,7 +23,7 @@ import type { PacketEvent } from './packetEvents.ts'
 import { Receiver } from './receiver.ts'
 import { Replier } from './replier.ts'
 import type { Holder } from './replyKeys.ts'
-import type { SenderTag } from './replyStock.ts'
+import type { KnownSender, SenderTag } from './replyStock.ts'
 import type { FragmentCounts } from './streamVitals.ts'
 import type { TrafficParams } from './trafficParams.ts'
 
@@ -222,7 +222,7 @@ export class MixnetClient implements AsyncDisposable {
 
   /** Fragments of a lane not yet sent, those that wait for a SURB of `tag` included. */
   laneLength(lane: Lane, tag?: SenderTag): number {
-    return this.#outbox.lanes.length(lane) + (tag === undefined ? 0 : this.#replier.waiting(tag, lane))
+    return this.#outbox.lanes.length(lane) + (tag === undefined ? 0 : this.#replier.stock.waiting(tag, lane))
   }
 
   /** Resolves once at most `packets` fragments of the lane wait for their turn. Throws ABORTED, STOPPED. */
@@ -233,12 +233,17 @@ export class MixnetClient implements AsyncDisposable {
   /** Drops what a connection still wanted to send. */
   closeLane(lane: Lane, tag?: SenderTag): void {
     for (const outgoing of this.#outbox.lanes.clear(lane)) outgoing.discard()
-    if (tag !== undefined) this.#replier.closeLane(tag, lane)
+    if (tag !== undefined) this.#replier.stock.closeLane(tag, lane)
   }
 
   /** Throws the reply SURBs of a pseudonym away that will not be answered any more, unless it writes again. */
   forget(sender: SenderTag): void {
-    this.#replier.forget(sender)
+    this.#replier.stock.forget(sender)
+  }
+
+  /** Pseudonyms whose reply SURBs are kept, the longest quiet first. They may be forgotten while they are looked through. */
+  get senders(): Iterable<KnownSender> {
+    return this.#replier.stock.senders
   }
 
   /** Keeps that many unused reply SURBs at `recipient` from now on, so that its answers need not wait; 0 ends it. */
@@ -287,7 +292,7 @@ export class MixnetClient implements AsyncDisposable {
   async #stop(): Promise<void> {
     this.#unsubscribe()
     this.#review?.cancel()
-    this.#replier.stop()
+    this.#replier.stock.stop()
     this.#receiver.stop()
     this.#outbox.stop()
     await this.#options.link.close()
@@ -302,7 +307,7 @@ export class MixnetClient implements AsyncDisposable {
     if (message.kind === 'repliable') {
       const { kind, surbs, data } = message.content
       const sender = toBase58(message.senderTag)
-      this.#replier.supplied(sender, surbs)
+      this.#replier.stock.add(sender, surbs)
       if (kind === 'data') this.#hand({ data, sender })
       return
     }
@@ -336,7 +341,7 @@ export class MixnetClient implements AsyncDisposable {
     if (rotation !== undefined) {
       if (this.#rotation !== undefined && this.#rotation !== rotation) {
         this.#anonymous.outdate()
-        this.#replier.rotated()
+        this.#replier.stock.rotated()
       }
       this.#rotation = rotation
     }

@@ -7,7 +7,6 @@ import type { Meter } from '../foundation/base/observe.ts'
 import type { ClientWorld } from '../foundation/platform/world.ts'
 import type { TopologyProvider } from '../network/topology/topologyProvider.ts'
 import type { Recipient } from '../protocol/packet/recipient.ts'
-import type { ReplySurb } from '../protocol/packet/replySurb.ts'
 import type { Lane } from './laneQueue.ts'
 import type { Outbox } from './outbox.ts'
 import { ReplyJobs } from './replyJobs.ts'
@@ -25,12 +24,13 @@ export interface ReplierOptions {
 
 export class Replier {
   readonly #outbox: Outbox
-  readonly #stock: ReplyStock
+  /** What senders gave, and what waits for it. */
+  readonly stock: ReplyStock
   readonly #jobs: ReplyJobs
 
   constructor({ clock, random }: ClientWorld, { params, topology, outbox, address, meter }: ReplierOptions) {
     this.#outbox = outbox
-    this.#stock = new ReplyStock({
+    this.stock = new ReplyStock({
       clock,
       random: random.stream('reply-lane'),
       params,
@@ -42,54 +42,27 @@ export class Replier {
       meter,
     })
     this.#jobs = new ReplyJobs({
-      stock: this.#stock,
+      stock: this.stock,
       prepare: (fragment, surb) => outbox.factory.reply(fragment, surb),
       maxRetransmissions: params.maxRetransmissions,
     })
   }
 
-  /** SURBs that a sender gave. */
-  supplied(sender: SenderTag, surbs: readonly ReplySurb[]): void {
-    this.#stock.add(sender, surbs)
-  }
-
-  /** Fragments of a lane that wait for a SURB of that sender. */
-  waiting(to: SenderTag, lane: Lane): number {
-    return this.#stock.waiting(to, lane)
-  }
-
   /** Whether both queues that an answer passes have room. */
   isBelow(to: SenderTag, lane: Lane, packets: number): boolean {
-    return this.#outbox.lanes.isBelow(lane, packets) && this.#stock.isBelow(to, lane, packets)
+    return this.#outbox.lanes.isBelow(lane, packets) && this.stock.isBelow(to, lane, packets)
   }
 
   /** As LaneQueue: look at `isBelow` again afterwards. Throws ABORTED, STOPPED. */
   async whenBelow(to: SenderTag, lane: Lane, packets: number, signal?: AbortSignal): Promise<void> {
     await this.#outbox.lanes.whenBelow(lane, packets, signal)
-    await this.#stock.whenBelow(to, lane, packets, signal)
+    await this.stock.whenBelow(to, lane, packets, signal)
   }
 
   /** Queues an answer. Throws NO_REPLY_BLOCKS where the sender never gave any, or is forgotten. */
   reply(to: SenderTag, data: Uint8Array, lane: Lane): void {
-    if (!this.#stock.has(to)) throw new MixnetError('NO_REPLY_BLOCKS')
+    if (!this.stock.has(to)) throw new MixnetError('NO_REPLY_BLOCKS')
     const content = { kind: 'data', data } as const
     this.#outbox.postAs({ kind: 'reply', content }, (fragment) => this.#jobs.reply(to, fragment, lane))
-  }
-
-  closeLane(to: SenderTag, lane: Lane): void {
-    this.#stock.closeLane(to, lane)
-  }
-
-  forget(sender: SenderTag): void {
-    this.#stock.forget(sender)
-  }
-
-  /** Keys rotated: what is in stock will lead nowhere soon. */
-  rotated(): void {
-    this.#stock.rotated()
-  }
-
-  stop(): void {
-    this.#stock.stop()
   }
 }

@@ -28,8 +28,15 @@ export interface WaitingReply {
   abandon(): void
 }
 
-interface Stock {
+/** One that gave reply SURBs, or asked without any. */
+export interface KnownSender {
   readonly tag: SenderTag
+  readonly surbs: { readonly size: number }
+  /** SURBs came, or a fragment was queued. */
+  readonly lastTouched: Millis
+}
+
+interface Stock extends KnownSender {
   readonly surbs: SurbShelf
   readonly waiting: LaneQueue<WaitingReply>
   /** Asked for and not yet received. */
@@ -74,6 +81,11 @@ export class ReplyStock {
     meter.gauge('client_reply_senders', 'Senders whose reply SURBs are kept', () => this.#stocks.size)
     meter.gauge('client_reply_surbs', 'Reply SURBs in stock', () => this.#surbs)
     meter.gauge('client_replies_waiting', 'Reply fragments waiting for a SURB', () => this.#waiting)
+  }
+
+  /** The longest quiet first: for who knows better than the bounds whom to forget. */
+  get senders(): Iterable<KnownSender> {
+    return this.#stocks.values()
   }
 
   has(tag: SenderTag): boolean {

@@ -12,7 +12,7 @@ import type { Lane } from '../../client/laneQueue.ts'
 import { OrderedBuffer } from '../../client/orderedBuffer.ts'
 import type { MixnetError } from '../../foundation/base/errors.ts'
 import type { Counter } from '../../foundation/base/observe.ts'
-import type { Millis } from '../../foundation/base/units.ts'
+import { type Millis, millis } from '../../foundation/base/units.ts'
 import type { Clock } from '../../foundation/platform/clock.ts'
 import type { Connection } from '../../foundation/platform/net.ts'
 import type { SocketData } from '../../protocol/wire/exit/socks5Messages.ts'
@@ -38,6 +38,8 @@ export type CloseReason =
   | 'no-reply-path'
   | 'idle'
   | 'silent'
+  /** Silent, and another wanted its place. */
+  | 'gave-way'
   | 'half-closed'
   | 'stopped'
 
@@ -108,6 +110,11 @@ export class ExitConnection {
     return this.#reserved
   }
 
+  /** For how long a client that should say something once a minute has not; 0 of those that need not. */
+  missedFor(now: Millis): Millis {
+    return this.#keepsAlive ? millis(now - this.#lastHeard) : millis(0)
+  }
+
   /** Takes over a fresh TCP connection, and tells the client at once. */
   open(tcp: Connection): void {
     if (this.#state !== 'opening') return tcp.destroy()
@@ -170,10 +177,19 @@ export class ExitConnection {
       const { isFinished, lastSent, lastData } = this.#toClient
       if (isFinished && passed(this.#lastHeard, params.lingerTimeout)) this.#finish('half-closed')
       else if (passed(this.#halfClosedSince, params.halfClosedTimeout)) this.fail('half-closed')
-      else if (passed(this.#lastHeard, params.silenceTimeout)) this.fail('silent')
       else if (passed(this.#lastHeard, params.idleTimeout) && passed(lastData, params.idleTimeout)) this.fail('idle')
+      else if (passed(this.#lastHeard, this.#keepsAlive ? params.idleTimeout : params.silenceTimeout))
+        this.fail('silent')
       else if (!isFinished && passed(lastSent, params.keepAliveInterval)) this.#toClient.keepAlive()
     }
+  }
+
+  /**
+   * Who is answered through reply SURBs is a client of ours or an official SOCKS client, and both send empty messages until their side has
+   * ended. mix-fetch, which gives its address, sends none.
+   */
+  get #keepsAlive(): boolean {
+    return this.#options.path.kind === 'tag' && this.#closingSequence === undefined
   }
 
   // Towards the destination.

@@ -90,6 +90,7 @@ function startPair(options: { anonymous: boolean; rules?: ExitRules }): Pair {
     },
     whenLaneBelow: (lane, packets, signal) => pipe.whenBelow(lane, packets / 4, signal),
     closeLane: () => {},
+    senders: [],
     forget: () => {},
   }
   const meter = new Meter()

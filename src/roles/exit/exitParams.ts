@@ -3,6 +3,7 @@
  * tune. @module
  */
 import { type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
+import { DEFAULT_QUIET_SENDERS, type QuietSenderLimits } from './quietSenders.ts'
 import type { QuotaLimits } from './quotas.ts'
 
 export interface EarlyDataLimits {
@@ -33,11 +34,17 @@ export interface ExitParams {
   readonly keepAliveInterval: Millis
   /** Nothing either way: the connection ends. (Nym: 5 min, and only the client's messages count.) */
   readonly idleTimeout: Millis
-  /** Nothing from the client, whatever the destination sends: it is gone. Above any keep-alive, and above clients' own limits. */
+  /**
+   * Nothing from the client, whatever the destination sends: it is gone. Above any keep-alive, and above clients' own limits. Where it should
+   * send keep-alives, `idleTimeout` is enough (Nym: for all).
+   */
   readonly silenceTimeout: Millis
   /** One side ended: the other may go on for this long in all, since a client that gave up looks the same as one that listens. */
   readonly halfClosedTimeout: Millis
-  /** The destination ended and the client, told so, says nothing: not even its keep-alives, once a minute. */
+  /**
+   * The destination ended and the client, told so, says nothing: not even its keep-alives, once a minute. Where there is room for no more
+   * connections, also others of whom so many are missing give way.
+   */
   readonly lingerTimeout: Millis
   /** The destination is gone: for the last messages to leave (Nym: 4 min). */
   readonly drainTimeout: Millis
@@ -46,6 +53,7 @@ export interface ExitParams {
   readonly maxConnectionBytes: number
   readonly quotas: QuotaLimits<ExitResource>
   readonly early: EarlyDataLimits
+  readonly quietSenders: QuietSenderLimits
   /** Connections remembered after their end, so that stragglers open nothing. */
   readonly maxRemembered: number
   readonly rememberFor: Millis
@@ -86,6 +94,7 @@ export const DEFAULT_EXIT_PARAMS: ExitParams = {
     maxTotalBytes: 32 * MIB,
     lifetime: seconds(60),
   },
+  quietSenders: DEFAULT_QUIET_SENDERS,
   maxRemembered: 10_000,
   rememberFor: minutes(10),
   answerTimeout: seconds(30),

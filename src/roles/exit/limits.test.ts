@@ -207,16 +207,67 @@ test('keep-alives, idleness, silence and half-closed connections', async () => {
   assert.ok(idle.ended && half.ended && !kept.ended)
   assert.equal(closed('half-closed'), 1)
   assert.equal(exit.requester.connectionCount, 1)
-  // The destination goes on, the client does not.
-  const [, , socket] = destination.sockets
-  for (let minute = 0; minute < 31; minute++) {
-    for (const one of destination.sockets) if (!one.destroyed) one.write('more')
-    await turns(5)
-    exit.clock.advance(minutes(1))
-    await turns(5)
+  await exit.requester.stop()
+  assert.equal(exit.clock.pending, 0)
+})
+
+test('a destination that goes on, and a client that does not: who sends no keep-alives has longer', async () => {
+  await using destination = await listen(() => {})
+  const exit = startExit()
+  const anonymous = new Stream(exit)
+  const byAddress = new Stream(exit, { tag: undefined, id: 8n })
+  const listening = new Stream(exit, { id: 9n })
+  anonymous.connect(destination.remote)
+  byAddress.connect(destination.remote, RECIPIENT)
+  listening.connect(destination.remote)
+  await until('all are open', () => anonymous.opened && byAddress.opened && listening.opened)
+  // Its side has ended: there is nothing more that it could say.
+  listening.end()
+  const goOn = async (until: number) => {
+    for (let minute = 0; minute < until; minute++) {
+      for (const one of destination.sockets) if (!one.destroyed) one.write('more')
+      await turns(5)
+      exit.clock.advance(minutes(1))
+      await turns(5)
+    }
   }
-  assert.ok(socket !== undefined && kept.ended)
-  assert.equal(closed('silent'), 1)
+  await goOn(4)
+  assert.ok(!anonymous.ended)
+  await goOn(2)
+  assert.ok(anonymous.ended && !byAddress.ended && !listening.ended)
+  await goOn(24)
+  assert.ok(byAddress.ended && listening.ended)
+  assert.equal(exit.meter.snapshot()['exit_closed_total{reason="silent"}'], 2)
+  await exit.requester.stop()
+})
+
+test('where there is room for no more, who has missed two keep-alives gives way, and is told', async () => {
+  await using destination = await listen(() => {})
+  const quotas = { ...DEFAULT_EXIT_PARAMS.quotas, connections: { perSender: 2, overall: 3 } }
+  const exit = startExit({ params: { quotas } })
+  const byAddress = new Stream(exit, { tag: undefined, id: 1n })
+  const [gone, talking, early, late] = [2n, 3n, 4n, 5n].map((id) => new Stream(exit, { id, tag: `sender ${id}` })) as [
+    Stream,
+    Stream,
+    Stream,
+    Stream,
+  ]
+  byAddress.connect(destination.remote, RECIPIENT)
+  gone.connect(destination.remote)
+  talking.connect(destination.remote)
+  await until('three are open', () => byAddress.opened && gone.opened && talking.opened)
+  exit.clock.advance(seconds(149))
+  talking.send(EMPTY_BYTES)
+  early.connect(destination.remote)
+  await until('it is refused', () => early.refusal !== undefined)
+  assert.equal(exit.requester.connectionCount, 3)
+  exit.clock.advance(seconds(1))
+  late.connect(destination.remote)
+  await until('it is open', () => late.opened)
+  await until('the other is told', () => gone.refusal === 'too many connections')
+  assert.ok(!byAddress.ended && !talking.ended)
+  assert.equal(exit.meter.snapshot()['exit_closed_total{reason="gave-way"}'], 1)
+  assert.equal(exit.requester.connectionCount, 3)
   await exit.requester.stop()
   assert.equal(exit.clock.pending, 0)
 })

@@ -34,11 +34,13 @@ import {
   shownRemote,
 } from './answers.ts'
 import { type CloseReason, ExitConnection } from './connection.ts'
+import { ConnectionTable } from './connectionTable.ts'
 import { Destinations } from './destinations.ts'
 import { EarlyData } from './earlyData.ts'
 import type { ExitParams, ExitResource } from './exitParams.ts'
 import type { ExitRules } from './exitRules.ts'
 import { PastConnections } from './pastConnections.ts'
+import { forgetQuiet } from './quietSenders.ts'
 import { Quotas } from './quotas.ts'
 import { encodeProviderAnswer, type RequesterClient, type RequestVersions } from './replyPath.ts'
 
@@ -71,35 +73,40 @@ export class NetworkRequester implements AsyncDisposable {
   readonly #world: World
   readonly #options: NetworkRequesterOptions
   readonly #destinations: Destinations
-  readonly #quotas: Quotas<ExitResource>
   readonly #answers: Answers
   readonly #early: EarlyData
   readonly #past: PastConnections
-  readonly #connections = new Map<string, ExitConnection>()
+  readonly #connections: ConnectionTable
   readonly #stopping = new AbortController()
-  readonly #emptied = Promise.withResolvers<void>()
   #review: Timer | undefined
+  #stopped: Promise<void> | undefined
 
   private constructor(world: World, options: NetworkRequesterOptions) {
     const { params, rules, meter } = options
     this.#world = world
     this.#options = options
     this.#destinations = new Destinations(world, rules, params)
-    this.#quotas = new Quotas(params.quotas)
+    const quotas = new Quotas<ExitResource>(params.quotas)
     this.#answers = new Answers({
       clock: world.clock,
       client: options.client,
       answerTimeout: params.answerTimeout,
-      quotas: this.#quotas,
+      quotas,
       stopping: this.#stopping.signal,
       dropped: (reason) => this.#drop(reason),
+    })
+    this.#connections = new ConnectionTable({
+      clock: world.clock,
+      quotas,
+      giveWayAfter: params.lingerTimeout,
+      gaveWay: (key) => this.#tellOver(key, 'overall-limit'),
     })
     this.#past = new PastConnections({ max: params.maxRemembered, lifetime: params.rememberFor })
     this.#early = new EarlyData(params.early, (key) => this.#lose(key))
     meter.gauge('exit_connections', 'Connections, those not yet made included', () => this.#connections.size)
-    meter.gauge('exit_connecting', 'Connections not yet made', () => this.#quotas.used('connects'))
+    meter.gauge('exit_connecting', 'Connections not yet made', () => quotas.used('connects'))
     meter.gauge('exit_lookups', 'Name lookups under way', () => this.#destinations.lookups.underWay)
-    meter.gauge('exit_held_bytes', "Clients' bytes that wait for their destination", () => this.#quotas.used('bytes'))
+    meter.gauge('exit_held_bytes', "Clients' bytes that wait for their destination", () => quotas.used('bytes'))
     meter.gauge('exit_early_bytes', 'Bytes that came before their connect request', () => this.#early.bytes)
   }
 
@@ -120,18 +127,11 @@ export class NetworkRequester implements AsyncDisposable {
   }
 
   /** Takes nothing new, tells every client goodbye, and resolves when that has left or the time for it is over. */
-  async stop(): Promise<void> {
-    if (!this.#stopping.signal.aborted) {
-      this.#stopping.abort()
-      this.#review?.cancel()
-      for (const connection of [...this.#connections.values()]) connection.fail('stopped')
-      const late = this.#world.clock.after(this.#options.params.stopTimeout, () => {
-        for (const connection of [...this.#connections.values()]) connection.drop('stopped')
-      })
-      this.#emptied.promise.then(() => late.cancel())
-      if (this.#connections.size === 0) this.#emptied.resolve()
-    }
-    await this.#emptied.promise
+  stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#review?.cancel()
+    this.#stopped ??= this.#connections.end(this.#options.params.stopTimeout)
+    return this.#stopped
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -181,10 +181,15 @@ export class NetworkRequester implements AsyncDisposable {
   #lose(key: string): void {
     this.#drop('early-data-lost')
     this.#past.add(key, 'lost', this.#world.clock.monotonic())
+    this.#tellOver(key, 'early-data-lost')
+  }
+
+  /** To a client under a pseudonym: of others it is not known here where they are. */
+  #tellOver(key: string, reason: ConnectRefusal): void {
     const slash = key.lastIndexOf('/')
     const client = clientOf(undefined, slash === 0 ? undefined : key.slice(0, slash))
     if (client === undefined) return
-    const [connectionId, message] = [BigInt(key.slice(slash + 1)), refusalText('early-data-lost', '')]
+    const [connectionId, message] = [BigInt(key.slice(slash + 1)), refusalText(reason, '')]
     const versions = { envelope: CURRENT_VERSION, provider: CURRENT_VERSION }
     this.#answers.send(
       client,
@@ -199,17 +204,12 @@ export class NetworkRequester implements AsyncDisposable {
     if (client === undefined) return this.#drop('no-return-path')
     const key = keyOf(tag ?? '', connectionId)
     const past = this.#past.get(key)
-    if (this.#connections.has(key) || past === 'closed') return this.#drop('repeated-connect')
+    if (this.#connections.get(key) !== undefined || past === 'closed') return this.#drop('repeated-connect')
     const refuse = (reason: ConnectRefusal) => this.#refuse(reason, { key, request, client, versions })
     if (past === 'lost') return refuse('early-data-lost')
     const { sender } = client
-    const verdict = this.#quotas.take('connections', sender)
+    const verdict = this.#connections.admit(sender)
     if (verdict !== 'granted') return refuse(`${verdict}-limit`)
-    const connecting = this.#quotas.take('connects', sender)
-    if (connecting !== 'granted') {
-      this.#quotas.give('connections', sender)
-      return refuse(`${connecting}-limit`)
-    }
     const { meter, params } = this.#options
     const connection: ExitConnection = new ExitConnection({
       clock: this.#world.clock,
@@ -219,15 +219,15 @@ export class NetworkRequester implements AsyncDisposable {
       path: client.path,
       versions,
       params,
-      reserve: (bytes) => this.#reserve(connection, sender, bytes),
-      release: (bytes) => this.#quotas.give('bytes', sender, bytes),
+      reserve: (bytes) => this.#connections.reserve(connection, sender, bytes),
+      release: (bytes) => this.#connections.release(sender, bytes),
       finished: (reason) => this.#finished(key, sender, reason),
       toClient: meter.counter('exit_bytes_total', 'Bytes carried', { to: 'client' }),
       toDestination: meter.counter('exit_bytes_total', 'Bytes carried', { to: 'destination' }),
     })
-    this.#connections.set(key, connection)
+    this.#connections.add(key, connection)
     for (const message of this.#early.take(key)) connection.receive(message)
-    void this.#open(connection, refuse, request.remote).finally(() => this.#quotas.give('connects', sender))
+    void this.#open(connection, refuse, request.remote).finally(() => this.#connections.made(sender))
   }
 
   async #open(connection: ExitConnection, refuse: (reason: ConnectRefusal) => void, remote: string): Promise<void> {
@@ -262,25 +262,10 @@ export class NetworkRequester implements AsyncDisposable {
     this.#answers.send(client, laneOf(key), data)
   }
 
-  /** Room for a client's bytes. Where all is taken, the connection that holds the most loses it, not the one that asks. */
-  #reserve(asking: ExitConnection, sender: string, bytes: number): boolean {
-    const verdict = this.#quotas.take('bytes', sender, bytes)
-    if (verdict !== 'overall') return verdict === 'granted'
-    let largest = asking
-    for (const other of this.#connections.values()) {
-      if (other.reservedBytes > largest.reservedBytes) largest = other
-    }
-    if (largest === asking) return false
-    largest.fail('too-many-bytes')
-    return this.#quotas.take('bytes', sender, bytes) === 'granted'
-  }
-
   #finished(key: string, sender: string, reason: CloseReason): void {
-    this.#connections.delete(key)
-    this.#quotas.give('connections', sender)
+    this.#connections.remove(key, sender)
     this.#past.add(key, 'closed', this.#world.clock.monotonic())
     this.#options.meter.counter('exit_closed_total', 'Connections over, by why', { reason }).value++
-    if (this.#stopping.signal.aborted && this.#connections.size === 0) this.#emptied.resolve()
   }
 
   #answerTag(tag: string | undefined, data: Uint8Array): void {
@@ -295,11 +280,13 @@ export class NetworkRequester implements AsyncDisposable {
 
   #scheduleReview(): void {
     const { clock } = this.#world
-    this.#review = clock.after(this.#options.params.reviewInterval, () => {
+    const { client, params } = this.#options
+    this.#review = clock.after(params.reviewInterval, () => {
       const now = clock.monotonic()
-      for (const connection of [...this.#connections.values()]) connection.review()
+      for (const connection of this.#connections.all) connection.review()
       this.#early.expire(now)
       this.#past.expire(now)
+      forgetQuiet(client, params.quietSenders, now, (tag) => this.#connections.isConnected(tag))
       this.#scheduleReview()
     })
   }

@@ -27,6 +27,10 @@ export class Quotas<Resource extends string> {
     return this.#of(resource).total
   }
 
+  held(resource: Resource, sender: string): number {
+    return this.#of(resource).bySender.get(sender) ?? 0
+  }
+
   /** Takes all of `amount` or nothing. */
   take(resource: Resource, sender: string, amount = 1): QuotaVerdict {
     const { perSender, overall } = this.#limits[resource]

@@ -1,6 +1,6 @@
 /** How an exit answers a client, and what it needs of the mixnet client it is behind. @module */
 import type { Lane } from '../../client/laneQueue.ts'
-import type { SenderTag } from '../../client/replyStock.ts'
+import type { KnownSender, SenderTag } from '../../client/replyStock.ts'
 import type { Recipient } from '../../protocol/packet/recipient.ts'
 import { encodeInterfaceResponse, type WireVersion } from '../../protocol/wire/exit/interfaceEnvelope.ts'
 import { encodeSocks5Response, type Socks5ResponseBody } from '../../protocol/wire/exit/socks5Messages.ts'
@@ -26,6 +26,8 @@ export interface RequesterClient {
   }): Promise<void>
   whenLaneBelow(lane: Lane, packets: number, signal: AbortSignal): Promise<void>
   closeLane(lane: Lane, tag?: SenderTag): void
+  /** Whose reply SURBs are kept, the longest quiet first. They may be forgotten while they are looked through. */
+  readonly senders: Iterable<KnownSender>
   /** Throws the reply SURBs of a pseudonym away, unless it writes again. */
   forget(tag: SenderTag): void
 }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { createServer, type Server, type Socket } from 'node:net'
 import { OrderedBuffer } from '../../client/orderedBuffer.ts'
+import type { KnownSender } from '../../client/replyStock.ts'
 import { concat, EMPTY_BYTES } from '../../foundation/base/bytes.ts'
 import { MixnetError } from '../../foundation/base/errors.ts'
 import { Meter, silentLog } from '../../foundation/base/observe.ts'
@@ -84,6 +85,7 @@ export class FakeClient implements RequesterClient {
   readonly answers: SentAnswer[] = []
   readonly closedLanes: string[] = []
   readonly forgotten: string[] = []
+  senders: Iterable<KnownSender> = []
   readonly #lanes = new Map<string, number>()
   readonly #waiters = new Set<() => void>()
   #handler: (message: { data: Uint8Array; sender?: string }) => void = () => {}
