@@ -286,9 +286,12 @@ export class IpTunnel {
         return this.#answered.resolve({ ips: response.ips, mtu: response.mtu ?? DEFAULT_MTU })
       case 'connectRefused': {
         if (response.requestId !== this.#requestId) return
-        const why = response.reason.kind === 'other' ? response.reason.text.slice(0, 100) : response.reason.kind
-        const message = 'the IP packet router of the exit refuses'
-        return this.#lose(new MixnetError('EXIT_REFUSED', { why }, { message }))
+        // The text is the router's, and may be on somebody's terminal.
+        const { reason } = response
+        const why = reason.kind === 'other' ? reason.text.slice(0, 100).replace(/[^ -~]/g, '?') : reason.kind
+        const message = 'the IP packet router of the exit takes nobody now'
+        const nextStep = 'Try again in a minute, or name another router, or none: then one is chosen.'
+        return this.#lose(new MixnetError('EXIT_REFUSED', { why }, { message, nextStep }))
       }
       case 'unrequestedDisconnect':
         return this.#lose(
