@@ -8,8 +8,9 @@ import type { DirectoryClient } from '../../network/topology/directoryClient.ts'
 import { parseRecipient, type Recipient } from '../../protocol/packet/recipient.ts'
 import { decodeDescribedNodes } from '../../protocol/wire/directory/describedNodes.ts'
 import type { ReceivedMessage } from '../mixnetClient.ts'
-import { CONNECT_SLOTS, CONNECT_TIMEOUT, IpTunnel, type IpTunnelOptions } from './ipTunnel.ts'
+import { IpTunnel, type IpTunnelOptions } from './ipTunnel.ts'
 import { type Entries, RouterChoice } from './routerChoice.ts'
+import { CONNECT_SLOTS, CONNECT_TIMEOUT } from './tunnelOpening.ts'
 
 export interface OpenTunnelOptions extends Omit<IpTunnelOptions, 'router' | 'onSilent'> {
   readonly directory: DirectoryClient
