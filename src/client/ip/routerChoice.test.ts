@@ -25,6 +25,7 @@ test('one that was silent is not chosen for an hour, and one at our entry never'
   const { clock, choice } = setUp()
   const [one, two, ours] = [routerAt(1), routerAt(2), routerAt(100, 3)]
   choice.silent(one)
+  assert.equal(choice.hasResting, false)
   for (let i = 0; i < 20; i++) assert.equal(choice.fresh([one, two, ours], ENTRIES), two)
   choice.silent(two)
   assert.equal(choice.fresh([one, two, ours], ENTRIES), undefined)
@@ -92,6 +93,7 @@ test('it rests for 5 s, and then twice as long each time, up to five minutes, un
   // Found silent, it may be asked again as those are.
   choice.silent(full)
   assert.equal(choice.again([full], ENTRIES), full)
+  assert.ok(rest() <= 6_300, 'as the first')
   choice.took(routerAt(2))
   assert.ok(choice.fresh([routerAt(2)], ENTRIES) !== undefined)
 })
@@ -114,4 +116,6 @@ test('the one that rests is passed over for one that does not', () => {
   assert.equal(choice.again([full, silent], ENTRIES), silent)
   clock.advance(seconds(7))
   assert.equal(choice.again([full, silent], ENTRIES), full)
+  clock.advance(minutes(60))
+  assert.equal(choice.again([full, silent], ENTRIES), undefined, 'after an hour they are as all')
 })

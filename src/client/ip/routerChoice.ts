@@ -92,7 +92,6 @@ export class RouterChoice {
 
   #leave({ identity }: Recipient, left: Left): void {
     const key = toHex(identity)
-    this.#forget()
     this.#left.delete(key)
     this.#left.set(key, left)
   }
