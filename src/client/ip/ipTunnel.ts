@@ -4,47 +4,30 @@
  * late, and in another order: what is above must bear that. Format: docs/spec/exit.md. @module
  */
 import { equalBytes } from '../../foundation/base/bytes.ts'
-import { isMixnetError, MixnetError, tryDecode } from '../../foundation/base/errors.ts'
+import { MixnetError } from '../../foundation/base/errors.ts'
 import { formatIp } from '../../foundation/base/ipAddress.ts'
 import type { Counter, Meter } from '../../foundation/base/observe.ts'
-import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
-import { type Timer, withDeadline } from '../../foundation/platform/clock.ts'
+import { millis, seconds } from '../../foundation/base/units.ts'
+import { withDeadline } from '../../foundation/platform/clock.ts'
 import { below } from '../../foundation/platform/random.ts'
 import type { ClientWorld } from '../../foundation/platform/world.ts'
 import type { Recipient } from '../../protocol/packet/recipient.ts'
 import type { IpPair } from '../../protocol/wire/exit/bincode.ts'
 import { decodeBundle } from '../../protocol/wire/exit/ipBundle.ts'
-import {
-  DEFAULT_MTU,
-  decodeIpPacketResponse,
-  encodeIpPacketRequest,
-  type IpPacketRequest,
-  type IpPacketResponse,
-} from '../../protocol/wire/exit/ipPacketRouter.ts'
-import { decodeStreamFrame, encodeStreamFrame, looksLikeStreamFrame } from '../../protocol/wire/exit/streamFrame.ts'
+import type { IpPacketResponse } from '../../protocol/wire/exit/ipPacketRouter.ts'
 import { buildEcho } from '../../protocol/wire/ip/echo.ts'
 import { type IpPacket, readIpPacket } from '../../protocol/wire/ip/ipPacket.ts'
-import { type Timestamp, timestampFromMillis } from '../../protocol/wire/timestamp.ts'
-import type { Lane } from '../laneQueue.ts'
-import type { MixnetClient, Pseudonym, ReceivedMessage } from '../mixnetClient.ts'
+import type { MixnetClient, ReceivedMessage } from '../mixnetClient.ts'
 import { needsOrder, PacketOrder } from './packetOrder.ts'
 import { PacketWriter } from './packetWriter.ts'
-import { isDeaf, TunnelWatch } from './tunnelWatch.ts'
+import { RouterTalk, type TalkClient } from './routerTalk.ts'
+import { type TunnelAddress, TunnelOpening, type TunnelOpeningOptions } from './tunnelOpening.ts'
+import { TunnelWatch } from './tunnelWatch.ts'
 
-export interface IpTunnelOptions {
-  readonly client: Pick<
-    MixnetClient,
-    'send' | 'hold' | 'release' | 'supply' | 'whenLaneBelow' | 'closeLane' | 'isOpen' | 'loops'
-  >
+export interface IpTunnelOptions extends Pick<TunnelOpeningOptions, 'timeout' | 'signal' | 'slot' | 'onSilent'> {
+  readonly client: TalkClient & Pick<MixnetClient, 'supply' | 'whenLaneBelow' | 'isOpen' | 'loops'>
   readonly router: Recipient
   readonly meter: Meter
-  /** For the router to answer. Default 60 s. */
-  readonly timeout?: Millis | undefined
-  readonly signal?: AbortSignal | undefined
-  /** Mean time that a packet of ours waits for its turn. Default: none. */
-  readonly slot?: Millis | undefined
-  /** Hears that the router answers nothing, before it is told that the tunnel is over; not where it may be us who hear nothing. */
-  readonly onSilent?: (() => void) | undefined
   /** It is over. At most once; not after `close`. */
   readonly onLost?: ((error: MixnetError) => void) | undefined
   /** Hears that the router's exit policy refuses a destination, as the router writes it: anything at all, and as often as it likes. */
@@ -53,22 +36,12 @@ export interface IpTunnelOptions {
 
 export type PacketHandler = (packet: IpPacket, bytes: Uint8Array) => void
 
-export const CONNECT_TIMEOUT: Millis = seconds(60)
-/** Official clients: a router that knows no version 10 says nothing to it. */
-const OLDER_AFTER = seconds(5)
-/** Who gives up sooner proves nothing. */
-const LEAST_WAIT = seconds(5)
-/** That a question and the reply SURBs for its answer wait for in a slow main stream. */
-export const CONNECT_SLOTS = 10
 const FAREWELL = millis(500)
-/** Reply SURBs with the question: the answer, and what comes at once. */
-const CONNECT_SURBS = 20
 /** For a packet that leaves alone there is a slot every 20 ms; what comes within this travels with it. */
 const BUNDLE_WAIT = millis(5)
 const LANE_PACKETS = 4
 const PAUSE_AT_BYTES = 48 * 1024
 const MAX_WAITING_BYTES = 128 * 1024
-const MAX_SEQUENCE = 0xffffffff
 const PATIENCE = seconds(4)
 const MAX_HELD_BYTES = 1024 * 1024
 const ROUTER_IPV4 = Uint8Array.of(10, 0, 0, 1)
@@ -76,22 +49,15 @@ const ROUTER_IPV4 = Uint8Array.of(10, 0, 0, 1)
 export class IpTunnel {
   readonly #world: ClientWorld
   readonly #options: IpTunnelOptions
-  readonly #streamId: bigint
-  readonly #lane: Lane
-  readonly #as: Pseudonym
+  readonly #talk: RouterTalk
+  readonly #opening: TunnelOpening
   readonly #writer: PacketWriter
   readonly #order: PacketOrder
   readonly #handlers = new Set<PacketHandler>()
-  readonly #answered: PromiseWithResolvers<{ readonly ips: IpPair; readonly mtu: number }> = Promise.withResolvers()
   readonly #roomFor = new Set<() => void>()
   readonly #received: Counter
-  #version: 9 | 10 = 10
-  #requestId = 0n
-  #sequence = 0
-  #ips: IpPair | undefined
-  #mtu = DEFAULT_MTU
+  #address: TunnelAddress | undefined
   #isFull = false
-  #older: Timer | undefined
   #watch: TunnelWatch | undefined
   #failure: MixnetError | undefined
   #isEnded = false
@@ -100,24 +66,27 @@ export class IpTunnel {
     const { client, router, meter } = options
     this.#world = world
     this.#options = options
-    const bytes = world.random.stream('ip-stream').bytes(8)
-    this.#streamId = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0)
-    this.#lane = `ip:${this.#streamId}`
-    this.#as = client.hold(router, this.#lane)
+    this.#talk = new RouterTalk(world, client, router)
+    this.#opening = new TunnelOpening({
+      ...options,
+      clock: world.clock,
+      talk: this.#talk,
+      lost: (error) => this.#lose(error),
+    })
     this.#received = meter.counter('ip_packets_total', 'IP packets carried', { to: 'client' })
     const sent = meter.counter('ip_packets_total', 'IP packets carried', { to: 'world' })
     const dropped = meter.counter('ip_packets_dropped_total', 'IP packets that waited too long')
     this.#writer = new PacketWriter({
       clock: world.clock,
       client,
-      lane: this.#lane,
+      lane: this.#talk.lane,
       lanePackets: LANE_PACKETS,
       bundleWait: BUNDLE_WAIT,
       pauseAtBytes: PAUSE_AT_BYTES,
       maxWaitingBytes: MAX_WAITING_BYTES,
       reserve: () => true,
       send: async (bundle, signal) => {
-        await this.#send({ kind: 'data', bundle }, { signal })
+        await this.#talk.carry(bundle, signal)
         sent.value += decodeBundle(bundle).packets.length
       },
       full: () => {
@@ -139,7 +108,6 @@ export class IpTunnel {
       reserve: (bytes, held) => bytes + held <= MAX_HELD_BYTES,
       deliver: (bytes) => this.#hand(bytes),
     })
-    this.#answered.promise.catch(() => {})
   }
 
   /**
@@ -151,44 +119,26 @@ export class IpTunnel {
     options: IpTunnelOptions,
     register: (tunnel: IpTunnel) => void,
   ): Promise<IpTunnel> {
-    const { timeout = CONNECT_TIMEOUT, signal, client, router, slot = 0 } = options
-    signal?.throwIfAborted()
+    if (options.signal?.aborted) throw new MixnetError('ABORTED')
     const tunnel = new IpTunnel(world, options)
     register(tunnel)
-    const before = client.loops
-    const late = world.clock.after(timeout, () => {
-      if (timeout >= LEAST_WAIT && !isDeaf(client, before)) options.onSilent?.()
-      tunnel.#lose(new MixnetError('EXIT_UNREACHABLE', { why: 'its IP packet router does not answer' }))
-    })
-    const abort = () => tunnel.#lose(new MixnetError('ABORTED'))
-    signal?.addEventListener('abort', abort, { once: true })
     try {
-      client.supply(router)
-      tunnel.#older = world.clock.after(millis(OLDER_AFTER + CONNECT_SLOTS * slot), () => {
-        tunnel.#version = 9
-        tunnel.#connect()
-      })
-      tunnel.#connect()
-      const { ips, mtu } = await tunnel.#answered.promise
+      options.client.supply(options.router)
+      const address = await tunnel.#opening.address()
       // Ended in the same breath: nobody would ever be told.
       if (tunnel.#failure !== undefined) throw tunnel.#failure
-      tunnel.#ips = ips
-      tunnel.#mtu = mtu
+      tunnel.#address = address
       tunnel.#watch = tunnel.#newWatch()
       return tunnel
     } catch (error) {
       tunnel.#end()
       throw error
-    } finally {
-      late.cancel()
-      signal?.removeEventListener('abort', abort)
-      tunnel.#older?.cancel()
     }
   }
 
   /** Ours, behind the exit: what others see is the exit's. */
   get ips(): IpPair {
-    return this.#ips as IpPair
+    return (this.#address as TunnelAddress).ips
   }
 
   get ipv4(): string {
@@ -201,7 +151,7 @@ export class IpTunnel {
 
   /** Bytes of the longest packet. */
   get mtu(): number {
-    return this.#mtu
+    return (this.#address as TunnelAddress).mtu
   }
 
   get router(): Recipient {
@@ -244,32 +194,24 @@ export class IpTunnel {
   async close(): Promise<void> {
     if (this.#failure !== undefined) return
     this.#failure = new MixnetError('STOPPED')
-    this.#answered.reject(this.#failure)
-    this.#older?.cancel()
+    this.#opening.fail(this.#failure)
     this.#writer.stop()
     // A courtesy, for which nobody waits long: without it the address stays ours for a minute.
     const { client } = this.#options
-    const farewell = this.#send({ kind: 'disconnect', requestId: this.#newRequestId(), timestamp: this.#now() }).then(
-      () => client.whenLaneBelow(this.#lane, 0),
-    )
+    const farewell = this.#talk
+      .ask('disconnect', this.#talk.newRequestId())
+      .then(() => client.whenLaneBelow(this.#talk.lane, 0))
     await withDeadline(this.#world.clock, FAREWELL, 'farewell', farewell).catch(() => {})
     this.#end()
   }
 
   /** True where the message was of this tunnel. */
-  take({ repliedBy, data }: ReceivedMessage): boolean {
-    if (repliedBy === undefined || !equalBytes(repliedBy.identity, this.router.identity)) return false
-    if (!looksLikeStreamFrame(data)) return false
-    const response = tryDecode(() => {
-      const frame = decodeStreamFrame(data)
-      if (frame.streamId !== this.#streamId) return undefined
-      return { ...decodeIpPacketResponse(frame.content), sequence: frame.sequence }
-    })
-    if (response === undefined) return false
-    // One of another version answers what was asked before.
-    if (isMixnetError(response) || response.version !== this.#version || this.#failure !== undefined) return true
+  take(message: ReceivedMessage): boolean {
+    const heard = this.#talk.read(message)
+    if (heard === undefined) return false
+    if (heard === 'nothing' || this.#failure !== undefined) return true
     this.#watch?.heard(false)
-    this.#heard(response.response, response.sequence)
+    this.#heard(heard.response, heard.sequence)
     return true
   }
 
@@ -278,18 +220,8 @@ export class IpTunnel {
       case 'data':
         return this.#arrived(decodeBundle(response.bundle).packets, sequence)
       case 'connected':
-        if (response.requestId !== this.#requestId) return
-        // Our question came twice, the second time to a router that knew nothing of us any more: it has started again.
-        if (this.#ips !== undefined && !equalBytes(response.ips.ipv4, this.#ips.ipv4)) {
-          return this.#lose(new MixnetError('EXIT_UNREACHABLE', { why: 'its IP packet router has started again' }))
-        }
-        return this.#answered.resolve({ ips: response.ips, mtu: response.mtu ?? DEFAULT_MTU })
-      case 'connectRefused': {
-        if (response.requestId !== this.#requestId) return
-        const why = response.reason.kind === 'other' ? response.reason.text.slice(0, 100) : response.reason.kind
-        const message = 'the IP packet router of the exit refuses'
-        return this.#lose(new MixnetError('EXIT_REFUSED', { why }, { message }))
-      }
+      case 'connectRefused':
+        return this.#opening.heard(response)
       case 'unrequestedDisconnect':
         return this.#lose(
           new MixnetError('EXIT_UNREACHABLE', { why: `it ended this address: ${response.reason.kind}` }),
@@ -317,7 +249,7 @@ export class IpTunnel {
 
   #hand(bytes: Uint8Array): void {
     const packet = readIpPacket(bytes)
-    if ('fault' in packet || this.#ips === undefined) return
+    if ('fault' in packet || this.#address === undefined) return
     if (!equalBytes(packet.destination, packet.version === 4 ? this.ips.ipv4 : this.ips.ipv6)) return
     this.#received.value++
     if (!equalBytes(packet.source, ROUTER_IPV4)) this.#watch?.heard(true)
@@ -327,16 +259,7 @@ export class IpTunnel {
   #objection(packet: IpPacket, bytes: Uint8Array): string | undefined {
     const own = packet.version === 4 ? this.ips.ipv4 : this.ips.ipv6
     if (!equalBytes(packet.source, own)) return 'the source is not our address'
-    return bytes.length > this.#mtu ? 'longer than the MTU' : undefined
-  }
-
-  #connect(): void {
-    this.#requestId = this.#newRequestId()
-    const request = { kind: 'connect', requestId: this.#requestId, bufferTimeoutMs: undefined } as const
-    this.#send({ ...request, timestamp: this.#now() }, { surbs: CONNECT_SURBS }).catch((error: unknown) => {
-      if (isMixnetError(error)) this.#lose(error)
-      else throw error
-    })
+    return bytes.length > this.mtu ? 'longer than the MTU' : undefined
   }
 
   /** Probes are echoes of the router's own address: a packet as any, which keeps the address ours too. */
@@ -360,47 +283,22 @@ export class IpTunnel {
     })
   }
 
-  async #send(
-    request: IpPacketRequest,
-    { surbs, signal }: { readonly surbs?: number; readonly signal?: AbortSignal } = {},
-  ): Promise<void> {
-    const { client, router } = this.#options
-    const content = encodeIpPacketRequest(this.#version, request)
-    const sequence = this.#sequence
-    this.#sequence = sequence === MAX_SEQUENCE ? 0 : sequence + 1
-    const data = encodeStreamFrame({ streamId: this.#streamId, type: 'data', sequence, content })
-    const more = { ...(surbs === undefined ? {} : { surbs }), ...(signal === undefined ? {} : { signal }) }
-    await client.send({ to: router, data, lane: this.#lane, anonymous: true, as: this.#as, ...more })
-  }
-
   #lose(error: MixnetError): void {
     if (this.#failure !== undefined) return
     this.#failure = error
-    this.#answered.reject(error)
+    this.#opening.fail(error)
     this.#end()
-    if (this.#ips !== undefined) this.#options.onLost?.(error)
+    if (this.#address !== undefined) this.#options.onLost?.(error)
   }
 
   #end(): void {
     if (this.#isEnded) return
     this.#isEnded = true
-    const { client } = this.#options
     this.#watch?.stop()
     this.#writer.stop()
     this.#order.stop()
-    client.release(this.#as)
+    this.#talk.end()
     for (const wake of this.#roomFor) wake()
     this.#roomFor.clear()
-  }
-
-  #newRequestId(): bigint {
-    const bytes = this.#world.random.stream('ip-request').bytes(8)
-    return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0)
-  }
-
-  /** No router checks it, and by the milliseconds it would know our clock, in whatever tunnel: the minute will do. */
-  #now(): Timestamp {
-    const { unixSeconds } = timestampFromMillis(this.#world.clock.now())
-    return { unixSeconds: unixSeconds - (unixSeconds % 60), nanoseconds: 0 }
   }
 }

@@ -8,8 +8,9 @@ import type { DirectoryClient } from '../../network/topology/directoryClient.ts'
 import { parseRecipient, type Recipient } from '../../protocol/packet/recipient.ts'
 import { decodeDescribedNodes } from '../../protocol/wire/directory/describedNodes.ts'
 import type { ReceivedMessage } from '../mixnetClient.ts'
-import { CONNECT_SLOTS, CONNECT_TIMEOUT, IpTunnel, type IpTunnelOptions } from './ipTunnel.ts'
+import { IpTunnel, type IpTunnelOptions } from './ipTunnel.ts'
 import { type Entries, RouterChoice } from './routerChoice.ts'
+import { CONNECT_SLOTS, CONNECT_TIMEOUT } from './tunnelOpening.ts'
 
 export interface OpenTunnelOptions extends Omit<IpTunnelOptions, 'router' | 'onSilent'> {
   readonly directory: DirectoryClient
@@ -37,22 +38,31 @@ export class IpTunnels {
   }
 
   /**
-   * Where no router is named, one that does not answer within ten seconds is left for another. Throws EXIT_UNREACHABLE where the directory lists
-   * none, and as `IpTunnel.open`.
+   * Where no router is named, one that does not answer within ten seconds, or takes nobody, is left for another. Throws EXIT_UNREACHABLE where the
+   * directory lists none, EXIT_REFUSED where those that may be asked are full, and as `IpTunnel.open`.
    */
   async open({ directory, router, entries, ...options }: OpenTunnelOptions): Promise<IpTunnel> {
     if (router !== undefined) return await this.#openAt({ ...options, router })
     const { clock } = this.#world
     const { timeout = CONNECT_TIMEOUT, slot = 0 } = options
     const end = clock.monotonic() + timeout
+    let refusal: MixnetError | undefined
     for (let tries = 1; ; tries++) {
       const found = await this.#choose(directory, entries)
+      if (found === undefined) throw allRefuse(refusal)
       const within = Math.min(ANSWER_WITHIN + CONNECT_SLOTS * slot, Math.max(0, end - clock.monotonic()))
       try {
         const onSilent = () => this.#choice.silent(found)
-        return await this.#openAt({ ...options, router: found, timeout: millis(within), onSilent })
+        const tunnel = await this.#openAt({ ...options, router: found, timeout: millis(within), onSilent })
+        this.#choice.took(found)
+        return tunnel
       } catch (error) {
-        if (!isMixnetError(error, 'EXIT_UNREACHABLE') || tries === TRIES || clock.monotonic() >= end) throw error
+        const isOver = tries === TRIES || clock.monotonic() >= end
+        if (isMixnetError(error, 'EXIT_REFUSED')) {
+          this.#choice.refused(found)
+          if (isOver) throw allRefuse(error)
+          refusal = error
+        } else if (!isMixnetError(error, 'EXIT_UNREACHABLE') || isOver) throw error
       }
     }
   }
@@ -70,10 +80,16 @@ export class IpTunnels {
     }
   }
 
-  /** The directory is asked again only where none is left, since it learns by that that our exit is gone. It may be gone itself. */
-  async #choose(directory: DirectoryClient, entries: Entries): Promise<Recipient> {
-    const known = this.#choice.fresh(this.#known, entries)
+  /**
+   * The directory is asked again only where none is left, since it learns by that that our exit is gone. It may be gone itself. undefined: all that
+   * are left have refused, and are not asked again yet.
+   */
+  async #choose(directory: DirectoryClient, entries: Entries): Promise<Recipient | undefined> {
+    const choice = this.#choice
+    const known = choice.fresh(this.#known, entries)
     if (known !== undefined) return known
+    // Who comes here meanwhile, for every packet of a program perhaps, asks the directory nothing either.
+    if (choice.hasResting && choice.again(this.#known, entries) === undefined) return undefined
     const listing = withDeadline(
       this.#world.clock,
       LIST_LIMIT,
@@ -82,8 +98,8 @@ export class IpTunnels {
     )
     this.#known = this.#known.length === 0 ? await listing : await listing.catch(() => this.#known)
     // One that is both would know who asks and for what.
-    const found = this.#choice.fresh(this.#known, entries) ?? this.#choice.again(this.#known, entries)
-    if (found !== undefined) return found
+    const found = choice.fresh(this.#known, entries) ?? choice.again(this.#known, entries)
+    if (found !== undefined || choice.hasResting) return found
     const why =
       this.#known.length === 0 ? 'the directory lists no IP packet router' : 'the only IP packet router is at our entry'
     throw new MixnetError('EXIT_UNREACHABLE', { why }, { nextStep: 'Use another directory, or another entry gateway.' })
@@ -102,6 +118,13 @@ export class IpTunnels {
     await Promise.all([...this.#open].map((tunnel) => tunnel.close()))
     this.#open.clear()
   }
+}
+
+/** `last`: what was heard just now; undefined where nobody was asked. */
+function allRefuse(last: MixnetError | undefined): MixnetError {
+  const why = last?.details.why ?? 'they said so a short while ago'
+  const message = 'the IP packet routers that may be asked take nobody now'
+  return new MixnetError('EXIT_REFUSED', { why }, { message, nextStep: 'Try again in a minute.', cause: last })
 }
 
 async function listRouters(crypto: CryptoProvider, directory: DirectoryClient): Promise<readonly Recipient[]> {

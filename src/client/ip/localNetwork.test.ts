@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { MixnetError } from '../../foundation/base/errors.ts'
 import { parseIp } from '../../foundation/base/ipAddress.ts'
 import { Meter } from '../../foundation/base/observe.ts'
-import { seconds } from '../../foundation/base/units.ts'
+import { millis } from '../../foundation/base/units.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
 import { HandClock, turn } from '../../foundation/platform/handClock.ts'
 import { nodeWorld } from '../../foundation/platform/node/nodeWorld.ts'
@@ -188,13 +188,22 @@ describe('the network of programs', () => {
     assert.equal(dropped('no-address'), 36)
     tunnels[0]?.opened.reject(new MixnetError('EXIT_UNREACHABLE'))
     await turn()
+    assert.equal(dropped('no-address'), 100, 'those that waited are lost')
+    network.receive(buildUdp(fromProgram(SITE), PORTS, DATA))
+    clock.advance(millis(4_999))
     network.receive(buildUdp(fromProgram(SITE), PORTS, DATA))
     assert.equal(tunnels.length, 1, 'not at once')
-    clock.advance(seconds(6))
-    network.receive(buildUdp(fromProgram(SITE), PORTS, DATA))
+    assert.equal(dropped('no-address'), 102)
+    clock.advance(millis(1))
+    network.receive(buildUdp(fromProgram(SITE), PORTS, Uint8Array.of(9)))
+    assert.equal(tunnels.length, 2)
     tunnels[1]?.opened.resolve()
     await turn()
-    assert.ok(toWorld.length > 0)
+    assert.deepEqual(
+      toWorld.map(({ payload }) => [...payload.subarray(8)]),
+      [[9]],
+      'nothing that is old leaves with it',
+    )
     // And where it is lost.
     tunnels[1]?.lost()
     network.receive(buildUdp(fromProgram(SITE), PORTS, DATA))

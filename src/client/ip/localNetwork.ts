@@ -5,7 +5,7 @@
  * of them comes. @module
  */
 import { equalBytes } from '../../foundation/base/bytes.ts'
-import { isMixnetError, type MixnetError } from '../../foundation/base/errors.ts'
+import { isMixnetError } from '../../foundation/base/errors.ts'
 import { formatIp, IPV4_BYTES, parseIp } from '../../foundation/base/ipAddress.ts'
 import type { Meter } from '../../foundation/base/observe.ts'
 import { minutes, seconds } from '../../foundation/base/units.ts'
@@ -27,15 +27,13 @@ import { buildUnreachable } from '../../protocol/wire/ip/unreachable.ts'
 import type { Dialer } from '../dialer.ts'
 import { Relay, type RelayParams } from '../relay.ts'
 import { DnsServer, isStandIn } from './dnsServer.ts'
-import type { IpTunnel } from './ipTunnel.ts'
 import { type Knock, LocalTcp } from './localTcp.ts'
 import { NameServerWatch } from './nameServerWatch.ts'
-import { Pings } from './pings.ts'
+import { ProgramAddress, type ProgramAddressOptions } from './programAddress.ts'
+import { ProgramFlows } from './programFlows.ts'
 
-export interface LocalNetworkOptions {
+export interface LocalNetworkOptions extends Pick<ProgramAddressOptions, 'tunnel' | 'noAddress' | 'addressLost'> {
   readonly dialer: Dialer
-  /** Opens an address for datagrams and pings; asked again after one is lost. */
-  readonly tunnel: (onLost: () => void, onRefused: (destination: string) => void) => Promise<IpTunnel>
   /** Bytes of a packet on the device. */
   readonly mtu: number
   /** Of the programs. */
@@ -48,10 +46,6 @@ export interface LocalNetworkOptions {
   readonly nameServers?: ReadonlySet<string> | undefined
   /** Whether programs may reach addresses that are no public ones, as in networks for tests. */
   readonly allowsLocalAddresses: boolean
-  /** Hears why datagrams and pings go nowhere, at each attempt. */
-  readonly noAddress?: ((error: MixnetError) => void) | undefined
-  /** Hears that the address was lost: another is opened for the next packet. */
-  readonly addressLost?: (() => void) | undefined
   /** Hears of each fragment, which nobody carries: of datagrams and pings that are longer than a packet. */
   readonly fragment?: (() => void) | undefined
   /** Hears once of each destination that the exit's policy refuses datagrams and pings, of 64 at most: an address, `ip` or `ip:port`. */
@@ -67,12 +61,6 @@ export interface LocalNetworkOptions {
 const DNS_PORT = 53
 const UDP_HEADER_BYTES = 8
 const FRAGMENT_HEADER = 44
-/** While the address is being asked for; what comes beyond is lost. */
-const MAX_EARLY = 64
-const MAX_FLOWS = 8192
-const MAX_REFUSED = 64
-/** After a failure packets are lost for so long, before it is tried again. */
-const RETRY_AFTER = seconds(5)
 const RELAY: RelayParams = {
   maxEarlyBytes: 0,
   halfClosedTimeout: minutes(10),
@@ -87,14 +75,8 @@ export class LocalNetwork {
   readonly #nameServer:
     | { readonly text: string; readonly address: Uint8Array; readonly watch: NameServerWatch }
     | undefined
-  readonly #pings: Pings
-  readonly #early: IpPacket[] = []
-  /** As whom an answer comes, to the program; last used last. */
-  readonly #flows = new Map<string, Uint8Array>()
-  readonly #refused = new Set<string>()
-  #tunnel: IpTunnel | undefined
-  #isOpening = false
-  #retryAt = 0
+  readonly #flows: ProgramFlows
+  readonly #address: ProgramAddress
   #closed = false
 
   constructor(world: ClientWorld, options: LocalNetworkOptions) {
@@ -106,7 +88,15 @@ export class LocalNetwork {
       const watch = new NameServerWatch(world.clock, () => options.silentNameServer?.(text))
       this.#nameServer = { text, address, watch }
     }
-    this.#pings = new Pings(world.random.stream('local-pings'))
+    this.#flows = new ProgramFlows(world.random.stream('local-pings'))
+    this.#address = new ProgramAddress({
+      ...options,
+      clock: world.clock,
+      refused: (destination) => this.#refused(destination),
+      ready: (packet) => this.#carry(packet),
+      dropped: () => this.#drop('no-address'),
+      arrived: (packet) => this.#arrived(packet),
+    })
     this.#tcp = new LocalTcp({
       clock: world.clock,
       random: world.random.stream('local-tcp'),
@@ -139,7 +129,7 @@ export class LocalNetwork {
     this.#closed = true
     this.#nameServer?.watch.close()
     this.#tcp.close()
-    await this.#tunnel?.close()
+    await this.#address.close()
   }
 
   // ---- connections
@@ -220,21 +210,12 @@ export class LocalNetwork {
     const destination = this.#destinationOf(packet)
     // What stands for a name is no address: only a connection can be made to it.
     if (destination === undefined) return this.#refuseName(packet)
-    const tunnel = this.#tunnel
-    if (tunnel === undefined) {
-      if (this.#early.length < MAX_EARLY) this.#early.push(copied(packet))
-      else this.#drop('no-address')
-      return this.#open()
-    }
+    const { tunnel } = this.#address
+    if (tunnel === undefined) return this.#address.wait(packet)
     const source = destination.length === IPV4_BYTES ? tunnel.ips.ipv4 : tunnel.ips.ipv6
-    const echo = readEcho(packet)
+    const bytes = this.#flows.leaving(packet, { source, destination })
     // Nobody's question comes to a program, so it has none to answer.
-    if (echo?.isReply === true) return this.#drop('unasked')
-    if (echo === undefined) this.#noteFlow(packet, destination)
-    const bytes =
-      echo === undefined
-        ? readdressed(packet, { source, destination })
-        : buildEcho({ source, destination }, this.#pings.leaving(echo, destination, packet.destination))
+    if (bytes === undefined) return this.#drop('unasked')
     if (bytes.length > tunnel.mtu) return this.#refuseLong(packet, tunnel.mtu + packetBytes(packet) - bytes.length)
     if (this.#isToNameServer(packet.destinationPort, destination)) this.#nameServer?.watch.asked()
     try {
@@ -279,86 +260,25 @@ export class LocalNetwork {
     return this.#nameServer === undefined && address !== undefined && isStandIn(address)
   }
 
-  /** Of whom a program wrote to: only from there something comes back, and as from where the program wrote to. */
-  #noteFlow(packet: IpPacket, destination: Uint8Array): void {
-    const key = flowKey(packet.sourcePort, destination, packet.destinationPort)
-    this.#flows.delete(key)
-    this.#flows.set(key, packet.destination.slice())
-    const [oldest] = this.#flows.keys()
-    if (this.#flows.size > MAX_FLOWS && oldest !== undefined) this.#flows.delete(oldest)
-  }
-
   /** From the world: to the program, as if from where it sent it. */
   #arrived(packet: IpPacket): void {
     const { programs, send, mtu } = this.#options
-    const destination = packet.version === 4 ? programs.ipv4 : programs.ipv6
-    const reply = readEcho(packet)
-    let bytes: Uint8Array | undefined
-    // An exit that lies could write to any port of a program, and speak as its router: it would answer questions for names.
-    if (reply !== undefined) {
-      const found = this.#pings.coming(reply, packet.source)
-      if (found === undefined) return this.#drop('unasked')
-      bytes = buildEcho({ source: found.asked, destination }, found.echo)
-    } else {
-      const source = this.#flows.get(flowKey(packet.destinationPort, packet.source, packet.sourcePort))
-      if (source === undefined) return this.#drop('unasked')
-      if (this.#isToNameServer(packet.sourcePort, packet.source)) this.#nameServer?.watch.answered()
-      bytes = packet.protocol === PROTOCOL.tcp ? undefined : readdressed(packet, { source, destination })
-    }
-    if (bytes === undefined || bytes.length > mtu) return this.#drop('arrived')
+    const bytes = this.#flows.coming(packet, packet.version === 4 ? programs.ipv4 : programs.ipv6)
+    if (bytes === undefined) return this.#drop('unasked')
+    if (this.#isToNameServer(packet.sourcePort, packet.source)) this.#nameServer?.watch.answered()
+    if (bytes.length > mtu) return this.#drop('arrived')
     send(bytes)
   }
 
-  #open(): void {
-    const { clock } = this.#world
-    if (this.#isOpening || clock.monotonic() < this.#retryAt) return
-    this.#isOpening = true
-    const lost = (): void => {
-      this.#tunnel = undefined
-      this.#options.addressLost?.()
-    }
-    this.#options
-      .tunnel(lost, (destination) => this.#noteRefused(destination))
-      .then(
-        (tunnel) => {
-          this.#isOpening = false
-          if (this.#closed) return void tunnel.close()
-          if (!tunnel.isOpen) return
-          this.#tunnel = tunnel
-          tunnel.onPacket((packet) => this.#arrived(packet))
-          for (const packet of this.#early.splice(0)) this.#carry(packet)
-        },
-        (error: unknown) => {
-          if (!isMixnetError(error)) throw error
-          this.#isOpening = false
-          this.#early.length = 0
-          this.#retryAt = clock.monotonic() + RETRY_AFTER
-          this.#options.noAddress?.(error)
-        },
-      )
-  }
-
-  /** Only of whom a program wrote to, and in our words: the text is the exit's, and would be on somebody's terminal. */
-  #noteRefused(text: string): void {
-    const [, six, four, port] = /^(?:\[([0-9a-f:.]{2,45})\]|([0-9.]{7,15})):(\d{1,5})$/.exec(text) ?? []
-    const address = parseIp(six ?? four ?? '')
-    if (address === undefined || this.#refused.size >= MAX_REFUSED) return
-    const ending = ` ${address.join('.')} ${Number(port)}`
-    const isAsked = Number(port) === 0 && this.#pings.knows(address)
-    if (!isAsked && ![...this.#flows.keys()].some((key) => key.endsWith(ending))) return
-    const ip = formatIp(address)
-    const place = Number(port) === 0 ? ip : address.length === IPV4_BYTES ? `${ip}:${port}` : `[${ip}]:${port}`
-    if (this.#refused.has(place)) return
-    this.#refused.add(place)
-    this.#options.refused?.(place)
+  #refused(text: string): void {
+    const place = this.#flows.refused(text)
+    if (place !== undefined) this.#options.refused?.(place)
   }
 
   #drop(reason: string): void {
     this.#options.meter.counter('local_dropped_total', 'Packets of programs dropped', { reason }).value++
   }
 }
-
-const flowKey = (port: number, peer: Uint8Array, peerPort: number): string => `${port} ${peer.join('.')} ${peerPort}`
 
 const packetBytes = ({ version, payload }: IpPacket): number =>
   (version === 4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) + payload.length
@@ -375,16 +295,3 @@ function isForNeighbours([first = 0, second = 0, ...rest]: Uint8Array): boolean 
   if (rest.length + 2 === IPV4_BYTES) return first >= 224 || (first === 169 && second === 254)
   return first === 0xff || (first === 0xfe && (second & 0xc0) === 0x80)
 }
-
-/** A datagram between other addresses: built anew, so that nothing else of the program's packet shows. */
-function readdressed(packet: IpPacket, addresses: Addressed): Uint8Array {
-  const { sourcePort, destinationPort, payload } = packet
-  return buildUdp(addresses, { sourcePort, destinationPort }, payload.subarray(UDP_HEADER_BYTES))
-}
-
-const copied = (packet: IpPacket): IpPacket => ({
-  ...packet,
-  source: packet.source.slice(),
-  destination: packet.destination.slice(),
-  payload: packet.payload.slice(),
-})

@@ -109,7 +109,6 @@ export class LocalTcp {
       isHeld: () => this.#isHeld,
       send: (outgoing: OutgoingSegment) => this.#options.send(buildTcp(addresses, ports, outgoing)),
       finished: () => {
-        if (this.#connections.get(key) !== connection) return
         this.#connections.delete(key)
         this.#options.counted?.(this.count)
       },

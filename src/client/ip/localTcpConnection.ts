@@ -130,7 +130,7 @@ export class LocalTcpConnection implements Connection {
 
   /** Its turn, where what goes out is held at times: one segment. False: it has none to send. */
   takeTurn(): boolean {
-    return this.#state === 'open' && this.#sending.push(1)
+    return this.#sending.push(1)
   }
 
   destroy(): void {

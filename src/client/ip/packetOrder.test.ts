@@ -20,7 +20,13 @@ function start(maxBytes = 10_000) {
     return true
   }
   const order = new PacketOrder({ clock, patience: seconds(4), reserve, deliver })
-  return { clock, delivered, order, push: (number: number) => order.push(number >>> 0, [Uint8Array.of(number & 0xff)]) }
+  return {
+    clock,
+    delivered,
+    order,
+    reserved: () => reserved,
+    push: (number: number) => order.push(number >>> 0, [Uint8Array.of(number & 0xff)]),
+  }
 }
 
 test('whatever overtakes whatever, all of it comes in the order it was sent in, also where the numbers begin anew', () => {
@@ -75,13 +81,70 @@ test('what waits is bounded, and a number far away is where the sender is now', 
   assert.deepEqual(far.delivered, [7, 9, 500_000 & 0xff, 500_001 & 0xff])
 })
 
-test('ended, it says nothing more', () => {
-  const { clock, delivered, push, order } = start()
+test('each waits as long as the others, whatever it waits behind, and nothing is left once all has come', () => {
+  const { clock, delivered, push } = start()
   for (const number of [1, 3]) push(number)
+  clock.advance(seconds(2))
+  push(5)
+  clock.advance(seconds(1))
+  push(2)
+  assert.deepEqual(delivered, [1, 2, 3])
+  clock.advance(millis(2999))
+  assert.deepEqual(delivered, [1, 2, 3])
+  clock.advance(millis(1))
+  assert.deepEqual(delivered, [1, 2, 3, 5])
+  push(7)
+  push(6)
+  assert.deepEqual(delivered, [1, 2, 3, 5, 6, 7])
+  assert.equal(clock.pending, 0)
+})
+
+test('what comes twice is handed on twice, and counted once; a number is far away behind 4,096 that are missing', () => {
+  const { delivered, push, order, reserved } = start()
+  for (const number of [1, 3, 3]) push(number)
+  assert.deepEqual(delivered, [1, 3])
+  assert.equal(order.heldBytes, 1)
+  push(2)
+  assert.deepEqual(delivered, [1, 3, 2, 3])
+  assert.deepEqual([order.heldBytes, reserved()], [0, 0])
+  push(4 + 4096)
+  assert.equal(delivered.length, 4)
+  push(4 + 4097)
+  assert.deepEqual(delivered.slice(4), [4, 5])
+})
+
+test('what there is no room for is delivered with all that waits, which waits no longer', () => {
+  const { clock, delivered, push, order } = start(2)
+  for (const number of [1, 3, 4]) push(number)
+  assert.equal(clock.pending, 1, 'one timer for all')
+  push(6)
+  assert.deepEqual(delivered, [1, 3, 4, 6])
+  assert.deepEqual([order.heldBytes, clock.pending], [0, 0])
+})
+
+test('where numbers begin anew, the first of those that wait goes first, and what is far away is far away', () => {
+  const { clock, delivered, push } = start()
+  for (const number of [0xffff_fff0, 0xffff_fffe, 2]) push(number)
+  clock.advance(seconds(4))
+  assert.deepEqual(delivered, [0xf0, 0xfe, 2])
+  const far = start()
+  for (const number of [0xffff_fff0, 100_000, 100_001, 100_003]) far.push(number)
+  assert.deepEqual(far.delivered, [0xf0, 100_000 & 0xff, 100_001 & 0xff])
+})
+
+test('ended, it says nothing more', () => {
+  const { clock, delivered, push, order, reserved } = start()
+  for (const number of [1, 3]) push(number)
+  assert.equal(reserved(), 1)
   order.stop()
+  assert.equal(clock.pending, 0, 'at once')
+  // The room is shared with others.
+  assert.equal(reserved(), 0)
+  assert.equal(order.heldBytes, 0)
   clock.advance(seconds(10))
   assert.deepEqual(delivered, [1])
-  assert.equal(clock.pending, 0)
+  push(2)
+  assert.deepEqual(delivered, [1, 2], 'and forgets what waited')
 })
 
 test('of TCP all waits but what only acknowledges, of others nothing', () => {

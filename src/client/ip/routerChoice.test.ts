@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { minutes } from '../../foundation/base/units.ts'
+import { millis, minutes, seconds } from '../../foundation/base/units.ts'
 import { nodeProvider } from '../../foundation/crypto/nodeProvider.ts'
 import { HandClock } from '../../foundation/platform/handClock.ts'
 import { Simulation } from '../../foundation/platform/simulated/simulation.ts'
@@ -25,6 +25,7 @@ test('one that was silent is not chosen for an hour, and one at our entry never'
   const { clock, choice } = setUp()
   const [one, two, ours] = [routerAt(1), routerAt(2), routerAt(100, 3)]
   choice.silent(one)
+  assert.equal(choice.hasResting, false)
   for (let i = 0; i < 20; i++) assert.equal(choice.fresh([one, two, ours], ENTRIES), two)
   choice.silent(two)
   assert.equal(choice.fresh([one, two, ours], ENTRIES), undefined)
@@ -49,4 +50,72 @@ test('three are left for new ones within an hour; after that only those that wer
     assert.equal(next, left[i % 4])
     choice.silent(next)
   }
+})
+
+test('one that takes nobody is left like a silent one, and by the same three changes', () => {
+  const { choice } = setUp()
+  const all = Array.from({ length: 9 }, (_, i) => routerAt(i + 1))
+  const left = new Set<Recipient>()
+  for (let next = choice.fresh(all, ENTRIES); next !== undefined; next = choice.fresh(all, ENTRIES)) {
+    left.add(next)
+    if (left.size % 2 === 0) choice.silent(next)
+    else choice.refused(next)
+  }
+  assert.equal(left.size, 4)
+})
+
+test('it rests for 5 s, and then twice as long each time, up to five minutes, until it takes us; the change stays', () => {
+  const { clock, choice } = setUp()
+  const full = routerAt(1)
+  const rest = (): number => {
+    choice.refused(full)
+    let ms = 0
+    for (; choice.again([full], ENTRIES) === undefined; ms += 50) {
+      assert.ok(choice.hasResting)
+      // Another of our tunnels, of the same crowd.
+      choice.refused(full)
+      clock.advance(millis(50))
+    }
+    assert.equal(choice.hasResting, false)
+    return ms
+  }
+  const rests = Array.from({ length: 9 }, rest)
+  for (const [i, mean] of [5, 10, 20, 40, 80, 160, 300, 300, 300].entries()) {
+    const [took, least] = [rests[i] as number, seconds(mean) * 0.75]
+    assert.ok(took >= least && took <= seconds(mean) * 1.25 + 50, `${took} ms instead of ${mean} s`)
+  }
+  choice.refused(full)
+  choice.took(full)
+  assert.equal(choice.again([full], ENTRIES), full, 'at once')
+  assert.equal(choice.fresh([full], ENTRIES), undefined)
+  assert.ok(rest() <= 6_300)
+  choice.refused(full)
+  // Found silent, it may be asked again as those are.
+  choice.silent(full)
+  assert.equal(choice.again([full], ENTRIES), full)
+  assert.ok(rest() <= 6_300, 'as the first')
+  choice.took(routerAt(2))
+  assert.ok(choice.fresh([routerAt(2)], ENTRIES) !== undefined)
+})
+
+test('two clients that were refused together do not come back together', () => {
+  const rest = (): number => {
+    const { clock, choice } = setUp()
+    choice.refused(routerAt(1))
+    while (choice.hasResting) clock.advance(millis(1))
+    return clock.monotonic()
+  }
+  assert.notEqual(rest(), rest())
+})
+
+test('the one that rests is passed over for one that does not', () => {
+  const { clock, choice } = setUp()
+  const [full, silent] = [routerAt(1), routerAt(2)]
+  choice.refused(full)
+  choice.silent(silent)
+  assert.equal(choice.again([full, silent], ENTRIES), silent)
+  clock.advance(seconds(7))
+  assert.equal(choice.again([full, silent], ENTRIES), full)
+  clock.advance(minutes(60))
+  assert.equal(choice.again([full, silent], ENTRIES), undefined, 'after an hour they are as all')
 })

@@ -43,6 +43,7 @@ test('silence is found out within fourteen seconds, told once, and not before fo
   assert.ok((silentAt[0] as number) >= 8_000)
   run(minutes(1))
   assert.equal(silentAt.length, 1)
+  assert.equal(probes.length, 4, 'what is lost is not kept')
   assert.equal(clock.pending <= 1, true, 'nothing of it is left but what the test itself began')
 })
 
@@ -99,4 +100,62 @@ test('stopped, it does nothing more', () => {
   watch.stop()
   clock.advance(minutes(5))
   assert.equal(probes.length, before)
+})
+
+test('an address that nobody uses is kept for as long as it is there', () => {
+  const { clock, probes, silentAt } = setUp({ answers: true })
+  clock.advance(minutes(10))
+  assert.ok(probes.length >= 24 && probes.length <= 40, `${probes.length}`)
+  assert.deepEqual(silentAt, [])
+})
+
+test('silence after an answer is silence', () => {
+  const { watch, run, silentAt } = setUp()
+  watch.sent()
+  watch.heard(true)
+  run(seconds(14))
+  assert.equal(silentAt.length, 1)
+})
+
+test('only a probe that was all that was answered makes it patient, and what others say makes it quick again', () => {
+  const { watch, clock, probes } = setUp()
+  const untilProbe = (): number => {
+    const [began, before] = [clock.monotonic(), probes.length]
+    watch.sent()
+    while (probes.length === before) clock.advance(STEP)
+    return clock.monotonic() - began
+  }
+  // An answer to a question for an address, or a refusal.
+  watch.heard(false)
+  assert.ok(untilProbe() <= 3_800)
+  watch.heard(false)
+  assert.ok(untilProbe() >= 7_500)
+  watch.heard(true)
+  assert.ok(untilProbe() <= 3_800)
+})
+
+test('where the gateway goes away with the last probe, nothing is concluded; once it is back all four are asked anew', () => {
+  const { run, probes, silentAt, client } = setUp()
+  while (probes.length < 4) run(STEP)
+  client.isOpen = false
+  run(seconds(10))
+  assert.deepEqual(silentAt, [])
+  client.isOpen = true
+  const before = probes.length
+  while (probes.length < before + 2) run(STEP)
+  client.isOpen = false
+  run(seconds(4))
+  client.isOpen = true
+  const again = probes.length
+  while (silentAt.length === 0) run(STEP)
+  assert.equal(probes.length, again + 4)
+})
+
+test('loop cover that came back before the silence says nothing of it', () => {
+  const { run, silentAt, client } = setUp()
+  client.loops = { sent: 5, returned: 5 }
+  run(seconds(30), () => {
+    client.loops = { ...client.loops, sent: client.loops.sent + 1 }
+  })
+  assert.deepEqual(silentAt, [])
 })
