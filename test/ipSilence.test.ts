@@ -4,6 +4,7 @@ import { afterEach, describe, it } from 'node:test'
 import type { LocalNetwork } from '../src/client/ip/localNetwork.ts'
 import type { Mixnet } from '../src/client/mixnet.ts'
 import { toBase58 } from '../src/foundation/base/base58.ts'
+import { isMixnetError } from '../src/foundation/base/errors.ts'
 import { parseIp } from '../src/foundation/base/ipAddress.ts'
 import { millis, minutes, seconds } from '../src/foundation/base/units.ts'
 import type { Timer } from '../src/foundation/platform/clock.ts'
@@ -182,6 +183,23 @@ describe('pings, where exits go silent', { timeout: 240_000 }, () => {
     network.simulation.crash(exitInUse(place))
     await network.until('both are told', () => pings.told.includes('EXIT_UNREACHABLE'), minutes(1))
     assert.deepEqual(pings.told, ['lost', 'EXIT_UNREACHABLE'])
+  })
+
+  it('whoever gives up while the directory says nothing is told at once', async () => {
+    const place = await start(1)
+    const mixnet = await connect(place)
+    const { network } = place
+    network.simulation.partition(['directory'], ['client-1'])
+    const giving = new AbortController()
+    let told: unknown
+    mixnet.ip({ signal: giving.signal }).catch((error: unknown) => {
+      told = error
+    })
+    await network.runFor(seconds(1))
+    assert.equal(told, undefined)
+    giving.abort()
+    await network.runFor(millis(10))
+    assert.ok(isMixnetError(told, 'ABORTED'), String(told))
   })
 
   it('a site that answers nothing is no reason to leave the exit', async () => {

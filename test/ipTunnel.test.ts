@@ -132,6 +132,21 @@ describe('addresses behind an exit', { timeout: 240_000 }, () => {
     await network.until('it is let go', () => internet.open.size === 0, seconds(90))
   })
 
+  it('whoever gives up is told that, whatever was being done for him, and nothing of it is left', async () => {
+    const mixnet = await connect()
+    assert.equal((await failure(mixnet.ip({ signal: AbortSignal.abort() }))).code, 'ABORTED')
+    // While the directory is asked; while the router is.
+    for (const after of [millis(1), millis(50)]) {
+      const giving = new AbortController()
+      const opening = mixnet.ip({ signal: giving.signal }).catch((error: unknown) => error)
+      await network.runFor(after)
+      giving.abort()
+      const error = await network.complete(opening, seconds(1))
+      assert.ok(isMixnetError(error, 'ABORTED'), `${error}`)
+    }
+    assert.ok((await network.complete(mixnet.ip())).isOpen)
+  })
+
   it('closed while it opens, it says so', async () => {
     const mixnet = await connect()
     const opening = mixnet.ip().catch((error: unknown) => error)

@@ -44,11 +44,11 @@ export class IpTunnels {
   async open({ directory, router, entries, ...options }: OpenTunnelOptions): Promise<IpTunnel> {
     if (router !== undefined) return await this.#openAt({ ...options, router })
     const { clock } = this.#world
-    const { timeout = CONNECT_TIMEOUT, slot = 0 } = options
+    const { timeout = CONNECT_TIMEOUT, slot = 0, signal } = options
     const end = clock.monotonic() + timeout
     let refusal: MixnetError | undefined
     for (let tries = 1; ; tries++) {
-      const found = await this.#choose(directory, entries)
+      const found = await this.#choose(directory, entries, signal)
       if (found === undefined) throw allRefuse(refusal)
       const within = Math.min(ANSWER_WITHIN + CONNECT_SLOTS * slot, Math.max(0, end - clock.monotonic()))
       try {
@@ -84,7 +84,11 @@ export class IpTunnels {
    * The directory is asked again only where none is left, since it learns by that that our exit is gone. It may be gone itself. undefined: all that
    * are left have refused, and are not asked again yet.
    */
-  async #choose(directory: DirectoryClient, entries: Entries): Promise<Recipient | undefined> {
+  async #choose(
+    directory: DirectoryClient,
+    entries: Entries,
+    signal: AbortSignal | undefined,
+  ): Promise<Recipient | undefined> {
     const choice = this.#choice
     const known = choice.fresh(this.#known, entries)
     if (known !== undefined) return known
@@ -94,7 +98,7 @@ export class IpTunnels {
       this.#world.clock,
       LIST_LIMIT,
       'IP packet routers',
-      listRouters(this.#world.crypto, directory),
+      listRouters(this.#world.crypto, directory, signal),
     )
     this.#known = this.#known.length === 0 ? await listing : await listing.catch(() => this.#known)
     // One that is both would know who asks and for what.
@@ -127,8 +131,12 @@ function allRefuse(last: MixnetError | undefined): MixnetError {
   return new MixnetError('EXIT_REFUSED', { why }, { message, nextStep: 'Try again in a minute.', cause: last })
 }
 
-async function listRouters(crypto: CryptoProvider, directory: DirectoryClient): Promise<readonly Recipient[]> {
-  const page = await directory.ask((reader) => reader.get('/v1/nym-nodes/described', decodeDescribedNodes))
+async function listRouters(
+  crypto: CryptoProvider,
+  directory: DirectoryClient,
+  signal: AbortSignal | undefined,
+): Promise<readonly Recipient[]> {
+  const page = await directory.ask((reader) => reader.get('/v1/nym-nodes/described', decodeDescribedNodes), signal)
   return page.items.flatMap(({ declaredRole, ipPacketRouter }) => {
     if (!declaredRole.exitIpr || ipPacketRouter === undefined) return []
     const address = tryDecode(() => parseRecipient(crypto, ipPacketRouter.address))
