@@ -11,7 +11,7 @@ import { needsOrder, PacketOrder } from './packetOrder.ts'
 function start(maxBytes = 10_000) {
   const clock = new HandClock()
   const delivered: number[] = []
-  const deliver = (packet: Uint8Array) => void delivered.push(packet[0] as number)
+  const deliver = ({ bytes }: IpPacket) => void delivered.push(bytes[0] as number)
   let reserved = 0
   const reserve = (bytes: number, held: number): boolean => {
     assert.equal(held, reserved)
@@ -20,7 +20,8 @@ function start(maxBytes = 10_000) {
     return true
   }
   const order = new PacketOrder({ clock, patience: seconds(4), reserve, deliver })
-  return { clock, delivered, order, push: (number: number) => order.push(number >>> 0, [Uint8Array.of(number & 0xff)]) }
+  const push = (number: number) => order.push(number >>> 0, [{ bytes: Uint8Array.of(number & 0xff) } as IpPacket])
+  return { clock, delivered, order, push }
 }
 
 test('whatever overtakes whatever, all of it comes in the order it was sent in, also where the numbers begin anew', () => {

@@ -3,58 +3,17 @@ import { afterEach, describe, test } from 'node:test'
 import { MixnetError } from '../../../foundation/base/errors.ts'
 import { minutes, seconds } from '../../../foundation/base/units.ts'
 import { HandClock, turn } from '../../../foundation/platform/handClock.ts'
-import type { Connection, ConnectionHandlers, Endpoint } from '../../../foundation/platform/net.ts'
+import type { Endpoint } from '../../../foundation/platform/net.ts'
 import { nodeRandom } from '../../../foundation/platform/node/nodeRandom.ts'
 import { readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
 import { advanced, buildTcp, FLAG, readTcpSegment, type TcpSegment } from '../../../protocol/wire/ip/tcpSegment.ts'
 import { SharedConnections } from './sharedConnections.ts'
+import { Outside } from './support.test.ts'
 import { TcpEnds } from './tcpEnds.ts'
 
 const ADDRESSES = { source: Uint8Array.of(10, 0, 7, 7), destination: Uint8Array.of(1, 2, 3, 4) }
 const PORT = 443
 const START = 1000
-
-/** What was connected to, as the router's side sees it. */
-class Outside implements Connection {
-  readonly local: Endpoint = { host: '9.9.9.9', port: 1 }
-  readonly remote: Endpoint
-  readonly written: Uint8Array[] = []
-  handlers: ConnectionHandlers | undefined
-  hasRoom = true
-  isPaused = false
-  fate: 'open' | 'ended' | 'destroyed' | 'reset' = 'open'
-  bufferedBytes = 0
-  constructor(remote: Endpoint) {
-    this.remote = remote
-  }
-  attach(handlers: ConnectionHandlers): void {
-    this.handlers = handlers
-  }
-  write(chunks: readonly Uint8Array[]): boolean {
-    this.written.push(...chunks)
-    return this.hasRoom
-  }
-  pause(): void {
-    this.isPaused = true
-  }
-  resume(): void {
-    this.isPaused = false
-  }
-  end(): void {
-    this.fate = 'ended'
-  }
-  destroy(): void {
-    this.#close('destroyed')
-  }
-  reset(): void {
-    this.#close('reset')
-  }
-  #close(fate: 'destroyed' | 'reset'): void {
-    if (this.fate === 'destroyed' || this.fate === 'reset') return
-    this.fate = fate
-    this.handlers?.close()
-  }
-}
 
 class Bench {
   readonly outside: Outside[] = []
