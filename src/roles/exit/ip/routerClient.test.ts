@@ -144,11 +144,26 @@ test('an engine is let go on when its client has room, and not while the connect
   assert.equal(bench.dropped, 0)
 })
 
+const ECHO = { isReply: false, identifier: 1, sequence: 2, data: new Uint8Array(1400) }
+const PING = read(buildEcho({ ...ADDRESSES, destination: ROUTER_IPS.ipv4 }, ECHO))
+
+test('where others have taken what there is, an engine goes on once acknowledgments have room again', async () => {
+  const bench = new Bench()
+  bench.client.attach(bench.way)
+  const waited: number[] = []
+  bench.way.resume = () => waited.push(bench.memory.taken - 512 * KIB)
+  assert.ok(bench.memory.reserve(512 * KIB, 0))
+  for (let i = 0; i < 21; i++) bench.client.carry(PING)
+  assert.ok(bench.way.isPaused)
+  for (let i = 0; i < 10; i++) await bench.moment()
+  assert.equal(waited.length, 1)
+  assert.ok((waited[0] as number) <= 20 * KIB, `${waited[0]}`)
+  assert.equal(bench.dropped, 0)
+})
+
 test('an engine that opens for a client that is full already waits as the others do', async () => {
   const bench = new Bench()
-  const echo = { isReply: false, identifier: 1, sequence: 2, data: new Uint8Array(1400) }
-  const ping = read(buildEcho({ ...ADDRESSES, destination: ROUTER_IPS.ipv4 }, echo))
-  for (let i = 0; i < 60; i++) bench.client.carry(ping)
+  for (let i = 0; i < 60; i++) bench.client.carry(PING)
   assert.ok(bench.client.attach(bench.way))
   assert.ok(bench.way.isPaused)
   for (let i = 0; i < 20; i++) await bench.moment()

@@ -330,8 +330,8 @@ describe('connections of a client of the packet router', () => {
     assert.ok(isProbed())
     bench.ends.pause()
     say(0, 1000)
-    say(2, 1000)
     bench.sent.length = 0
+    say(2, 1000)
     bench.ends.resume()
     bench.clock.advance(seconds(30))
     assert.deepEqual(
