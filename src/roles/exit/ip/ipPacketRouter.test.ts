@@ -551,6 +551,7 @@ describe('the IP packet router', () => {
     }
     const gone = () => router.connecting.map(({ signal }) => signal?.aborted)
     assert.deepEqual(gone(), [false, false])
+    assert.equal(router.connecting[0]?.timeout, 30_000)
     assert.equal(router.meter.snapshot().ip_connections, 2)
     router.ways[0]?.options.lost(new MixnetError('CONNECTION_CLOSED'))
     assert.deepEqual(gone(), [true, false])

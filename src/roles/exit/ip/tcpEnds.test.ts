@@ -97,8 +97,10 @@ describe('connections of a client of the packet router', () => {
     assert.equal(bench.shared.count, 1)
     outside.handlers?.close()
     assert.ok(bench.sent.every(({ flags }) => (flags & FLAG.rst) === 0))
+    assert.equal(bench.shared.count, 1, 'the client may ask for the last acknowledgment again')
     bench.clock.advance(seconds(10))
     assert.equal(bench.shared.count, 0)
+    assert.equal(bench.clock.pending, 0)
   })
 
   test('a site that never reads the rest is waited for, and not for ever', async () => {
@@ -108,8 +110,11 @@ describe('connections of a client of the packet router', () => {
     bench.from(4000, { flags: FLAG.fin | FLAG.ack, sequence: START + 1, acknowledgment })
     outside.handlers?.end?.()
     bench.from(4000, { flags: FLAG.ack, sequence: START + 2, acknowledgment: advanced(acknowledgment, 1) })
+    outside.bufferedBytes = 100
     bench.clock.advance(seconds(149))
     assert.equal(outside.fate, 'ended')
+    // However slowly: a byte now and then would hold it for ever.
+    outside.bufferedBytes = 50
     bench.clock.advance(seconds(2))
     assert.equal(outside.fate, 'reset')
     assert.equal(bench.shared.count, 0)
@@ -211,6 +216,41 @@ describe('connections of a client of the packet router', () => {
     other.from(9, { flags: FLAG.syn })
     assert.equal((other.sent.at(-1)?.flags ?? 0) & FLAG.rst, FLAG.rst)
     assert.equal(other.shared.count, 3008)
+  })
+
+  test('what waits for sites that do not read counts among what a client has, though it has ended them all', async () => {
+    const bench = new Bench()
+    for (let port = 1; port <= 256; port++) {
+      const acknowledgment = await bench.connected(port)
+      bench.from(port, { flags: FLAG.fin | FLAG.ack, sequence: START + 1, acknowledgment })
+      bench.outside.at(-1)?.handlers?.end?.()
+      const ended = { sequence: START + 2, acknowledgment: advanced(acknowledgment, 1) }
+      bench.from(port, { flags: FLAG.ack, ...ended })
+    }
+    bench.clock.advance(seconds(10))
+    assert.equal(bench.shared.count, 256)
+    bench.from(300, { flags: FLAG.syn })
+    assert.equal((bench.sent.at(-1)?.flags ?? 0) & FLAG.rst, FLAG.rst)
+    assert.equal(bench.outside.length, 256)
+  })
+
+  test('a site that takes what waited for it uses its connection', async () => {
+    const bench = new Bench()
+    await bench.connected()
+    const [outside] = bench.outside as [Outside]
+    bench.clock.advance(minutes(29))
+    outside.handlers?.drain?.()
+    bench.clock.advance(minutes(29))
+    assert.equal(outside.fate, 'open')
+    bench.clock.advance(minutes(1))
+    assert.equal(outside.fate, 'reset')
+  })
+
+  test('where there are many, each is told of less room', async () => {
+    const bench = new Bench()
+    bench.shared.changed(4095)
+    await bench.connected(1, { windowShift: 7 })
+    assert.equal(bench.sent[0]?.window, 8 * 1024)
   })
 
   test('who asks and takes it back in a loop has no more being made than others', async () => {
