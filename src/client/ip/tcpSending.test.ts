@@ -262,6 +262,23 @@ describe('what goes in a TCP connection', () => {
     assert.deepEqual(bench.sent(), [])
   })
 
+  test('what is held asks after no window, is not given up for that, and asks once it goes on', () => {
+    const bench = new Bench({ window: 1000 })
+    bench.write(2000)
+    bench.sent()
+    bench.isHeld = true
+    bench.hear(1000, { window: 0 })
+    for (let i = 0; i < 20; i++) {
+      bench.clock.advance(seconds(60))
+      bench.hear(1000, { window: 0 })
+    }
+    assert.equal(bench.failure, undefined)
+    assert.deepEqual(bench.sent(), [])
+    bench.isHeld = false
+    bench.sending.push(1)
+    assert.deepEqual(bench.goesAgain(seconds(3)), [seconds(2)])
+  })
+
   test('a window that was asked after more than once opens as any', () => {
     const bench = new Bench({ window: 0 })
     bench.write(3000)

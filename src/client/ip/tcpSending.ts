@@ -242,7 +242,9 @@ export class TcpSending {
   }
 
   #late(): void {
-    const { timing, lost } = this.#options
+    const { timing, lost, isHeld } = this.#options
+    // Nothing is under way: held, it asked after no window, and nobody owes it an answer.
+    if (this.#next === this.#unacknowledged && isHeld()) return
     if (++this.#tries > timing.tries) return lost(new MixnetError('TIMEOUT', { what: 'acknowledgment' }))
     this.#trip.late()
     if (timing.measured !== undefined && this.#inFlight > 0) this.#recoverTo = this.#highest
