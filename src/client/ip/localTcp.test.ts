@@ -446,6 +446,32 @@ describe("a program's TCP, ended here", () => {
     }
   })
 
+  test('who was left is told of a window that nothing fills any more; who fails, once', () => {
+    const { connection, out, say } = byHand(1000)
+    connection.attach({ data() {}, close() {} })
+    connection.pause()
+    say(FLAG.ack, 1000, { data: new Uint8Array(1000) })
+    assert.equal(out.at(-1)?.window, 64_535)
+    connection.destroy()
+    assert.deepEqual([out.at(-1)?.flags, out.at(-1)?.window], [FLAG.ack | FLAG.fin, 65_535])
+    out.length = 0
+    connection.reset()
+    connection.reset()
+    assert.equal(out.length, 1)
+  })
+
+  test('only who was told to wait is told that there is room', () => {
+    const { connection, say } = byHand(65_535)
+    let drained = 0
+    connection.attach({ data() {}, drain: () => drained++, close() {} })
+    assert.ok(connection.write([new Uint8Array(1000)]))
+    say(FLAG.ack, 65_535, { acknowledges: 1000 })
+    assert.equal(drained, 0)
+    assert.equal(connection.write([new Uint8Array(65_537)]), false)
+    say(FLAG.ack, 65_535, { acknowledges: 40_000 })
+    assert.equal(drained, 1)
+  })
+
   test('who was left and never takes the rest is given up', () => {
     const { clock, connection, tcp, say } = byHand(0)
     connection.attach({ data() {}, close() {} })

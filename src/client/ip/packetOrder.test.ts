@@ -74,6 +74,30 @@ test('what waits is bounded, and a number far away is where the sender is now', 
   const far = start()
   for (const number of [7, 9, 500_000, 500_001]) far.push(number)
   assert.deepEqual(far.delivered, [7, 9, 500_000 & 0xff, 500_001 & 0xff])
+  const near = start()
+  for (const number of [7, 8 + 4096]) near.push(number)
+  assert.deepEqual(near.delivered, [7])
+  near.push(9 + 4096)
+  assert.deepEqual(near.delivered, [7, 8, 9])
+  const anew = start()
+  for (const number of [0xffff_ff01, 500_000]) anew.push(number)
+  assert.deepEqual(anew.delivered, [1, 500_000 & 0xff])
+})
+
+test('nobody waits any longer for what was lost where the numbers begin anew: the rest comes in order', () => {
+  const { clock, delivered, push } = start()
+  for (const number of [0xffff_fff0, 2, 0xffff_fff5]) push(number)
+  clock.advance(seconds(4))
+  assert.deepEqual(delivered, [0xf0, 0xf5, 2])
+})
+
+test('what comes twice while it waits waits once', () => {
+  const { clock, delivered, push, order } = start()
+  for (const number of [1, 3, 3]) push(number)
+  assert.deepEqual(delivered, [1, 3])
+  assert.equal(order.heldBytes, 1)
+  clock.advance(seconds(4))
+  assert.equal(order.heldBytes, 0)
 })
 
 test('ended, it says nothing more', () => {

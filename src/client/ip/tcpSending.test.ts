@@ -262,6 +262,16 @@ describe('what goes in a TCP connection', () => {
     assert.deepEqual(bench.sent(), [])
   })
 
+  test('what was sent before it was held goes again all the same', () => {
+    const bench = new Bench()
+    bench.write(1000)
+    bench.isHeld = true
+    bench.write(1000)
+    bench.sent()
+    bench.clock.advance(seconds(4))
+    assert.deepEqual(bench.sent(), [[0, 1000]])
+  })
+
   test('what is held asks after no window, is not given up for that, and asks once it goes on', () => {
     const bench = new Bench({ window: 1000 })
     bench.write(2000)

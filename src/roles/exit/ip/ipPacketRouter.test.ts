@@ -136,6 +136,8 @@ class Peer {
 
   deliver(message: Uint8Array): void {
     this.#router.client.deliver(message, this.tag)
+    // Whatever is kept of it is not in the message's memory.
+    message.fill(0)
   }
 
   send(...packets: Uint8Array[]): void {
@@ -419,7 +421,7 @@ describe('the IP packet router', () => {
     const ips = await peer.connect()
     const bad = packetOf(ips)
     bad[25] = 1
-    peer.send(bad, packetOf(ips), packetOf(ips, SITE, 1500))
+    peer.send(bad, packetOf(ips), packetOf(ips, SITE, 1500 - 28 + 1))
     assert.equal(router.dropped('packet-transport'), 1)
     assert.equal(router.dropped('packet-too-long'), 1)
     router.clock.advance(millis(20))
@@ -429,10 +431,27 @@ describe('the IP packet router', () => {
       [...said.subarray(12, 22), said[26], said[27]],
       [10, 0, 0, 1, ...ips.ipv4, 3, 4, 1500 >> 8, 1500 & 0xff],
     )
-    assert.equal(router.ways[0]?.sent.length, 1)
+    peer.send(packetOf(ips, SITE, 1500 - 28))
+    assert.equal(router.ways[0]?.sent.length, 2)
     ;(router.ways[0] as FakeWay).busy = true
     peer.send(packetOf(ips))
     assert.equal(router.dropped('engine-busy'), 1)
+  })
+
+  test('a client may have its bundles wait, and no longer than a second', async () => {
+    const router = start()
+    const peer = new Peer(router, 'alice')
+    const ips = await peer.connect(5n, 1_000_000n)
+    for (let i = 0; i < 2; i++) router.ways[0]?.options.received(packetFor(ips))
+    await until('the first', () => peer.packets.length > 0)
+    router.ways[0]?.options.received(packetFor(ips))
+    await turns()
+    router.clock.advance(millis(999))
+    await turns()
+    const before = peer.packets.length
+    router.clock.advance(millis(1))
+    await turns()
+    assert.deepEqual([before, peer.packets.length], [2, 3])
   })
 
   test('a bundle of more packets than bundles hold is not gone through', async () => {
@@ -504,8 +523,6 @@ describe('the IP packet router', () => {
       const content = encodeIpPacketRequest(10, { kind: 'data', bundle })
       const message = encodeStreamFrame({ streamId: peer.streamId, type: 'data', sequence, content })
       peer.deliver(message)
-      // What waits is not in the message's memory.
-      message.fill(0)
     }
     const asked = () => router.connecting.map(({ port }) => port)
     send(1, syn(1))

@@ -166,8 +166,29 @@ test('an engine that opens for a client that is full already waits as the others
   for (let i = 0; i < 60; i++) bench.client.carry(PING)
   assert.ok(bench.client.attach(bench.way))
   assert.ok(bench.way.isPaused)
+  const waited: number[] = []
+  bench.way.resume = () => waited.push(bench.memory.taken)
   for (let i = 0; i < 20; i++) await bench.moment()
-  assert.equal(bench.way.isPaused, false)
+  assert.equal(waited.length, 1)
+  assert.ok((waited[0] as number) < DEFAULT_IP_ROUTER_PARAMS.pauseAtBytes / 2, `${waited[0]}`)
+})
+
+test('what waits for its turn is bounded, and none of it is kept when the client goes', async () => {
+  const bench = new Bench()
+  bench.client.order.push(1, [])
+  const whole = { sequence: 1001, acknowledgment: 1, window: 1000, flags: FLAG.ack, data: new Uint8Array(1400) }
+  const packet = read(buildTcp(ADDRESSES, PORTS, whole))
+  let most = 0
+  for (let number = 3; number < 1000; number++) {
+    bench.client.order.push(number, [packet])
+    most = Math.max(most, bench.memory.taken)
+  }
+  const { maxHeldBytes } = DEFAULT_IP_ROUTER_PARAMS
+  assert.ok(most <= maxHeldBytes && most > maxHeldBytes - 1500, `${most}`)
+  bench.client.order.push(2000, [packet])
+  assert.ok(bench.memory.taken > 0)
+  await bench.client.end()
+  assert.equal(bench.memory.taken, 0)
 })
 
 test('who is over takes no engine, and keeps nothing', async () => {

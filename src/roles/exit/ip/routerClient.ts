@@ -76,7 +76,7 @@ export class RouterClient {
     this.order = new PacketOrder({
       clock,
       patience: params.patience,
-      reserve: (bytes, held) => (bytes <= 0 || held + bytes <= params.maxHeldBytes) && memory.reserve(bytes, held),
+      reserve: (bytes, held) => held + bytes <= params.maxHeldBytes && memory.reserve(bytes, held),
       deliver: (packet) => this.carry(packet),
     })
     this.#writer = new PacketWriter({
@@ -205,7 +205,6 @@ export class RouterClient {
   }
 
   #receive(packet: Uint8Array): void {
-    if (this.#isOver) return
     this.#lastToClient = this.#options.world.clock.monotonic()
     this.#writer.push(packet)
   }

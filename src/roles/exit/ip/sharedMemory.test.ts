@@ -14,7 +14,9 @@ test('one half is for who comes first, of the other each has a part both ways, a
     }
   }
   assert.equal(memory.taken, 1000)
+  assert.ok(memory.reserve(-100, 500))
+  assert.equal(memory.taken, 900)
+  assert.ok(memory.reserve(-400, 400))
   for (let client = 0; client < 10; client++) assert.ok(memory.reserve(-50, 50))
-  assert.ok(memory.reserve(-500, 500))
   assert.equal(memory.taken, 0)
 })

@@ -172,6 +172,26 @@ describe('connections of a client of the packet router', () => {
     assert.equal(bench.outside[0]?.written.length, 1)
   })
 
+  test('what is said before the site is there, or without having heard that it is, does not reach it', async () => {
+    const bench = new Bench()
+    const site = Promise.withResolvers<Outside>()
+    bench.answers = () => site.promise
+    const data = Uint8Array.of(7)
+    bench.from(4000, { flags: FLAG.syn })
+    bench.from(4000, { flags: FLAG.ack, sequence: START + 1, data })
+    assert.equal(bench.sent.length, 0)
+    site.resolve(new Outside({ host: '1.2.3.4', port: PORT }))
+    await turn()
+    const { sequence } = bench.sent.at(-1) as TcpSegment
+    for (const ahead of [0, 2]) {
+      const acknowledgment = advanced(sequence, ahead)
+      bench.from(4000, { flags: FLAG.ack, sequence: START + 1, acknowledgment, data })
+    }
+    assert.deepEqual(bench.outside[0]?.written, [])
+    bench.from(4000, { flags: FLAG.ack, sequence: START + 1, acknowledgment: advanced(sequence, 1), data })
+    assert.deepEqual(bench.outside[0]?.written, [data])
+  })
+
   test('each side waits for the other', async () => {
     const bench = new Bench()
     const acknowledgment = await bench.connected()
