@@ -33,14 +33,15 @@ const read = (bytes: Uint8Array): IpPacket => {
 class Bench {
   readonly clock = new HandClock()
   readonly mixnet = new FakeClient()
-  /** Half of it is for whoever comes first, of the other each client has 32 KiB each way. */
-  readonly memory = new SharedMemory({ maxTotalBytes: 1024 * KIB, maxClients: 8 })
+  readonly memory: SharedMemory
   readonly site = new Outside({ host: '1.2.3.4', port: 443 })
   readonly way = new FakeWay({ ips: IPS, received() {}, lost() {} })
   readonly client: RouterClient
   dropped = 0
 
-  constructor() {
+  /** Of the memory one half is for whoever comes first, of the other each client has a sixteenth each way. Default: 32 KiB. */
+  constructor(maxTotalBytes = 1024 * KIB) {
+    this.memory = new SharedMemory({ maxTotalBytes, maxClients: 8 })
     const world = nodeWorld(nodeProvider)
     this.client = new RouterClient({
       world: { ...world, clock: this.clock, net: { ...world.net, connect: async () => this.site } },
@@ -174,7 +175,7 @@ test('an engine that opens for a client that is full already waits as the others
 })
 
 test('what waits for its turn is bounded, and none of it is kept when the client goes', async () => {
-  const bench = new Bench()
+  const bench = new Bench(4096 * KIB)
   bench.client.order.push(1, [])
   const whole = { sequence: 1001, acknowledgment: 1, window: 1000, flags: FLAG.ack, data: new Uint8Array(1400) }
   const packet = read(buildTcp(ADDRESSES, PORTS, whole))
