@@ -460,6 +460,32 @@ describe("a program's TCP, ended here", () => {
     assert.equal(out.length, 1)
   })
 
+  test('an end of ours is the last that we say; who hears no end lets its side end too', () => {
+    const { connection, out, say, tcp, clock } = byHand(1000)
+    let closed = 0
+    connection.attach({ data() {}, close: () => closed++ })
+    connection.end()
+    out.length = 0
+    assert.ok(connection.write([bytes(10, 1)]))
+    say(FLAG.ack, 1000, { acknowledges: 1 })
+    assert.equal(out.length, 0)
+    assert.equal(closed, 0)
+    say(FLAG.ack | FLAG.fin, 1000)
+    assert.equal(closed, 1)
+    clock.advance(seconds(5))
+    assert.equal(tcp.count, 0)
+    // Without an end of ours before.
+    const other = byHand(1000)
+    other.connection.attach({ data() {}, close: () => closed++ })
+    other.out.length = 0
+    other.say(FLAG.ack | FLAG.fin, 1000)
+    assert.equal(closed, 2)
+    assert.deepEqual(
+      other.out.map(({ flags }) => flags & FLAG.fin),
+      [FLAG.fin, 0],
+    )
+  })
+
   test('only who was told to wait is told that there is room', () => {
     const { connection, say } = byHand(65_535)
     let drained = 0
@@ -570,10 +596,11 @@ describe("a program's TCP, ended here", () => {
     receive(FLAG.ack)
     receive(FLAG.rst)
     receive(FLAG.fin)
-    assert.equal(sent.length, 2)
+    receive(FLAG.syn | FLAG.ack)
+    assert.equal(sent.length, 3)
     for (let port = 1; port < 100; port++) receive(FLAG.syn, port)
     assert.equal(tcp.count, 10)
-    assert.equal(sent.length, 2 + 89)
+    assert.equal(sent.length, 3 + 89)
     tcp.close()
     assert.equal(tcp.count, 0)
   })

@@ -262,6 +262,10 @@ describe('connections of a client of the packet router', () => {
     outside.handlers?.drain?.()
     bench.clock.advance(minutes(29))
     assert.equal(outside.fate, 'open')
+    // Some of it, and less than it says.
+    outside.bufferedBytes = 100
+    bench.clock.advance(minutes(30))
+    assert.equal(outside.fate, 'open')
     bench.clock.advance(minutes(1))
     assert.equal(outside.fate, 'reset')
   })
