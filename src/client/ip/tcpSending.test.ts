@@ -289,6 +289,13 @@ describe('what goes in a TCP connection', () => {
     assert.deepEqual(bench.goesAgain(seconds(3)), [seconds(2)])
   })
 
+  test('a window that is closed while nothing waits is not asked after', () => {
+    const bench = new Bench({ window: 0 })
+    assert.equal(bench.clock.pending, 0)
+    bench.clock.advance(seconds(1000))
+    assert.equal(bench.failure, undefined)
+  })
+
   test('a window that was asked after more than once opens as any', () => {
     const bench = new Bench({ window: 0 })
     bench.write(3000)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { MixnetError } from '../../../foundation/base/errors.ts'
-import { minutes, seconds } from '../../../foundation/base/units.ts'
+import { millis, minutes, seconds } from '../../../foundation/base/units.ts'
 import { HandClock, turn } from '../../../foundation/platform/handClock.ts'
 import type { Endpoint } from '../../../foundation/platform/net.ts'
 import { nodeRandom } from '../../../foundation/platform/node/nodeRandom.ts'
@@ -190,6 +190,39 @@ describe('connections of a client of the packet router', () => {
     assert.deepEqual(bench.outside[0]?.written, [])
     bench.from(4000, { flags: FLAG.ack, sequence: START + 1, acknowledgment: advanced(sequence, 1), data })
     assert.deepEqual(bench.outside[0]?.written, [data])
+  })
+
+  test('who took it back while the site was asked hears nothing more, and the site is let go', async () => {
+    const bench = new Bench()
+    const site = Promise.withResolvers<Outside>()
+    bench.answers = () => site.promise
+    bench.from(4000, { flags: FLAG.syn })
+    bench.from(4000, { flags: FLAG.rst, sequence: START + 1 })
+    site.resolve(new Outside({ host: '1.2.3.4', port: PORT }))
+    await turn()
+    await turn()
+    assert.equal(bench.sent.length, 0)
+    assert.equal(bench.outside[0]?.fate, 'reset')
+    assert.equal(bench.shared.count, 0)
+  })
+
+  test('what is lost goes again after 4 s, and after 2 s where round trips were measured', async () => {
+    const bench = new Bench()
+    await bench.connected()
+    const [outside] = bench.outside as [Outside]
+    for (const wait of [4, 2]) {
+      bench.sent.length = 0
+      outside.handlers?.data(Uint8Array.of(7))
+      bench.clock.advance(millis(seconds(wait) - 1))
+      assert.equal(bench.sent.length, 1)
+      bench.clock.advance(millis(1))
+      assert.equal(bench.sent.length, 2)
+      for (const more of [0, 1]) {
+        if (more === 1) outside.handlers?.data(Uint8Array.of(7))
+        const say = { sequence: START + 1, acknowledgment: advanced(bench.sent.at(-1)?.sequence as number, 1) }
+        bench.from(4000, { flags: FLAG.ack, ...say })
+      }
+    }
   })
 
   test('each side waits for the other', async () => {
