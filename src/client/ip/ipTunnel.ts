@@ -106,7 +106,7 @@ export class IpTunnel {
       clock: world.clock,
       patience: PATIENCE,
       reserve: (bytes, held) => bytes + held <= MAX_HELD_BYTES,
-      deliver: (bytes) => this.#hand(bytes),
+      deliver: (packet) => this.#hand(packet),
     })
   }
 
@@ -235,25 +235,22 @@ export class IpTunnel {
   }
 
   #arrived(packets: readonly Uint8Array[], sequence: number): void {
-    this.#order.push(
-      sequence,
-      packets.filter((bytes) => {
-        const packet = readIpPacket(bytes)
-        if ('fault' in packet) return false
-        if (needsOrder(packet)) return true
-        this.#hand(bytes)
-        return false
-      }),
-    )
+    const inTurn: IpPacket[] = []
+    for (const bytes of packets) {
+      const packet = readIpPacket(bytes)
+      if ('fault' in packet) continue
+      if (needsOrder(packet)) inTurn.push(packet)
+      else this.#hand(packet)
+    }
+    this.#order.push(sequence, inTurn)
   }
 
-  #hand(bytes: Uint8Array): void {
-    const packet = readIpPacket(bytes)
-    if ('fault' in packet || this.#address === undefined) return
+  #hand(packet: IpPacket): void {
+    if (this.#address === undefined) return
     if (!equalBytes(packet.destination, packet.version === 4 ? this.ips.ipv4 : this.ips.ipv6)) return
     this.#received.value++
     if (!equalBytes(packet.source, ROUTER_IPV4)) this.#watch?.heard(true)
-    for (const handler of this.#handlers) handler(packet, bytes)
+    for (const handler of this.#handlers) handler(packet, packet.bytes)
   }
 
   #objection(packet: IpPacket, bytes: Uint8Array): string | undefined {

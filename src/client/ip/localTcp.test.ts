@@ -7,7 +7,14 @@ import { HandClock } from '../../foundation/platform/handClock.ts'
 import type { Connection } from '../../foundation/platform/net.ts'
 import { nodeRandom } from '../../foundation/platform/node/nodeRandom.ts'
 import { readIpPacket } from '../../protocol/wire/ip/ipPacket.ts'
-import { advanced, buildTcp, FLAG, isBefore, readTcpSegment } from '../../protocol/wire/ip/tcpSegment.ts'
+import {
+  advanced,
+  buildTcp,
+  FLAG,
+  isBefore,
+  readTcpSegment,
+  type TcpSegment,
+} from '../../protocol/wire/ip/tcpSegment.ts'
 import { type Knock, LocalTcp } from './localTcp.ts'
 import { DEVICE_TIMING, type TcpTiming } from './roundTrip.ts'
 
@@ -181,28 +188,39 @@ function connect(
 const minutes = (count: number): number => seconds(60 * count)
 
 /** A program whose segments the test writes itself. Its connection is there, and was accepted; `out` is what it is sent from then on. */
-function byHand(window: number, { mss, timing }: { mss?: number; timing?: TcpTiming } = {}) {
+function byHand(window: number, { timing, ...syn }: { timing?: TcpTiming } & Partial<TcpSegment> = {}) {
   const clock = new HandClock()
-  const out: ReturnType<typeof readTcpSegment>[] = []
+  const out: TcpSegment[] = []
   const knocks: Knock[] = []
   const tcp = new LocalTcp({
     clock,
     random: nodeRandom.stream('test'),
     mtu: 1500,
-    send: (packet) => out.push(readTcpSegment(readIpPacket(packet) as never)),
+    send: (bytes) => {
+      const packet = readIpPacket(bytes)
+      assert.ok(!('fault' in packet))
+      assert.deepEqual([packet.source, packet.destination], [PROGRAM.destination, PROGRAM.source])
+      out.push(readTcpSegment(packet))
+    },
     knock: (knock) => knocks.push(knock),
     ...(timing === undefined ? {} : { timing }),
   })
   const start = 100
   let acknowledgment = 0
-  const send = (segment: { sequence: number; flags: number; window: number; mss?: number | undefined }): void =>
-    tcp.receive(readIpPacket(buildTcp(PROGRAM, PORTS, { acknowledgment, ...segment })) as never)
-  /** `acknowledges`: so many bytes more than before. `ahead`: of the number that is expected of it. */
-  const say = (flags: number, window: number, { acknowledges = 0, ahead = 0 } = {}): void => {
-    acknowledgment = advanced(acknowledgment, acknowledges)
-    send({ sequence: start + 1 + ahead, flags, window })
+  const send = (segment: Partial<TcpSegment> & Pick<TcpSegment, 'sequence' | 'flags' | 'window'>): void => {
+    const bytes = buildTcp(PROGRAM, PORTS, { acknowledgment, ...segment })
+    tcp.receive(readIpPacket(bytes) as never)
+    // The packet's memory is somebody else's.
+    bytes.fill(0)
   }
-  send({ sequence: start, flags: FLAG.syn, window, mss })
+  /** `acknowledges`: so many bytes more than before. `ahead`: of the number that was expected of it first. `has`: bytes behind what it acknowledges. */
+  const say = (flags: number, window: number, { acknowledges = 0, ahead = 0, data = NOTHING, has = [0, 0] } = {}) => {
+    acknowledgment = advanced(acknowledgment, acknowledges)
+    const [from = 0, to = 0] = has
+    const sack = from === to ? [] : [[advanced(acknowledgment, from), advanced(acknowledgment, to)] as const]
+    send({ sequence: start + 1 + ahead, flags, window, data, sack })
+  }
+  send({ sequence: start, flags: FLAG.syn, window, ...syn })
   const connection = (knocks[0] as Knock).accept()
   acknowledgment = advanced((out.splice(0)[0] as { sequence: number }).sequence, 1)
   say(FLAG.ack, window)
@@ -374,6 +392,189 @@ describe("a program's TCP, ended here", () => {
     assert.equal(closed, 1)
   })
 
+  test('what comes again is acknowledged again: the SYN, a number that it has, and the end, for as long as it may come', () => {
+    const { clock, tcp, connection, out, say } = byHand(1000)
+    const acknowledged = (): unknown[] =>
+      out.splice(0).map(({ flags, acknowledgment, data }) => [flags, acknowledgment, data.length])
+    connection.attach({ data() {}, close() {} })
+    connection.write([bytes(10, 1)])
+    out.length = 0
+    say(FLAG.syn, 1000, { ahead: -1 })
+    assert.deepEqual(acknowledged(), [[FLAG.ack, 101, 0]])
+    // A kernel's keep-alive; and what only acknowledges, which is no question.
+    say(FLAG.ack, 1000, { ahead: -1 })
+    assert.deepEqual(acknowledged(), [[FLAG.ack, 101, 0]])
+    say(FLAG.ack, 1000, { acknowledges: 10 })
+    assert.deepEqual(acknowledged(), [])
+    connection.end()
+    say(FLAG.ack | FLAG.fin, 1000, { acknowledges: 1 })
+    out.length = 0
+    clock.advance(seconds(4))
+    say(FLAG.ack | FLAG.fin, 1000)
+    assert.deepEqual(acknowledged(), [[FLAG.ack, 102, 0]])
+    assert.equal(tcp.count, 1)
+    clock.advance(seconds(1))
+    assert.equal(tcp.count, 0)
+    assert.equal(clock.pending, 0)
+  })
+
+  test('closed while its last acknowledgment may still be asked for, nothing of it stays', () => {
+    const { clock, tcp, connection, say } = byHand(1000)
+    connection.attach({ data() {}, close() {} })
+    connection.end()
+    say(FLAG.ack | FLAG.fin, 1000, { acknowledges: 1 })
+    assert.equal(tcp.count, 1)
+    tcp.close()
+    assert.equal(tcp.count, 0)
+    assert.equal(clock.pending, 0)
+  })
+
+  test('who was left hears that what it says now is lost, and may end', () => {
+    for (const says of [NOTHING, bytes(1, 1)]) {
+      const { connection, out, say, tcp } = byHand(1000)
+      connection.attach({ data() {}, close() {} })
+      connection.destroy()
+      say(FLAG.ack, 1000, { acknowledges: 1 })
+      out.length = 0
+      say(FLAG.ack | FLAG.fin, 1000, { data: says })
+      const isLost = says.length > 0
+      assert.deepEqual(
+        out.map(({ flags, acknowledgment }) => [flags, acknowledgment]),
+        [isLost ? [FLAG.rst | FLAG.ack, 101] : [FLAG.ack, 102]],
+      )
+      assert.equal(tcp.count, isLost ? 0 : 1)
+    }
+  })
+
+  test('who was left is told of a window that nothing fills any more; who fails, once', () => {
+    const { connection, out, say } = byHand(1000)
+    connection.attach({ data() {}, close() {} })
+    connection.pause()
+    say(FLAG.ack, 1000, { data: new Uint8Array(1000) })
+    assert.equal(out.at(-1)?.window, 64_535)
+    connection.destroy()
+    assert.deepEqual([out.at(-1)?.flags, out.at(-1)?.window], [FLAG.ack | FLAG.fin, 65_535])
+    out.length = 0
+    connection.reset()
+    connection.reset()
+    assert.equal(out.length, 1)
+  })
+
+  test('an end of ours is the last that we say; who hears no end lets its side end too', () => {
+    const { connection, out, say, tcp, clock } = byHand(1000)
+    let closed = 0
+    connection.attach({ data() {}, close: () => closed++ })
+    connection.end()
+    out.length = 0
+    assert.ok(connection.write([bytes(10, 1)]))
+    say(FLAG.ack, 1000, { acknowledges: 1 })
+    assert.equal(out.length, 0)
+    assert.equal(closed, 0)
+    say(FLAG.ack | FLAG.fin, 1000)
+    assert.equal(closed, 1)
+    clock.advance(seconds(5))
+    assert.equal(tcp.count, 0)
+    // Without an end of ours before.
+    const other = byHand(1000)
+    other.connection.attach({ data() {}, close: () => closed++ })
+    other.out.length = 0
+    other.say(FLAG.ack | FLAG.fin, 1000)
+    assert.equal(closed, 2)
+    assert.deepEqual(
+      other.out.map(({ flags }) => flags & FLAG.fin),
+      [FLAG.fin, 0],
+    )
+  })
+
+  test('only who was told to wait is told that there is room', () => {
+    const { connection, say } = byHand(65_535)
+    let drained = 0
+    connection.attach({ data() {}, drain: () => drained++, close() {} })
+    assert.ok(connection.write([new Uint8Array(1000)]))
+    say(FLAG.ack, 65_535, { acknowledges: 1000 })
+    assert.equal(drained, 0)
+    assert.equal(connection.write([new Uint8Array(65_537)]), false)
+    say(FLAG.ack, 65_535, { acknowledges: 40_000 })
+    assert.equal(drained, 1)
+  })
+
+  test('who was left and never takes the rest is given up', () => {
+    const { clock, connection, tcp, say } = byHand(0)
+    connection.attach({ data() {}, close() {} })
+    connection.write([bytes(10, 1)])
+    connection.destroy()
+    for (let i = 0; i < 30 && tcp.count > 0; i++) {
+      clock.advance(seconds(10))
+      say(FLAG.ack, 0)
+    }
+    assert.equal(tcp.count, 0)
+  })
+
+  test('a window that had no room for a segment is said to be open, and none else', () => {
+    const { connection, out, say } = byHand(1000)
+    connection.attach({ data() {}, close() {} })
+    connection.pause()
+    for (let at = 0; at < 65_000; at += 1000) say(FLAG.ack, 1000, { ahead: at, data: new Uint8Array(1000) })
+    assert.equal(out.at(-1)?.window, 535)
+    out.length = 0
+    connection.resume()
+    assert.deepEqual(
+      out.map(({ window, acknowledgment }) => [window, acknowledgment]),
+      [[65_535, 65_101]],
+    )
+    connection.pause()
+    say(FLAG.ack, 1000, { ahead: 65_000, data: new Uint8Array(1000) })
+    out.length = 0
+    connection.resume()
+    assert.deepEqual(out, [])
+  })
+
+  test('of what the program has only what lies behind a hole says that there is one', () => {
+    for (const [has, missing] of [
+      [[-1000, 0], 0],
+      [[1000, 2000], 1],
+    ] as const) {
+      const { clock, connection, out, say } = byHand(60_000, { timing: PATIENT, takesSack: true, mss: 1000 })
+      connection.attach({ data() {}, close() {} })
+      connection.write([bytes(4000, 1)])
+      clock.advance(seconds(4))
+      out.length = 0
+      say(FLAG.ack, 60_000, { acknowledges: 1000, has: [...has] })
+      assert.equal(out.length, missing)
+    }
+  })
+
+  test('a reset from beyond the window ends nothing', () => {
+    const { tcp, say } = byHand(1000)
+    say(FLAG.rst, 0, { ahead: 65_536 })
+    say(FLAG.rst, 0, { ahead: -1 })
+    assert.equal(tcp.count, 1)
+    say(FLAG.rst, 0, { ahead: 65_535 })
+    assert.equal(tcp.count, 0)
+  })
+
+  test('IPv6 has longer headers, and segments that are shorter by as much', () => {
+    const sent: Uint8Array[] = []
+    const knocks: Knock[] = []
+    const tcp = new LocalTcp({
+      clock: new HandClock(),
+      random: nodeRandom.stream('test'),
+      mtu: 1500,
+      send: (packet) => sent.push(packet),
+      knock: (knock) => knocks.push(knock),
+    })
+    const program = { source: new Uint8Array(16).fill(1), destination: new Uint8Array(16).fill(2) }
+    const last = (): TcpSegment => readTcpSegment(readIpPacket(sent.at(-1) as Uint8Array) as never)
+    const say = (segment: { sequence: number; acknowledgment: number; flags: number; mss?: number }): void =>
+      tcp.receive(readIpPacket(buildTcp(program, PORTS, { window: 60_000, ...segment })) as never)
+    say({ flags: FLAG.syn, sequence: 1, acknowledgment: 0, mss: 9000 })
+    const connection = (knocks[0] as Knock).accept()
+    assert.equal(last().mss, 1440)
+    say({ flags: FLAG.ack, sequence: 2, acknowledgment: advanced(last().sequence, 1) })
+    connection.write([new Uint8Array(3000)])
+    assert.equal(Math.max(...sent.map(({ length }) => length)), 1500)
+  })
+
   test('segments of no connection are answered by a reset, resets by nothing; a flood of SYNs is bounded', () => {
     const clock = new HandClock()
     const sent: Uint8Array[] = []
@@ -395,10 +596,11 @@ describe("a program's TCP, ended here", () => {
     receive(FLAG.ack)
     receive(FLAG.rst)
     receive(FLAG.fin)
-    assert.equal(sent.length, 2)
+    receive(FLAG.syn | FLAG.ack)
+    assert.equal(sent.length, 3)
     for (let port = 1; port < 100; port++) receive(FLAG.syn, port)
     assert.equal(tcp.count, 10)
-    assert.equal(sent.length, 2 + 89)
+    assert.equal(sent.length, 3 + 89)
     tcp.close()
     assert.equal(tcp.count, 0)
   })

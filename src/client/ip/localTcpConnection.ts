@@ -164,9 +164,7 @@ export class LocalTcpConnection implements Connection {
     if ((flags & FLAG.syn) !== 0) return this.#state === 'opening' ? this.#sending.again() : this.#acknowledge()
     if ((flags & FLAG.ack) === 0) return
     this.#acknowledged(segment)
-    // Its last segment may come again, and be acknowledged again.
-    if (this.#state === 'lingering' && (flags & FLAG.fin) !== 0) return this.#acknowledge()
-    if (this.#state !== 'open') return
+    if (this.#state === 'opening' || this.#state === 'over') return
     this.#take(sequence, data, (flags & FLAG.fin) !== 0)
     if (this.#state === 'open') this.#sending.push()
     this.#endWhenDone()
@@ -181,7 +179,8 @@ export class LocalTcpConnection implements Connection {
     if (data.length === 0 && !fin && !isBefore(sequence, this.#receiving.expected)) return
     this.#receiving.take(sequence, data, fin)
     this.#deliver()
-    if (this.#state === 'open') this.#acknowledge()
+    // Its last segment may come again, and be acknowledged again.
+    if (this.#state !== 'over') this.#acknowledge()
   }
 
   #deliver(): void {

@@ -11,7 +11,7 @@ import { needsOrder, PacketOrder } from './packetOrder.ts'
 function start(maxBytes = 10_000) {
   const clock = new HandClock()
   const delivered: number[] = []
-  const deliver = (packet: Uint8Array) => void delivered.push(packet[0] as number)
+  const deliver = ({ bytes }: IpPacket) => void delivered.push(bytes[0] as number)
   let reserved = 0
   const reserve = (bytes: number, held: number): boolean => {
     assert.equal(held, reserved)
@@ -25,7 +25,7 @@ function start(maxBytes = 10_000) {
     delivered,
     order,
     reserved: () => reserved,
-    push: (number: number) => order.push(number >>> 0, [Uint8Array.of(number & 0xff)]),
+    push: (number: number) => order.push(number >>> 0, [{ bytes: Uint8Array.of(number & 0xff) } as IpPacket]),
   }
 }
 

@@ -15,11 +15,11 @@ export interface PacketOrderOptions {
   readonly patience: Millis
   /** Whether there is room for so many bytes more where `held` wait already; negative ones are given back. */
   readonly reserve: (bytes: number, held: number) => boolean
-  readonly deliver: (packet: Uint8Array) => void
+  readonly deliver: (packet: IpPacket) => void
 }
 
 interface Held {
-  readonly packets: readonly Uint8Array[]
+  readonly packets: readonly IpPacket[]
   readonly bytes: number
   readonly since: Millis
 }
@@ -55,7 +55,7 @@ export class PacketOrder {
   }
 
   /** `ordered` of the message with this number, which may hold none: it is delivered when its turn comes, and is then the caller's no more. */
-  push(number: number, ordered: readonly Uint8Array[]): void {
+  push(number: number, ordered: readonly IpPacket[]): void {
     this.#next ??= number
     const ahead = (number - this.#next) >>> 0
     // What everything waited for and no longer does is late, and not wrong. One that is far away says where the sender is now.
@@ -65,7 +65,7 @@ export class PacketOrder {
       this.#next = number
     }
     if (number !== this.#next) {
-      const bytes = ordered.reduce((sum, { length }) => sum + length, 0)
+      const bytes = ordered.reduce((sum, packet) => sum + packet.bytes.length, 0)
       // Without room nothing waits any longer: out of order is better than not at all.
       if (!this.#options.reserve(bytes, this.#bytes)) {
         this.#release(Number.POSITIVE_INFINITY)
@@ -144,7 +144,7 @@ export class PacketOrder {
     })
   }
 
-  #deliver(packets: readonly Uint8Array[]): void {
+  #deliver(packets: readonly IpPacket[]): void {
     for (const packet of packets) this.#options.deliver(packet)
   }
 }

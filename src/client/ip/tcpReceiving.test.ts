@@ -73,6 +73,80 @@ describe('what comes in a TCP connection', () => {
     ])
   })
 
+  test('what is named is what came: the same again, what lies before, over and behind it, and what fits', () => {
+    const receiving = new TcpReceiving(FIRST, () => ROOM)
+    receiving.take(...piece(0, 100))
+    receiving.take(...piece(0, 100))
+    assert.deepEqual(receiving.ranges(), [[at(0), at(100)]])
+    receiving.take(...piece(300, 400))
+    receiving.take(...piece(200, 250))
+    receiving.take(...piece(200, 250))
+    assert.deepEqual(receiving.ranges(), [
+      [at(200), at(250)],
+      [at(200), at(250)],
+      [at(300), at(400)],
+    ])
+    // Into what came before, and into what it had room for.
+    receiving.take(...piece(50, 220))
+    assert.equal(receiving.expected, at(250))
+    receiving.take(at(900), new Uint8Array(300), false)
+    assert.deepEqual(receiving.ranges(), [
+      [at(900), at(1000)],
+      [at(300), at(400)],
+    ])
+    receiving.take(...piece(240, 310))
+    assert.equal(receiving.expected, at(400))
+    assert.deepEqual(receiving.read(), data.subarray(0, 400))
+  })
+
+  test('of what it has in part it takes what the window has room for', () => {
+    const receiving = new TcpReceiving(FIRST, () => ROOM)
+    receiving.take(at(0), new Uint8Array(500), false)
+    receiving.take(at(400), new Uint8Array(700), false)
+    assert.equal(receiving.expected, at(1000))
+  })
+
+  test('an end of what it has long had is none, the first end is the end, and what came from behind it is forgotten', () => {
+    const receiving = new TcpReceiving(FIRST, () => ROOM)
+    receiving.take(...piece(0, 100))
+    receiving.take(at(50), data.subarray(50, 80), true)
+    assert.deepEqual(receiving.ranges(), [[at(50), at(80)]])
+    receiving.take(...piece(500, 600))
+    receiving.take(at(610), Uint8Array.of(1), false)
+    receiving.take(at(100), data.subarray(100, 200), true)
+    assert.ok(!receiving.hasEnded)
+    receiving.take(...piece(200, 500))
+    assert.ok(receiving.hasEnded)
+    assert.deepEqual(receiving.ranges(), [])
+    assert.deepEqual(receiving.read(), data)
+  })
+
+  test('behind a window that is full to the last byte an end has room', () => {
+    const receiving = new TcpReceiving(FIRST, () => 600)
+    receiving.take(at(0), data, false)
+    assert.equal(receiving.window, 0)
+    receiving.take(at(600), new Uint8Array(0), true)
+    assert.ok(receiving.hasEnded)
+  })
+
+  test('pieces may lie over each other, and are together no more than the window; eight of them are kept', () => {
+    const receiving = new TcpReceiving(FIRST, () => ROOM)
+    receiving.take(at(50), new Uint8Array(700), false)
+    receiving.take(at(500), new Uint8Array(450), false)
+    assert.deepEqual(receiving.ranges(), [[at(50), at(950)]])
+    receiving.take(at(1), new Uint8Array(101), false)
+    assert.deepEqual(receiving.ranges(), [[at(50), at(950)]])
+    receiving.take(at(1), new Uint8Array(100), false)
+    assert.equal(receiving.ranges().length, 2)
+
+    const holes = new TcpReceiving(FIRST, () => ROOM)
+    for (let i = 2; i <= 20; i += 2) holes.take(at(i), Uint8Array.of(i), false)
+    holes.take(at(0), Uint8Array.of(0, 1), false)
+    for (let i = 3; i <= 21; i += 2) holes.take(at(i), Uint8Array.of(i), false)
+    assert.equal(holes.expected, at(18))
+    assert.deepEqual([...holes.read()], [...new Uint8Array(18).keys()])
+  })
+
   test('an end that overtook counts when everything before it is there, and nothing counts after it', () => {
     const receiving = new TcpReceiving(FIRST, () => ROOM)
     receiving.take(...piece(500, 600))

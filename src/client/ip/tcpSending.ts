@@ -168,7 +168,9 @@ export class TcpSending {
       const length = Math.min(mss, this.#queue.length - this.#inFlight, window - this.#inFlight)
       emit(FLAG.ack | FLAG.psh, this.#next, this.#queue.slice(this.#inFlight, length))
       this.#inFlight += length
-      if (this.#next === this.#highest) this.#trip.sent(advanced(this.#next, length), clock.monotonic())
+      // What asks after a closed window is thrown away there, and goes twice: it would measure how long the window was closed.
+      const isNew = this.#next === this.#highest && this.#tries === 0
+      if (isNew) this.#trip.sent(advanced(this.#next, length), clock.monotonic())
       this.#advance(length)
     }
     if (this.#hasEnd && !this.#endSent && this.#inFlight === this.#queue.length) {
@@ -240,7 +242,9 @@ export class TcpSending {
   }
 
   #late(): void {
-    const { timing, lost } = this.#options
+    const { timing, lost, isHeld } = this.#options
+    // Nothing is under way: held, it asked after no window, and nobody owes it an answer.
+    if (this.#next === this.#unacknowledged && isHeld()) return
     if (++this.#tries > timing.tries) return lost(new MixnetError('TIMEOUT', { what: 'acknowledgment' }))
     this.#trip.late()
     if (timing.measured !== undefined && this.#inFlight > 0) this.#recoverTo = this.#highest

@@ -6,7 +6,7 @@ import { buildIpPacket, buildUdp } from './buildPacket.ts'
 import { foldedChecksum } from './checksum.ts'
 import { buildEcho, readEcho } from './echo.ts'
 import { FrameReader, frameHeader } from './ethernet.ts'
-import { type IpFault, PROTOCOL, readIpPacket } from './ipPacket.ts'
+import { copyPacket, type IpFault, PROTOCOL, readIpPacket } from './ipPacket.ts'
 
 const ip = (text: string): Uint8Array => parseIp(text) as Uint8Array
 const V4 = { source: ip('10.0.7.7'), destination: ip('1.2.3.4') }
@@ -48,6 +48,20 @@ describe('IP packets', () => {
         assert.equal(read.sourcePort, from)
         assert.equal(read.destinationPort, to)
         assert.deepEqual(read.payload.slice(8), data)
+      }),
+    )
+  })
+
+  test('a copy is the same packet, whatever becomes of the memory that it was read from', () => {
+    fc.assert(
+      fc.property(addressed, fc.uint8Array({ maxLength: 100 }), fc.nat(50), (addresses, data, before) => {
+        const built = buildUdp(addresses, PORTS, data)
+        const memory = Uint8Array.from([...new Uint8Array(before), ...built, 1])
+        const read = readIpPacket(memory.subarray(before, before + built.length))
+        assert.ok(!('fault' in read))
+        const copy = copyPacket(read)
+        memory.fill(0)
+        assert.deepEqual(copy, readIpPacket(built))
       }),
     )
   })

@@ -20,6 +20,8 @@ export interface IpPacket {
   readonly destinationPort: number
   /** The transport header and what follows it. A view. */
   readonly payload: Uint8Array
+  /** All of it. */
+  readonly bytes: Uint8Array
 }
 
 /** Why a packet is not carried. */
@@ -50,6 +52,17 @@ export function readIpPacket(bytes: Uint8Array): ReadIpPacket {
   if (first === undefined) return { fault: 'truncated' }
   if (first >> 4 === 4) return readIpv4(bytes)
   return first >> 4 === 6 ? readIpv6(bytes) : { fault: 'version' }
+}
+
+/** The same in memory of its own, which can be kept when the message goes that brought it. */
+export function copyPacket(packet: IpPacket): IpPacket {
+  const bytes = packet.bytes.slice()
+  const own = ({ byteOffset, length }: Uint8Array): Uint8Array => {
+    const start = byteOffset - packet.bytes.byteOffset
+    return bytes.subarray(start, start + length)
+  }
+  const { source, destination, payload } = packet
+  return { ...packet, bytes, source: own(source), destination: own(destination), payload: own(payload) }
 }
 
 const u16 = (bytes: Uint8Array, at: number): number => ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
@@ -95,6 +108,7 @@ function readTransport(bytes: Uint8Array, { start, ...header }: Header): ReadIpP
   return {
     ...header,
     payload,
+    bytes,
     sourcePort: hasPorts ? u16(payload, 0) : 0,
     destinationPort: hasPorts ? u16(payload, 2) : 0,
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { type IpPacket, readIpPacket } from './ipPacket.ts'
-import { buildTcp, FLAG, readTcpSegment, type SequenceRange } from './tcpSegment.ts'
+import { buildReset, buildTcp, FLAG, readTcpSegment, type SequenceRange } from './tcpSegment.ts'
 
 const ADDRESSES = { source: Uint8Array.of(10, 0, 0, 2), destination: Uint8Array.of(1, 2, 3, 4) }
 const PORTS = { sourcePort: 40_000, destinationPort: 443 }
@@ -64,6 +64,22 @@ describe('segments of TCP', () => {
     assert.deepEqual(reading(5, 4, 0, 0, 3, 3, 200, 0), { windowShift: 14 })
     assert.deepEqual(reading(0, 2, 4, 2), {})
     assert.deepEqual(reading(5, 2, 1, 1), { sack: [] })
+  })
+
+  test('a reset is of the connection: behind all that was sent, or where the sender says it should be', () => {
+    const resetOf = (flags: number, data: Uint8Array): unknown[] => {
+      const segment = { sequence: 0xffff_fffe, acknowledgment: 7, flags, window: 1, data }
+      const reset = readIpPacket(buildReset(readIpPacket(buildTcp(ADDRESSES, PORTS, segment)) as IpPacket)) as IpPacket
+      assert.deepEqual([reset.source, reset.destination], [ADDRESSES.destination, ADDRESSES.source])
+      assert.deepEqual([reset.sourcePort, reset.destinationPort], [PORTS.destinationPort, PORTS.sourcePort])
+      const { sequence, acknowledgment, flags: its } = readTcpSegment(reset)
+      return [its, sequence, acknowledgment]
+    }
+    const three = new Uint8Array(3)
+    assert.deepEqual(resetOf(FLAG.syn, three), [FLAG.rst | FLAG.ack, 0, 2])
+    assert.deepEqual(resetOf(FLAG.syn | FLAG.fin, three), [FLAG.rst | FLAG.ack, 0, 3])
+    assert.deepEqual(resetOf(0, three), [FLAG.rst | FLAG.ack, 0, 1])
+    assert.deepEqual(resetOf(FLAG.ack | FLAG.fin, three), [FLAG.rst, 7, 0])
   })
 
   test('flags survive beside options', () => {

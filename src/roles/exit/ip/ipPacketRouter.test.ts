@@ -32,7 +32,8 @@ import { DEFAULT_EXIT_RULES, type ExitRules } from '../exitRules.ts'
 import { BUILD, FakeClient, turns, until } from '../support.test.ts'
 import { IpPacketRouter } from './ipPacketRouter.ts'
 import { DEFAULT_IP_ROUTER_PARAMS, type IpRouterParams } from './ipRouterParams.ts'
-import type { OpenWayOut, WayOut, WayOutOptions } from './wayOut.ts'
+import { FakeWay } from './support.test.ts'
+import type { WayOut } from './wayOut.ts'
 
 const ip = (text: string): Uint8Array => parseIp(text) as Uint8Array
 const OWN = new Set(['9.9.9.9'])
@@ -41,30 +42,6 @@ const SITE = ip('1.2.3.4')
 const RULES: ExitRules = {
   ...DEFAULT_EXIT_RULES,
   policy: parseExitPolicy('ExitPolicy reject *:25\nExitPolicy accept *:*'),
-}
-
-class FakeWay implements OpenWayOut {
-  readonly options: WayOutOptions
-  readonly sent: Uint8Array[] = []
-  busy = false
-  paused = false
-  closed = false
-  constructor(options: WayOutOptions) {
-    this.options = options
-  }
-  send(packet: Uint8Array): boolean {
-    if (!this.busy) this.sent.push(packet)
-    return !this.busy
-  }
-  pause(): void {
-    this.paused = true
-  }
-  resume(): void {
-    this.paused = false
-  }
-  async close(): Promise<void> {
-    this.closed = true
-  }
 }
 
 interface Router {
@@ -159,6 +136,8 @@ class Peer {
 
   deliver(message: Uint8Array): void {
     this.#router.client.deliver(message, this.tag)
+    // Whatever is kept of it is not in the message's memory.
+    message.fill(0)
   }
 
   send(...packets: Uint8Array[]): void {
@@ -442,7 +421,7 @@ describe('the IP packet router', () => {
     const ips = await peer.connect()
     const bad = packetOf(ips)
     bad[25] = 1
-    peer.send(bad, packetOf(ips), packetOf(ips, SITE, 1500))
+    peer.send(bad, packetOf(ips), packetOf(ips, SITE, 1500 - 28 + 1))
     assert.equal(router.dropped('packet-transport'), 1)
     assert.equal(router.dropped('packet-too-long'), 1)
     router.clock.advance(millis(20))
@@ -452,10 +431,27 @@ describe('the IP packet router', () => {
       [...said.subarray(12, 22), said[26], said[27]],
       [10, 0, 0, 1, ...ips.ipv4, 3, 4, 1500 >> 8, 1500 & 0xff],
     )
-    assert.equal(router.ways[0]?.sent.length, 1)
+    peer.send(packetOf(ips, SITE, 1500 - 28))
+    assert.equal(router.ways[0]?.sent.length, 2)
     ;(router.ways[0] as FakeWay).busy = true
     peer.send(packetOf(ips))
     assert.equal(router.dropped('engine-busy'), 1)
+  })
+
+  test('a client may have its bundles wait, and no longer than a second', async () => {
+    const router = start()
+    const peer = new Peer(router, 'alice')
+    const ips = await peer.connect(5n, 1_000_000n)
+    for (let i = 0; i < 2; i++) router.ways[0]?.options.received(packetFor(ips))
+    await until('the first', () => peer.packets.length > 0)
+    router.ways[0]?.options.received(packetFor(ips))
+    await turns()
+    router.clock.advance(millis(999))
+    await turns()
+    const before = peer.packets.length
+    router.clock.advance(millis(1))
+    await turns()
+    assert.deepEqual([before, peer.packets.length], [2, 3])
   })
 
   test('a bundle of more packets than bundles hold is not gone through', async () => {
@@ -476,7 +472,7 @@ describe('the IP packet router', () => {
       way.options.received(packetFor(ips, 1400))
       if (i % 10 === 0) await turns()
     }
-    assert.equal(way.paused, true)
+    assert.equal(way.isPaused, true)
     assert.ok(router.dropped('client-too-slow') > 20)
     assert.ok((router.meter.snapshot().ip_waiting_bytes ?? 0) <= 20_000)
     router.client.congested = false
@@ -485,7 +481,7 @@ describe('the IP packet router', () => {
       router.clock.advance(millis(20))
       await turns()
     }
-    assert.equal(way.paused, false)
+    assert.equal(way.isPaused, false)
     assert.equal(router.meter.snapshot().ip_waiting_bytes, 0)
   })
 
@@ -525,7 +521,8 @@ describe('the IP packet router', () => {
     const send = (sequence: number, ...packets: Uint8Array[]) => {
       const bundle = Uint8Array.from(packets.flatMap((one) => [...encodePacket(one)]))
       const content = encodeIpPacketRequest(10, { kind: 'data', bundle })
-      peer.deliver(encodeStreamFrame({ streamId: peer.streamId, type: 'data', sequence, content }))
+      const message = encodeStreamFrame({ streamId: peer.streamId, type: 'data', sequence, content })
+      peer.deliver(message)
     }
     const asked = () => router.connecting.map(({ port }) => port)
     send(1, syn(1))
@@ -571,6 +568,7 @@ describe('the IP packet router', () => {
     }
     const gone = () => router.connecting.map(({ signal }) => signal?.aborted)
     assert.deepEqual(gone(), [false, false])
+    assert.equal(router.connecting[0]?.timeout, 30_000)
     assert.equal(router.meter.snapshot().ip_connections, 2)
     router.ways[0]?.options.lost(new MixnetError('CONNECTION_CLOSED'))
     assert.deepEqual(gone(), [true, false])

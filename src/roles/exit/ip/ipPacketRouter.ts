@@ -14,17 +14,14 @@ import type { Recipient } from '../../../protocol/packet/recipient.ts'
 import type { BuildInformation } from '../../../protocol/wire/directory/buildInformation.ts'
 import type { IpPair } from '../../../protocol/wire/exit/bincode.ts'
 import { decodeBundle } from '../../../protocol/wire/exit/ipBundle.ts'
-import { buildEcho, readEcho } from '../../../protocol/wire/ip/echo.ts'
-import { type IpPacket, PROTOCOL, readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
-import { buildReset, FLAG, readTcpSegment } from '../../../protocol/wire/ip/tcpSegment.ts'
-import { buildTooBig } from '../../../protocol/wire/ip/tooBig.ts'
+import { copyPacket, type IpPacket, readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
 import { Answers } from '../answers.ts'
 import { Quotas } from '../quotas.ts'
 import type { ReplyPath, RequesterClient } from '../replyPath.ts'
-import { AddressPool, ROUTER_IPS } from './addressPool.ts'
+import { AddressPool } from './addressPool.ts'
 import type { IpRouterParams } from './ipRouterParams.ts'
-import { destinationText, judgePacket, type PacketRulesOptions } from './packetRules.ts'
-import { RouterClient } from './routerClient.ts'
+import type { PacketRulesOptions } from './packetRules.ts'
+import { ANSWERS_LANE, RouterClient } from './routerClient.ts'
 import {
   type Dialect,
   encodeRouterAnswer,
@@ -34,6 +31,7 @@ import {
   readRouterRequest,
 } from './routerMessages.ts'
 import { SharedConnections } from './sharedConnections.ts'
+import { SharedMemory } from './sharedMemory.ts'
 import type { WayOut } from './wayOut.ts'
 
 export interface IpPacketRouterOptions extends Pick<PacketRulesOptions, 'rules'> {
@@ -56,8 +54,6 @@ interface Asking {
   readonly requestId: bigint
 }
 
-const ANSWERS_LANE = 'ip-answers'
-
 export class IpPacketRouter {
   readonly #world: World
   readonly #options: IpPacketRouterOptions
@@ -69,16 +65,17 @@ export class IpPacketRouter {
   readonly #stopping = new AbortController()
   readonly #ending = new Set<Promise<void>>()
   readonly #connections = new SharedConnections()
+  readonly #memory: SharedMemory
   /** Pseudonyms that have gone, oldest first: they may still be told so. What they gave for answers is 100 kB each, and goes when their addresses are free. */
   readonly #gone = new Map<string, Millis>()
   #connecting = 0
-  #waitingBytes = 0
   #review: Timer | undefined
 
   private constructor(world: World, options: IpPacketRouterOptions) {
     const { params, meter, client } = options
     this.#world = world
     this.#options = options
+    this.#memory = new SharedMemory(params)
     this.#pool = new AddressPool({ random: world.random.stream('ip-addresses'), restFor: params.addressRest })
     this.#answers = new Answers({
       clock: world.clock,
@@ -90,7 +87,7 @@ export class IpPacketRouter {
     })
     meter.gauge('ip_clients', 'Clients that have addresses', () => this.#clients.size)
     meter.gauge('ip_connections', 'Connections of clients that end here', () => this.#connections.count)
-    meter.gauge('ip_waiting_bytes', 'Bytes that wait for clients', () => this.#waitingBytes)
+    meter.gauge('ip_waiting_bytes', 'Bytes that wait for clients', () => this.#memory.taken)
   }
 
   static start(world: World, options: IpPacketRouterOptions): IpPacketRouter {
@@ -181,7 +178,7 @@ export class IpPacketRouter {
       const way = await this.#options.wayOut.open(
         {
           ips,
-          received: (packet) => this.#returned(client, packet),
+          received: (packet) => client.returned(packet),
           lost: (error) => this.#lost(name, client, error),
         },
         this.#stopping.signal,
@@ -213,7 +210,7 @@ export class IpPacketRouter {
   }
 
   #newClient({ name, path, dialect }: Asking, { bufferTimeoutMs }: ConnectQuestion, ips: IpPair): RouterClient {
-    const { client, params, meter, wayOut } = this.#options
+    const { client, params, meter, wayOut, rules } = this.#options
     const created: RouterClient = new RouterClient({
       world: this.#world,
       client,
@@ -224,13 +221,11 @@ export class IpPacketRouter {
       bufferTimeoutMs,
       mtu: wayOut.mtu,
       params,
-      reserve: (bytes, held) => this.#reserve(bytes, held),
+      rules,
+      memory: this.#memory,
       connections: this.#connections,
-      dropped: (packets) => this.#drop('client-too-slow', packets),
-      inTurn: (bytes) => {
-        const packet = readIpPacket(bytes)
-        if (!('fault' in packet)) this.#forward(created, packet, bytes)
-      },
+      answers: this.#answers,
+      dropped: (reason, packets) => this.#drop(reason, packets),
       lost: () => {
         if (this.#clients.get(name) === created) this.#end(name)
       },
@@ -240,24 +235,11 @@ export class IpPacketRouter {
     return created
   }
 
-  /**
-   * One half is for whoever comes first; of the other each client has its part, both ways, whatever others take (pseudonyms that never give reply
-   * SURBs take all they get).
-   */
-  #reserve(bytes: number, held: number): boolean {
-    const { maxTotalBytes, maxClients } = this.#options.params
-    const half = maxTotalBytes / 2
-    const isTooMuch = this.#waitingBytes + bytes > half && held + bytes > half / (2 * maxClients)
-    if (bytes > 0 && isTooMuch) return false
-    this.#waitingBytes += bytes
-    return true
-  }
-
   // ---- packets
 
   #carry({ client: name, bundle, sequence }: Extract<RouterRequest, { kind: 'data' }>): void {
     const client = name === undefined ? undefined : this.#clients.get(name)
-    const inTurn: Uint8Array[] = []
+    const inTurn: IpPacket[] = []
     for (const bytes of decodeBundle(bundle).packets) {
       const packet = readIpPacket(bytes)
       if ('fault' in packet) {
@@ -267,53 +249,10 @@ export class IpPacketRouter {
       const whose = name === undefined ? this.#bySource.get(keyOf(packet.source)) : client
       if (whose === undefined) this.#drop('not-connected')
       else if (!whose.owns(packet)) this.#drop('source-of-another')
-      else if (sequence !== undefined && needsOrder(packet)) inTurn.push(bytes.slice())
-      else this.#forward(whose, packet, bytes)
+      else if (sequence !== undefined && needsOrder(packet)) inTurn.push(copyPacket(packet))
+      else whose.carry(packet)
     }
     if (sequence !== undefined) client?.order.push(sequence, inTurn)
-  }
-
-  #forward(client: RouterClient, packet: IpPacket, bytes: Uint8Array): void {
-    client.noteActivity()
-    if (isRouter(packet.destination)) return this.#answerEcho(client, packet)
-    if (bytes.length > this.#options.wayOut.mtu) return this.#refuseLong(client, packet)
-    const verdict = judgePacket(packet, { rules: this.#options.rules, net: this.#world.net })
-    if (verdict === 'accepted') {
-      if (!client.forward(packet, bytes)) this.#drop('engine-busy')
-      return
-    }
-    this.#drop(`destination-${verdict}`)
-    const refusal = refusalOf(packet)
-    if (refusal !== undefined) client.receive(refusal)
-    if (!client.mayRefuse()) return
-    const info = { kind: 'exitPolicyRefused', destination: destinationText(packet) } as const
-    this.#tell(client, { kind: 'info', info, level: 'warn' })
-  }
-
-  /** Said as often as that a destination is refused: an answer costs a reply SURB. */
-  #refuseLong(client: RouterClient, packet: IpPacket): void {
-    this.#drop('packet-too-long')
-    if (!client.mayRefuse()) return
-    const own = packet.version === 4 ? ROUTER_IPS.ipv4 : ROUTER_IPS.ipv6
-    client.receive(buildTooBig(packet, own, this.#options.wayOut.mtu))
-  }
-
-  /** The one thing that the router answers itself: clients probe it. */
-  #answerEcho(client: RouterClient, packet: IpPacket): void {
-    const echo = readEcho(packet)
-    if (echo === undefined || echo.isReply) return this.#drop('destination-router')
-    const back = { source: packet.destination, destination: packet.source }
-    client.receive(buildEcho(back, { ...echo, isReply: true }))
-  }
-
-  #returned(client: RouterClient, bytes: Uint8Array): void {
-    const packet = readIpPacket(bytes)
-    if ('fault' in packet) return this.#drop(`returned-${packet.fault}`)
-    const own = packet.version === 4 ? client.ips.ipv4 : client.ips.ipv6
-    if (!equalBytes(own, packet.destination)) return this.#drop('returned-for-another')
-    // Connections are ours: what an engine brings of one is a stranger's.
-    if (packet.protocol === PROTOCOL.tcp) return this.#drop('returned-tcp')
-    client.receive(bytes)
   }
 
   // ---- ends
@@ -330,9 +269,7 @@ export class IpPacketRouter {
     this.#clients.delete(name)
     for (const key of sourceKeys(client.ips)) if (this.#bySource.get(key) === client) this.#bySource.delete(key)
     // With a number of its own: official clients have had 0, take frames in order, and would never hear of it.
-    if (told !== undefined) {
-      this.#tell(client, { kind: 'unrequestedDisconnect', reason: told }, { sequence: client.nextSequence() })
-    }
+    if (told !== undefined) client.tell({ kind: 'unrequestedDisconnect', reason: told }, client.nextSequence())
     if (client.path.kind === 'tag') this.#gone.set(name, this.#world.clock.monotonic())
     const ending = client.end().finally(() => {
       this.#pool.give(client.ips, this.#world.clock.monotonic())
@@ -372,28 +309,11 @@ export class IpPacketRouter {
     this.#answers.send({ path, sender: name }, ANSWERS_LANE, data)
   }
 
-  #tell(
-    { name, dialect, path }: RouterClient,
-    answer: RouterAnswer,
-    numbered: { readonly sequence?: number } = {},
-  ): void {
-    const data = encodeRouterAnswer(dialect, answer, { ...numbered, mtu: this.#options.wayOut.mtu })
-    this.#answers.send({ path, sender: name }, ANSWERS_LANE, data)
-  }
-
   #drop(reason: string, count = 1): void {
     this.#options.meter.counter('ip_dropped_total', 'Messages and packets dropped', { reason }).value += count
   }
 }
 
-/** To whom asks for a connection that the policy forbids. Official clients do not read what else they are told, and ask for ever. */
-function refusalOf(packet: IpPacket): Uint8Array | undefined {
-  if (packet.protocol !== PROTOCOL.tcp) return undefined
-  return readTcpSegment(packet).flags === FLAG.syn ? buildReset(packet) : undefined
-}
-
 const keyOf = (address: Uint8Array): string => address.join('.')
 const sourceKeys = ({ ipv4, ipv6 }: IpPair): readonly string[] => [keyOf(ipv4), keyOf(ipv6)]
 const sameIps = (a: IpPair, b: IpPair): boolean => equalBytes(a.ipv4, b.ipv4) && equalBytes(a.ipv6, b.ipv6)
-const isRouter = (address: Uint8Array): boolean =>
-  equalBytes(address, ROUTER_IPS.ipv4) || equalBytes(address, ROUTER_IPS.ipv6)

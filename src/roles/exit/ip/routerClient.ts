@@ -1,16 +1,28 @@
-/** One client of the IP packet router: its addresses, its way out, and what is on its way to it. @module */
+/**
+ * One client of the IP packet router: its addresses, its way out, and what is on its way to it. Each of its packets is judged here, and refused where
+ * the policy says so. @module
+ */
 import { PacketOrder } from '../../../client/ip/packetOrder.ts'
 import { PacketWriter } from '../../../client/ip/packetWriter.ts'
+import { equalBytes } from '../../../foundation/base/bytes.ts'
 import type { Counter } from '../../../foundation/base/observe.ts'
 import type { Millis } from '../../../foundation/base/units.ts'
 import { millis } from '../../../foundation/base/units.ts'
 import type { World } from '../../../foundation/platform/world.ts'
 import type { IpPair } from '../../../protocol/wire/exit/bincode.ts'
-import { type IpPacket, PROTOCOL } from '../../../protocol/wire/ip/ipPacket.ts'
+import { buildEcho, readEcho } from '../../../protocol/wire/ip/echo.ts'
+import { type IpPacket, PROTOCOL, readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
+import { buildReset, FLAG, readTcpSegment } from '../../../protocol/wire/ip/tcpSegment.ts'
+import { buildTooBig } from '../../../protocol/wire/ip/tooBig.ts'
+import type { Answers } from '../answers.ts'
+import type { ExitRules } from '../exitRules.ts'
 import { type ReplyPath, type RequesterClient, sendAnswer } from '../replyPath.ts'
+import { ROUTER_IPS } from './addressPool.ts'
 import type { IpRouterParams } from './ipRouterParams.ts'
-import { type Dialect, encodeRouterAnswer } from './routerMessages.ts'
+import { destinationText, judgePacket } from './packetRules.ts'
+import { type Dialect, encodeRouterAnswer, type RouterAnswer } from './routerMessages.ts'
 import type { SharedConnections } from './sharedConnections.ts'
+import type { SharedMemory } from './sharedMemory.ts'
 import { TcpEnds } from './tcpEnds.ts'
 import type { OpenWayOut } from './wayOut.ts'
 
@@ -25,11 +37,11 @@ export interface RouterClientOptions {
   readonly bufferTimeoutMs: bigint | undefined
   readonly mtu: number
   readonly params: IpRouterParams
-  readonly reserve: (bytes: number, held: number) => boolean
+  readonly rules: ExitRules
+  readonly memory: SharedMemory
   readonly connections: SharedConnections
-  readonly dropped: (packets: number) => void
-  /** Takes a packet of TCP that waited for its turn. */
-  readonly inTurn: (packet: Uint8Array) => void
+  readonly answers: Pick<Answers, 'send'>
+  readonly dropped: (reason: string, packets?: number) => void
   /** Cannot be answered any more. */
   readonly lost: () => void
   readonly toClient: Counter
@@ -37,6 +49,7 @@ export interface RouterClientOptions {
 }
 
 const MAX_SEQUENCE = 0xffffffff
+export const ANSWERS_LANE = 'ip-answers'
 
 export class RouterClient {
   readonly #options: RouterClientOptions
@@ -45,6 +58,7 @@ export class RouterClient {
   readonly order: PacketOrder
   readonly #tcp: TcpEnds
   #way: OpenWayOut | undefined
+  /** As it was connected: what it is told later is in the same. */
   #dialect: Dialect
   #sequence = 0
   #isOver = false
@@ -54,7 +68,7 @@ export class RouterClient {
   #lastRefusal: Millis | undefined
 
   constructor(options: RouterClientOptions) {
-    const { world, client, name, params, bufferTimeoutMs, reserve, connections, dropped, lost } = options
+    const { world, client, name, params, bufferTimeoutMs, memory, connections, dropped, lost } = options
     const { clock, net } = world
     this.#options = options
     this.#dialect = options.dialect
@@ -62,8 +76,8 @@ export class RouterClient {
     this.order = new PacketOrder({
       clock,
       patience: params.patience,
-      reserve: (bytes, held) => (bytes <= 0 || held + bytes <= params.maxHeldBytes) && reserve(bytes, held),
-      deliver: options.inTurn,
+      reserve: (bytes, held) => held + bytes <= params.maxHeldBytes && memory.reserve(bytes, held),
+      deliver: (packet) => this.carry(packet),
     })
     this.#writer = new PacketWriter({
       clock,
@@ -74,8 +88,8 @@ export class RouterClient {
       bundleBytes: params.bundleBytes,
       pauseAtBytes: params.pauseAtBytes,
       maxWaitingBytes: params.maxWaitingBytes,
-      reserve,
-      dropped,
+      reserve: (bytes, held) => memory.reserve(bytes, held),
+      dropped: (packets) => dropped('client-too-slow', packets),
       lost,
       send: (bundle, signal) => this.#sendBundle(bundle, signal),
       full: () => {
@@ -94,13 +108,9 @@ export class RouterClient {
       net,
       random: world.random.stream('packet-tcp'),
       mtu: options.mtu,
-      send: (packet) => this.receive(packet),
+      send: (packet) => this.#receive(packet),
       shared: connections,
     })
-  }
-
-  get name(): string {
-    return this.#options.name
   }
 
   get ips(): IpPair {
@@ -109,15 +119,6 @@ export class RouterClient {
 
   get path(): ReplyPath {
     return this.#options.path
-  }
-
-  /** As it was connected: what it is told later is in the same. */
-  get dialect(): Dialect {
-    return this.#dialect
-  }
-
-  get isOver(): boolean {
-    return this.#isOver
   }
 
   /** Connected again: answers go as this asks. */
@@ -135,40 +136,80 @@ export class RouterClient {
   }
 
   owns({ version, source }: Pick<IpPacket, 'version' | 'source'>): boolean {
-    const own = version === 4 ? this.ips.ipv4 : this.ips.ipv6
-    return own.every((byte, i) => byte === source[i])
+    return equalBytes(version === 4 ? this.ips.ipv4 : this.ips.ipv6, source)
   }
 
-  /** Whether it has a packet of the client at all, whatever becomes of it. */
-  noteActivity(): void {
-    this.#lastFromClient = this.#options.world.clock.monotonic()
-  }
+  // ---- packets
 
-  /** A packet of the client for the world, and its bytes. False where it was lost. */
-  forward(packet: IpPacket, bytes: Uint8Array): boolean {
+  /** One of its packets, in its turn. */
+  carry(packet: IpPacket): void {
+    const { mtu, rules, world, dropped, toWorld } = this.#options
+    this.#lastFromClient = world.clock.monotonic()
+    if (isRouter(packet.destination)) return this.#answerEcho(packet)
+    if (packet.bytes.length > mtu) return this.#refuseLong(packet)
+    const verdict = judgePacket(packet, { rules, net: world.net })
+    if (verdict !== 'accepted') {
+      dropped(`destination-${verdict}`)
+      return this.#refuse(packet)
+    }
     const way = this.#way
-    if (way === undefined) return false
+    if (way === undefined) return dropped('engine-busy')
     if (packet.protocol === PROTOCOL.tcp) this.#tcp.receive(packet)
     // The engine keeps it; the message it is in goes.
-    else if (!way.send(bytes.slice())) return false
-    this.#options.toWorld.value += bytes.length
-    return true
+    else if (!way.send(packet.bytes.slice())) return dropped('engine-busy')
+    toWorld.value += packet.bytes.length
   }
 
-  /** A packet of the world for the client. */
-  receive(packet: Uint8Array): void {
-    if (this.#isOver) return
-    this.#lastToClient = this.#options.world.clock.monotonic()
-    this.#writer.push(packet)
+  #refuse(packet: IpPacket): void {
+    // To whom asks for a connection: official clients do not read what else they are told, and ask for ever.
+    const asks = packet.protocol === PROTOCOL.tcp && readTcpSegment(packet).flags === FLAG.syn
+    if (asks) this.#receive(buildReset(packet))
+    if (!this.#mayRefuse()) return
+    const info = { kind: 'exitPolicyRefused', destination: destinationText(packet) } as const
+    this.tell({ kind: 'info', info, level: 'warn' })
   }
 
-  /** Whether it may be told of a refused destination now. */
-  mayRefuse(): boolean {
+  #refuseLong(packet: IpPacket): void {
+    const { mtu, dropped } = this.#options
+    dropped('packet-too-long')
+    if (!this.#mayRefuse()) return
+    this.#receive(buildTooBig(packet, packet.version === 4 ? ROUTER_IPS.ipv4 : ROUTER_IPS.ipv6, mtu))
+  }
+
+  /** Whether it may be told of something refused now: an answer costs a reply SURB. */
+  #mayRefuse(): boolean {
     const now = this.#options.world.clock.monotonic()
     if (this.#lastRefusal !== undefined && now - this.#lastRefusal < this.#options.params.refusalInterval) return false
     this.#lastRefusal = now
     return true
   }
+
+  /** The one thing that the router answers itself: clients probe it. */
+  #answerEcho(packet: IpPacket): void {
+    const echo = readEcho(packet)
+    if (echo === undefined || echo.isReply) return this.#options.dropped('destination-router')
+    const back = { source: packet.destination, destination: packet.source }
+    this.#receive(buildEcho(back, { ...echo, isReply: true }))
+  }
+
+  /** What its way out brings. */
+  returned(bytes: Uint8Array): void {
+    const { dropped } = this.#options
+    const packet = readIpPacket(bytes)
+    if ('fault' in packet) return dropped(`returned-${packet.fault}`)
+    // An engine that mixes its clients up is not believed.
+    if (!this.owns({ version: packet.version, source: packet.destination })) return dropped('returned-for-another')
+    // Connections are ours: what an engine brings of one is a stranger's.
+    if (packet.protocol === PROTOCOL.tcp) return dropped('returned-tcp')
+    this.#receive(bytes)
+  }
+
+  #receive(packet: Uint8Array): void {
+    this.#lastToClient = this.#options.world.clock.monotonic()
+    this.#writer.push(packet)
+  }
+
+  // ---- ends, and what it is told
 
   /** Why it should be let go, if it should. */
   silence(now: Millis): 'mixnetTrafficTimeout' | 'tunTrafficTimeout' | undefined {
@@ -194,6 +235,12 @@ export class RouterClient {
     return this.#sequence
   }
 
+  /** Something that it did not ask for. */
+  tell(answer: RouterAnswer, sequence = 0): void {
+    const { answers, name: sender, path, mtu } = this.#options
+    answers.send({ path, sender }, ANSWERS_LANE, encodeRouterAnswer(this.#dialect, answer, { sequence, mtu }))
+  }
+
   async #sendBundle(bundle: Uint8Array, signal: AbortSignal): Promise<void> {
     const { client, name, path, mtu, toClient } = this.#options
     const data = encodeRouterAnswer(this.#dialect, { kind: 'data', bundle }, { sequence: this.nextSequence(), mtu })
@@ -207,3 +254,6 @@ const laneOf = (name: string): string => `ip ${name}`
 function bundleWait(asked: bigint | undefined, { bundleWait: usual, maxBundleWait }: IpRouterParams): Millis {
   return asked === undefined ? usual : millis(Math.min(Number(asked), maxBundleWait))
 }
+
+const isRouter = (address: Uint8Array): boolean =>
+  equalBytes(address, ROUTER_IPS.ipv4) || equalBytes(address, ROUTER_IPS.ipv6)

@@ -26,6 +26,6 @@ export class SharedConnections {
 
   /** Bytes that may be kept of one of them, each way. */
   get room(): number {
-    return Math.min(MOST_ROOM, Math.floor(TOTAL_ROOM / Math.max(1, this.#count)))
+    return Math.min(MOST_ROOM, Math.floor(TOTAL_ROOM / this.#count))
   }
 }

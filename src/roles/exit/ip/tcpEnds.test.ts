@@ -1,60 +1,19 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { MixnetError } from '../../../foundation/base/errors.ts'
-import { minutes, seconds } from '../../../foundation/base/units.ts'
+import { millis, minutes, seconds } from '../../../foundation/base/units.ts'
 import { HandClock, turn } from '../../../foundation/platform/handClock.ts'
-import type { Connection, ConnectionHandlers, Endpoint } from '../../../foundation/platform/net.ts'
+import type { Endpoint } from '../../../foundation/platform/net.ts'
 import { nodeRandom } from '../../../foundation/platform/node/nodeRandom.ts'
 import { readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
 import { advanced, buildTcp, FLAG, readTcpSegment, type TcpSegment } from '../../../protocol/wire/ip/tcpSegment.ts'
 import { SharedConnections } from './sharedConnections.ts'
+import { Outside } from './support.test.ts'
 import { TcpEnds } from './tcpEnds.ts'
 
 const ADDRESSES = { source: Uint8Array.of(10, 0, 7, 7), destination: Uint8Array.of(1, 2, 3, 4) }
 const PORT = 443
 const START = 1000
-
-/** What was connected to, as the router's side sees it. */
-class Outside implements Connection {
-  readonly local: Endpoint = { host: '9.9.9.9', port: 1 }
-  readonly remote: Endpoint
-  readonly written: Uint8Array[] = []
-  handlers: ConnectionHandlers | undefined
-  hasRoom = true
-  isPaused = false
-  fate: 'open' | 'ended' | 'destroyed' | 'reset' = 'open'
-  bufferedBytes = 0
-  constructor(remote: Endpoint) {
-    this.remote = remote
-  }
-  attach(handlers: ConnectionHandlers): void {
-    this.handlers = handlers
-  }
-  write(chunks: readonly Uint8Array[]): boolean {
-    this.written.push(...chunks)
-    return this.hasRoom
-  }
-  pause(): void {
-    this.isPaused = true
-  }
-  resume(): void {
-    this.isPaused = false
-  }
-  end(): void {
-    this.fate = 'ended'
-  }
-  destroy(): void {
-    this.#close('destroyed')
-  }
-  reset(): void {
-    this.#close('reset')
-  }
-  #close(fate: 'destroyed' | 'reset'): void {
-    if (this.fate === 'destroyed' || this.fate === 'reset') return
-    this.fate = fate
-    this.handlers?.close()
-  }
-}
 
 class Bench {
   readonly outside: Outside[] = []
@@ -138,8 +97,10 @@ describe('connections of a client of the packet router', () => {
     assert.equal(bench.shared.count, 1)
     outside.handlers?.close()
     assert.ok(bench.sent.every(({ flags }) => (flags & FLAG.rst) === 0))
+    assert.equal(bench.shared.count, 1, 'the client may ask for the last acknowledgment again')
     bench.clock.advance(seconds(10))
     assert.equal(bench.shared.count, 0)
+    assert.equal(bench.clock.pending, 0)
   })
 
   test('a site that never reads the rest is waited for, and not for ever', async () => {
@@ -149,8 +110,11 @@ describe('connections of a client of the packet router', () => {
     bench.from(4000, { flags: FLAG.fin | FLAG.ack, sequence: START + 1, acknowledgment })
     outside.handlers?.end?.()
     bench.from(4000, { flags: FLAG.ack, sequence: START + 2, acknowledgment: advanced(acknowledgment, 1) })
+    outside.bufferedBytes = 100
     bench.clock.advance(seconds(149))
     assert.equal(outside.fate, 'ended')
+    // However slowly: a byte now and then would hold it for ever.
+    outside.bufferedBytes = 50
     bench.clock.advance(seconds(2))
     assert.equal(outside.fate, 'reset')
     assert.equal(bench.shared.count, 0)
@@ -208,6 +172,59 @@ describe('connections of a client of the packet router', () => {
     assert.equal(bench.outside[0]?.written.length, 1)
   })
 
+  test('what is said before the site is there, or without having heard that it is, does not reach it', async () => {
+    const bench = new Bench()
+    const site = Promise.withResolvers<Outside>()
+    bench.answers = () => site.promise
+    const data = Uint8Array.of(7)
+    bench.from(4000, { flags: FLAG.syn })
+    bench.from(4000, { flags: FLAG.ack, sequence: START + 1, data })
+    assert.equal(bench.sent.length, 0)
+    site.resolve(new Outside({ host: '1.2.3.4', port: PORT }))
+    await turn()
+    const { sequence } = bench.sent.at(-1) as TcpSegment
+    for (const ahead of [0, 2]) {
+      const acknowledgment = advanced(sequence, ahead)
+      bench.from(4000, { flags: FLAG.ack, sequence: START + 1, acknowledgment, data })
+    }
+    assert.deepEqual(bench.outside[0]?.written, [])
+    bench.from(4000, { flags: FLAG.ack, sequence: START + 1, acknowledgment: advanced(sequence, 1), data })
+    assert.deepEqual(bench.outside[0]?.written, [data])
+  })
+
+  test('who took it back while the site was asked hears nothing more, and the site is let go', async () => {
+    const bench = new Bench()
+    const site = Promise.withResolvers<Outside>()
+    bench.answers = () => site.promise
+    bench.from(4000, { flags: FLAG.syn })
+    bench.from(4000, { flags: FLAG.rst, sequence: START + 1 })
+    site.resolve(new Outside({ host: '1.2.3.4', port: PORT }))
+    await turn()
+    await turn()
+    assert.equal(bench.sent.length, 0)
+    assert.equal(bench.outside[0]?.fate, 'reset')
+    assert.equal(bench.shared.count, 0)
+  })
+
+  test('what is lost goes again after 4 s, and after 2 s where round trips were measured', async () => {
+    const bench = new Bench()
+    await bench.connected()
+    const [outside] = bench.outside as [Outside]
+    for (const wait of [4, 2]) {
+      bench.sent.length = 0
+      outside.handlers?.data(Uint8Array.of(7))
+      bench.clock.advance(millis(seconds(wait) - 1))
+      assert.equal(bench.sent.length, 1)
+      bench.clock.advance(millis(1))
+      assert.equal(bench.sent.length, 2)
+      for (const more of [0, 1]) {
+        if (more === 1) outside.handlers?.data(Uint8Array.of(7))
+        const say = { sequence: START + 1, acknowledgment: advanced(bench.sent.at(-1)?.sequence as number, 1) }
+        bench.from(4000, { flags: FLAG.ack, ...say })
+      }
+    }
+  })
+
   test('each side waits for the other', async () => {
     const bench = new Bench()
     const acknowledgment = await bench.connected()
@@ -252,6 +269,45 @@ describe('connections of a client of the packet router', () => {
     other.from(9, { flags: FLAG.syn })
     assert.equal((other.sent.at(-1)?.flags ?? 0) & FLAG.rst, FLAG.rst)
     assert.equal(other.shared.count, 3008)
+  })
+
+  test('what waits for sites that do not read counts among what a client has, though it has ended them all', async () => {
+    const bench = new Bench()
+    for (let port = 1; port <= 256; port++) {
+      const acknowledgment = await bench.connected(port)
+      bench.from(port, { flags: FLAG.fin | FLAG.ack, sequence: START + 1, acknowledgment })
+      bench.outside.at(-1)?.handlers?.end?.()
+      const ended = { sequence: START + 2, acknowledgment: advanced(acknowledgment, 1) }
+      bench.from(port, { flags: FLAG.ack, ...ended })
+    }
+    bench.clock.advance(seconds(10))
+    assert.equal(bench.shared.count, 256)
+    bench.from(300, { flags: FLAG.syn })
+    assert.equal((bench.sent.at(-1)?.flags ?? 0) & FLAG.rst, FLAG.rst)
+    assert.equal(bench.outside.length, 256)
+  })
+
+  test('a site that takes what waited for it uses its connection', async () => {
+    const bench = new Bench()
+    await bench.connected()
+    const [outside] = bench.outside as [Outside]
+    bench.clock.advance(minutes(29))
+    outside.handlers?.drain?.()
+    bench.clock.advance(minutes(29))
+    assert.equal(outside.fate, 'open')
+    // Some of it, and less than it says.
+    outside.bufferedBytes = 100
+    bench.clock.advance(minutes(30))
+    assert.equal(outside.fate, 'open')
+    bench.clock.advance(minutes(1))
+    assert.equal(outside.fate, 'reset')
+  })
+
+  test('where there are many, each is told of less room', async () => {
+    const bench = new Bench()
+    bench.shared.changed(4095)
+    await bench.connected(1, { windowShift: 7 })
+    assert.equal(bench.sent[0]?.window, 8 * 1024)
   })
 
   test('who asks and takes it back in a loop has no more being made than others', async () => {
@@ -371,8 +427,8 @@ describe('connections of a client of the packet router', () => {
     assert.ok(isProbed())
     bench.ends.pause()
     say(0, 1000)
-    say(2, 1000)
     bench.sent.length = 0
+    say(2, 1000)
     bench.ends.resume()
     bench.clock.advance(seconds(30))
     assert.deepEqual(

@@ -77,7 +77,6 @@ export class TcpEnds {
 
   /** Nothing of it is left. */
   close(): void {
-    if (this.#closing.signal.aborted) return
     this.#closing.abort()
     // First, for else they would hear of an ordinary end.
     for (const pair of [...this.#pairs]) pair.reset()
