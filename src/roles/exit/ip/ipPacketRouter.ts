@@ -268,10 +268,8 @@ export class IpPacketRouter {
     if (client === undefined) return
     this.#clients.delete(name)
     for (const key of sourceKeys(client.ips)) if (this.#bySource.get(key) === client) this.#bySource.delete(key)
-    // With a number of its own: official clients have had 0, take frames in order, and would never hear of it.
-    if (told !== undefined) client.tell({ kind: 'unrequestedDisconnect', reason: told }, client.nextSequence())
     if (client.path.kind === 'tag') this.#gone.set(name, this.#world.clock.monotonic())
-    const ending = client.end().finally(() => {
+    const ending = client.end(told).finally(() => {
       this.#pool.give(client.ips, this.#world.clock.monotonic())
       this.#ending.delete(ending)
     })

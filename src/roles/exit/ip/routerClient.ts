@@ -111,6 +111,8 @@ export class RouterClient {
       send: (packet) => this.#receive(packet),
       shared: connections,
     })
+    // What a session before left there: it would be taken for this one's.
+    this.#dropLane()
   }
 
   get ips(): IpPair {
@@ -218,21 +220,29 @@ export class RouterClient {
     return now - this.#lastToClient >= worldSilence ? 'tunTrafficTimeout' : undefined
   }
 
-  /** Resolves when nothing of it is left. What waits for it is dropped. */
-  async end(): Promise<void> {
+  /**
+   * Resolves when nothing of it is left. What waits for it is dropped. Told why, it is sent what its lane holds all the same, and that has no more
+   * room than before: official clients take frames in the order of their numbers, and would wait for those dropped, not for the last. What
+   * nobody comes for goes with its reply SURBs.
+   */
+  async end(told?: Extract<RouterAnswer, { kind: 'unrequestedDisconnect' }>['reason']): Promise<void> {
     this.#isOver = true
     this.#writer.stop()
     this.order.stop()
     this.#tcp.close()
-    const { client, name, path } = this.#options
-    client.closeLane(laneOf(name), path.kind === 'tag' ? path.tag : undefined)
+    if (told === undefined) this.#dropLane()
+    else this.tell({ kind: 'unrequestedDisconnect', reason: told }, this.#nextSequence)
     await this.#way?.close()
   }
 
+  #dropLane(): void {
+    const { client, name, path } = this.#options
+    client.closeLane(laneOf(name), path.kind === 'tag' ? path.tag : undefined)
+  }
+
   /** Of the next frame that nobody asked for. 0 is for answers; officially it is skipped when the numbers begin anew. */
-  nextSequence(): number {
-    this.#sequence = this.#sequence === MAX_SEQUENCE ? 1 : this.#sequence + 1
-    return this.#sequence
+  get #nextSequence(): number {
+    return this.#sequence === MAX_SEQUENCE ? 1 : this.#sequence + 1
   }
 
   /** Something that it did not ask for. */
@@ -243,8 +253,11 @@ export class RouterClient {
 
   async #sendBundle(bundle: Uint8Array, signal: AbortSignal): Promise<void> {
     const { client, name, path, mtu, toClient } = this.#options
-    const data = encodeRouterAnswer(this.#dialect, { kind: 'data', bundle }, { sequence: this.nextSequence(), mtu })
+    const sequence = this.#nextSequence
+    const data = encodeRouterAnswer(this.#dialect, { kind: 'data', bundle }, { sequence, mtu })
     await sendAnswer(client, { path, lane: laneOf(name), data, signal })
+    // One at a time, and where it found no room before the end it has no number.
+    this.#sequence = sequence
     toClient.value += bundle.length
   }
 }
