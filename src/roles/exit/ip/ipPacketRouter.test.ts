@@ -645,6 +645,23 @@ describe('the IP packet router', () => {
     assert.deepEqual(router.client.forgotten, ['bob'])
   })
 
+  test('what others left who never came in goes too, in its own time', async () => {
+    const router = start()
+    const inside = new Peer(router, 'inside')
+    const ips = await inside.connect()
+    const { quietSenders } = DEFAULT_IP_ROUTER_PARAMS
+    const touched = { surbs: { size: 40 }, lastTouched: router.clock.monotonic() }
+    router.client.senders = ['inside', 'spare'].map((tag) => ({ tag, ...touched }))
+    for (let second = 0; second < quietSenders.keepFor / 1000; second += 20) {
+      assert.deepEqual(router.client.forgotten, [])
+      inside.send(packetOf(ips))
+      router.ways[0]?.options.received(packetFor(ips))
+      router.clock.advance(millis(20_000))
+    }
+    assert.deepEqual([...new Set(router.client.forgotten)], ['spare'])
+    assert.equal(router.router.clientCount, 1)
+  })
+
   test('who leaves while its way opens leaves nothing behind', async () => {
     const router = start()
     const opened = Promise.withResolvers<void>()

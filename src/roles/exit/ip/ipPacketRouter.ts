@@ -16,6 +16,7 @@ import type { IpPair } from '../../../protocol/wire/exit/bincode.ts'
 import { decodeBundle } from '../../../protocol/wire/exit/ipBundle.ts'
 import { copyPacket, type IpPacket, readIpPacket } from '../../../protocol/wire/ip/ipPacket.ts'
 import { Answers } from '../answers.ts'
+import { forgetQuiet } from '../quietSenders.ts'
 import { Quotas } from '../quotas.ts'
 import type { ReplyPath, RequesterClient } from '../replyPath.ts'
 import { AddressPool } from './addressPool.ts'
@@ -294,10 +295,12 @@ export class IpPacketRouter {
   #forget(now: Millis): void {
     const { client, params } = this.#options
     for (const [name, since] of this.#gone) {
-      if (now - since < params.addressRest) return
+      if (now - since < params.addressRest) break
       this.#gone.delete(name)
       client.forget(name)
     }
+    // And those who never came in: spare pseudonyms, and who asked something else.
+    forgetQuiet(client, params.quietSenders, now, (tag) => this.#clients.has(tag))
   }
 
   // ---- answers

@@ -1,6 +1,7 @@
 /** Limits of the IP packet router (docs/spec/ip-packet-router.md). What official routers have too is cited; the others are ours to tune. @module */
 import { SERVICE_TRAFFIC, type TrafficParams } from '../../../client/trafficParams.ts'
 import { type Millis, millis, minutes, seconds } from '../../../foundation/base/units.ts'
+import { DEFAULT_QUIET_SENDERS, type QuietSenderLimits } from '../quietSenders.ts'
 import type { QuotaLimit } from '../quotas.ts'
 
 export interface IpRouterParams {
@@ -37,6 +38,7 @@ export interface IpRouterParams {
   readonly refusalInterval: Millis
   /** An address that was given back is nobody's for so long. */
   readonly addressRest: Millis
+  readonly quietSenders: QuietSenderLimits
   readonly reviewInterval: Millis
 }
 
@@ -61,6 +63,7 @@ export const DEFAULT_IP_ROUTER_PARAMS: IpRouterParams = {
   answerTimeout: seconds(30),
   refusalInterval: seconds(1),
   addressRest: minutes(2),
+  quietSenders: DEFAULT_QUIET_SENDERS,
   reviewInterval: seconds(10),
 }
 
