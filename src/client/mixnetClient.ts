@@ -225,8 +225,9 @@ export class MixnetClient implements AsyncDisposable {
     return this.#outbox.lanes.length(lane) + (tag === undefined ? 0 : this.#replier.stock.waiting(tag, lane))
   }
 
-  /** Resolves once at most `packets` fragments of the lane wait for their turn. Throws ABORTED, STOPPED. */
-  async whenLaneBelow(lane: Lane, packets: number, signal?: AbortSignal): Promise<void> {
+  /** Resolves once at most `packets` fragments of the lane wait for their turn, and as many for a SURB of `tag`. Throws ABORTED, STOPPED. */
+  async whenLaneBelow(lane: Lane, packets: number, signal?: AbortSignal, tag?: SenderTag): Promise<void> {
+    if (tag !== undefined) await this.#replier.stock.whenBelow(tag, lane, packets, signal)
     await this.#outbox.lanes.whenBelow(lane, packets, signal)
   }
 

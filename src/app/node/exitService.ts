@@ -69,14 +69,14 @@ async function startPacketRouter(
   world: World,
   options: ExitServiceOptions & { readonly wayOut: WayOut; readonly rules: ExitRules },
 ): Promise<{ readonly router: IpPacketRouter; readonly client: MixnetClient }> {
-  const { folder, build, meter, log, wayOut, rules } = options
+  const { local, folder, build, meter, log, wayOut, rules } = options
   // The counters of a client are those of the requester's: the router counts packets.
   const client = await startServiceClient(world, options, `${folder}/packets`, new Meter(), ROUTER_TRAFFIC)
   const router = IpPacketRouter.start(world, {
     client,
     wayOut,
     rules,
-    params: DEFAULT_IP_ROUTER_PARAMS,
+    params: local ? { ...DEFAULT_IP_ROUTER_PARAMS, stopTimeout: LOCAL_STOP_TIMEOUT } : DEFAULT_IP_ROUTER_PARAMS,
     build,
     meter,
     log: log.child('packets'),

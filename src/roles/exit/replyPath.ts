@@ -24,7 +24,7 @@ export interface RequesterClient {
     readonly lane: Lane
     readonly signal: AbortSignal
   }): Promise<void>
-  whenLaneBelow(lane: Lane, packets: number, signal: AbortSignal): Promise<void>
+  whenLaneBelow(lane: Lane, packets: number, signal: AbortSignal, tag?: SenderTag): Promise<void>
   closeLane(lane: Lane, tag?: SenderTag): void
   /** Whose reply SURBs are kept, the longest quiet first. They may be forgotten while they are looked through. */
   readonly senders: Iterable<KnownSender>

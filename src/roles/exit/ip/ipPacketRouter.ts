@@ -64,6 +64,7 @@ export class IpPacketRouter {
   /** Of versions 6 and 7, whose packets do not say whose they are. */
   readonly #bySource = new Map<string, RouterClient>()
   readonly #stopping = new AbortController()
+  #isStopping = false
   readonly #ending = new Set<Promise<void>>()
   readonly #connections = new SharedConnections()
   readonly #memory: SharedMemory
@@ -107,17 +108,28 @@ export class IpPacketRouter {
     return this.#clients.size
   }
 
-  /** Tells every client, ends every way out. Resolves when none is left. */
+  /** Tells every client, ends every way out. Resolves when none is left, and what they are told has left, or the time for that is over. */
   async stop(): Promise<void> {
     this.#review?.cancel()
-    for (const name of [...this.#clients.keys()]) this.#end(name, { text: 'this exit is going away' })
+    this.#isStopping = true
+    const clients = [...this.#clients]
+    for (const [name] of clients) this.#end(name, { text: 'this exit is going away' })
+    await this.#told(clients.map(([, client]) => client))
     this.#stopping.abort()
     await Promise.all(this.#ending)
     await this.#options.wayOut.close()
   }
 
+  /** Else they would hear of it by silence only. */
+  async #told(clients: readonly RouterClient[]): Promise<void> {
+    const late = new AbortController()
+    const timer = this.#world.clock.after(this.#options.params.stopTimeout, () => late.abort())
+    await Promise.allSettled(clients.map((client) => client.whenSent(late.signal)))
+    timer.cancel()
+  }
+
   #received(message: Uint8Array, tag: string | undefined): void {
-    if (this.#stopping.signal.aborted) return
+    if (this.#isStopping) return
     const request = readRouterRequest(this.#world.crypto, message, tag, this.#world.clock.now())
     if (typeof request === 'string') return this.#drop(request)
     if (request.kind === 'nothing') return

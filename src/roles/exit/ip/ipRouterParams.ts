@@ -38,6 +38,8 @@ export interface IpRouterParams {
   readonly refusalInterval: Millis
   /** An address that was given back is nobody's for so long. */
   readonly addressRest: Millis
+  /** For what clients are told at the end to leave. */
+  readonly stopTimeout: Millis
   readonly quietSenders: QuietSenderLimits
   readonly reviewInterval: Millis
 }
@@ -60,6 +62,7 @@ export const DEFAULT_IP_ROUTER_PARAMS: IpRouterParams = {
   maxHeldBytes: 512 * KIB,
   maxTotalBytes: 32 * MIB,
   answers: { perSender: 8, overall: 256 },
+  stopTimeout: seconds(2),
   answerTimeout: seconds(30),
   refusalInterval: seconds(1),
   addressRest: minutes(2),

@@ -108,3 +108,18 @@ test('who is back at once gets no more of what waited before', async () => {
   await mixnet.until(() => ways.length === 2)
   assert.equal(waiting(), 0, `of ${before}`)
 })
+
+for (const packets of [0, 60]) {
+  test(`a client for whom ${packets} packets wait hears that the exit stops, before its client does`, async () => {
+    const { mixnet, exit, frames, flood, read, router } = await setUp(`stop ${packets}`)
+    flood(packets)
+    await mixnet.simulation.runFor(millis(20))
+    await mixnet.simulation.complete(
+      router.stop().then(() => exit.client.stop()),
+      minutes(1),
+    )
+    await mixnet.simulation.runFor(seconds(5))
+    assert.equal(read().at(-1), 'unrequestedDisconnect')
+    assert.equal(read().length, frames.size)
+  })
+}

@@ -235,6 +235,13 @@ export class RouterClient {
     await this.#way?.close()
   }
 
+  /** What it is told has left, and what its lane holds, which official clients read before. Throws ABORTED, STOPPED. */
+  async whenSent(signal: AbortSignal): Promise<void> {
+    const { client, name, path } = this.#options
+    const tag = path.kind === 'tag' ? path.tag : undefined
+    for (const lane of [laneOf(name), ANSWERS_LANE]) await client.whenLaneBelow(lane, 0, signal, tag)
+  }
+
   #dropLane(): void {
     const { client, name, path } = this.#options
     client.closeLane(laneOf(name), path.kind === 'tag' ? path.tag : undefined)
