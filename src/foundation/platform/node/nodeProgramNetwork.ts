@@ -6,17 +6,21 @@
  * and packages for others. Its processes are the only ones that it sees, where the system lets us mount that. @module
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import type { Socket } from 'node:dgram'
+import { createSocket, type Socket } from 'node:dgram'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { constants as osConstants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { machineError } from '../../base/machineError.ts'
 import type { ProgramNetwork } from '../programNetwork.ts'
-import { BUFFER_BYTES, boundSocket, findTools, freePort, LOOPBACK, TOOL_FOLDERS } from './nodeTunDevice.ts'
+import { findTools, TOOL_FOLDERS } from './nodeTunDevice.ts'
 
 export const MTU = 1500
 export const PROGRAMS = { ipv4: '10.64.0.2', ipv6: 'fd5a:7e1a::2' }
 export const ROUTER = { ipv4: '10.64.0.1', ipv6: 'fd5a:7e1a::1' }
+/** socat's buffer: a packet is one datagram. */
+const BUFFER_BYTES = 65_536
+const LOOPBACK = '127.0.0.1'
+const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
 const START_LIMIT_MS = 10_000
 const END_LIMIT_MS = 2000
 /** How a shell says that Ctrl-C has ended something. */
@@ -91,6 +95,26 @@ export async function openProgramNetwork(): Promise<ProgramNetwork> {
     await rm(folder, { recursive: true, force: true })
     throw error
   }
+}
+
+function boundSocket(): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket({
+      type: 'udp4',
+      recvBufferSize: SOCKET_BUFFER_BYTES,
+      sendBufferSize: SOCKET_BUFFER_BYTES,
+    })
+    socket.once('error', reject)
+    socket.bind(0, LOOPBACK, () => resolve(socket))
+  })
+}
+
+/** Of a relay: nobody else on this machine can send from it once it has it, and only what comes from it is taken. */
+async function freePort(): Promise<number> {
+  const socket = await boundSocket()
+  const { port } = socket.address()
+  await new Promise<void>((resolve) => socket.close(() => resolve()))
+  return port
 }
 
 /** A bus of the user may be at any path, and whoever answers there fetches what it is asked to from outside. */
