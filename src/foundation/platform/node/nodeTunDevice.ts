@@ -4,23 +4,14 @@
  */
 import { access, constants, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { MixnetError } from '../../base/errors.ts'
 import { machineError } from '../../base/machineError.ts'
 import { seconds } from '../../base/units.ts'
 import type { Channel, ChildProcess } from '../processes.ts'
 import type { TunDevice } from '../tunDevice.ts'
 import { inheritedEnv, nodeProcesses } from './nodeProcesses.ts'
-import { siblingModule } from './nodeThread.ts'
-import { framed, LENGTH_BYTES, MAX_PACKET_BYTES, PacketFrames } from './packetFrames.ts'
+import { PUMP, PUMP_ENV, PumpStream } from './nodePump.ts'
 
-/**
- * Becomes our own Node with the pump, the device being its standard input and output, and file descriptor 3 ours as socat has it. Paths come by the
- * environment: in one, a comma or a quote would be socat's. Packets die young, and a larger young generation only lets more of them wait for it.
- */
-const PUMP = `EXEC:"/bin/sh -c 'exec \\"$STARLING_NODE\\" --max-semi-space-size=1 \\"$STARLING_PUMP\\"'",nofork`
-/** Packets that the pump has not taken: as much as a device's own queue holds (500), for more would only be later. The kernel holds some 200 kB beyond. */
-const MAX_WAITING_BYTES = 768 * 1024
 const START_LIMIT_MS = 20_000
 /** One that the device of a killed process may take to go, on a busy machine. */
 const OLD_LIMIT_MS = 8000
@@ -125,11 +116,7 @@ export async function openTunDevice(name: string, socat: string): Promise<TunDev
   const pump = await nodeProcesses.start({
     program: socat,
     args: [`TUN,tun-name=${name},iff-no-pi`, PUMP],
-    env: {
-      ...inheritedEnv(),
-      STARLING_NODE: process.execPath,
-      STARLING_PUMP: fileURLToPath(siblingModule('packetPump', import.meta.url)),
-    },
+    env: { ...inheritedEnv(), ...PUMP_ENV },
     channel: true,
   })
   if (pump.channel === undefined) throw new MixnetError('INTERNAL', { what: 'no channel' })
@@ -161,37 +148,25 @@ async function until(limitMs: number, holds: () => Promise<boolean>): Promise<bo
 class PumpedDevice implements TunDevice {
   readonly ended: Promise<void>
   readonly #pump: ChildProcess
-  readonly #channel: Channel
-  readonly #started = Promise.withResolvers<boolean>()
+  readonly #packets: PumpStream
   #handler: (packet: Uint8Array) => void = () => {}
-  /** Of this turn of the event loop: they leave in one system call. */
-  #batch: Uint8Array[] = []
-  #batchBytes = 0
   #isOver = false
 
   constructor(pump: ChildProcess, channel: Channel) {
     this.#pump = pump
-    this.#channel = channel
-    const frames = new PacketFrames()
-    const take = (packet: Uint8Array): void => {
-      if (packet.length === 0) this.#started.resolve(true)
-      // A view of some kept packet would keep all that came with it.
-      else this.#handler(packet.slice())
-    }
-    channel.attach({
-      data: (chunk) => frames.push(chunk, take),
-      // Of no use to us any more, whether it knows or not.
-      close: () => void pump.stop(STOP_GRACE),
-    })
+    // A pump that has closed its end is of no use any more, whether it knows or not.
+    const closed = (): void => void pump.stop(STOP_GRACE)
+    this.#packets = new PumpStream(channel, (packet) => this.#handler(packet), closed)
     this.ended = pump.ended.then(() => {
       this.#isOver = true
-      this.#started.resolve(false)
     })
   }
 
   async starts(limitMs: number): Promise<boolean> {
-    const late = setTimeout(() => this.#started.resolve(false), limitMs)
-    return await this.#started.promise.finally(() => clearTimeout(late))
+    const late = Promise.withResolvers<false>()
+    const timer = setTimeout(() => late.resolve(false), limitMs)
+    const started = this.#packets.started.then(() => true)
+    return await Promise.race([started, this.ended.then(() => false), late.promise]).finally(() => clearTimeout(timer))
   }
 
   onPacket(handler: (packet: Uint8Array) => void): void {
@@ -199,20 +174,7 @@ class PumpedDevice implements TunDevice {
   }
 
   send(packet: Uint8Array): boolean {
-    if (packet.length === 0 || packet.length > MAX_PACKET_BYTES) return false
-    const waiting = this.#channel.bufferedBytes + this.#batchBytes
-    const bytes = LENGTH_BYTES + packet.length
-    if (this.#isOver || waiting + bytes > MAX_WAITING_BYTES) return false
-    if (this.#batch.length === 0) setImmediate(() => this.#flush())
-    this.#batch.push(packet)
-    this.#batchBytes += bytes
-    return true
-  }
-
-  #flush(): void {
-    this.#channel.write([framed(this.#batch)])
-    this.#batch = []
-    this.#batchBytes = 0
+    return !this.#isOver && this.#packets.send(packet)
   }
 
   async close(): Promise<void> {
