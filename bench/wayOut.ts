@@ -85,7 +85,7 @@ function cpuMicros(): number {
   const programs = readdirSync('/proc').flatMap((pid) => {
     if (!/^[0-9]+$/.test(pid)) return []
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    if (!/\((socat|passt)/.test(stat)) return []
+    if (!/\((starling-pump|passt)/.test(stat)) return []
     const [, used = '', inKernel = ''] = /^(?:\S+ ){11}(\S+) (\S+)/.exec(stat.slice(stat.lastIndexOf(')') + 2)) ?? []
     return [(Number(used) + Number(inKernel)) * 10_000]
   })

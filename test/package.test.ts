@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { type BuildOptions, build, type OutputFile } from 'esbuild'
+import { whyNotInside } from './support/insideNetwork.ts'
 import { cloneTo, installPacked, linkDependencies } from './support/packed.ts'
 
 const run = promisify(execFile)
@@ -26,6 +27,10 @@ describe('the package', { timeout: 240_000, skip }, () => {
   let folder: string
   let project: string
   let packed: readonly string[]
+  let linked: Promise<void> | undefined
+  /** Late: what a page's bundler finds must not be theirs. */
+  const withDependencies = (): Promise<void> =>
+    (linked ??= linkDependencies(join(project, 'node_modules', 'starling-mixnet')))
 
   before(async () => {
     folder = await realpath(await mkdtemp(join(tmpdir(), 'starling-package-')))
@@ -125,7 +130,7 @@ describe('the package', { timeout: 240_000, skip }, () => {
   })
 
   it('has the same types for every runtime, and those of pages where the project asks for them', async () => {
-    await linkDependencies(join(project, 'node_modules', 'starling-mixnet'))
+    await withDependencies()
     const names =
       'ConnectOptions, MixnetConnection, MixnetError, MixnetErrorCode, MixnetEvent, MixnetState, TrafficChoice, TrafficDescription'
     const check = async (specifier: string, types: string, more: string, customConditions: readonly string[] = []) => {
@@ -231,6 +236,19 @@ describe('the package', { timeout: 240_000, skip }, () => {
       cwd: project,
     }).catch((error: { readonly stdout: string }) => error)
     assert.equal(stdout, '')
+  })
+
+  it('has the program that pumps packets of a device', { skip: whyNotInside(['/usr/bin/socat']) }, async () => {
+    await withDependencies()
+    const installed = join(project, 'node_modules', 'starling-mixnet')
+    const program = `
+      import { openTunDevice } from '${installed}/dist/foundation/platform/node/nodeTunDevice.js'
+      const device = await openTunDevice('packed', '/usr/bin/socat')
+      await device.close()
+      console.log('carried')`
+    const node = [process.execPath, '--input-type=module', '-e', program]
+    const { stdout } = await run('unshare', ['--net', ...node], { cwd: project })
+    assert.equal(stdout, 'carried\n')
   })
 
   it('has types for all of it, and no source map of a bundle', async () => {

@@ -219,13 +219,15 @@ describe('programs that know nothing of the mixnet', { skip, timeout: 300_000 },
 
   it('when the client is killed nothing of it stays, and the program hears that its terminal is gone', async () => {
     const heard = join(folder, 'heard')
+    const marker = `'${heard}'`
     // Not a shell's trap: dash loses a signal that comes while it forks.
     const script = `process.on('SIGHUP', () => { fs.writeFileSync('${heard}', ''); process.exit() }); setInterval(() => {}, 1000); console.log('started')`
     const ran = new Starling(['run', '--directory', directory, '--', process.execPath, '-e', script])
     await until('the program runs', () => ran.stdout.includes('started'))
     ran.child.kill('SIGKILL')
     await until('the program has heard', () => existsSync(heard))
-    await until('nothing is left', () => !isRunning('starling-run-'))
+    // The shell inside, and with it everything that it started.
+    await until('nothing is left', () => !isRunning(marker))
   })
 
   it('a program that is left hears a hangup, and how it ends is how we end', async () => {

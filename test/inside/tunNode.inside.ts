@@ -24,9 +24,9 @@ const left = (): object => ({
   devices: /starling-exit/.test(run('ip', 'link')),
   routes: (run('ip', '-4', 'route') + run('ip', '-6', 'route')).match(/^unreachable \S+/gm) ?? [],
   forwards: ['ipv4/ip_forward', 'ipv4/conf/cable/forwarding', 'ipv6/conf/all/forwarding'].map(held).join(''),
-  relays: spawnSync('pgrep', ['-x', 'socat'], { encoding: 'utf8' }).stdout.trim() !== '',
+  pumps: spawnSync('pgrep', ['-x', 'socat|starling-pump', '-r', 'R,S,D,T'], { encoding: 'utf8' }).stdout.trim() !== '',
 })
-const NOTHING = { tables: '', devices: false, routes: [], forwards: '000', relays: false }
+const NOTHING = { tables: '', devices: false, routes: [], forwards: '000', pumps: false }
 
 describe('a node that carries packets through a device', { timeout: 220_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'starling-tun-'))
@@ -143,7 +143,6 @@ describe('a node that carries packets through a device', { timeout: 220_000 }, (
     assert.deepEqual(new Set(heard), new Set(['udp4 9.9.9.1', 'tcp ::ffff:9.9.9.1']))
     process.kill(first.child.pid as number, 'SIGKILL')
     await first.exit()
-    // The relay asks first, and its device goes with it.
     const deadline = Date.now() + 15_000
     while (/starling-exit/.test(run('ip', 'link')) && Date.now() < deadline)
       await new Promise((r) => setTimeout(r, 100))
@@ -152,7 +151,7 @@ describe('a node that carries packets through a device', { timeout: 220_000 }, (
       devices: false,
       routes: ['unreachable 10.0.0.0/16', 'unreachable fc00::/112'],
       forwards: existsSync('/proc/sys/net/ipv6/conf/all/force_forwarding') ? '010' : '011',
-      relays: false,
+      pumps: false,
     })
     // Packets from the world for the user's machine, by way of this one.
     world.run('ip', 'route', 'add', '9.9.8.0/24', 'via', '9.9.9.1')

@@ -37,7 +37,7 @@ type Spawned = ChildProcessByStdio<Writable | null, Readable, Readable>
 
 export const nodeProcesses: Processes = {
   async start(options) {
-    const { program, args, env = inherited(), channel = false } = options
+    const { program, args, env = inheritedEnv(), channel = false } = options
     // A shell would say it as an exit code.
     await access(program, constants.X_OK).catch((error: NodeJS.ErrnoException) => {
       throw new MixnetError('FILE_UNUSABLE', { what: 'program', system: error.code ?? '' })
@@ -75,7 +75,8 @@ function whole(child: Spawned): Spawned {
   throw Object.assign(new Error('no streams'), { code: 'EMFILE' })
 }
 
-function inherited(): Record<string, string> {
+/** Of ours, what finds libraries and folders, and nothing else: see `ProcessOptions`. */
+export function inheritedEnv(): Readonly<Record<string, string>> {
   return Object.fromEntries(
     PASSED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] as string]])),
   )

@@ -1,25 +1,19 @@
 /**
- * TUN devices of Linux. Node can open none, for that takes an ioctl: socat holds it and hands each packet to us as one datagram over loopback. It
- * ends with us, also where we are killed, and the kernel removes the device with it. @module
+ * TUN devices of Linux. Node can open none, for that takes an ioctl: socat does, and becomes the pump (packetPump.ts), which carries packets between
+ * the device and us until either is gone. The kernel removes the device with it. @module
  */
-import { createSocket, type Socket } from 'node:dgram'
 import { access, constants, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { MixnetError } from '../../base/errors.ts'
+import { MixnetError } from '../../base/errors.ts'
 import { machineError } from '../../base/machineError.ts'
 import { seconds } from '../../base/units.ts'
-import type { ChildProcess } from '../processes.ts'
+import type { Channel, ChildProcess } from '../processes.ts'
 import type { TunDevice } from '../tunDevice.ts'
-import { nodeProcesses } from './nodeProcesses.ts'
+import { inheritedEnv, nodeProcesses } from './nodeProcesses.ts'
+import { PUMP, PUMP_ENV, PumpStream } from './nodePump.ts'
 
-/** socat's buffer: a packet is one datagram. */
-export const BUFFER_BYTES = 65_536
-export const LOOPBACK = '127.0.0.1'
-const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
-/** Packets that the system has not taken yet. */
-const MAX_WAITING_BYTES = 1024 * 1024
-const START_LIMIT_MS = 10_000
-/** One that the device of a killed process may take to go: its guard asks first. */
+const START_LIMIT_MS = 20_000
+/** One that the device of a killed process may take to go, on a busy machine. */
 const OLD_LIMIT_MS = 8000
 const LOOK_AGAIN_MS = 20
 const STOP_GRACE = seconds(2)
@@ -119,32 +113,21 @@ export async function untilNameIsFree(name: string): Promise<void> {
 /** Makes a device of that name, which is down and has no addresses. Throws ENGINE_UNAVAILABLE where another program has it, ENGINE_FAILED. */
 export async function openTunDevice(name: string, socat: string): Promise<TunDevice> {
   await untilNameIsFree(name)
-  const socket = await boundSocket()
-  try {
-    const relayPort = await freePort()
-    const process = await nodeProcesses.start({
-      program: socat,
-      args: [
-        ...['-b', String(BUFFER_BYTES), `TUN,tun-name=${name},iff-no-pi`],
-        `UDP4-SENDTO:${LOOPBACK}:${socket.address().port},bind=${LOOPBACK}:${relayPort}`,
-      ],
-    })
-    let hasEnded = false
-    void process.ended.then(() => {
-      hasEnded = true
-    })
-    const isUp = await until(START_LIMIT_MS, async () => hasEnded || (await hasInterface(name)))
-    if (isUp && !hasEnded) return new NodeTunDevice(socket, relayPort, process)
-    await process.stop(STOP_GRACE)
-    throw machineError(
-      'ENGINE_FAILED',
-      { device: name, said: process.output().trim().slice(-200) },
-      { message: 'no device for packets could be made', nextStep: 'See what socat says, in the details.' },
-    )
-  } catch (error) {
-    socket.close()
-    throw error
-  }
+  const pump = await nodeProcesses.start({
+    program: socat,
+    args: [`TUN,tun-name=${name},iff-no-pi`, PUMP],
+    env: { ...inheritedEnv(), ...PUMP_ENV },
+    channel: true,
+  })
+  if (pump.channel === undefined) throw new MixnetError('INTERNAL', { what: 'no channel' })
+  const device = new PumpedDevice(pump, pump.channel)
+  if (await device.starts(START_LIMIT_MS)) return device
+  await device.close()
+  throw machineError(
+    'ENGINE_FAILED',
+    { device: name, said: pump.output().trim().slice(-200) },
+    { message: 'no device for packets could be made', nextStep: 'See what socat says, in the details.' },
+  )
 }
 
 /** In the network that we are in, which need not be the one that /sys shows. */
@@ -162,47 +145,28 @@ async function until(limitMs: number, holds: () => Promise<boolean>): Promise<bo
   return false
 }
 
-export function boundSocket(): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket({
-      type: 'udp4',
-      recvBufferSize: SOCKET_BUFFER_BYTES,
-      sendBufferSize: SOCKET_BUFFER_BYTES,
-    })
-    socket.once('error', reject)
-    socket.bind(0, LOOPBACK, () => resolve(socket))
-  })
-}
-
-/** Of a relay: nobody else on this machine can send from it once it has it, and only what comes from it is taken. */
-export async function freePort(): Promise<number> {
-  const socket = await boundSocket()
-  const { port } = socket.address()
-  await new Promise<void>((resolve) => socket.close(() => resolve()))
-  return port
-}
-
-class NodeTunDevice implements TunDevice {
+class PumpedDevice implements TunDevice {
   readonly ended: Promise<void>
-  readonly #socket: Socket
-  readonly #relayPort: number
-  readonly #process: ChildProcess
+  readonly #pump: ChildProcess
+  readonly #packets: PumpStream
   #handler: (packet: Uint8Array) => void = () => {}
   #isOver = false
 
-  constructor(socket: Socket, relayPort: number, process: ChildProcess) {
-    this.#socket = socket
-    this.#relayPort = relayPort
-    this.#process = process
-    socket.on('error', () => {})
-    socket.on('message', (packet, from) => {
-      if (from.port !== relayPort || from.address !== LOOPBACK) return
-      this.#handler(new Uint8Array(packet.buffer, packet.byteOffset, packet.length))
-    })
-    this.ended = process.ended.then(() => {
+  constructor(pump: ChildProcess, channel: Channel) {
+    this.#pump = pump
+    // A pump that has closed its end is of no use any more, whether it knows or not.
+    const closed = (): void => void pump.stop(STOP_GRACE)
+    this.#packets = new PumpStream(channel, (packet) => this.#handler(packet), closed)
+    this.ended = pump.ended.then(() => {
       this.#isOver = true
-      socket.close()
     })
+  }
+
+  async starts(limitMs: number): Promise<boolean> {
+    const late = Promise.withResolvers<false>()
+    const timer = setTimeout(() => late.resolve(false), limitMs)
+    const started = this.#packets.started.then(() => true)
+    return await Promise.race([started, this.ended.then(() => false), late.promise]).finally(() => clearTimeout(timer))
   }
 
   onPacket(handler: (packet: Uint8Array) => void): void {
@@ -210,13 +174,11 @@ class NodeTunDevice implements TunDevice {
   }
 
   send(packet: Uint8Array): boolean {
-    if (this.#isOver || this.#socket.getSendQueueSize() > MAX_WAITING_BYTES) return false
-    this.#socket.send(packet, this.#relayPort, LOOPBACK, () => {})
-    return true
+    return !this.#isOver && this.#packets.send(packet)
   }
 
   async close(): Promise<void> {
-    await this.#process.stop(STOP_GRACE)
+    await this.#pump.stop(STOP_GRACE)
     await this.ended
   }
 }
