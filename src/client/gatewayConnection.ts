@@ -133,7 +133,7 @@ export class GatewayConnection implements EntryLink {
     const openedAt = this.#openedAt
     this.#openedAt = undefined
     this.#session = undefined
-    log.warn('gateway not open', { code: error.code, why: String(error.details.why ?? error.details.what) })
+    log.warn('gateway not open', { code: error.code, why: error.details.why ?? error.details.what })
     meter.counter('client_gateway_failures_total', 'Ends of gateway connections', { code: error.code }).value++
     const lived = this.#world.clock.monotonic() - (openedAt ?? Number.POSITIVE_INFINITY)
     const stable = lived >= this.#params.retry.stableAfter

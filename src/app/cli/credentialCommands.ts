@@ -45,7 +45,12 @@ export async function buyBook(session: Session, options: BuyOptions): Promise<nu
   const choice = { ...options, elsewhere }
   return withWallet(session, choice, 'faucet', async (wallet) => {
     const started = world.clock.monotonic()
-    const { culprits, ...book } = await wallet.buyBook()
+    const { culprits, ...book } = await wallet.buyBook().catch((error: unknown) => {
+      if (!isMixnetError(error, 'ABORTED')) throw error
+      const text = 'nobody waits for it any more. The same command goes on: what was paid is not paid again'
+      screen.step('stopped', text, undefined, { event: 'stopped', mayStillHappen: true })
+      throw error
+    })
     const took = world.clock.monotonic() - started
     if (culprits.length > 0) {
       screen.step('issuers', `number ${culprits.join(', ')} answered wrongly and was done without`, undefined, {

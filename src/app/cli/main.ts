@@ -266,6 +266,24 @@ program.command('help [command...]', { hidden: true }).action((names: readonly s
 /** `node` of `node init`: the lines of what works begin with it as well. */
 const placeOf = (command: Command): string => (command.parent === program ? command : command.parent)?.name() ?? ''
 
+/** What runs until somebody stops it. */
+const SERVICES: ReadonlySet<string> = new Set([
+  'up',
+  'proxy',
+  'client',
+  'tunnel',
+  'node run',
+  'directory run',
+  'issuer run',
+  'issuer faucet',
+  'monitor run',
+])
+
+function isService(command: Command): boolean {
+  const name = command.parent === program ? command.name() : `${command.parent?.name()} ${command.name()}`
+  return SERVICES.has(name) && command.opts<{ once?: boolean }>().once !== true
+}
+
 /** What failed is said by the command or here, and becomes the exit code. */
 async function run(
   command: Command,
@@ -279,8 +297,8 @@ async function run(
   } catch (cause) {
     const error = explainFileError(cause)
     if (session.interrupted.aborted && isMixnetError(error, 'ABORTED')) {
-      // Asked for. A request that was given up has failed all the same, and what waited for an answer; a service that was stopped has not.
-      process.exitCode = output === 'stderr' || error.details.at === 'question' ? session.interruptedCode : 0
+      // Asked for. A service that was stopped has not failed; what was given up has, and what waited for an answer.
+      process.exitCode = isService(command) && error.details.at !== 'question' ? 0 : session.interruptedCode
     } else {
       session.screen.problem(placeOf(command), error)
       process.exitCode = isMixnetError(error) ? EXIT_CODES[error.guilty] : EXIT_CODES.bug

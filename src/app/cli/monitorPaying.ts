@@ -90,7 +90,7 @@ async function expectFunds(account: LedgerAccount, price: bigint, funding: strin
   )
 }
 
-function told({ screen }: Session): (event: MixnetEvent) => void {
+function told({ screen, interrupted }: Session): (event: MixnetEvent) => void {
   let before: string | undefined
   let left: number | undefined
   return (event) => {
@@ -101,7 +101,7 @@ function told({ screen }: Session): (event: MixnetEvent) => void {
       before = undefined
       left = event.left
       screen.step('tickets', `a book bought, ${event.left} left`, undefined, { event: 'book-bought', left: event.left })
-    } else if (event.type === 'purchase-failed' && event.error.message !== before) {
+    } else if (event.type === 'purchase-failed' && event.error.message !== before && !interrupted.aborted) {
       // It is tried again and again, and would fill the screen.
       before = event.error.message
       screen.problem('tickets', event.error)

@@ -11,8 +11,8 @@ type Troubles = Required<
 
 export function toldOnce(screen: Screen): Troubles {
   const told = new Set<string>()
-  const once = (kind: string, text: string): void => {
-    if (!told.has(kind)) screen.line(`starling: ${text}`)
+  const once = (kind: string, text: string, about = kind): void => {
+    if (!told.has(kind)) screen.line(`starling: ${text}`, { event: 'notice', about, text })
     told.add(kind)
   }
   return {
@@ -25,7 +25,7 @@ export function toldOnce(screen: Screen): Troubles {
         'fragment',
         'a datagram or ping of more than 1,472 bytes (1,452 over IPv6) goes nowhere: the mixnet carries no fragments.',
       ),
-    refused: (destination) => once(destination, `the exit's policy refuses ${destination}`),
+    refused: (destination) => once(destination, `the exit's policy refuses ${destination}`, 'refused'),
     toName: () =>
       once(
         'name',

@@ -55,6 +55,7 @@ export class IpTunnel {
   readonly #order: PacketOrder
   readonly #handlers = new Set<PacketHandler>()
   readonly #roomFor = new Set<() => void>()
+  readonly #overFor = new Set<(error: MixnetError) => void>()
   readonly #received: Counter
   #address: TunnelAddress | undefined
   #isFull = false
@@ -193,8 +194,7 @@ export class IpTunnel {
   /** The router forgets us. What waits is dropped. */
   async close(): Promise<void> {
     if (this.#failure !== undefined) return
-    this.#failure = new MixnetError('STOPPED')
-    this.#opening.fail(this.#failure)
+    this.#fail(new MixnetError('STOPPED'))
     this.#writer.stop()
     // A courtesy, for which nobody waits long: without it the address stays ours for a minute.
     const { client } = this.#options
@@ -203,6 +203,12 @@ export class IpTunnel {
       .then(() => client.whenLaneBelow(this.#talk.lane, 0))
     await withDeadline(this.#world.clock, FAREWELL, 'farewell', farewell).catch(() => {})
     this.#end()
+  }
+
+  /** Of an open one: hears why it is over. Undone by what is returned. */
+  onOver(handler: (error: MixnetError) => void): () => void {
+    this.#overFor.add(handler)
+    return () => this.#overFor.delete(handler)
   }
 
   /** True where the message was of this tunnel. */
@@ -282,10 +288,16 @@ export class IpTunnel {
 
   #lose(error: MixnetError): void {
     if (this.#failure !== undefined) return
-    this.#failure = error
-    this.#opening.fail(error)
+    this.#fail(error)
     this.#end()
     if (this.#address !== undefined) this.#options.onLost?.(error)
+  }
+
+  #fail(error: MixnetError): void {
+    this.#failure = error
+    this.#opening.fail(error)
+    for (const hear of this.#overFor) hear(error)
+    this.#overFor.clear()
   }
 
   #end(): void {

@@ -104,9 +104,13 @@ export class IpTunnels {
     // One that is both would know who asks and for what.
     const found = choice.fresh(this.#known, entries) ?? choice.again(this.#known, entries)
     if (found !== undefined || choice.hasResting) return found
-    const why =
-      this.#known.length === 0 ? 'the directory lists no IP packet router' : 'the only IP packet router is at our entry'
-    throw new MixnetError('EXIT_UNREACHABLE', { why }, { nextStep: 'Use another directory, or another entry gateway.' })
+    if (this.#known.length === 0) {
+      const nextStep =
+        'Whoever runs an exit lets it: docs/guides/programs.md (on this machine: apt install passt, and start anew).'
+      throw new MixnetError('EXIT_UNREACHABLE', {}, { message: 'no exit of this network carries IP packets', nextStep })
+    }
+    const why = 'the only IP packet router is at our entry'
+    throw new MixnetError('EXIT_UNREACHABLE', { why }, { nextStep: 'Use another entry gateway.' })
   }
 
   /** True where a tunnel took it. */

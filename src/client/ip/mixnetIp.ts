@@ -80,13 +80,16 @@ export class MixnetIp implements AsyncDisposable {
       if (echo?.isReply === true && echo.identifier === identifier) answered.resolve()
     })
     const began = clock.monotonic()
+    let forget = (): void => {}
     try {
       this.#tunnel.send(
         buildEcho({ source, destination }, { isReply: false, identifier, sequence: 1, data: new Uint8Array(0) }),
       )
+      forget = this.#tunnel.onOver(answered.reject)
       await withDeadline(clock, millis(timeout), 'ping', unlessAborted(answered.promise, signal))
       return clock.monotonic() - began
     } finally {
+      forget()
       unsubscribe()
     }
   }
@@ -127,10 +130,12 @@ export class MixnetIp implements AsyncDisposable {
       ask()
       again = clock.after(DNS_AGAIN, repeat)
     })
+    const forget = this.#tunnel.isOpen ? this.#tunnel.onOver(answered.reject) : () => {}
     let addresses: readonly string[] | undefined
     try {
       addresses = await withDeadline(clock, millis(timeout), 'DNS', unlessAborted(answered.promise, signal))
     } finally {
+      forget()
       again.cancel()
       socket.close()
     }
