@@ -86,7 +86,13 @@ describe('addresses behind an exit', { timeout: 240_000 }, () => {
     assert.deepEqual(await network.complete(ip.resolve(KNOWN_NAME, { server: NAME_SERVER })), [KNOWN_ADDRESS])
     internet.lost = () => true
     assert.equal((await failure(ip.ping('1.2.3.4', { timeout: 5000 }))).code, 'TIMEOUT')
+    // Who waits hears of the end as well.
+    const codes: string[] = []
+    for (const waiting of [ip.ping('1.2.3.4'), ip.resolve(KNOWN_NAME, { server: NAME_SERVER })]) {
+      waiting.catch((error: MixnetError) => codes.push(error.code))
+    }
     await network.complete(ip.close())
+    assert.deepEqual(codes, ['STOPPED', 'STOPPED'])
     assert.equal((await failure(ip.ping('1.2.3.4'))).code, 'STOPPED')
     await network.complete(mixnet.close())
   })

@@ -286,6 +286,10 @@ describe('programs that know nothing of the mixnet', { skip, timeout: 300_000 },
     assert.equal(got.code, 0)
     assert.equal(got.problem.match(/to a name goes nowhere.*--name-server/g)?.length, 1, got.problem)
     assert.doesNotMatch(got.problem, /demo/)
+    const scripts = new Starling(['--json', 'run', '--directory', directory, '--', COMMAND[0], '-e', script])
+    assert.equal((await scripts.exited).code, 0)
+    const told = scripts.stderr.trim().split('\n')
+    assert.equal(told.filter((line) => JSON.parse(line).about === 'name').length, 1, scripts.stderr)
   })
 
   it('a command that does not exist, one that may not be run, and no command, are said, before anything is asked of the network', async () => {

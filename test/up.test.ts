@@ -245,6 +245,11 @@ describe('starling up', { timeout: 400_000 }, () => {
     await network.event('start')
     assert.equal((await network.stop('SIGINT')).code, 0)
     await assertNothingLeft(network)
+    // Whoever waits for a first request did not get it.
+    const once = up(t, await temporaryFolder(t), '--json', '--once')
+    await once.event('start')
+    assert.equal((await once.stop('SIGINT')).code, 130)
+    await assertNothingLeft(once)
   })
 
   const noGroups = process.platform === 'win32' && 'orphans are not noticed'

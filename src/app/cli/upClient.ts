@@ -36,10 +36,9 @@ export async function startClient(
   options: UpOptions,
   { network, watch, engine, ledger }: ClientParts,
 ): Promise<Mixnet> {
-  const { world, screen, interrupted } = session
-  const started = world.clock.monotonic()
+  const { world, interrupted } = session
   const paying = engine && { tickets: await ticketsOf(network, ledger), engine: async () => shared(engine) }
-  const mixnet = await Mixnet.connect(world, {
+  return Mixnet.connect(world, {
     directories: [network.directoryUrl],
     folder: `${options.data}/client`,
     signal: interrupted,
@@ -47,10 +46,17 @@ export async function startClient(
     log: session.quietLogOf('client'),
     ...paying,
   })
+}
+
+export async function showClient(
+  { screen }: Session,
+  mixnet: Mixnet,
+  { network, paid: isPaid, took }: { readonly network: Testnet; readonly paid: boolean; readonly took: number },
+): Promise<void> {
   const entry = entryName(network, mixnet)
-  const tickets = engine && (await mixnet.tickets.describe())
+  const tickets = isPaid ? await mixnet.tickets.describe() : undefined
   const paid = tickets === undefined ? '' : `, ${paidWith(tickets)}`
-  screen.step('client', `through entry "${entry}"${paid}`, world.clock.monotonic() - started, {
+  screen.step('client', `through entry "${entry}"${paid}`, took, {
     event: 'client',
     entry,
     ...(tickets && { ticketsLeft: tickets.left, tickets: tickets.text }),
@@ -64,7 +70,6 @@ export async function startClient(
       ...(deposits === undefined ? {} : { deposits }),
     })
   }
-  return mixnet
 }
 
 /** From an account of its own, where there is a ledger: no faucet learns of it, and nobody but the chain is believed about the issuers. */

@@ -13,7 +13,7 @@ import { firstRequest, RequestWatch } from './firstRequest.ts'
 import { lockFolder } from './folders.ts'
 import type { Session } from './session.ts'
 import { TakenPorts } from './takenPorts.ts'
-import { entryName, startClient, startProxy, startStatus } from './upClient.ts'
+import { entryName, showClient, startClient, startProxy, startStatus } from './upClient.ts'
 import { startLedger } from './upLedger.ts'
 import { count, HOST, startNetwork, type UpOptions } from './upNetwork.ts'
 
@@ -28,8 +28,11 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
     )
   }
   const stops: (() => Promise<void>)[] = []
+  // What one part fails with at the end keeps no other running.
   const stop = async () => {
-    for (const part of stops.splice(0).reverse()) await part()
+    const ended: PromiseSettledResult<void>[] = []
+    for (const part of stops.splice(0).reverse()) ended.push(...(await Promise.allSettled([part()])))
+    for (const end of ended) if (end.status === 'rejected') throw end.reason
   }
   screen.line(`${screen.bold(`Starling ${VERSION}`)}   a mixnet on this machine\n`, {
     event: 'start',
@@ -50,8 +53,11 @@ export async function runUp(session: Session, options: UpOptions): Promise<numbe
     const network = await startNetwork(session, options, { site, taken, engine, ledger })
     stops.push(() => network.stop())
     const watch = new RequestWatch(() => world.clock.monotonic())
+    const connecting = world.clock.monotonic()
     const mixnet = await startClient(session, options, { network, watch, engine, ledger })
     stops.push(() => mixnet.close())
+    const took = world.clock.monotonic() - connecting
+    await showClient(session, mixnet, { network, paid: engine !== undefined, took })
     const failure = await failureOf(
       firstRequest(session, { mixnet, network, site, watch, entry: entryName(network, mixnet) }),
     )
