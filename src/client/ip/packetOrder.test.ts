@@ -138,6 +138,45 @@ test('where numbers begin anew, the first of those that wait goes first, and wha
   assert.deepEqual(far.delivered, [0xf0, 100_000 & 0xff, 100_001 & 0xff])
 })
 
+test('where every second is missing, letting all go looks at each of them a few times, and not at each for each', () => {
+  const { delivered, push } = start(5000)
+  push(0)
+  for (let number = 2; number < 4096; number += 2) push(number)
+  let looked = 0
+  const keys = Map.prototype.keys
+  Map.prototype.keys = function* (this: Map<unknown, unknown>) {
+    for (const key of keys.call(this)) {
+      looked++
+      yield key
+    }
+  } as typeof keys
+  try {
+    push(9000)
+  } finally {
+    Map.prototype.keys = keys
+  }
+  assert.equal(delivered.length, 2049)
+  assert.ok(looked <= 2047, `${looked}`)
+})
+
+test('ended by whom it hands one to, it hands on no other', () => {
+  const clock = new HandClock()
+  const delivered: IpPacket[] = []
+  const order = new PacketOrder({
+    clock,
+    patience: seconds(4),
+    reserve: () => true,
+    deliver(packet) {
+      delivered.push(packet)
+      order.stop()
+    },
+  })
+  order.push(1, [])
+  for (const number of [3, 5]) order.push(number, [{ bytes: Uint8Array.of(number) } as IpPacket])
+  clock.advance(seconds(4))
+  assert.deepEqual([delivered.length, clock.pending], [1, 0])
+})
+
 test('ended, it says nothing more', () => {
   const { clock, delivered, push, order, reserved } = start()
   for (const number of [1, 3]) push(number)

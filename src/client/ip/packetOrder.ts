@@ -93,36 +93,37 @@ export class PacketOrder {
   }
 
   #run(): void {
-    for (let held = this.#take(this.#next); held !== undefined; held = this.#take(this.#next)) {
-      this.#next = after(this.#next as number)
+    for (;;) {
+      const next = this.#next as number
+      const held = this.#take(next)
+      if (held === undefined) return
+      this.#next = after(next)
       this.#deliver(held.packets)
     }
   }
 
-  #take(number: number | undefined): Held | undefined {
-    const held = this.#held.get(number as number)
+  #take(number: number): Held | undefined {
+    const held = this.#held.get(number)
     if (held === undefined) return undefined
-    this.#held.delete(number as number)
+    this.#held.delete(number)
     this.#options.reserve(-held.cost, this.#cost)
     this.#cost -= held.cost
     return held
   }
 
-  /** Gives up what the first of those that wait was waiting for. */
-  #skip(): void {
-    let lowest: number | undefined
-    for (const number of this.#held.keys()) if (lowest === undefined || isBefore(number, lowest)) lowest = number
-    if (lowest === undefined) return
-    this.#next = lowest
-    this.#run()
-  }
-
-  /** What has waited since then or longer, and what it leads to. */
+  /** What has waited since then or longer, all before it, and what they lead to. Sorted once: every number in between may be missing. */
   #release(until: number): void {
-    for (let [oldest] = this.#held.values(); oldest !== undefined && oldest.since <= until; ) {
-      this.#skip()
-      ;[oldest] = this.#held.values()
+    const next = this.#next as number
+    const numbers = [...this.#held.keys()].sort((a, b) => ((a - next) >>> 0) - ((b - next) >>> 0))
+    const last = numbers.findLastIndex((number) => (this.#held.get(number) as Held).since <= until)
+    for (const number of numbers.slice(0, last + 1)) {
+      const held = this.#take(number)
+      // Whoever is handed one may end it all.
+      if (held === undefined) return
+      this.#next = after(number)
+      this.#deliver(held.packets)
     }
+    this.#run()
   }
 
   #watch(): void {
