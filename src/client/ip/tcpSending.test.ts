@@ -262,6 +262,47 @@ describe('what goes in a TCP connection', () => {
     assert.deepEqual(bench.sent(), [])
   })
 
+  test('a window that is taken back is borne for as long as what goes again is answered, and opens as any', () => {
+    for (const timing of [MIXNET, DEVICE_TIMING]) {
+      const bench = new Bench({ window: 1000, timing })
+      bench.write(2000)
+      bench.sent()
+      bench.hear(0, { window: 0 })
+      for (let i = 0; i < 30; i++) {
+        bench.clock.advance(timing.longest)
+        bench.hear(0, { window: 0 })
+      }
+      assert.equal(bench.failure, undefined)
+      bench.sent()
+      bench.hear(0, { window: 1000 })
+      assert.deepEqual(bench.sent(), [[0, 1000]])
+      bench.hear(1000)
+      assert.deepEqual(bench.sent(), [[1000, 1000]])
+      // Who was left waits no longer than before.
+      bench.hear(1000, { window: 0 })
+      bench.sending.abandon()
+      for (let i = 0; i < 20 && bench.failure === undefined; i++) {
+        bench.clock.advance(timing.longest)
+        bench.hear(1000, { window: 0 })
+      }
+      assert.equal((bench.failure as MixnetError | undefined)?.code, 'TIMEOUT')
+    }
+  })
+
+  test('an acknowledgment that was overtaken and shuts the window while something goes again holds nothing up for long', () => {
+    const bench = new Bench()
+    bench.write(3000)
+    bench.clock.advance(seconds(4))
+    bench.hear(0, { window: 0 })
+    bench.sent()
+    bench.hear(1000)
+    bench.write(1000)
+    bench.hear(3000)
+    assert.deepEqual(bench.sent().at(-1), [3000, 1000])
+    bench.hear(4000)
+    assert.equal(bench.sending.queuedBytes, 0)
+  })
+
   test('what was sent before it was held goes again all the same', () => {
     const bench = new Bench()
     bench.write(1000)

@@ -125,9 +125,11 @@ export class TcpSending {
     let count = (acknowledgment - this.#unacknowledged) | 0
     // One that others overtook: it says nothing new of the window either.
     if (count < 0) return false
-    const wasShut = this.#window === 0
-    // Of two that acknowledge the same the smaller was overtaken, as a rule: a receiver does not take back what it gave.
-    this.#window = count === 0 ? Math.max(this.#window, window) : window
+    // Of two that acknowledge the same the smaller was overtaken, as a rule: a receiver should not take back what it gave. One that does (RFC 9293
+    // 3.8.6 has us bear it) acknowledges nothing more, and says so to what goes again; if that was overtaken after all, the next opens it.
+    const isTakenBack = window === 0 && this.#tries > 0
+    const wasShut = this.#window === 0 || isTakenBack
+    this.#window = count === 0 && !isTakenBack ? Math.max(this.#window, window) : window
     if (count === 0) {
       if (wasShut && this.#state === 'open') this.#answeredProbe()
       return false
