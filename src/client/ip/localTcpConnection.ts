@@ -56,6 +56,8 @@ export class LocalTcpConnection implements Connection {
   #handlers: ConnectionHandlers | undefined
   #state: 'opening' | 'open' | 'lingering' | 'over' = 'opening'
   #isPaused = false
+  /** What the program was told last that it may send. */
+  #saidWindow = 0
   #endTold = false
   /** By `destroy`. */
   #isLeft = false
@@ -117,7 +119,8 @@ export class LocalTcpConnection implements Connection {
 
   resume(): void {
     this.#isPaused = false
-    const wasShut = this.#receiving.window < this.#options.ourMss
+    // Not the window now: others that were there may have gone meanwhile, which nobody has told the program.
+    const wasShut = this.#saidWindow < this.#options.ourMss
     this.#deliver()
     // The kernel waits for it, and would otherwise probe.
     if (wasShut && this.#state === 'open') this.#acknowledge()
@@ -219,11 +222,12 @@ export class LocalTcpConnection implements Connection {
     const { syn, ourMss, send } = this.#options
     const isSyn = (flags & FLAG.syn) !== 0
     const { window } = this.#receiving
+    this.#saidWindow = isSyn ? Math.min(MOST_UNSCALED, window) : window
     send({
       sequence,
       acknowledgment: this.#receiving.expected,
       flags,
-      window: isSyn ? Math.min(MOST_UNSCALED, window) : this.#scales ? window >> SHIFT : window,
+      window: !isSyn && this.#scales ? this.#saidWindow >> SHIFT : this.#saidWindow,
       // Theirs counts only where we say one too.
       ...(isSyn ? { mss: ourMss, windowShift: this.#scales ? SHIFT : undefined, takesSack: syn.takesSack } : {}),
       // With data it would be longer than the device takes; what brought something to name is acknowledged by itself anyway.

@@ -298,6 +298,22 @@ describe('segments of a program', () => {
     )
   })
 
+  test('so is one that was shut for there were many, who have gone before it reads again', () => {
+    let room = 2000
+    const { open, say, out } = setUp({ room: () => room })
+    const accepted = open()
+    listen(accepted)
+    accepted.connection.pause()
+    assert.equal(say(FLAG.ack, { data: new Uint8Array(2000) }).at(-1)?.window, 0)
+    room = 60_000
+    out.length = 0
+    accepted.connection.resume()
+    assert.deepEqual(
+      out.map(({ flags, window }) => [flags, window]),
+      [[FLAG.ack, 60_000]],
+    )
+  })
+
   test('windows: as they are without scaling, scaled where both do, small for who scales by nothing, and in a SYN as they are', () => {
     const room = () => 1024 * 1024
     const windows = (windowShift: number | undefined) => {
