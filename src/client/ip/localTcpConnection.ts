@@ -3,7 +3,6 @@
  * program speaks to us over a device on the same machine, or through the mixnet, at whose exit we are. @module
  */
 import { MixnetError } from '../../foundation/base/errors.ts'
-import { seconds } from '../../foundation/base/units.ts'
 import type { Clock, Timer } from '../../foundation/platform/clock.ts'
 import type { Connection, ConnectionHandlers, Endpoint } from '../../foundation/platform/net.ts'
 import { advanced, FLAG, isBefore, type TcpSegment } from '../../protocol/wire/ip/tcpSegment.ts'
@@ -44,8 +43,6 @@ const SHIFT = 2
  * which loses the rest until a timeout of 5 s: 100 kB up took 13 s, and take 4 s so. A kernel that was given so little sends as much in a round trip.
  */
 const SMALL_SEGMENTS = 8
-/** For the program's last FIN to be lost and come again. */
-const LINGER = seconds(5)
 
 export class LocalTcpConnection implements Connection {
   readonly local: Endpoint
@@ -240,12 +237,12 @@ export class LocalTcpConnection implements Connection {
 
   #endWhenDone(): void {
     if (!this.#sending.endAcknowledged || !this.#endTold || this.#state !== 'open') return
-    const { clock, finished } = this.#options
+    const { clock, timing, finished } = this.#options
     this.#tellClosed()
     this.#state = 'lingering'
     this.#sending.stop()
     // Until then a FIN that comes again is acknowledged again.
-    this.#lingering = clock.after(LINGER, () => {
+    this.#lingering = clock.after(timing.linger, () => {
       this.#state = 'over'
       finished()
     })

@@ -4,13 +4,12 @@ import type { MixnetError } from '../../foundation/base/errors.ts'
 import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
 import { HandClock } from '../../foundation/platform/handClock.ts'
 import { advanced, FLAG } from '../../protocol/wire/ip/tcpSegment.ts'
-import { DEVICE_TIMING, type TcpTiming } from './roundTrip.ts'
+import { DEVICE_TIMING, MIXNET_TIMING, type TcpTiming } from './roundTrip.ts'
 import { type Heard, TcpSending } from './tcpSending.ts'
 
 /** Numbers begin anew within the second segment. */
 const FIRST = 0xffff_fa00
 const MSS = 1000
-const MIXNET: TcpTiming = { first: seconds(4), measured: seconds(2), longest: seconds(60), tries: 6 }
 
 /** What is sent, told by the bytes of the stream: where it begins, and how many. */
 type Sent = 'syn' | `end ${number}` | readonly [from: number, length: number]
@@ -23,7 +22,10 @@ class Bench {
   room = 64 * 1024
   isHeld = false
 
-  constructor({ window = 60_000, timing = MIXNET }: { readonly window?: number; readonly timing?: TcpTiming } = {}) {
+  constructor({
+    window = 60_000,
+    timing = MIXNET_TIMING,
+  }: { readonly window?: number; readonly timing?: TcpTiming } = {}) {
     this.sending = new TcpSending({
       clock: this.clock,
       timing,
@@ -263,7 +265,7 @@ describe('what goes in a TCP connection', () => {
   })
 
   test('a window that is taken back is borne for as long as what goes again is answered, and opens as any', () => {
-    for (const timing of [MIXNET, DEVICE_TIMING]) {
+    for (const timing of [MIXNET_TIMING, DEVICE_TIMING]) {
       const bench = new Bench({ window: 1000, timing })
       bench.write(2000)
       bench.sent()

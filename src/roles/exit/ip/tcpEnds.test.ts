@@ -98,7 +98,7 @@ describe('connections of a client of the packet router', () => {
     outside.handlers?.close()
     assert.ok(bench.sent.every(({ flags }) => (flags & FLAG.rst) === 0))
     assert.equal(bench.shared.count, 1, 'the client may ask for the last acknowledgment again')
-    bench.clock.advance(seconds(10))
+    bench.clock.advance(seconds(20))
     assert.equal(bench.shared.count, 0)
     assert.equal(bench.clock.pending, 0)
   })
@@ -337,7 +337,7 @@ describe('connections of a client of the packet router', () => {
     assert.equal(outside.written.length, 2)
     assert.equal(outside.fate, 'ended')
     outside.handlers?.close()
-    bench.clock.advance(seconds(10))
+    bench.clock.advance(seconds(20))
     assert.equal(bench.shared.count, 0)
   })
 
