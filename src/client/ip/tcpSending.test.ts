@@ -367,6 +367,27 @@ describe('what goes in a TCP connection', () => {
     assert.equal(bench.failure?.code, 'TIMEOUT')
   })
 
+  test('who was left and takes a byte now and then is let go after ten minutes; who takes all is waited for no longer', () => {
+    const bench = new Bench({ window: 0 })
+    bench.write(100)
+    bench.sending.abandon()
+    for (let minute = 1; minute < 10; minute++) {
+      bench.clock.advance(seconds(60))
+      bench.hear(minute, { window: 0 })
+      assert.equal(bench.failure, undefined)
+    }
+    bench.clock.advance(seconds(60))
+    assert.equal(bench.failure?.code, 'TIMEOUT')
+    assert.equal(bench.clock.pending, 0)
+    const quick = new Bench()
+    quick.write(100)
+    quick.sending.abandon()
+    quick.hear(101)
+    assert.ok(quick.sending.endAcknowledged)
+    quick.sending.stop()
+    assert.equal(quick.clock.pending, 0)
+  })
+
   test('who closes its window and opens it again at once gets nothing twice', () => {
     const bench = new Bench({ window: 2000 })
     bench.write(3000)
