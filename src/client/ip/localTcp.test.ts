@@ -16,7 +16,7 @@ import {
   type TcpSegment,
 } from '../../protocol/wire/ip/tcpSegment.ts'
 import { type Knock, LocalTcp } from './localTcp.ts'
-import { DEVICE_TIMING, type TcpTiming } from './roundTrip.ts'
+import { DEVICE_TIMING, MIXNET_TIMING, type TcpTiming } from './roundTrip.ts'
 
 const PROGRAM = { source: Uint8Array.of(10, 64, 0, 2), destination: Uint8Array.of(1, 2, 3, 4) }
 const PORTS = { sourcePort: 40_000, destinationPort: 443 }
@@ -137,7 +137,6 @@ interface Setup {
 }
 
 /** As at the exit, with the mixnet between. */
-const PATIENT: TcpTiming = { first: seconds(4), measured: seconds(2), longest: seconds(60), tries: 6 }
 
 function connect(
   options: ConstructorParameters<typeof Program>[2] = {},
@@ -289,7 +288,7 @@ describe("a program's TCP, ended here", () => {
           { data: sent, mss, window },
           // Through the mixnet that much is not lost.
           () => uniform() < (patient ? Math.min(loss, 0.02) : loss),
-          { timing: patient ? PATIENT : DEVICE_TIMING },
+          { timing: patient ? MIXNET_TIMING : DEVICE_TIMING },
         )
         await run(() => knocks.length > 0)
         const connection = (knocks[0] as Knock).accept()
@@ -534,7 +533,7 @@ describe("a program's TCP, ended here", () => {
       [[-1000, 0], 0],
       [[1000, 2000], 1],
     ] as const) {
-      const { clock, connection, out, say } = byHand(60_000, { timing: PATIENT, takesSack: true, mss: 1000 })
+      const { clock, connection, out, say } = byHand(60_000, { timing: MIXNET_TIMING, takesSack: true, mss: 1000 })
       connection.attach({ data() {}, close() {} })
       connection.write([bytes(4000, 1)])
       clock.advance(seconds(4))
@@ -637,7 +636,7 @@ describe("a program's TCP, ended here", () => {
 
   test('where a round trip is longer than is waited at first, that is learnt, and little goes twice', async () => {
     const size = 400_000
-    const { clock, program, knocks, run } = connect({}, undefined, { timing: PATIENT, oneWay: millis(3500) })
+    const { clock, program, knocks, run } = connect({}, undefined, { timing: MIXNET_TIMING, oneWay: millis(3500) })
     await run(() => knocks.length > 0)
     const got = destination((knocks[0] as Knock).accept(), bytes(size, 3), {}, clock)
     await run(() => got.closed && program.isDone)
@@ -653,7 +652,7 @@ describe("a program's TCP, ended here", () => {
       { keeps: true },
       () => count++ % 2 === 1 && count > 10 && count < 40,
       {
-        timing: PATIENT,
+        timing: MIXNET_TIMING,
         oneWay: millis(100),
       },
     )
@@ -668,7 +667,7 @@ describe("a program's TCP, ended here", () => {
   })
 
   test('who says that it takes tiny segments, and opens and closes its window, gets no more packets for it', () => {
-    const { connection, out, say } = byHand(0, { mss: 1, timing: PATIENT })
+    const { connection, out, say } = byHand(0, { mss: 1, timing: MIXNET_TIMING })
     connection.attach({ data() {}, close() {} })
     for (let i = 0; i < 65_536; i++) connection.write([Uint8Array.of(i)])
     out.length = 0

@@ -3,7 +3,6 @@
  * program speaks to us over a device on the same machine, or through the mixnet, at whose exit we are. @module
  */
 import { MixnetError } from '../../foundation/base/errors.ts'
-import { seconds } from '../../foundation/base/units.ts'
 import type { Clock, Timer } from '../../foundation/platform/clock.ts'
 import type { Connection, ConnectionHandlers, Endpoint } from '../../foundation/platform/net.ts'
 import { advanced, FLAG, isBefore, type TcpSegment } from '../../protocol/wire/ip/tcpSegment.ts'
@@ -44,8 +43,6 @@ const SHIFT = 2
  * which loses the rest until a timeout of 5 s: 100 kB up took 13 s, and take 4 s so. A kernel that was given so little sends as much in a round trip.
  */
 const SMALL_SEGMENTS = 8
-/** For the program's last FIN to be lost and come again. */
-const LINGER = seconds(5)
 
 export class LocalTcpConnection implements Connection {
   readonly local: Endpoint
@@ -56,6 +53,8 @@ export class LocalTcpConnection implements Connection {
   #handlers: ConnectionHandlers | undefined
   #state: 'opening' | 'open' | 'lingering' | 'over' = 'opening'
   #isPaused = false
+  /** What the program was told last that it may send. */
+  #saidWindow = 0
   #endTold = false
   /** By `destroy`. */
   #isLeft = false
@@ -117,7 +116,8 @@ export class LocalTcpConnection implements Connection {
 
   resume(): void {
     this.#isPaused = false
-    const wasShut = this.#receiving.window < this.#options.ourMss
+    // Not the window now: others that were there may have gone meanwhile, which nobody has told the program.
+    const wasShut = this.#saidWindow < this.#options.ourMss
     this.#deliver()
     // The kernel waits for it, and would otherwise probe.
     if (wasShut && this.#state === 'open') this.#acknowledge()
@@ -219,11 +219,12 @@ export class LocalTcpConnection implements Connection {
     const { syn, ourMss, send } = this.#options
     const isSyn = (flags & FLAG.syn) !== 0
     const { window } = this.#receiving
+    this.#saidWindow = isSyn ? Math.min(MOST_UNSCALED, window) : window
     send({
       sequence,
       acknowledgment: this.#receiving.expected,
       flags,
-      window: isSyn ? Math.min(MOST_UNSCALED, window) : this.#scales ? window >> SHIFT : window,
+      window: !isSyn && this.#scales ? this.#saidWindow >> SHIFT : this.#saidWindow,
       // Theirs counts only where we say one too.
       ...(isSyn ? { mss: ourMss, windowShift: this.#scales ? SHIFT : undefined, takesSack: syn.takesSack } : {}),
       // With data it would be longer than the device takes; what brought something to name is acknowledged by itself anyway.
@@ -236,12 +237,12 @@ export class LocalTcpConnection implements Connection {
 
   #endWhenDone(): void {
     if (!this.#sending.endAcknowledged || !this.#endTold || this.#state !== 'open') return
-    const { clock, finished } = this.#options
+    const { clock, timing, finished } = this.#options
     this.#tellClosed()
     this.#state = 'lingering'
     this.#sending.stop()
     // Until then a FIN that comes again is acknowledged again.
-    this.#lingering = clock.after(LINGER, () => {
+    this.#lingering = clock.after(timing.linger, () => {
       this.#state = 'over'
       finished()
     })

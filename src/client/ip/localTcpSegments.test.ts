@@ -9,7 +9,7 @@ import { nodeRandom } from '../../foundation/platform/node/nodeRandom.ts'
 import { type IpPacket, readIpPacket } from '../../protocol/wire/ip/ipPacket.ts'
 import { advanced, buildTcp, FLAG, readTcpSegment, type TcpSegment } from '../../protocol/wire/ip/tcpSegment.ts'
 import { type Knock, LocalTcp, type LocalTcpOptions } from './localTcp.ts'
-import type { TcpTiming } from './roundTrip.ts'
+import { MIXNET_TIMING } from './roundTrip.ts'
 
 const SIX = { source: new Uint8Array(16).fill(0xfd), destination: new Uint8Array(16).fill(0x26) }
 const FOUR = { source: Uint8Array.of(10, 64, 0, 2), destination: Uint8Array.of(1, 2, 3, 4) }
@@ -298,6 +298,22 @@ describe('segments of a program', () => {
     )
   })
 
+  test('so is one that was shut for there were many, who have gone before it reads again', () => {
+    let room = 2000
+    const { open, say, out } = setUp({ room: () => room })
+    const accepted = open()
+    listen(accepted)
+    accepted.connection.pause()
+    assert.equal(say(FLAG.ack, { data: new Uint8Array(2000) }).at(-1)?.window, 0)
+    room = 60_000
+    out.length = 0
+    accepted.connection.resume()
+    assert.deepEqual(
+      out.map(({ flags, window }) => [flags, window]),
+      [[FLAG.ack, 60_000]],
+    )
+  })
+
   test('windows: as they are without scaling, scaled where both do, small for who scales by nothing, and in a SYN as they are', () => {
     const room = () => 1024 * 1024
     const windows = (windowShift: number | undefined) => {
@@ -331,9 +347,8 @@ describe('segments of a program', () => {
   })
 
   test('what goes again after a wait: the first, and what follows it only where that is a hole, or may be', () => {
-    const timing: TcpTiming = { first: seconds(4), measured: seconds(2), longest: seconds(60), tries: 6 }
     const again = (takesSack: boolean | undefined, named?: 'behind' | 'twice'): number[] => {
-      const { open, say, out, clock } = setUp({ timing })
+      const { open, say, out, clock } = setUp({ timing: MIXNET_TIMING })
       const { connection, syn } = open({ takesSack, mss: 1000 })
       listen({ connection })
       out.length = 0
@@ -401,6 +416,20 @@ describe('segments of a program', () => {
     open()
     clock.advance(seconds(6))
     assert.equal(tcp.count, 1)
+  })
+
+  test('through the mixnet the last segment is acknowledged again for as long as a kernel tries four times', () => {
+    const { open, say, tcp, clock } = setUp({ timing: MIXNET_TIMING })
+    const accepted = open()
+    listen(accepted)
+    accepted.connection.end()
+    say(FLAG.fin | FLAG.ack, { acknowledges: 1 })
+    for (const wait of [2, 4, 8]) {
+      clock.advance(seconds(wait))
+      assert.deepEqual(flagsOf(say(FLAG.fin | FLAG.ack, { acknowledges: 1 })), [FLAG.ack])
+    }
+    clock.advance(seconds(6))
+    assert.equal(tcp.count, 0)
   })
 
   test('where the end comes last that the destination hears, or it leaves after its own, it is over as well', () => {

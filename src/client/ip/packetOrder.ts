@@ -13,14 +13,14 @@ export interface PacketOrderOptions {
   readonly clock: Clock
   /** For what was overtaken; then it is lost to all that waits. */
   readonly patience: Millis
-  /** Whether there is room for so many bytes more where `held` wait already; negative ones are given back. */
+  /** Whether there is room for so many bytes of memory more where `held` are taken already; negative ones are given back. */
   readonly reserve: (bytes: number, held: number) => boolean
   readonly deliver: (packet: IpPacket) => void
 }
 
 interface Held {
   readonly packets: readonly IpPacket[]
-  readonly bytes: number
+  readonly cost: number
   readonly since: Millis
 }
 
@@ -37,21 +37,22 @@ export function needsOrder(packet: IpPacket): boolean {
 /** A message that is so far ahead is another's, or begins anew: no sender has as many on their way. */
 const MAX_AHEAD = 4096
 const NUMBERS = 2 ** 32
+/**
+ * What a packet takes beside its bytes, its four views and the memory behind them, and what a message takes that waits, whatever is in it: measured on
+ * V8, and rounded up. By their bytes alone, 16 MiB of packets that hold one byte each are 277 MiB.
+ */
+const PACKET_COST = 704
+const MESSAGE_COST = 128
 
 export class PacketOrder {
   readonly #options: PacketOrderOptions
   readonly #held = new Map<number, Held>()
   #next: number | undefined
-  #bytes = 0
+  #cost = 0
   #timer: Timer | undefined
 
   constructor(options: PacketOrderOptions) {
     this.#options = options
-  }
-
-  /** Bytes that wait. */
-  get heldBytes(): number {
-    return this.#bytes
   }
 
   /** `ordered` of the message with this number, which may hold none: it is delivered when its turn comes, and is then the caller's no more. */
@@ -65,15 +66,15 @@ export class PacketOrder {
       this.#next = number
     }
     if (number !== this.#next) {
-      const bytes = ordered.reduce((sum, packet) => sum + packet.bytes.length, 0)
+      const cost = ordered.reduce((sum, { bytes }) => sum + bytes.length + PACKET_COST, MESSAGE_COST)
       // Without room nothing waits any longer: out of order is better than not at all.
-      if (!this.#options.reserve(bytes, this.#bytes)) {
+      if (!this.#options.reserve(cost, this.#cost)) {
         this.#release(Number.POSITIVE_INFINITY)
         this.#watch()
         return this.#deliver(ordered)
       }
-      this.#held.set(number, { packets: ordered, bytes, since: this.#options.clock.monotonic() })
-      this.#bytes += bytes
+      this.#held.set(number, { packets: ordered, cost, since: this.#options.clock.monotonic() })
+      this.#cost += cost
       return this.#watch()
     }
     this.#next = after(number)
@@ -87,41 +88,42 @@ export class PacketOrder {
     this.#timer?.cancel()
     this.#timer = undefined
     this.#held.clear()
-    this.#options.reserve(-this.#bytes, this.#bytes)
-    this.#bytes = 0
+    this.#options.reserve(-this.#cost, this.#cost)
+    this.#cost = 0
   }
 
   #run(): void {
-    for (let held = this.#take(this.#next); held !== undefined; held = this.#take(this.#next)) {
-      this.#next = after(this.#next as number)
+    for (;;) {
+      const next = this.#next as number
+      const held = this.#take(next)
+      if (held === undefined) return
+      this.#next = after(next)
       this.#deliver(held.packets)
     }
   }
 
-  #take(number: number | undefined): Held | undefined {
-    const held = this.#held.get(number as number)
+  #take(number: number): Held | undefined {
+    const held = this.#held.get(number)
     if (held === undefined) return undefined
-    this.#held.delete(number as number)
-    this.#options.reserve(-held.bytes, this.#bytes)
-    this.#bytes -= held.bytes
+    this.#held.delete(number)
+    this.#options.reserve(-held.cost, this.#cost)
+    this.#cost -= held.cost
     return held
   }
 
-  /** Gives up what the first of those that wait was waiting for. */
-  #skip(): void {
-    let lowest: number | undefined
-    for (const number of this.#held.keys()) if (lowest === undefined || isBefore(number, lowest)) lowest = number
-    if (lowest === undefined) return
-    this.#next = lowest
-    this.#run()
-  }
-
-  /** What has waited since then or longer, and what it leads to. */
+  /** What has waited since then or longer, all before it, and what they lead to. Sorted once: every number in between may be missing. */
   #release(until: number): void {
-    for (let [oldest] = this.#held.values(); oldest !== undefined && oldest.since <= until; ) {
-      this.#skip()
-      ;[oldest] = this.#held.values()
+    const next = this.#next as number
+    const numbers = [...this.#held.keys()].sort((a, b) => ((a - next) >>> 0) - ((b - next) >>> 0))
+    const last = numbers.findLastIndex((number) => (this.#held.get(number) as Held).since <= until)
+    for (const number of numbers.slice(0, last + 1)) {
+      const held = this.#take(number)
+      // Whoever is handed one may end it all.
+      if (held === undefined) return
+      this.#next = after(number)
+      this.#deliver(held.packets)
     }
+    this.#run()
   }
 
   #watch(): void {

@@ -4,7 +4,7 @@
 import { isMixnetError, type MixnetError } from '../../foundation/base/errors.ts'
 import { seconds } from '../../foundation/base/units.ts'
 import type { Clock } from '../../foundation/platform/clock.ts'
-import type { IpPacket } from '../../protocol/wire/ip/ipPacket.ts'
+import { copyPacket, type IpPacket } from '../../protocol/wire/ip/ipPacket.ts'
 import type { IpTunnel } from './ipTunnel.ts'
 
 export interface ProgramAddressOptions {
@@ -53,7 +53,7 @@ export class ProgramAddress {
     // Kept while nobody asks, it would leave with whatever comes next, an hour later perhaps.
     const isOpen = this.#isOpening || clock.monotonic() >= this.#retryAt
     if (this.#closed || !isOpen || this.#early.length >= MAX_EARLY) return dropped()
-    this.#early.push(copied(packet))
+    this.#early.push(copyPacket(packet))
     if (!this.#isOpening) this.#open()
   }
 
@@ -93,10 +93,3 @@ export class ProgramAddress {
     for (const _ of this.#early.splice(0)) this.#options.dropped()
   }
 }
-
-const copied = (packet: IpPacket): IpPacket => ({
-  ...packet,
-  source: packet.source.slice(),
-  destination: packet.destination.slice(),
-  payload: packet.payload.slice(),
-})

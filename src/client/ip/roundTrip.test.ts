@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { millis, seconds } from '../../foundation/base/units.ts'
-import { DEVICE_TIMING, RoundTrip, type TcpTiming } from './roundTrip.ts'
-
-const MIXNET: TcpTiming = { first: seconds(4), measured: seconds(2), longest: seconds(60), tries: 6 }
+import { DEVICE_TIMING, MIXNET_TIMING, RoundTrip } from './roundTrip.ts'
 
 /** Measures one of so long, of bytes that end at `until`. */
 function measure(trip: RoundTrip, took: number, until = 1000): void {
@@ -12,11 +10,11 @@ function measure(trip: RoundTrip, took: number, until = 1000): void {
 }
 
 test('the wait is the mean and four deviations (RFC 6298), 2 s at least, 60 s at most', () => {
-  const trip = new RoundTrip(MIXNET)
+  const trip = new RoundTrip(MIXNET_TIMING)
   assert.equal(trip.timeout(0), 4000)
   measure(trip, 100)
   assert.equal(trip.timeout(0), 2000)
-  const long = new RoundTrip(MIXNET)
+  const long = new RoundTrip(MIXNET_TIMING)
   measure(long, 4000)
   assert.equal(long.timeout(0), 12_000)
   measure(long, 8000)
@@ -27,7 +25,7 @@ test('the wait is the mean and four deviations (RFC 6298), 2 s at least, 60 s at
 })
 
 test('each that was for nothing doubles it, until one is measured; the number of tries says nothing then', () => {
-  const trip = new RoundTrip(MIXNET)
+  const trip = new RoundTrip(MIXNET_TIMING)
   const waits = [0, 1, 2, 3, 4, 5].map((tries) => {
     const wait = trip.timeout(tries)
     trip.late()
@@ -39,7 +37,7 @@ test('each that was for nothing doubles it, until one is measured; the number of
 })
 
 test('one is measured at a time: from the first byte that was sent to the acknowledgment of all that went with it', () => {
-  const trip = new RoundTrip(MIXNET)
+  const trip = new RoundTrip(MIXNET_TIMING)
   const start = 0xffff_ff00
   trip.sent(0x100, millis(0))
   trip.sent(0x200, millis(900))
@@ -52,7 +50,7 @@ test('one is measured at a time: from the first byte that was sent to the acknow
 })
 
 test('what went twice is not measured', () => {
-  const trip = new RoundTrip(MIXNET)
+  const trip = new RoundTrip(MIXNET_TIMING)
   trip.sent(1000, millis(0))
   trip.late()
   trip.acknowledged(1000, millis(100))

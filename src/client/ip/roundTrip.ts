@@ -10,10 +10,21 @@ export interface TcpTiming {
   readonly tries: number
   /** Where round trips are measured: the least that is waited. */
   readonly measured?: Millis
+  /** Once both have said all: for the last end to have been lost, and to come again. */
+  readonly linger: Millis
 }
 
 /** The other side is a kernel on this machine. */
-export const DEVICE_TIMING: TcpTiming = { first: millis(300), longest: seconds(10), tries: 12 }
+export const DEVICE_TIMING: TcpTiming = { first: millis(300), longest: seconds(10), tries: 12, linger: seconds(5) }
+
+/** The mixnet lies in between. There a kernel says its end again after some 2, 6 and 14 s, and would take a reset for a failure. */
+export const MIXNET_TIMING: TcpTiming = {
+  first: seconds(4),
+  measured: seconds(2),
+  longest: seconds(60),
+  tries: 6,
+  linger: seconds(20),
+}
 
 /** How long an acknowledgment takes, and how long it is worth waiting for (RFC 6298). */
 export class RoundTrip {

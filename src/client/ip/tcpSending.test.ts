@@ -4,13 +4,12 @@ import type { MixnetError } from '../../foundation/base/errors.ts'
 import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
 import { HandClock } from '../../foundation/platform/handClock.ts'
 import { advanced, FLAG } from '../../protocol/wire/ip/tcpSegment.ts'
-import { DEVICE_TIMING, type TcpTiming } from './roundTrip.ts'
+import { DEVICE_TIMING, MIXNET_TIMING, type TcpTiming } from './roundTrip.ts'
 import { type Heard, TcpSending } from './tcpSending.ts'
 
 /** Numbers begin anew within the second segment. */
 const FIRST = 0xffff_fa00
 const MSS = 1000
-const MIXNET: TcpTiming = { first: seconds(4), measured: seconds(2), longest: seconds(60), tries: 6 }
 
 /** What is sent, told by the bytes of the stream: where it begins, and how many. */
 type Sent = 'syn' | `end ${number}` | readonly [from: number, length: number]
@@ -23,7 +22,10 @@ class Bench {
   room = 64 * 1024
   isHeld = false
 
-  constructor({ window = 60_000, timing = MIXNET }: { readonly window?: number; readonly timing?: TcpTiming } = {}) {
+  constructor({
+    window = 60_000,
+    timing = MIXNET_TIMING,
+  }: { readonly window?: number; readonly timing?: TcpTiming } = {}) {
     this.sending = new TcpSending({
       clock: this.clock,
       timing,
@@ -262,6 +264,47 @@ describe('what goes in a TCP connection', () => {
     assert.deepEqual(bench.sent(), [])
   })
 
+  test('a window that is taken back is borne for as long as what goes again is answered, and opens as any', () => {
+    for (const timing of [MIXNET_TIMING, DEVICE_TIMING]) {
+      const bench = new Bench({ window: 1000, timing })
+      bench.write(2000)
+      bench.sent()
+      bench.hear(0, { window: 0 })
+      for (let i = 0; i < 30; i++) {
+        bench.clock.advance(timing.longest)
+        bench.hear(0, { window: 0 })
+      }
+      assert.equal(bench.failure, undefined)
+      bench.sent()
+      bench.hear(0, { window: 1000 })
+      assert.deepEqual(bench.sent(), [[0, 1000]])
+      bench.hear(1000)
+      assert.deepEqual(bench.sent(), [[1000, 1000]])
+      // Who was left waits no longer than before.
+      bench.hear(1000, { window: 0 })
+      bench.sending.abandon()
+      for (let i = 0; i < 20 && bench.failure === undefined; i++) {
+        bench.clock.advance(timing.longest)
+        bench.hear(1000, { window: 0 })
+      }
+      assert.equal((bench.failure as MixnetError | undefined)?.code, 'TIMEOUT')
+    }
+  })
+
+  test('an acknowledgment that was overtaken and shuts the window while something goes again holds nothing up for long', () => {
+    const bench = new Bench()
+    bench.write(3000)
+    bench.clock.advance(seconds(4))
+    bench.hear(0, { window: 0 })
+    bench.sent()
+    bench.hear(1000)
+    bench.write(1000)
+    bench.hear(3000)
+    assert.deepEqual(bench.sent().at(-1), [3000, 1000])
+    bench.hear(4000)
+    assert.equal(bench.sending.queuedBytes, 0)
+  })
+
   test('what was sent before it was held goes again all the same', () => {
     const bench = new Bench()
     bench.write(1000)
@@ -322,6 +365,27 @@ describe('what goes in a TCP connection', () => {
       bench.hear(0, { window: 0 })
     }
     assert.equal(bench.failure?.code, 'TIMEOUT')
+  })
+
+  test('who was left and takes a byte now and then is let go after ten minutes; who takes all is waited for no longer', () => {
+    const bench = new Bench({ window: 0 })
+    bench.write(100)
+    bench.sending.abandon()
+    for (let minute = 1; minute < 10; minute++) {
+      bench.clock.advance(seconds(60))
+      bench.hear(minute, { window: 0 })
+      assert.equal(bench.failure, undefined)
+    }
+    bench.clock.advance(seconds(60))
+    assert.equal(bench.failure?.code, 'TIMEOUT')
+    assert.equal(bench.clock.pending, 0)
+    const quick = new Bench()
+    quick.write(100)
+    quick.sending.abandon()
+    quick.hear(101)
+    assert.ok(quick.sending.endAcknowledged)
+    quick.sending.stop()
+    assert.equal(quick.clock.pending, 0)
   })
 
   test('who closes its window and opens it again at once gets nothing twice', () => {

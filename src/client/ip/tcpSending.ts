@@ -4,6 +4,7 @@
  * bounds it is the receiver's window, and how much may be kept for it. @module
  */
 import { MixnetError } from '../../foundation/base/errors.ts'
+import { minutes } from '../../foundation/base/units.ts'
 import type { Clock, Timer } from '../../foundation/platform/clock.ts'
 import { advanced, FLAG, isBefore } from '../../protocol/wire/ip/tcpSegment.ts'
 import { ByteRing } from './byteRing.ts'
@@ -34,6 +35,12 @@ export interface Heard {
   readonly hasHole: boolean
 }
 
+/**
+ * For all that was said to who was left, however it goes on acknowledging: nobody else looks after it, and a byte a minute would hold half a MiB for a
+ * year. That much in so long is less than 1 kB/s, far below what the mixnet carries where it is slowest.
+ */
+const ABANDONED_TIMEOUT = minutes(10)
+
 export class TcpSending {
   readonly #options: TcpSendingOptions
   /** The first byte that is not acknowledged. */
@@ -47,7 +54,7 @@ export class TcpSending {
   #inFlight = 0
   #state: 'opening' | 'open' | 'over' = 'opening'
   #hasEnd = false
-  #isAbandoned = false
+  #abandoned: Timer | undefined
   #endSent = false
   #endAcknowledged = false
   #needsDrain = false
@@ -112,9 +119,10 @@ export class TcpSending {
     this.push()
   }
 
-  /** The same, and nobody waits for it: a receiver that does not read gets the usual tries, and no more. */
+  /** The same, and nobody waits for it: a receiver that does not read gets the usual tries, and one that reads too slowly ten minutes. Once. */
   abandon(): void {
-    this.#isAbandoned = true
+    const { clock, lost } = this.#options
+    this.#abandoned = clock.after(ABANDONED_TIMEOUT, () => lost(unanswered()))
     this.end()
   }
 
@@ -125,9 +133,11 @@ export class TcpSending {
     let count = (acknowledgment - this.#unacknowledged) | 0
     // One that others overtook: it says nothing new of the window either.
     if (count < 0) return false
-    const wasShut = this.#window === 0
-    // Of two that acknowledge the same the smaller was overtaken, as a rule: a receiver does not take back what it gave.
-    this.#window = count === 0 ? Math.max(this.#window, window) : window
+    // Of two that acknowledge the same the smaller was overtaken, as a rule: a receiver should not take back what it gave. One that does (RFC 9293
+    // 3.8.6 has us bear it) acknowledges nothing more, and says so to what goes again; if that was overtaken after all, the next opens it.
+    const isTakenBack = window === 0 && this.#tries > 0
+    const wasShut = this.#window === 0 || isTakenBack
+    this.#window = count === 0 && !isTakenBack ? Math.max(this.#window, window) : window
     if (count === 0) {
       if (wasShut && this.#state === 'open') this.#answeredProbe()
       return false
@@ -200,6 +210,7 @@ export class TcpSending {
   /** Nothing goes any more. */
   stop(): void {
     this.#state = 'over'
+    this.#abandoned?.cancel()
     this.#cancel()
     this.#queue.clear()
     this.#inFlight = 0
@@ -208,7 +219,7 @@ export class TcpSending {
   /** The program lives: it only does not read (RFC 9293 3.8.6.1 lets it, for however long), or reads again. */
   #answeredProbe(): void {
     if (this.#window === 0) {
-      if (!this.#isAbandoned) this.#tries = Math.min(this.#tries, this.#options.timing.tries - 1)
+      if (this.#abandoned === undefined) this.#tries = Math.min(this.#tries, this.#options.timing.tries - 1)
       return
     }
     // Nothing went into it while it was closed: who opens and closes it in turns would get everything again each time.
@@ -245,7 +256,7 @@ export class TcpSending {
     const { timing, lost, isHeld } = this.#options
     // Nothing is under way: held, it asked after no window, and nobody owes it an answer.
     if (this.#next === this.#unacknowledged && isHeld()) return
-    if (++this.#tries > timing.tries) return lost(new MixnetError('TIMEOUT', { what: 'acknowledgment' }))
+    if (++this.#tries > timing.tries) return lost(unanswered())
     this.#trip.late()
     if (timing.measured !== undefined && this.#inFlight > 0) this.#recoverTo = this.#highest
     this.again()
@@ -264,3 +275,5 @@ export class TcpSending {
     this.#timer = undefined
   }
 }
+
+const unanswered = (): MixnetError => new MixnetError('TIMEOUT', { what: 'acknowledgment' })

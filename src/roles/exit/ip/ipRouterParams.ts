@@ -26,7 +26,7 @@ export interface IpRouterParams {
   /** Bytes that wait for one client before its way out is asked to pause, and before the oldest are lost. */
   readonly pauseAtBytes: number
   readonly maxWaitingBytes: number
-  /** A client's packets of TCP wait so long for those that they overtook, and so many bytes of them at most. */
+  /** A client's packets of TCP wait so long for those that they overtook, and take so many bytes of memory at most. */
   readonly patience: Millis
   readonly maxHeldBytes: number
   /** Of what waits for all clients. */

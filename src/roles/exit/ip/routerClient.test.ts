@@ -185,7 +185,8 @@ test('what waits for its turn is bounded, and none of it is kept when the client
     most = Math.max(most, bench.memory.taken)
   }
   const { maxHeldBytes } = DEFAULT_IP_ROUTER_PARAMS
-  assert.ok(most <= maxHeldBytes && most > maxHeldBytes - 1500, `${most}`)
+  // Each with what it takes beside its bytes.
+  assert.ok(most <= maxHeldBytes && most > maxHeldBytes - 2500, `${most}`)
   bench.client.order.push(2000, [packet])
   assert.ok(bench.memory.taken > 0)
   await bench.client.end()

@@ -98,7 +98,7 @@ describe('connections of a client of the packet router', () => {
     outside.handlers?.close()
     assert.ok(bench.sent.every(({ flags }) => (flags & FLAG.rst) === 0))
     assert.equal(bench.shared.count, 1, 'the client may ask for the last acknowledgment again')
-    bench.clock.advance(seconds(10))
+    bench.clock.advance(seconds(20))
     assert.equal(bench.shared.count, 0)
     assert.equal(bench.clock.pending, 0)
   })
@@ -337,7 +337,7 @@ describe('connections of a client of the packet router', () => {
     assert.equal(outside.written.length, 2)
     assert.equal(outside.fate, 'ended')
     outside.handlers?.close()
-    bench.clock.advance(seconds(10))
+    bench.clock.advance(seconds(20))
     assert.equal(bench.shared.count, 0)
   })
 
@@ -361,6 +361,24 @@ describe('connections of a client of the packet router', () => {
     assert.equal(held.outside[0]?.fate, 'open')
     held.ends.resume()
     assert.equal(held.sent.at(-1)?.data.length, 10)
+  })
+
+  test('once the site has gone, a client that takes a byte a minute of what is left does not hold it for ever', async () => {
+    const bench = new Bench()
+    let acknowledgment = await bench.connected()
+    const [outside] = bench.outside as [Outside]
+    bench.from(4000, { flags: FLAG.ack, sequence: START + 1, acknowledgment, window: 0 })
+    outside.handlers?.data(new Uint8Array(300_000))
+    outside.handlers?.close()
+    for (let minute = 0; minute < 10; minute++) {
+      assert.equal(bench.shared.count, 1)
+      bench.clock.advance(minutes(1))
+      acknowledgment = advanced(acknowledgment, 1)
+      bench.from(4000, { flags: FLAG.ack, sequence: START + 1, acknowledgment, window: 0 })
+    }
+    assert.equal(bench.shared.count, 0)
+    assert.equal((bench.sent.at(-1)?.flags ?? 0) & FLAG.rst, FLAG.rst, 'it does not take it for the end')
+    assert.equal(bench.clock.pending, 0)
   })
 
   test('no packet is longer than the way, whatever came out of order; only who reads it hears of that', async () => {

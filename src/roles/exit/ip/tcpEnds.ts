@@ -5,7 +5,7 @@
  * over without arriving. @module
  */
 import { type Knock, LocalTcp } from '../../../client/ip/localTcp.ts'
-import type { TcpTiming } from '../../../client/ip/roundTrip.ts'
+import { MIXNET_TIMING } from '../../../client/ip/roundTrip.ts'
 import { isMixnetError } from '../../../foundation/base/errors.ts'
 import { type Millis, millis, minutes, seconds } from '../../../foundation/base/units.ts'
 import type { Clock, Timer } from '../../../foundation/platform/clock.ts'
@@ -35,7 +35,6 @@ const CONNECT_TIMEOUT = seconds(30)
  */
 const IDLE_TIMEOUT = minutes(30)
 const { halfClosedTimeout: HALF_CLOSED_TIMEOUT, lingerTimeout: LINGER } = DEFAULT_EXIT_PARAMS
-const MIXNET_TIMING: TcpTiming = { first: seconds(4), measured: seconds(2), longest: seconds(60), tries: 6 }
 
 export class TcpEnds {
   readonly #options: TcpEndsOptions
@@ -133,7 +132,7 @@ class Pair {
   readonly #options: PairOptions
   #usedAt: Millis
   #limit: Millis = IDLE_TIMEOUT
-  /** When it was used last. */
+  /** At `#usedAt`. */
   #buffered = 0
   #timer: Timer | undefined
   #isOver = false
