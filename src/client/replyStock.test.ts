@@ -140,6 +140,26 @@ test('sender tags without end, SURBs without end, and fragments that nobody fetc
   assert.equal(outcome.abandoned, 40 * 20 - waiting)
 })
 
+test('above the bound of SURBs who has more than an equal share loses the oldest, and nobody is forgotten', () => {
+  const { stock, meter } = makeBench({ maxSurbs: 1_000, maxSenders: 200 })
+  const { maxSenders, maxSurbs, reserve } = DEFAULT_TRAFFIC.replies
+  for (let i = 0; i < 8; i++) stock.add(`small ${i}`, surbs(20))
+  for (let i = 0; i < 12; i++) stock.add(`large ${i}`, surbs(300))
+  const sizes = [...stock.senders].map(({ surbs }) => surbs.size)
+  assert.deepEqual(sizes.slice(0, 8), new Array(8).fill(20))
+  assert.ok(sizes.slice(8).every((size) => size >= 45))
+  const { client_reply_surbs: held, ...counted } = meter.snapshot() as Record<string, number>
+  assert.equal(
+    sizes.reduce((sum, size) => sum + size, 0),
+    held,
+  )
+  assert.ok((held as number) <= 1_000)
+  assert.equal(counted.client_surbs_discarded_total, 8 * 20 + 12 * 300 - (held as number))
+  assert.equal(counted.client_reply_senders_forgotten_total, 0)
+  // With all senders there may be, and the one that comes: an answer, and a request for more.
+  assert.ok((0.9 * maxSurbs) / (maxSenders + 1) > reserve + 1)
+})
+
 test('sums stay true', () => {
   const { stock, meter, enqueue, reply } = makeBench()
   stock.add('t', surbs(10))

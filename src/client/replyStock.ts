@@ -1,8 +1,8 @@
 /**
  * The replier's side of reply SURBs: what each sender supplied, the fragments waiting for one, and when to ask for more
  * (docs/spec/packet.md, "Sending"). One SURB per fragment; a small reserve pays for asking. Senders are strangers, and making a
- * sender tag costs nothing: so senders, SURBs and waiting fragments are bounded per sender and in all, and beyond the bound
- * the sender that was idle longest is forgotten. @module
+ * sender tag costs nothing: so senders, SURBs and waiting fragments are bounded per sender and in all. Beyond the bound of SURBs who
+ * has most loses some; beyond the others the sender that was idle longest is forgotten. @module
  */
 import type { Counter, Meter } from '../foundation/base/observe.ts'
 import { type Millis, millis } from '../foundation/base/units.ts'
@@ -32,6 +32,8 @@ export interface WaitingReply {
 export interface KnownSender {
   readonly tag: SenderTag
   readonly surbs: { readonly size: number }
+  /** Fragments that wait for a SURB. */
+  readonly waiting: { readonly total: number }
   /** SURBs came, or a fragment was queued. */
   readonly lastTouched: Millis
 }
@@ -75,7 +77,7 @@ export class ReplyStock {
   constructor(options: ReplyStockOptions) {
     this.#options = options
     const { meter } = options
-    this.#discarded = meter.counter('client_surbs_discarded_total', 'Reply SURBs not kept: the stock was full')
+    this.#discarded = meter.counter('client_surbs_discarded_total', 'Reply SURBs not kept: there were too many')
     this.#abandoned = meter.counter('client_replies_abandoned_total', 'Reply fragments that got no SURB in time')
     this.#forgotten = meter.counter('client_reply_senders_forgotten_total', 'Senders forgotten: there were too many')
     meter.gauge('client_reply_senders', 'Senders whose reply SURBs are kept', () => this.#stocks.size)
@@ -113,7 +115,7 @@ export class ReplyStock {
     stock.rerequests = 0
     stock.silentSince = this.#options.clock.monotonic()
     this.#counting(stock, () => {
-      this.#discarded.value += stock.surbs.add(surbs, this.#options.present())
+      this.#discarded.value += stock.surbs.add(surbs, this.#options.present(), 2 * this.#options.params.maxStock)
     })
     this.#serve(stock)
     this.#makeRoom(stock)
@@ -197,7 +199,7 @@ export class ReplyStock {
     const now = clock.monotonic()
     const stock = this.#stocks.get(tag) ?? {
       tag,
-      surbs: new SurbShelf(2 * params.maxStock),
+      surbs: new SurbShelf(),
       waiting: new LaneQueue<WaitingReply>(random, params.maxWaitingPerSender),
       requested: 0,
       rerequests: 0,
@@ -266,11 +268,26 @@ export class ReplyStock {
     this.#scheduleReview()
   }
 
-  /** Forgets those idle longest until all bounds hold. Not the one at work: it has bounds of its own. */
+  /** Until all bounds hold. */
   #makeRoom(busy: Stock): void {
     const { maxSenders, maxSurbs, maxWaiting } = this.#options.params
+    // Whoever has more than an equal share pays: else a hundred who hoard have all others forgotten, some in the midst of an answer.
+    // By default nobody is left with fewer than four for it: one carries an answer, and the reserve asks for more. A tenth is made free, so that
+    // SURBs have to come by the thousand before all shelves are gone through again.
+    if (this.#surbs > maxSurbs) {
+      for (const stock of this.#stocks.values()) {
+        this.#counting(stock, () => {
+          this.#discarded.value += stock.surbs.add(
+            [],
+            this.#options.present(),
+            Math.floor((maxSurbs * 0.9) / this.#stocks.size),
+          )
+        })
+      }
+    }
+    // Those idle longest. Not the one at work: it has bounds of its own.
     for (const stock of this.#stocks.values()) {
-      const tooMany = this.#stocks.size > maxSenders || this.#surbs > maxSurbs
+      const tooMany = this.#stocks.size > maxSenders
       if (!tooMany && this.#waiting <= maxWaiting) return
       if (stock === busy || (!tooMany && stock.waiting.total === 0)) continue
       this.#forgotten.value++

@@ -27,29 +27,29 @@ function takeAll(shelf: SurbShelf, present: Present | undefined): number[] {
 }
 
 test('first come, first used; what is given back is next; the oldest make room', () => {
-  const shelf = new SurbShelf(4)
-  assert.equal(shelf.add(surbs([1, 2, 3], 1), at(1, 1)), 0)
+  const shelf = new SurbShelf()
+  assert.equal(shelf.add(surbs([1, 2, 3], 1), at(1, 1), 4), 0)
   const first = shelf.take(at(1, 1)) as ReplySurb
   shelf.giveBack(first, at(1, 1))
-  assert.equal(shelf.add(surbs([4, 5, 6], 1), at(1, 1)), 2)
+  assert.equal(shelf.add(surbs([4, 5, 6], 1), at(1, 1), 4), 2)
   assert.deepEqual(takeAll(shelf, at(1, 1)), [3, 4, 5, 6])
 })
 
 test('after a rotation the old are used last, and dropped after one epoch', () => {
   for (const epoch of [24, 25]) {
-    const shelf = new SurbShelf(10)
-    shelf.add(surbs([1, 2], 1), at(23, 1))
+    const shelf = new SurbShelf()
+    shelf.add(surbs([1, 2], 1), at(23, 1), 10)
     shelf.sort(at(24, 2))
     assert.equal(shelf.fresh, 0)
-    shelf.add(surbs([3], 2), at(24, 2))
+    shelf.add(surbs([3], 2), at(24, 2), 10)
     assert.deepEqual(takeAll(shelf, at(epoch, 2)), epoch === 24 ? [3, 1, 2] : [3])
   }
 })
 
 test('a SURB of a rotation we do not know of yet is kept, and fresh when we do', () => {
-  const shelf = new SurbShelf(10)
-  shelf.add(surbs([1], 1), at(23, 1))
-  shelf.add(surbs([2], 2), at(23, 1))
+  const shelf = new SurbShelf()
+  shelf.add(surbs([1], 1), at(23, 1), 10)
+  shelf.add(surbs([2], 2), at(23, 1), 10)
   assert.equal(shelf.fresh, 1)
   shelf.sort(at(24, 2))
   assert.equal(shelf.fresh, 1)
@@ -57,18 +57,18 @@ test('a SURB of a rotation we do not know of yet is kept, and fresh when we do',
 })
 
 test('SURBs that do not say their rotation are of the one they came in', () => {
-  const shelf = new SurbShelf(10)
-  shelf.add(surbs([1], 0), at(23, 1))
+  const shelf = new SurbShelf()
+  shelf.add(surbs([1], 0), at(23, 1), 10)
   assert.equal(shelf.fresh, 1)
   shelf.sort(at(24, 2))
-  shelf.add(surbs([2], 0), at(24, 2))
+  shelf.add(surbs([2], 0), at(24, 2), 10)
   assert.deepEqual(takeAll(shelf, at(24, 2)), [2, 1])
 })
 
 test('without a topology, and in the first rotation, all are fresh', () => {
-  const shelf = new SurbShelf(10)
-  shelf.add(surbs([1, 2], 1), undefined)
-  shelf.add(surbs([3], 2), at(1, 0))
+  const shelf = new SurbShelf()
+  shelf.add(surbs([1, 2], 1), undefined, 10)
+  shelf.add(surbs([3], 2), at(1, 0), 10)
   assert.equal(shelf.fresh, 3)
   assert.deepEqual(takeAll(shelf, at(1, 0)), [1, 2, 3])
 })

@@ -23,14 +23,9 @@ interface Kept {
 }
 
 export class SurbShelf {
-  readonly #capacity: number
   #fresh: Kept[] = []
   #stale: Kept[] = []
   #flag: RotationFlag | undefined
-
-  constructor(capacity: number) {
-    this.#capacity = capacity
-  }
 
   get size(): number {
     return this.#fresh.length + this.#stale.length
@@ -40,12 +35,12 @@ export class SurbShelf {
     return this.#fresh.length
   }
 
-  /** Returns how many had to go: the oldest, for they are the first to become useless. */
-  add(surbs: readonly ReplySurb[], present: Present | undefined): number {
+  /** Keeps at most that many. Returns how many had to go: the oldest, for they are the first to become useless. */
+  add(surbs: readonly ReplySurb[], present: Present | undefined, most: number): number {
     this.sort(present)
     const since = present?.epochId ?? 0
     for (const surb of surbs) this.#put({ bytes: encodeReplySurb(surb), rotation: surb.rotation, since }, present)
-    const excess = Math.max(0, this.size - this.#capacity)
+    const excess = Math.max(0, this.size - most)
     const stale = Math.min(excess, this.#stale.length)
     this.#stale.splice(0, stale)
     this.#fresh.splice(0, excess - stale)
@@ -58,9 +53,8 @@ export class SurbShelf {
     return kept && decodeReplySurb(kept.bytes, kept.rotation)
   }
 
-  /** Not used after all: it is the next again. */
+  /** Not used after all: it is the next again. Above what is kept it goes with the next that comes. */
   giveBack(surb: ReplySurb, present: Present | undefined): void {
-    if (this.size >= this.#capacity) return
     this.#fresh.unshift({ bytes: encodeReplySurb(surb), rotation: surb.rotation, since: present?.epochId ?? 0 })
   }
 

@@ -45,7 +45,7 @@ export interface ReplyParams {
   readonly maxKeys: number
   /** Times a reply is sent again, each time with another SURB. Nym: 10; but a stream that lacks one fragment is broken. */
   readonly maxRetransmissions: number
-  /** Senders whose SURBs are kept, and SURBs of all of them; who was idle longest goes first. */
+  /** Senders whose SURBs are kept, of whom who was idle longest goes first; and SURBs of all of them, of which who has most loses some. */
   readonly maxSenders: number
   readonly maxSurbs: number
   /** Reply fragments that wait for a SURB: of one sender, above which replies to it wait; of all, above which some are lost. */

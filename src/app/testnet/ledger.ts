@@ -245,7 +245,6 @@ export class TestnetLedger {
       const [interval, setEpochId] = await this.#now()
       const end = Number(interval.currentEpochStart) + interval.epochLength
       if (setEpochId === interval.totalElapsedEpochs && end * 1000 > world.clock.now()) return
-      signal?.throwIfAborted()
       await awaited(world.clock, sleep(world.clock, LOOK_AGAIN, signal))
     }
   }

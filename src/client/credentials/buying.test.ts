@@ -6,7 +6,7 @@ import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { Secret } from '../../foundation/base/secret.ts'
 import { minutes, seconds } from '../../foundation/base/units.ts'
 import { loadMclBls } from '../../foundation/crypto/mclBls.ts'
-import type { Deposits } from './issuerCalls.ts'
+import { type Deposits, faucetDeposits } from './issuerCalls.ts'
 import { IssuingNetwork, type Mood, openWallet, PRICE } from './issuers.test.ts'
 
 const client = (network: IssuingNetwork) => network.sim.host('client', { ips: ['10.9.0.1'] })
@@ -126,6 +126,24 @@ describe('buying a book', () => {
     isMade = true
     const again = await openWallet(network, world, { deposits })
     assert.equal((await network.sim.complete(again.wallet.buyBook())).left, 50)
+    assert.equal(network.deposits.size, 1)
+  })
+
+  it('asks the faucet for no longer than somebody waits: for its address neither', async () => {
+    const network = await IssuingNetwork.start()
+    const { net } = client(network)
+    const url = network.epoch.faucetUrl as string
+    const key = new Uint8Array(32).fill(7)
+    const aborted = (error: unknown) => isMixnetError(error, 'ABORTED') && error.details.faucet === undefined
+    const looking = new AbortController()
+    const lost = faucetDeposits(net, () => new Promise(() => {})).deposit(key, looking.signal)
+    looking.abort()
+    await assert.rejects(lost, aborted)
+    const deposits = faucetDeposits(net, async () => ({ url, priceUnym: PRICE }))
+    const waiting = new AbortController()
+    network.onDeposit = () => waiting.abort()
+    await assert.rejects(network.sim.complete(deposits.deposit(key, waiting.signal)), aborted)
+    assert.equal(await network.sim.complete(deposits.deposit(key)), 0)
     assert.equal(network.deposits.size, 1)
   })
 

@@ -3,6 +3,7 @@ import { toBase58 } from '../../foundation/base/base58.ts'
 import { fromUtf8 } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { seconds } from '../../foundation/base/units.ts'
+import { unlessAborted } from '../../foundation/platform/clock.ts'
 import type { Net } from '../../foundation/platform/net.ts'
 import { parseJson } from '../../protocol/wire/directory/json.ts'
 import { type BlindSignRequest, decodeBlindedSignature, encodeBlindSign } from '../../protocol/wire/issuer/blindSign.ts'
@@ -109,18 +110,18 @@ export function faucetDeposits(net: Asked, faucet: () => Promise<{ url: string; 
     expectPossible(epoch) {
       faucetOf(epoch)
     },
-    async deposit(identityKey) {
-      const { url } = await faucet()
+    async deposit(identityKey, signal) {
+      const { url } = await unlessAborted(faucet(), signal)
       const body = JSON.stringify({ identity_key: toBase58(identityKey) })
       try {
-        return await ask(net, { base: url, path: '/v1/faucet/deposit', body }, (text) =>
+        return await ask(net, { base: url, path: '/v1/faucet/deposit', body, ...(signal && { signal }) }, (text) =>
           parseJson(text, 'deposit').field('deposit_id').u32(),
         )
       } catch (cause) {
         // Below 500 it has decided; above, it may know better later.
         const status = isMixnetError(cause, 'ISSUER_REFUSED') ? Number(cause.details.status) : 0
         if (status >= 400 && status < 500) throw new MixnetError('DEPOSIT_REFUSED', { status }, { cause })
-        if (!isMixnetError(cause)) throw cause
+        if (!isMixnetError(cause) || cause.code === 'ABORTED') throw cause
         const nextStep = 'Tell whoever runs the network, and try again later: nothing is paid twice.'
         const message = 'the faucet, where books are paid for, does not answer as it should'
         throw new MixnetError(cause.code, { ...cause.details, faucet: url }, { message, nextStep, cause })

@@ -3,11 +3,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ExitConnections } from '../../client/exitConnections.ts'
 import { type TestClient, TestMixnet } from '../../client/mixnet.support.test.ts'
+import { ReplyStock } from '../../client/replyStock.ts'
 import { SERVICE_TRAFFIC, type TrafficParams } from '../../client/trafficParams.ts'
 import { utf8 } from '../../foundation/base/bytes.ts'
-import { silentLog } from '../../foundation/base/observe.ts'
+import { Meter, silentLog } from '../../foundation/base/observe.ts'
 import { millis, minutes, seconds } from '../../foundation/base/units.ts'
+import { HandClock } from '../../foundation/platform/handClock.ts'
 import type { Connection } from '../../foundation/platform/net.ts'
+import { nodeRandom } from '../../foundation/platform/node/nodeRandom.ts'
+import { encodeNodeAddress } from '../../protocol/packet/nodeAddress.ts'
+import type { ReplySurb } from '../../protocol/packet/replySurb.ts'
 import { DEFAULT_EXIT_PARAMS, type ExitParams } from './exitParams.ts'
 import { NetworkRequester } from './networkRequester.ts'
 import { forgetQuiet } from './quietSenders.ts'
@@ -21,6 +26,18 @@ const QUIET: TrafficParams = { ...SERVICE_TRAFFIC, loopCoverInterval: undefined 
 /** Less to carry: a spare pseudonym with ten SURBs instead of forty. */
 const FRUGAL: TrafficParams = { ...QUIET, replies: { ...QUIET.replies, idleTarget: 10 } }
 const { keepFor } = DEFAULT_EXIT_PARAMS.quietSenders
+
+const SURB: ReplySurb = {
+  encryptionKey: new Uint8Array(16),
+  rotation: 1,
+  surb: {
+    header: new Uint8Array(348),
+    firstHop: encodeNodeAddress({ ip: '10.0.0.1', port: 1789 }, 32),
+    version: 259,
+    keyMaterial: Array.from({ length: 4 }, () => new Uint8Array(16)),
+  },
+}
+const surbs = (count: number): ReplySurb[] => new Array<ReplySurb>(count).fill(SURB)
 
 interface Setting {
   readonly mixnet: TestMixnet
@@ -134,19 +151,89 @@ test('who rests on an open connection is not forgotten, however long', async () 
 })
 
 test('where there are too many, the longest quiet go first, and nobody who is connected', () => {
-  const limits = { keepFor: minutes(30), maxSurbs: 100, maxSenders: 5 }
+  const limits = { keepFor: minutes(30), keepForInCrowd: millis(8), maxSurbs: 100, maxSenders: 5 }
   const kept = new Map(
-    [40, 40, 40, 10].map((size, i) => [`${i}`, { tag: `${i}`, surbs: { size }, lastTouched: millis(i) }]),
+    [40, 40, 40, 10].map((size, i) => [
+      `${i}`,
+      { tag: `${i}`, surbs: { size }, waiting: { total: 0 }, lastTouched: millis(i) },
+    ]),
   )
   const client = { senders: { [Symbol.iterator]: () => kept.values() }, forget: (tag: string) => kept.delete(tag) }
   const run = () => forgetQuiet(client, limits, millis(10), (tag) => tag === '0')
   run()
   assert.deepEqual([...kept.keys()], ['0', '2', '3'])
-  for (const tag of ['4', '5', '6']) kept.set(tag, { tag, surbs: { size: 0 }, lastTouched: millis(9) })
+  for (const tag of ['4', '5', '6'])
+    kept.set(tag, { tag, surbs: { size: 0 }, waiting: { total: 0 }, lastTouched: millis(9) })
   run()
   assert.deepEqual([...kept.keys()], ['0', '3', '4', '5', '6'])
   const { maxSurbs, maxSenders } = DEFAULT_EXIT_PARAMS.quietSenders
   assert.ok(maxSurbs < SERVICE_TRAFFIC.replies.maxSurbs && maxSenders < SERVICE_TRAFFIC.replies.maxSenders)
+})
+
+/** The stock of an exit with its own bounds, and a review of it. */
+function realStock() {
+  const clock = new HandClock()
+  const meter = new Meter()
+  const stock = new ReplyStock({
+    clock,
+    random: nodeRandom.stream('reply-lane'),
+    params: SERVICE_TRAFFIC.replies,
+    present: () => ({ epochId: 1, rotationFlag: 1 }),
+    request() {},
+    meter,
+  })
+  const outcome = { sent: 0, lost: 0 }
+  const owes = (tag: string, fragments: number) => {
+    const send = () => outcome.sent++
+    const abandon = () => outcome.lost++
+    for (let i = 0; i < fragments; i++) stock.enqueue(tag, { lane: 'a', isNeeded: () => true, send, abandon })
+  }
+  const client = {
+    senders: { [Symbol.iterator]: () => stock.senders[Symbol.iterator]() },
+    forget: stock.forget.bind(stock),
+  }
+  const isHoarder = (tag: string) => tag.startsWith('hoarder')
+  const review = () => forgetQuiet(client, DEFAULT_EXIT_PARAMS.quietSenders, clock.monotonic(), isHoarder)
+  const inStock = (tag: string) => [...stock.senders].find((sender) => sender.tag === tag)?.surbs.size
+  return { clock, stock, outcome, owes, review, inStock }
+}
+
+for (const hoarders of [94, 126, 500]) {
+  test(`${hoarders} who hoard SURBs on connections take nobody's answer, nor anything from who has few`, () => {
+    const { clock, stock, outcome, owes, review, inStock } = realStock()
+    stock.add('rests', surbs(40))
+    clock.advance(seconds(5))
+    stock.add('asks', surbs(3))
+    owes('asks', 6)
+    for (let i = 0; i < hoarders; i++) stock.add(`hoarder ${i}`, surbs(400))
+    for (let second = 0; second < 30; second++) {
+      clock.advance(seconds(1))
+      review()
+    }
+    assert.equal(inStock('rests'), 40)
+    assert.equal(outcome.lost, 0)
+    stock.add('asks', surbs(8))
+    assert.deepEqual(outcome, { sent: 6, lost: 0 })
+    // Gone for good, it makes room before its time.
+    clock.advance(minutes(5))
+    owes('asks', 1)
+    review()
+    const held = [...stock.senders].reduce((sum, sender) => sum + sender.surbs.size, 0)
+    assert.equal(inStock('rests'), held > DEFAULT_EXIT_PARAMS.quietSenders.maxSurbs ? undefined : 40)
+    assert.notEqual(inStock('asks'), undefined)
+  })
+}
+
+test('strangers without end do not have one forgotten who waits for its answer, until the SURBs for it ought to have come', () => {
+  const { clock, stock, outcome, owes, review } = realStock()
+  stock.add('asks', surbs(3))
+  owes('asks', 6)
+  for (let second = 1; second <= 6; second++) {
+    for (let i = 0; i < 1_900; i++) stock.add(`stranger ${second} ${i}`, [])
+    clock.advance(millis(990))
+    review()
+    assert.equal(outcome.lost, second < 6 ? 0 : 5)
+  }
 })
 
 for (const [rhythm, every, limit] of [

@@ -10,27 +10,45 @@
  * cut it off, and so has every crowd at the exit.
  * @module
  */
-import { type Millis, minutes } from '../../foundation/base/units.ts'
+import { type Millis, minutes, seconds } from '../../foundation/base/units.ts'
 import type { RequesterClient } from './replyPath.ts'
 
 export interface QuietSenderLimits {
   /** Without a connection and without a message either way. */
   readonly keepFor: Millis
+  /** Above `maxSurbs` only so long. Not sooner: who hoards on connections would have others forgotten between question and answer. */
+  readonly keepForInCrowd: Millis
   /**
    * Above these, whoever has no connection goes before that, the longest quiet first. Less than the mixnet client's own bounds, which do
-   * not know who has one: else one who leaves SURBs by the thousand cuts those off who rest between two keep-alives.
+   * not know who has one: there large stocks lose some of their SURBs, so those of who has gone should have made room before, and senders are
+   * forgotten, who may only rest between two keep-alives.
    */
   readonly maxSurbs: number
   readonly maxSenders: number
 }
 
-/** As long as a client may be silent that has a connection; three quarters of what is kept at all. */
-export const DEFAULT_QUIET_SENDERS: QuietSenderLimits = { keepFor: minutes(30), maxSurbs: 37_500, maxSenders: 7_500 }
+/**
+ * As long as a client may be silent that has a connection; in a crowd, as long as a client of ours keeps a pseudonym that rests; three
+ * quarters of what is kept at all.
+ */
+export const DEFAULT_QUIET_SENDERS: QuietSenderLimits = {
+  keepFor: minutes(30),
+  keepForInCrowd: minutes(5),
+  maxSurbs: 37_500,
+  maxSenders: 7_500,
+}
+
+/**
+ * Who is owed an answer stays that long even among too many senders. It waits for SURBs, asked for as it began to wait: they take a second or
+ * two, and some more where a packet is lost; all that come, and every fragment, begin the time anew. No longer, for being owed an answer
+ * costs a sender one message: to fill the mixnet client's own bound with such takes 2,000 a second.
+ */
+const OWED_FOR = seconds(5)
 
 /** To be called every few seconds: it looks at every sender, at most some ten thousand. */
 export function forgetQuiet(
   client: Pick<RequesterClient, 'senders' | 'forget'>,
-  { keepFor, maxSurbs, maxSenders }: QuietSenderLimits,
+  { keepFor, keepForInCrowd, maxSurbs, maxSenders }: QuietSenderLimits,
   now: Millis,
   isConnected: (tag: string) => boolean,
 ): void {
@@ -39,9 +57,12 @@ export function forgetQuiet(
     surbs += sender.surbs.size
     senders++
   }
-  for (const { tag, surbs: left, lastTouched } of client.senders) {
-    if (surbs <= maxSurbs && senders <= maxSenders && now - lastTouched < keepFor) return
-    if (isConnected(tag)) continue
+  for (const { tag, surbs: left, waiting, lastTouched } of client.senders) {
+    const quietFor = now - lastTouched
+    const isCrowded = senders > maxSenders || (surbs > maxSurbs && quietFor >= keepForInCrowd)
+    // Neither for those after it, who were quiet less long.
+    if (!isCrowded && quietFor < keepFor) return
+    if (isConnected(tag) || (waiting.total > 0 && quietFor < OWED_FOR)) continue
     surbs -= left.size
     senders--
     client.forget(tag)

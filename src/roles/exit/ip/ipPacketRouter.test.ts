@@ -650,7 +650,7 @@ describe('the IP packet router', () => {
     const inside = new Peer(router, 'inside')
     const ips = await inside.connect()
     const { quietSenders } = DEFAULT_IP_ROUTER_PARAMS
-    const touched = { surbs: { size: 40 }, lastTouched: router.clock.monotonic() }
+    const touched = { surbs: { size: 40 }, waiting: { total: 0 }, lastTouched: router.clock.monotonic() }
     router.client.senders = ['inside', 'spare'].map((tag) => ({ tag, ...touched }))
     for (let second = 0; second < quietSenders.keepFor / 1000; second += 20) {
       assert.deepEqual(router.client.forgotten, [])

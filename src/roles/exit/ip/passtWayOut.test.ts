@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { describe, test } from 'node:test'
-import type { MixnetError } from '../../../foundation/base/errors.ts'
+import { isMixnetError, type MixnetError } from '../../../foundation/base/errors.ts'
 import { parseIp } from '../../../foundation/base/ipAddress.ts'
 import { nodeClock } from '../../../foundation/platform/node/nodeClock.ts'
 import { nodeProcesses } from '../../../foundation/platform/node/nodeProcesses.ts'
@@ -45,6 +45,24 @@ class Inbox {
     }
   }
 }
+
+test('who gives up before a program is started for it hears ABORTED', async () => {
+  const ended = Promise.resolve({ code: 0, signal: undefined, asked: false })
+  const started: (readonly string[])[] = []
+  const engine = await openPasst({
+    ...given,
+    processes: {
+      async start({ args }) {
+        started.push(args)
+        return { channel: undefined, output: () => '', ended, stop: () => ended }
+      },
+    },
+  })
+  const options = { ips: IPS, received: () => assert.fail(), lost: assert.fail }
+  const opening = engine.open(options, AbortSignal.abort())
+  await assert.rejects(opening, (error) => isMixnetError(error, 'ABORTED'))
+  assert.deepEqual(started, [['--version']])
+})
 
 describe('the way out through passt', { skip: NO_PASST, timeout: 60_000 }, () => {
   test('a datagram reaches a server on this machine, and its answer comes back', async () => {

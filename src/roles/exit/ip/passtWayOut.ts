@@ -60,7 +60,7 @@ function passtWayOut(options: PasstOptions): WayOut {
   return {
     mtu: MTU,
     async open(wayOut, signal) {
-      signal.throwIfAborted()
+      if (signal.aborted) throw new MixnetError('ABORTED')
       const passt = await OpenPasst.start(options, wayOut, ports.forClient())
       open.add(passt)
       void passt.ended.then(() => open.delete(passt))

@@ -2,7 +2,7 @@
  * The way out through a TUN device: one for all clients, and the kernel forwards and translates. What comes back finds its client by the address
  * it is for. Where the device is lost every client is, and the next one that connects has it made again. @module
  */
-import { isMixnetError, type MixnetError } from '../../../foundation/base/errors.ts'
+import { isMixnetError, MixnetError } from '../../../foundation/base/errors.ts'
 import { IPV4_BYTES, IPV6_BYTES } from '../../../foundation/base/ipAddress.ts'
 import { machineError } from '../../../foundation/base/machineError.ts'
 import type { Log } from '../../../foundation/base/observe.ts'
@@ -60,13 +60,13 @@ class TunWayOut implements WayOut {
 
   async open(options: WayOutOptions, signal: AbortSignal): Promise<OpenWayOut> {
     const { machine } = this.#options
-    signal.throwIfAborted()
+    expectGoing(signal)
     const opening = this.device()
     const device = await opening
     // The kernel remembers connections for days, and would hand this client what is sent to one that had the address before. Now, and not when
     // that one left: what it had sent then could still be on its way to the kernel, and be remembered after all.
     await machine.forget(options.ips)
-    signal.throwIfAborted()
+    expectGoing(signal)
     if (this.#device !== opening) throw failed('ended')
     for (const key of keysOf(options.ips)) this.#byAddress.set(key, options)
     return {
@@ -111,6 +111,11 @@ class TunWayOut implements WayOut {
 
 const failed = (why: string): MixnetError =>
   machineError('ENGINE_FAILED', { engine: 'tun', why }, { message: 'the device for packets is gone' })
+
+/** What a signal throws by itself is no MixnetError. Throws ABORTED. */
+function expectGoing(signal: AbortSignal): void {
+  if (signal.aborted) throw new MixnetError('ABORTED')
+}
 
 function ignoreMixnetError(error: unknown): void {
   if (!isMixnetError(error)) throw error
