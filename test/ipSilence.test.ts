@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
 import type { LocalNetwork } from '../src/client/ip/localNetwork.ts'
 import type { Mixnet } from '../src/client/mixnet.ts'
+import { SERVICE_TRAFFIC, type TrafficParams } from '../src/client/trafficParams.ts'
 import { toBase58 } from '../src/foundation/base/base58.ts'
 import { isMixnetError } from '../src/foundation/base/errors.ts'
 import { parseIp } from '../src/foundation/base/ipAddress.ts'
@@ -10,6 +11,7 @@ import { millis, minutes, seconds } from '../src/foundation/base/units.ts'
 import type { Timer } from '../src/foundation/platform/clock.ts'
 import { buildEcho, readEcho } from '../src/protocol/wire/ip/echo.ts'
 import { readIpPacket } from '../src/protocol/wire/ip/ipPacket.ts'
+import { Mixing } from '../src/roles/mixing/mixing.ts'
 import { HostileNetwork } from './hostile/simulatedNetwork.ts'
 import { SimulatedInternet } from './support/simulatedInternet.ts'
 
@@ -22,6 +24,8 @@ interface Place {
   readonly network: HostileNetwork
   /** What is behind each exit. */
   readonly internets: Map<string, SimulatedInternet>
+  /** Exits that were asked for an address, and let somebody in. */
+  readonly asked: string[]
 }
 
 /** A program that pings a site once a second. */
@@ -77,15 +81,23 @@ class Pinging {
 
 async function start(exits: number): Promise<Place> {
   const internets = new Map<string, SimulatedInternet>()
+  const asked: string[] = []
   const network = await HostileNetwork.start({
     exits,
     wayOutOf: ({ name }, world) => {
       const internet = new SimulatedInternet(world.clock)
       internets.set(name, internet)
-      return internet.wayOut()
+      const way = internet.wayOut()
+      return {
+        ...way,
+        open: (options, signal) => {
+          asked.push(name)
+          return way.open(options, signal)
+        },
+      }
     },
   })
-  return { network, internets }
+  return { network, internets, asked }
 }
 
 describe('pings, where exits go silent', { timeout: 240_000 }, () => {
@@ -93,9 +105,10 @@ describe('pings, where exits go silent', { timeout: 240_000 }, () => {
   afterEach(async () => {
     for (const one of open.splice(0)) await one.stop()
   })
-  const connect = async ({ network }: Place): Promise<Mixnet> => {
+  const connect = async ({ network }: Place, traffic?: TrafficParams): Promise<Mixnet> => {
     // Exits take clients too, and a router at our own entry is never taken.
-    const mixnet = await network.client({ gateway: toBase58(network.node('entry').running.identity) })
+    const gateway = toBase58(network.node('entry').running.identity)
+    const mixnet = await network.client({ gateway, ...(traffic === undefined ? {} : { traffic }) })
     open.push({ stop: () => network.complete(mixnet.close()) })
     return mixnet
   }
@@ -200,6 +213,54 @@ describe('pings, where exits go silent', { timeout: 240_000 }, () => {
     giving.abort()
     await network.runFor(millis(10))
     assert.ok(isMixnetError(told, 'ABORTED'), String(told))
+  })
+
+  it('an entry gateway that lets nothing of ours through, again and again, does not lead us from exit to exit', async (t) => {
+    const place = await start(5)
+    const { network, asked } = place
+    const forward = Mixing.prototype.forward
+    const before = new Set<Mixing>()
+    const fresh = new Set<Mixing>()
+    let isCut = false
+    t.mock.method(Mixing.prototype, 'forward', function (this: Mixing, ...packet: Parameters<typeof forward>) {
+      if (!before.has(this)) fresh.add(this)
+      if (!isCut || !fresh.has(this)) return forward.apply(this, packet)
+    })
+    await network.runFor(seconds(1))
+    for (const one of fresh) before.add(one)
+    fresh.clear()
+    const mixnet = await connect(place, { ...SERVICE_TRAFFIC, loopCoverInterval: seconds(1) })
+    const pings = await pinging(place, mixnet)
+    await pings.answered()
+    for (let i = 0; i < 6; i++) {
+      isCut = true
+      await network.runFor(seconds(75))
+      isCut = false
+      await pings.answered()
+      await network.runFor(seconds(15))
+    }
+    t.diagnostic(asked.join(' '))
+    assert.ok(pings.told.filter((what) => what === 'lost').length >= 6, pings.told.join(' '))
+    const changes = asked.filter((name, i) => i > 0 && name !== asked[i - 1]).length
+    assert.ok(changes <= 3, asked.join(' '))
+    // What was asked in vain is not asked again later: it would take places.
+    assert.ok(asked.length <= 1 + 2 * 6, asked.join(' '))
+  })
+
+  it('an exit that stops is left for another within twenty seconds of its goodbye', async (t) => {
+    const place = await start(2)
+    const { network } = place
+    const pings = await pinging(place)
+    await pings.answered()
+    const stopping = exitInUse(place)
+    const node = network.testnet.nodes.find(({ plan }) => plan.name === stopping)
+    await network.complete(node?.running.stop() ?? Promise.resolve())
+    network.simulation.crash(stopping)
+    place.internets.delete(stopping)
+    const took = await pings.answered()
+    t.diagnostic(`${took} s`)
+    assert.ok(took < 20, `${took} s`)
+    assert.notEqual(exitInUse(place), stopping)
   })
 
   it('a site that answers nothing is no reason to leave the exit', async () => {

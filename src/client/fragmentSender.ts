@@ -22,6 +22,8 @@ export interface FragmentJob {
   readonly maxRetransmissions?: number
   /** Of the conversation that it belongs to. */
   readonly counts?: FragmentCounts | undefined
+  /** Aborted: it is not sent again. */
+  readonly until?: AbortSignal | undefined
   /** undefined where there is no route to the recipient: counts as sent and lost. */
   prepare(): PreparedPacket | undefined
   /** Gets what each transmission needs before it may join its lane, now or later. Absent: nothing. */
@@ -86,7 +88,8 @@ class Delivery implements Outgoing, Awaiting {
   }
 
   prepare(): PreparedPacket | undefined {
-    // Queued again, and acknowledged while it waited.
+    if (this.#job.until?.aborted) this.#options.pending.cancel(this.#id)
+    // Queued again, and acknowledged or of no use while it waited.
     if (!this.#isNeeded) {
       this.discard()
       return undefined

@@ -71,6 +71,8 @@ export interface SendOptions {
   readonly counts?: FragmentCounts | undefined
   /** Reply SURBs for the recipient to get with this message, where the usual ones will not do. At most some hundreds are given. */
   readonly surbs?: number | undefined
+  /** Aborted: what was sent and not acknowledged is not sent again. */
+  readonly until?: AbortSignal
   readonly signal?: AbortSignal
 }
 
@@ -201,14 +203,24 @@ export class MixnetClient implements AsyncDisposable {
    * Resolves when the message is queued; waits while its lane or the whole queue is full. Fragments are sent again until
    * acknowledged. Throws ABORTED, STOPPED.
    */
-  async send({ to, data, lane = GENERAL, anonymous = true, as, surbs, counts, signal }: SendOptions): Promise<void> {
+  async send({
+    to,
+    data,
+    lane = GENERAL,
+    anonymous = true,
+    as,
+    surbs,
+    counts,
+    until,
+    signal,
+  }: SendOptions): Promise<void> {
     const { laneCapacity } = this.#options.traffic
     this.#assertRunning()
     const { lanes } = this.#outbox
     while (!lanes.isBelow(lane, laneCapacity)) await lanes.whenBelow(lane, laneCapacity, signal)
     this.#assertRunning()
     const message: NymMessage = anonymous ? this.#anonymous.message(to, data, as, surbs) : { kind: 'plain', data }
-    this.#outbox.post(message, to, lane, counts)
+    this.#outbox.post(message, to, lane, counts, until)
   }
 
   /** As `send`, to a pseudonym, using its reply SURBs. Throws NO_REPLY_BLOCKS where it never gave any, or too long ago. */

@@ -100,8 +100,8 @@ export class Outbox {
   }
 
   /** Queues a message to an address, whatever room there is: who produces asks the lanes before. */
-  post(message: NymMessage, to: Recipient, lane: Lane, counts?: FragmentCounts): void {
-    this.postAs(message, (fragment) => ({ ...this.#job(fragment, to, lane), counts }))
+  post(message: NymMessage, to: Recipient, lane: Lane, counts?: FragmentCounts, until?: AbortSignal): void {
+    this.postAs(message, (fragment) => ({ ...this.#job(fragment, to, lane), counts, until }))
   }
 
   /** The same for what travels otherwise: through reply SURBs. */

@@ -289,6 +289,7 @@ export class IpTunnel {
   #lose(error: MixnetError): void {
     if (this.#failure !== undefined) return
     this.#fail(error)
+    this.#talk.drop()
     this.#end()
     if (this.#address !== undefined) this.#options.onLost?.(error)
   }

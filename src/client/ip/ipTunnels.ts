@@ -90,7 +90,7 @@ export class IpTunnels {
     signal: AbortSignal | undefined,
   ): Promise<Recipient | undefined> {
     const choice = this.#choice
-    const known = choice.fresh(this.#known, entries)
+    const known = choice.next(this.#known, entries)
     if (known !== undefined) return known
     // Who comes here meanwhile, for every packet of a program perhaps, asks the directory nothing either.
     if (choice.hasResting && choice.again(this.#known, entries) === undefined) return undefined
@@ -102,7 +102,7 @@ export class IpTunnels {
     )
     this.#known = this.#known.length === 0 ? await listing : await listing.catch(() => this.#known)
     // One that is both would know who asks and for what.
-    const found = choice.fresh(this.#known, entries) ?? choice.again(this.#known, entries)
+    const found = choice.next(this.#known, entries) ?? choice.again(this.#known, entries)
     if (found !== undefined || choice.hasResting) return found
     if (this.#known.length === 0) {
       const nextStep =

@@ -26,20 +26,20 @@ test('one that was silent is not chosen for an hour, and one at our entry never'
   const [one, two, ours] = [routerAt(1), routerAt(2), routerAt(100, 3)]
   choice.silent(one)
   assert.equal(choice.hasResting, false)
-  for (let i = 0; i < 20; i++) assert.equal(choice.fresh([one, two, ours], ENTRIES), two)
+  for (let i = 0; i < 20; i++) assert.equal(choice.next([one, two, ours], ENTRIES), two)
   choice.silent(two)
-  assert.equal(choice.fresh([one, two, ours], ENTRIES), undefined)
+  assert.equal(choice.next([one, two, ours], ENTRIES), undefined)
   choice.silent(ours)
   assert.equal(choice.again([ours], ENTRIES), undefined)
   clock.advance(minutes(60))
-  assert.ok(choice.fresh([one], ENTRIES) !== undefined)
+  assert.ok(choice.next([one], ENTRIES) !== undefined)
 })
 
 test('three are left for new ones within an hour; after that only those that were silent are tried, longest ago first', () => {
   const { clock, choice } = setUp()
   const all = Array.from({ length: 9 }, (_, i) => routerAt(i + 1))
   const left: Recipient[] = []
-  for (let next = choice.fresh(all, ENTRIES); next !== undefined; next = choice.fresh(all, ENTRIES)) {
+  for (let next = choice.next(all, ENTRIES); next !== undefined; next = choice.next(all, ENTRIES)) {
     left.push(next)
     choice.silent(next)
     clock.advance(minutes(1))
@@ -56,7 +56,7 @@ test('one that takes nobody is left like a silent one, and by the same three cha
   const { choice } = setUp()
   const all = Array.from({ length: 9 }, (_, i) => routerAt(i + 1))
   const left = new Set<Recipient>()
-  for (let next = choice.fresh(all, ENTRIES); next !== undefined; next = choice.fresh(all, ENTRIES)) {
+  for (let next = choice.next(all, ENTRIES); next !== undefined; next = choice.next(all, ENTRIES)) {
     left.add(next)
     if (left.size % 2 === 0) choice.silent(next)
     else choice.refused(next)
@@ -64,7 +64,31 @@ test('one that takes nobody is left like a silent one, and by the same three cha
   assert.equal(left.size, 4)
 })
 
-test('it rests for 5 s, and then twice as long each time, up to five minutes, until it takes us; the change stays', () => {
+test('the one in use is kept until it is left, is listed no more or is at our entry, and each of these is one of the changes', () => {
+  const { clock, choice } = setUp()
+  const all = Array.from({ length: 9 }, (_, i) => routerAt(i + 1))
+  const first = choice.next(all, ENTRIES) as Recipient
+  for (let i = 0; i < 20; i++) assert.equal(choice.next(all, ENTRIES), first)
+  // As the router of another tunnel of ours that was slow to hear of it.
+  choice.silent(all.find((one) => one !== first) as Recipient)
+  assert.equal(choice.next(all, ENTRIES), first)
+  const second = choice.next(
+    all.filter((one) => one !== first),
+    ENTRIES,
+  ) as Recipient
+  assert.notEqual(second, first)
+  const third = choice.next(all, { entry: second.gateway, guards: [] }) as Recipient
+  assert.notEqual(third, second)
+  assert.equal(choice.next(all, ENTRIES), third, 'and none of them comes back')
+  choice.silent(third)
+  assert.equal(choice.next(all, ENTRIES), undefined)
+  const again = choice.again(all, ENTRIES) as Recipient
+  choice.took(again)
+  clock.advance(minutes(59))
+  assert.equal(choice.next(all, ENTRIES), again)
+})
+
+test('it rests for 5 s, and then twice as long each time, up to five minutes, until it takes us and is in use again', () => {
   const { clock, choice } = setUp()
   const full = routerAt(1)
   const rest = (): number => {
@@ -87,7 +111,7 @@ test('it rests for 5 s, and then twice as long each time, up to five minutes, un
   choice.refused(full)
   choice.took(full)
   assert.equal(choice.again([full], ENTRIES), full, 'at once')
-  assert.equal(choice.fresh([full], ENTRIES), undefined)
+  assert.equal(choice.next([full, routerAt(2)], ENTRIES), full)
   assert.ok(rest() <= 6_300)
   choice.refused(full)
   // Found silent, it may be asked again as those are.
@@ -95,7 +119,7 @@ test('it rests for 5 s, and then twice as long each time, up to five minutes, un
   assert.equal(choice.again([full], ENTRIES), full)
   assert.ok(rest() <= 6_300, 'as the first')
   choice.took(routerAt(2))
-  assert.ok(choice.fresh([routerAt(2)], ENTRIES) !== undefined)
+  assert.ok(choice.next([routerAt(2)], ENTRIES) !== undefined)
 })
 
 test('two clients that were refused together do not come back together', () => {

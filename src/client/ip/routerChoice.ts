@@ -1,8 +1,9 @@
 /**
- * Which router a tunnel is opened at. One that went silent, or takes nobody, is left for another, but not often: whoever can make routers look silent
- * to us, an entry gateway for instance, must not be able to try them all until we are at his (docs/adr/0014-leaving-a-silent-exit.md). To fill a
- * router's places is easier still, so that one that says it is full counts as one that says nothing. Unlike with requests, a tunnel that is lost has
- * to be opened somewhere: where no other is left, or none may be, at one that was left before. @module
+ * Which router a tunnel is opened at: the one in use, until that is left. It went silent, takes nobody, is listed no more, or is at our entry now: each is
+ * a change, and of those there are few. Whoever can end our tunnels, an entry gateway for instance, must not be able to try all routers until we are
+ * at his (docs/adr/0014-leaving-a-silent-exit.md). To fill a router's places is easier still, so that one that says it is full counts as one that says
+ * nothing; and that a tunnel ended is no reason to leave its router, for a router whose clients are cut off lets them go. Unlike with requests, a tunnel
+ * that is lost has to be opened somewhere: where no other is left, or none may be, at one that was left before. @module
  */
 import { toHex } from '../../foundation/base/bytes.ts'
 import { type Millis, millis, minutes, seconds } from '../../foundation/base/units.ts'
@@ -36,6 +37,7 @@ export class RouterChoice {
   readonly #random: RandomStream
   /** By identity; longest ago first. One more than there may be changes. */
   readonly #left = new Map<string, Left>()
+  #inUse: Recipient | undefined
 
   constructor(clock: Clock, random: RandomStream) {
     this.#clock = clock
@@ -58,17 +60,26 @@ export class RouterChoice {
   }
 
   /** It has taken us: what it refused before is over, and the change that it cost is not. */
-  took({ identity }: Recipient): void {
+  took(router: Recipient): void {
+    const { identity } = router
+    this.#inUse ??= router
     const left = this.#left.get(toHex(identity))
     if (left !== undefined) this.#left.set(toHex(identity), { ...left, until: left.at, refusals: 0 })
   }
 
-  /** Of `routers`, one that was not left within the hour. undefined: there is none, or enough were left for now. */
-  fresh(routers: readonly Recipient[], entries: Entries): Recipient | undefined {
+  /** Of `routers`, the one in use, or else one that was not left within the hour. undefined: there is none, or enough were left for now. */
+  next(routers: readonly Recipient[], entries: Entries): Recipient | undefined {
     this.#forget()
+    if (this.#inUse !== undefined) {
+      const found = this.#find(toHex(this.#inUse.identity), routers, entries)
+      if (found !== undefined) return found
+      this.silent(this.#inUse)
+    }
     if (this.#left.size > MAX_CHANGES) return undefined
     const others = routers.filter(({ identity }) => !this.#left.has(toHex(identity)))
-    return anotherExit(this.#random, others, entries)
+    // From now on, whatever becomes of it: cut off from this one, we are not to be led to others.
+    this.#inUse = anotherExit(this.#random, others, entries)
+    return this.#inUse
   }
 
   /** Of those that were, and do not rest, the one that was left longest ago: it may be back. */
@@ -77,8 +88,7 @@ export class RouterChoice {
     const now = this.#clock.monotonic()
     for (const [key, { until }] of this.#left) {
       if (until > now) continue
-      const found = routers.filter(({ identity }) => toHex(identity) === key)
-      const router = anotherExit(this.#random, found, entries)
+      const router = this.#find(key, routers, entries)
       if (router !== undefined) return router
     }
     return undefined
@@ -90,8 +100,15 @@ export class RouterChoice {
     return [...this.#left.values()].some(({ until }) => until > now)
   }
 
+  /** Not where it is at our entry now. */
+  #find(key: string, routers: readonly Recipient[], entries: Entries): Recipient | undefined {
+    const found = routers.filter(({ identity }) => toHex(identity) === key)
+    return anotherExit(this.#random, found, entries)
+  }
+
   #leave({ identity }: Recipient, left: Left): void {
     const key = toHex(identity)
+    if (this.#inUse !== undefined && toHex(this.#inUse.identity) === key) this.#inUse = undefined
     this.#left.delete(key)
     this.#left.set(key, left)
   }

@@ -16,9 +16,9 @@ import {
 import { decodeStreamFrame, encodeStreamFrame, looksLikeStreamFrame } from '../../protocol/wire/exit/streamFrame.ts'
 import { type Timestamp, timestampFromMillis } from '../../protocol/wire/timestamp.ts'
 import type { Lane } from '../laneQueue.ts'
-import type { MixnetClient, Pseudonym, ReceivedMessage } from '../mixnetClient.ts'
+import type { MixnetClient, Pseudonym, ReceivedMessage, SendOptions } from '../mixnetClient.ts'
 
-export type TalkClient = Pick<MixnetClient, 'send' | 'hold' | 'release'>
+export type TalkClient = Pick<MixnetClient, 'send' | 'hold' | 'release' | 'closeLane'>
 
 export interface Heard {
   readonly response: IpPacketResponse
@@ -33,6 +33,7 @@ export class RouterTalk {
   readonly #client: TalkClient
   readonly #streamId: bigint
   readonly #as: Pseudonym
+  readonly #dropped = new AbortController()
   #sequence = 0
   readonly router: Recipient
   readonly lane: Lane
@@ -48,10 +49,14 @@ export class RouterTalk {
   }
 
   /** A question: the router repeats `requestId` in its answer. Throws as `MixnetClient.send`. */
-  async ask(kind: 'connect' | 'disconnect', requestId: bigint, surbs?: number): Promise<void> {
+  async ask(
+    kind: 'connect' | 'disconnect',
+    requestId: bigint,
+    more?: Pick<SendOptions, 'surbs' | 'counts'>,
+  ): Promise<void> {
     const timestamp = this.#now()
     const request = kind === 'connect' ? ({ kind, bufferTimeoutMs: undefined } as const) : ({ kind } as const)
-    await this.#send({ ...request, requestId, timestamp }, surbs === undefined ? {} : { surbs })
+    await this.#send({ ...request, requestId, timestamp }, more)
   }
 
   /** Packets. Throws as `MixnetClient.send`. */
@@ -77,20 +82,24 @@ export class RouterTalk {
     return drawId(this.#world.random.stream('ip-request'))
   }
 
+  /** Nobody waits for an answer: what has not arrived does not leave again. A question that did would hold a place, and an engine, for a minute. */
+  drop(): void {
+    this.#dropped.abort()
+    this.#client.closeLane(this.lane)
+  }
+
   /** The pseudonym is nobody's any more. */
   end(): void {
     this.#client.release(this.#as)
   }
 
-  async #send(
-    request: IpPacketRequest,
-    more: { readonly surbs?: number; readonly signal?: AbortSignal },
-  ): Promise<void> {
+  async #send(request: IpPacketRequest, more?: Pick<SendOptions, 'surbs' | 'counts' | 'signal'>): Promise<void> {
     const content = encodeIpPacketRequest(this.version, request)
     const sequence = this.#sequence
     this.#sequence = sequence === MAX_SEQUENCE ? 0 : sequence + 1
     const data = encodeStreamFrame({ streamId: this.#streamId, type: 'data', sequence, content })
-    await this.#client.send({ to: this.router, data, lane: this.lane, anonymous: true, as: this.#as, ...more })
+    const { router: to, lane } = this
+    await this.#client.send({ to, data, lane, anonymous: true, as: this.#as, until: this.#dropped.signal, ...more })
   }
 
   /** No router checks it, and by the milliseconds it would know our clock, in whatever tunnel: the minute will do. */

@@ -2,9 +2,10 @@
 import { equalBytes } from '../../foundation/base/bytes.ts'
 import { isMixnetError, MixnetError } from '../../foundation/base/errors.ts'
 import { type Millis, millis, seconds } from '../../foundation/base/units.ts'
-import type { Clock } from '../../foundation/platform/clock.ts'
+import type { Clock, Timer } from '../../foundation/platform/clock.ts'
 import type { IpPair } from '../../protocol/wire/exit/bincode.ts'
 import { DEFAULT_MTU, type IpPacketResponse } from '../../protocol/wire/exit/ipPacketRouter.ts'
+import { noFragments } from '../streamVitals.ts'
 import type { RouterTalk } from './routerTalk.ts'
 import { isDeaf, type TunnelWatchOptions } from './tunnelWatch.ts'
 
@@ -34,6 +35,8 @@ export type Answer = Extract<IpPacketResponse, { readonly kind: 'connected' | 'c
 export const CONNECT_TIMEOUT: Millis = seconds(60)
 /** Official clients: a router that knows no version 10 says nothing to it. */
 const OLDER_AFTER = seconds(5)
+/** For a question that had not arrived by then. */
+const ARRIVAL_EVERY = seconds(1)
 /** Who gives up sooner proves nothing. */
 const LEAST_WAIT = seconds(5)
 /** That a question and the reply SURBs for its answer wait for in a slow main stream. */
@@ -44,6 +47,8 @@ const CONNECT_SURBS = 20
 export class TunnelOpening {
   readonly #options: TunnelOpeningOptions
   readonly #answered: PromiseWithResolvers<TunnelAddress> = Promise.withResolvers()
+  /** Of the questions. */
+  readonly #fragments = noFragments()
   #requestId = 0n
   #address: TunnelAddress | undefined
 
@@ -60,10 +65,17 @@ export class TunnelOpening {
       if (timeout >= LEAST_WAIT && !isDeaf(client, before)) onSilent?.()
       lost(new MixnetError('EXIT_UNREACHABLE', { why: 'its IP packet router does not answer' }))
     })
-    const older = clock.after(millis(OLDER_AFTER + CONNECT_SLOTS * slot), () => {
+    let older: Timer
+    const askOlder = () => {
+      // Where nothing arrives, two questions do not arrive either, and later both might.
+      if (this.#fragments.acknowledged === 0) {
+        older = clock.after(ARRIVAL_EVERY, askOlder)
+        return
+      }
       talk.version = 9
       this.#ask()
-    })
+    }
+    older = clock.after(millis(OLDER_AFTER + CONNECT_SLOTS * slot), askOlder)
     const abort = () => lost(new MixnetError('ABORTED'))
     signal?.addEventListener('abort', abort, { once: true })
     try {
@@ -97,7 +109,7 @@ export class TunnelOpening {
   #ask(): void {
     const { talk, lost } = this.#options
     this.#requestId = talk.newRequestId()
-    talk.ask('connect', this.#requestId, CONNECT_SURBS).catch((error: unknown) => {
+    talk.ask('connect', this.#requestId, { surbs: CONNECT_SURBS, counts: this.#fragments }).catch((error: unknown) => {
       if (!isMixnetError(error)) throw error
       lost(error)
     })
