@@ -16,7 +16,7 @@ import type { IpPair } from '../../protocol/wire/exit/bincode.ts'
 import { decodeBundle } from '../../protocol/wire/exit/ipBundle.ts'
 import type { IpPacketResponse } from '../../protocol/wire/exit/ipPacketRouter.ts'
 import { buildEcho } from '../../protocol/wire/ip/echo.ts'
-import { type IpPacket, readIpPacket } from '../../protocol/wire/ip/ipPacket.ts'
+import { copyPacket, type IpPacket, readIpPacket } from '../../protocol/wire/ip/ipPacket.ts'
 import type { MixnetClient, ReceivedMessage } from '../mixnetClient.ts'
 import { needsOrder, PacketOrder } from './packetOrder.ts'
 import { PacketWriter } from './packetWriter.ts'
@@ -245,7 +245,8 @@ export class IpTunnel {
     for (const bytes of packets) {
       const packet = readIpPacket(bytes)
       if ('fault' in packet) continue
-      if (needsOrder(packet)) inTurn.push(packet)
+      // A view would keep the whole message that it came in.
+      if (needsOrder(packet)) inTurn.push(copyPacket(packet))
       else this.#hand(packet)
     }
     this.#order.push(sequence, inTurn)
