@@ -239,7 +239,7 @@ export class MixnetClient implements AsyncDisposable {
 
   /** Resolves once at most `packets` fragments of the lane wait for their turn, and as many for a SURB of `tag`. Throws ABORTED, STOPPED. */
   async whenLaneBelow(lane: Lane, packets: number, signal?: AbortSignal, tag?: SenderTag): Promise<void> {
-    if (tag !== undefined) await this.#replier.stock.whenBelow(tag, lane, packets, signal)
+    if (tag) await this.#replier.stock.whenBelow(tag, lane, packets, signal)
     await this.#outbox.lanes.whenBelow(lane, packets, signal)
   }
 

@@ -77,10 +77,10 @@ export class ReplyStock {
   constructor(options: ReplyStockOptions) {
     this.#options = options
     const { meter } = options
-    this.#discarded = meter.counter('client_surbs_discarded_total', 'Reply SURBs not kept: there were too many')
-    this.#abandoned = meter.counter('client_replies_abandoned_total', 'Reply fragments that got no SURB in time')
-    this.#forgotten = meter.counter('client_reply_senders_forgotten_total', 'Senders forgotten: there were too many')
-    meter.gauge('client_reply_senders', 'Senders whose reply SURBs are kept', () => this.#stocks.size)
+    this.#discarded = meter.counter('client_surbs_discarded_total', 'Reply SURBs not kept')
+    this.#abandoned = meter.counter('client_replies_abandoned_total', 'Reply fragments given up')
+    this.#forgotten = meter.counter('client_reply_senders_forgotten_total', 'Senders forgotten')
+    meter.gauge('client_reply_senders', 'Senders of reply SURBs', () => this.#stocks.size)
     meter.gauge('client_reply_surbs', 'Reply SURBs in stock', () => this.#surbs)
     meter.gauge('client_replies_waiting', 'Reply fragments waiting for a SURB', () => this.#waiting)
   }
@@ -275,13 +275,10 @@ export class ReplyStock {
     // By default nobody is left with fewer than four for it: one carries an answer, and the reserve asks for more. A tenth is made free, so that
     // SURBs have to come by the thousand before all shelves are gone through again.
     if (this.#surbs > maxSurbs) {
+      const share = Math.floor((maxSurbs * 0.9) / this.#stocks.size)
       for (const stock of this.#stocks.values()) {
         this.#counting(stock, () => {
-          this.#discarded.value += stock.surbs.add(
-            [],
-            this.#options.present(),
-            Math.floor((maxSurbs * 0.9) / this.#stocks.size),
-          )
+          this.#discarded.value += stock.surbs.add([], this.#options.present(), share)
         })
       }
     }
